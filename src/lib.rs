@@ -1,1 +1,7 @@
-
+//! Groundlink.
+#![forbid(unsafe_code)]
+pub mod api;
+pub mod identity;
+pub mod render;
+pub mod settings;
+pub mod validate;

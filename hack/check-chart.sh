@@ -1,0 +1,333 @@
+#!/usr/bin/env bash
+# Checks charts/groundlink: lint, the variants people install, and what must hold in each of them.
+# HELM is the helm binary (default .cache/bin/helm), CHART the chart to check. Needs nothing but helm, grep, awk, sed.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+helm=${HELM:-$root/.cache/bin/helm}
+chart=${CHART:-$root/charts/groundlink}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+# check DESCRIPTION COMMAND...: the command must succeed. What it prints is shown when it does not.
+check() {
+  local description=$1
+  shift
+  if "$@" >"$work/why" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok - $description"
+  else
+    failed=$((failed + 1))
+    echo "FAIL - $description"
+    grep -v 'found symbolic link' "$work/why" | head -n 12 | sed 's/^/    /'
+  fi
+}
+
+template() { "$helm" template groundlink "$chart" --namespace monitoring "$@"; }
+# render FILE ARGS...: one file, without the comments.
+render() {
+  local file=$1
+  shift
+  template --show-only "templates/$file" "$@" | sed -E '/^[[:space:]]*#/d'
+}
+has() { grep -qE -- "$2" <<<"$1" || { printf 'no line matches %s in:\n%s\n' "$2" "$1"; return 1; }; }
+lacks() { [ -n "$1" ] || { echo "nothing was rendered"; return 1; }; if grep -nE -- "$2" <<<"$1"; then return 1; fi; }
+equal() { [ "$1" = "$2" ] || { diff <(echo "$2") <(echo "$1"); return 1; }; }
+# documents KIND: the documents of that kind on standard input.
+documents() { awk -v kind="$1" 'BEGIN { RS = "\n?---\n" } ("\n" $0 "\n") ~ ("\nkind: " kind "\n") { print $0 "\n---" }'; }
+
+# ---- what helm itself says
+
+lint() { "$helm" lint --strict "$chart"; }
+check "helm lint --strict" lint
+
+variants=(
+  ""
+  "--set persistence.existingClaim=icinga"
+  "--set persistence.enabled=false"
+  "--set crds.enabled=false"
+  "--set image.registry=registry.invalid,image.repository=a/b,image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  "--set fullnameOverride=a-very-long-name-that-is-much-longer-than-the-limit-of-sixty-three-characters"
+  "--set persistence.storageClass=-,persistence.subPath=hub/a,persistence.annotations.a=b"
+  "--set rbac.create=false,rbac.aggregate=false,service.enabled=false,serviceAccount.create=false"
+  "--set rbac.readNamespaces=true"
+  "--set settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}"
+  "--set extraEnv[0].name=A,extraEnv[0].value=b,extraVolumes[0].name=v,extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/v"
+  "--set extraContainers[0].name=icinga,extraContainers[0].image=icinga,imagePullSecrets[0].name=s,priorityClassName=p"
+  "--set commonLabels.team=a,podLabels.team=b,podAnnotations.a=b,nodeSelector.a=b,tolerations[0].operator=Exists"
+)
+renders() { template $1 >/dev/null; }
+for variant in "${variants[@]}"; do
+  check "renders: ${variant:-defaults}" renders "$variant"
+done
+everything=$(for variant in "${variants[@]}"; do template $variant 2>/dev/null; echo ---; done | sed -E '/^[[:space:]]*#/d')
+
+as_dependency() {
+  mkdir -p "$work/parent/templates"
+  printf 'apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- {name: groundlink, version: "*"}\n' >"$work/parent/Chart.yaml"
+  printf 'global: {a: b}\n' >"$work/parent/values.yaml"
+  mkdir -p "$work/parent/charts" && cp -rL "$chart" "$work/parent/charts/groundlink"
+  has "$("$helm" template x "$work/parent")" '^  name: x-groundlink$'
+}
+check "renders as a dependency of another chart, with global values" as_dependency
+
+package() {
+  "$helm" package "$chart" --destination "$work" >/dev/null || return 1
+  local archive
+  archive=$(echo "$work"/groundlink-*.tgz)
+  equal "$("$helm" template groundlink "$archive" --namespace monitoring)" "$(template)"
+}
+check "the packaged chart renders the same (CRD symlinks become files)" package
+
+# ---- CRDs
+
+crd_count() {
+  local files=0 file
+  for file in "$chart"/files/crds/*.yaml; do [ -s "$file" ] && files=$((files + 1)); done
+  [ "$files" -ge 2 ] && equal "$(render crds.yaml "$@" | grep -c '^kind: CustomResourceDefinition$')" "$files"
+}
+check "every CRD of files/crds is rendered, at least two" crd_count
+crds_keep() {
+  equal "$(render crds.yaml | grep -c '^    helm.sh/resource-policy: keep$')" "$(render crds.yaml | grep -c '^kind: CustomResourceDefinition$')"
+}
+check "every CRD carries helm.sh/resource-policy: keep" crds_keep
+crds_own_annotations() {
+  local out
+  out=$(render crds.yaml --set-string 'crds.annotations.example\.org/a=$1 b')
+  equal "$(grep -cF '    example.org/a: $1 b' <<<"$out")" "$(grep -c '^kind: Custom' <<<"$out")" &&
+    has "$out" '^    helm.sh/resource-policy: keep$'
+}
+check "crds.annotations are added to every CRD, beside keep" crds_own_annotations
+crds_not_kept() { lacks "$(render crds.yaml --set crds.keep=false)" 'resource-policy'; }
+check "crds.keep=false leaves the annotation out" crds_not_kept
+crds_disabled() { lacks "$(template --set crds.enabled=false)" 'kind: CustomResourceDefinition'; }
+check "crds.enabled=false renders no CRD" crds_disabled
+crds_verbatim() {
+  equal "$(template --show-only templates/crds.yaml | sed -E '/^(---|# Source: .*|  annotations:|    helm\.sh\/resource-policy: keep|)$/d')" \
+    "$(for file in "$chart"/files/crds/*.yaml; do cat "$file"; echo; done | sed -E '/^(---|)$/d')"
+}
+check "beside the annotation the CRDs are the generated text" crds_verbatim
+
+# ---- rights
+
+# One line per rule: groups resources resourceNames verbs.
+rules() {
+  awk '/^  - apiGroups:/ { if (r) print r; r = "" } /^rules:/ { on = 1; next } /^[^ ]/ { if (r) print r; r = ""; on = 0 }
+    on && NF { gsub(/^ +(- )?/, ""); r = r (r ? " " : "") $0 } END { if (r) print r }'
+}
+no_wildcard() {
+  local roles
+  roles=$(documents '(Cluster)?Role' <<<"$everything")
+  has "$roles" '^kind: ClusterRole$' && has "$roles" '^kind: Role$' && lacks "$roles" '\*'
+}
+check "no wildcard in any rule" no_wildcard
+no_cluster_secrets() { lacks "$(documents ClusterRole <<<"$everything")" 'secrets|impersonate|escalate|bind\b'; }
+check "no ClusterRole reaches Secrets" no_cluster_secrets
+cluster_rules() {
+  equal "$(render rbac.yaml | documents ClusterRole | rules)" \
+"apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
+apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]"
+}
+check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status" cluster_rules
+read_namespaces() {
+  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,2d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
+}
+check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
+namespace_rules() {
+  equal "$(render rbac.yaml | documents Role | rules)" \
+"apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch, update]
+apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [get, patch]
+apiGroups: [\"\"] resources: [secrets] verbs: [get, list, watch]
+apiGroups: [coordination.k8s.io] resources: [leases] verbs: [create]
+apiGroups: [coordination.k8s.io] resources: [leases] resourceNames: [\"groundlink\"] verbs: [get, update]"
+}
+check "the operator's Role is exactly what it needs in its own namespace" namespace_rules
+namespaced_role() { has "$(render rbac.yaml | documents Role)" '^  namespace: monitoring$'; }
+check "the Role lies in the release namespace" namespaced_role
+own_roles_bound() {
+  equal "$(documents '(Cluster)?RoleBinding' <<<"$everything" | awk '/^roleRef:/ { on = 1 } on && /^  name:/ { print $2; on = 0 }' | grep -cvE '^(groundlink|a-very-long-.*)$')" 0 &&
+    equal "$(render rbac.yaml | documents ClusterRoleBinding | grep -A3 '^subjects:' | sed 's/^ *//')" \
+"subjects:
+- kind: ServiceAccount
+name: groundlink
+namespace: monitoring"
+}
+check "only the chart's own roles are bound, to the chart's own ServiceAccount" own_roles_bound
+lease_name() { has "$(render rbac.yaml --set settings.leaseName=other)" 'resourceNames: \["other"\]'; }
+check "the Lease in the Role is the one of settings.leaseName" lease_name
+aggregate() {
+  local out label
+  out=$(render rbac-aggregate.yaml) || return 1
+  for label in view edit admin; do has "$out" "aggregate-to-$label: \"true\"" || return 1; done
+  lacks "$(documents ClusterRole <<<"$out" | awk 'BEGIN { RS = "---\n" } /aggregate-to-view/')" 'create|update|patch|delete' &&
+    lacks "$(template --set rbac.aggregate=false)" 'aggregate-to-'
+}
+check "roles are aggregated to view (reading only), edit and admin, and can be switched off" aggregate
+rbac_off() { lacks "$(template --set rbac.create=false,rbac.aggregate=false)" '^kind: (Cluster)?Role'; }
+check "rbac.create=false and rbac.aggregate=false render no role" rbac_off
+
+satellite_rules() {
+  equal "$(documents Role <"$root/examples/satellite-rbac.yaml" | rules)" 'apiGroups: [""] resources: [configmaps] verbs: [get, list, watch, create, update, patch, delete]' &&
+    equal "$(grep -c '^kind: ' "$root/examples/satellite-rbac.yaml")" 4 && lacks "$(cat "$root/examples/satellite-rbac.yaml")" '^kind: Cluster'
+}
+check "examples/satellite-rbac.yaml grants ConfigMaps in one namespace, nothing else" satellite_rules
+
+# ---- the Pod
+
+deployment=$(render deployment.yaml 2>/dev/null)
+for line in '^      securityContext:$' '^        runAsNonRoot: true$' '^          type: RuntimeDefault$' '^            allowPrivilegeEscalation: false$' \
+  '^              drop: \[ALL\]$' '^            readOnlyRootFilesystem: true$' '^        fsGroup: 65532$'; do
+  check "restricted Pod: $(sed -E 's/[\^$\\]//g; s/^ +//' <<<"$line")" has "$deployment" "$line"
+done
+not_loosened() { lacks "$everything" 'privileged: true|hostNetwork|hostPID|hostIPC|hostPath|runAsUser: 0$|add:'; }
+check "nothing loosens the Pod's security" not_loosened
+big_id() {
+  local out
+  # As from a values file: --set would make them integers by itself.
+  out=$(render deployment.yaml --set-json 'podSecurityContext={"runAsUser":1000650000,"fsGroup":1000650000,"runAsGroup":null}')
+  has "$out" '^        runAsUser: 1000650000$' && has "$out" '^        fsGroup: 1000650000$' && lacks "$out" 'runAsGroup'
+}
+check "large ids stay integers, null leaves one out" big_id
+check "strategy Recreate" has "$deployment" '^    type: Recreate$'
+check "one replica" has "$deployment" '^  replicas: 1$'
+check "30 seconds to end" has "$deployment" '^      terminationGracePeriodSeconds: 30$'
+token() {
+  local out
+  out=$(template --set 'extraContainers[0].name=icinga,extraContainers[0].image=icinga')
+  equal "$(grep -E '^ *automountServiceAccountToken: ' <<<"$out")" "automountServiceAccountToken: false
+      automountServiceAccountToken: false" && equal "$(grep -c 'serviceAccountToken:$' <<<"$out")" 1 &&
+    equal "$(awk '/^        - name: / { container = $3 } /mountPath:.*serviceaccount$/ { print container }' <<<"$out")" groundlink
+}
+check "the token is in the operator's container, and in no other" token
+check "no variables from Services beside the settings" has "$deployment" '^      enableServiceLinks: false$'
+probes() { equal "$(awk '/path: \/(livez|readyz)$/ { p = $2; getline; print p, $2 }' <<<"$deployment")" "/livez http
+/readyz http"; }
+check "probes /livez and /readyz on the port http" probes
+environment() {
+  equal "$(awk '/- name: GROUNDLINK_/ { n = $3; getline; if (/valueFrom/) { getline; getline } sub(/^ *(value|fieldPath): /, ""); print n "=" $0 }' <<<"$1")" "$2"
+}
+base='GROUNDLINK_POD_NAME=metadata.name
+GROUNDLINK_NAMESPACE=metadata.namespace
+GROUNDLINK_LEASE_NAME="groundlink"
+GROUNDLINK_VOLUME=/var/lib/groundlink
+GROUNDLINK_REQUIRE_MOUNT="true"
+GROUNDLINK_LISTEN="0.0.0.0:8080"
+GROUNDLINK_LOG="info"
+GROUNDLINK_LOG_FORMAT="json"
+GROUNDLINK_ICINGA_VERSION="2.13"'
+check "the settings in the environment, defaults" environment "$deployment" "$base"
+environment_lists() {
+  environment "$(render deployment.yaml --set 'settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}')" \
+    "$base
+GROUNDLINK_PRIVILEGED_NAMESPACES=\"a,b\"
+GROUNDLINK_EXTERNAL_OBJECTS=\"Zone!master,CheckCommand!my-check\""
+}
+check "the settings in the environment, lists" environment_lists
+check "the chart never allows loopback satellites" lacks "$everything" 'LOOPBACK'
+check "image: the chart's appVersion by default" has "$deployment" "^          image: \"groundlink:$(sed -nE 's/^appVersion: "(.*)"/\1/p' "$chart/Chart.yaml")\"\$"
+digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+image_digest() { has "$(render deployment.yaml --set image.registry=registry.invalid,image.tag=x,image.digest=$digest)" "image: \"registry.invalid/groundlink@$digest\"\$"; }
+check "image: a digest wins over the tag" image_digest
+same_port() {
+  local out
+  out=$(template --set http.port=9000)
+  has "$out" 'containerPort: 9000$' && has "$out" '"0.0.0.0:9000"' && has "$out" '^      targetPort: http$'
+}
+check "http.port is the port that the process, the container and the Service use" same_port
+service_off() { lacks "$(template --set service.enabled=false)" '^kind: Service$'; }
+check "service.enabled=false renders no Service" service_off
+
+# ---- the volume
+
+mounted() { has "$1" 'mountPath: /var/lib/groundlink$' && has "$1" "$2"; }
+check "default: a claim of the release's name" mounted "$deployment" 'claimName: groundlink$'
+claim_kept() { has "$(render pvc.yaml --set 'persistence.annotations.helm\.sh/resource-policy=x')" '^    helm.sh/resource-policy: keep$' &&
+  equal "$(render pvc.yaml --set 'persistence.annotations.helm\.sh/resource-policy=x' | grep -c resource-policy)" 1; }
+check "the claim is kept on uninstall, whatever its annotations" claim_kept
+existing_claim() {
+  local out
+  out=$(template --set persistence.existingClaim=mine)
+  mounted "$out" 'claimName: mine$' && lacks "$out" '^kind: PersistentVolumeClaim$'
+}
+check "an existing claim is used, and none is made" existing_claim
+empty_dir() {
+  local out
+  out=$(template --set persistence.enabled=false)
+  mounted "$out" '^          emptyDir:$' && lacks "$out" 'PersistentVolumeClaim|persistentVolumeClaim'
+}
+check "persistence.enabled=false uses an emptyDir, and no claim is made" empty_dir
+storage_class() {
+  lacks "$(render pvc.yaml)" storageClassName && has "$(render pvc.yaml --set persistence.storageClass=-)" '^  storageClassName: ""$' &&
+    has "$(render pvc.yaml --set persistence.storageClass=fast)" '^  storageClassName: "fast"$'
+}
+check "storageClass: default, none, named" storage_class
+
+# ---- names
+
+long_names() {
+  local release=a123456789-b123456789-c123456789-d123456789-e12345678 out
+  out=$("$helm" template $release "$chart" --namespace monitoring --set nameOverride=f123456789-g123456789-h123456789-i123456789-j123456789-k123456789-l12 |
+    awk '/^kind: CustomResourceDefinition/ { crd = 1 } /^---/ { crd = 0 } !crd') || return 1
+  has "$out" "$release" || return 1
+  awk '/^ *(- )?(name|claimName|serviceAccountName|app\.kubernetes\.io\/[a-z-]+|helm\.sh\/chart): / { gsub(/"/, "", $NF); if (length($NF) > 63 || $NF ~ /-$/) { print; bad = 1 } } END { exit bad }' <<<"$out" || return 1
+  equal "$(documents ClusterRole <<<"$out" | awk '/^  name:/ { print $2 }' | sort | uniq -d)" ""
+}
+check "long release names: names and labels within 63 characters, and distinct" long_names
+label_override() { equal "$(template --set commonLabels.team=a,podLabels.team=b | awk '/^    metadata:/ { on = 1 } /^    spec:/ { on = 0 } on && /team:/')" "        team: b"; }
+check "a Pod label wins over a common label, and stands once" label_override
+selector() { lacks "$(awk '/^  selector:/ { on = 1 } /^  template:/ { on = 0 } on' <<<"$(render deployment.yaml --set commonLabels.team=a)")" 'team|version|chart'; }
+check "the selector holds nothing that changes" selector
+
+# ---- the schema
+
+# refused ARGS...: refused by the schema, not for some other reason.
+refused() {
+  local out
+  if out=$(template "$@" 2>&1 >/dev/null); then
+    echo "accepted: $*"
+    return 1
+  fi
+  has "$out" "don't meet the specifications of the schema"
+}
+for typo in replicaCont=1 image.tagg=x settings.icingaVersoin=2.13 persistence.sise=1Gi crds.kep=true serviceAccount.nam=x rbac.aggregat=true http.prt=8080 \
+  service.enable=true livenessProbe.period=1 readinessProbe.timeout=1 podSecurityContext.fsGrop=1 resources.limit.cpu=1 affinity.nodeAfinity.a=b \
+  'tolerations[0].efect=NoSchedule' 'extraEnv[0].name=A,extraEnv[0].valu=b' 'imagePullSecrets[0].nam=x'; do
+  check "refused: a typo, $typo" refused --set "$typo"
+done
+for wrong in replicaCount=2 image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
+  'settings.externalObjects={master}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
+  'extraVolumes[0].name=published' http.port=80 podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
+  check "refused: a wrong value, $wrong" refused --set "$wrong"
+done
+check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20
+
+# ---- the lists of values agree
+
+# Paths of values.yaml: a commented key ("# --") is one value, whatever lies below it.
+value_paths() {
+  awk '/^ *# -- / { wanted = 1; next } /^ *#/ { next } /^ *[A-Za-z]+:/ {
+    match($0, /^ */); depth = RLENGTH / 2; key = $1; sub(/:.*/, "", key); path[depth] = key
+    if (wanted) { p = path[0]; for (i = 1; i <= depth; i++) p = p "." path[i]; print p; wanted = 0 } }' "$chart/values.yaml" | sort
+}
+uncommented() {
+  equal "$(awk '/^ *# -- / { wanted = 1; next } /^ *#/ { next } /^ *[A-Za-z]+:/ { match($0, /^ */); d = RLENGTH
+    if (below && d > level) next; below = 0; if (wanted) { below = 1; level = d; wanted = 0; next } if ($0 !~ /:$/) print }' "$chart/values.yaml")" ""
+}
+check "every value has its comment" uncommented
+readme() {
+  [ "$(value_paths | wc -l)" -ge 50 ] || { echo "only $(value_paths | wc -l) values found"; return 1; }
+  equal "$(sed -nE 's/^\| `([A-Za-z.]+)` \|.*/\1/p' "$chart/README.md" | sort)" "$(value_paths)"
+}
+check "README.md lists the values of values.yaml, all and no other" readme
+schema_knows() {
+  local path key missing=0
+  for path in $(value_paths); do
+    key=${path##*.}
+    grep -q "\"$key\":" "$chart/values.schema.json" || { echo "not in the schema: $path"; missing=1; }
+  done
+  return $missing
+}
+check "the schema names every value" schema_knows
+
+echo "chart: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

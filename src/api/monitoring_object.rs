@@ -1,0 +1,140 @@
+//! `MonitoringObject`: one Icinga object, template or apply rule.
+
+use super::condition::Condition;
+use super::objects::{CheckCommandSpec, EndpointSpec, HostGroupSpec, HostSpec, ServiceSpec, ZoneSpec};
+use super::text::ObjectName;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// One Icinga 2 object, template or apply rule. It is published as a file on the hub (condition `Ready`), and then
+/// delivered to the satellite clusters (condition `Synced`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "groundlink.dev",
+    version = "v1alpha1",
+    kind = "MonitoringObject",
+    namespaced,
+    status = "MonitoringObjectStatus",
+    derive = "PartialEq",
+    shortname = "mo",
+    category = "groundlink",
+    selectable = ".spec.zone",
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zone"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Path", type_ = "string", json_path = ".status.path", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    validation = (
+        "size(self.metadata.name) <= 180",
+        "metadata.name is longer than 180 characters: the file name and the ConfigMap key are made from it"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "[has(self.host), has(self.service), has(self.hostGroup), has(self.checkCommand), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
+        "exactly one of host, service, hostGroup, checkCommand, zoneObject, endpoint must be set"
+    ),
+    validation = (
+        "!(has(self.zone) && (has(self.zoneObject) || has(self.endpoint)))",
+        "zone must not be set on a zoneObject or an endpoint: both exist everywhere"
+    ),
+    validation = (
+        "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",
+        "name is immutable: delete the resource and create another"
+    )
+)]
+pub struct MonitoringObjectSpec {
+    /// Icinga zone of the object, and placement: only the hub and the satellites of this zone get it. The zone must be
+    /// declared (a zoneObject, or externalObjects of the operator). Default: none; the hub and every satellite that
+    /// accepts the namespace get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ObjectName>,
+    /// Name of the Icinga object, unique per type over the whole hub. Immutable. Default: `metadata.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ObjectName>,
+    /// Declare a template, which others import, in place of an object. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
+    pub template: bool,
+    /// Keep what is published and process no change. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
+    pub suspend: bool,
+    /// A host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostSpec>,
+    /// A service of one host, or a rule that applies one to many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceSpec>,
+    /// A group of hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_group: Option<HostGroupSpec>,
+    /// A check command. Only from privileged namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_command: Option<CheckCommandSpec>,
+    /// A zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_object: Option<ZoneSpec>,
+    /// An endpoint of a zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointSpec>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What the operator observed. Written by the operator alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringObjectStatus {
+    /// Last `metadata.generation` that the operator decided about; -1 before the first decision.
+    #[serde(default = "minus_one")]
+    pub observed_generation: i64,
+    /// `sha256:` of the bytes of the published file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub published_digest: Option<String>,
+    /// File below the volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub path: Option<String>,
+    /// First snapshot that holds this generation, `<term>.<counter>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 41))]
+    pub revision: Option<String>,
+    /// Satellites that had not acknowledged when this was written. Absent once `Synced` is True.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_satellites: Option<PendingSatellites>,
+    /// Ready: published on the hub. Synced: on every satellite that should hold it. Reconciling: something is pending.
+    /// Stalled: a person must act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+fn minus_one() -> i64 {
+    -1
+}
+
+/// Satellites that have not acknowledged yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingSatellites {
+    /// How many.
+    pub count: u32,
+    /// The first of them by name, at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), inner(length(max = 253)))]
+    pub names: Vec<String>,
+}

@@ -1,0 +1,67 @@
+use crate::api::text::{Duration, Line, ObjectName, Text, Vars};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An Icinga `CheckCommand`. Commands are code: accepted only from the operator's privileged namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckCommandSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Program and its first arguments; no shell is involved. Macros (`$address$`) are expanded. Required, unless it
+    /// comes from an imported template. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub command: Vec<Line>,
+    /// Further arguments by name (`-H`), with macros. At most 128.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
+    pub arguments: BTreeMap<String, CommandArgument>,
+    /// Environment variables, with macros. At most 64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub env: BTreeMap<String, Line>,
+    /// Longest run. Default: `1m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Custom variables: defaults for the macros above.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
+}
+
+/// One argument of a command.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandArgument {
+    /// Value, with macros. An argument whose macro has no value is left out, unless `required` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Text>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Line>,
+    /// Fail the check when the value is missing. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+    /// Pass the value without the name. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_key: Option<bool>,
+    /// Repeat the name before each element of an array value. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_key: Option<bool>,
+    /// Pass the argument only if this macro is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_if: Option<Line>,
+    /// Position among the arguments; lower comes first. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1000, max = 1000))]
+    pub order: Option<i32>,
+    /// Joins name and value into one argument, for example `=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<Line>,
+    /// Name to pass in place of the map's key, which then only orders and tells apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Line>,
+}

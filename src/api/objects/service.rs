@@ -1,0 +1,39 @@
+use super::CheckableSpec;
+use crate::api::text::{Expression, ObjectName};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// An Icinga `Service`: of one host (`hostName`), or of every host that a rule matches (`apply`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!(has(self.hostName) && has(self.apply))", "set hostName for one host, or apply for a rule, not both")
+)]
+pub struct ServiceSpec {
+    /// Host that the service belongs to. Required, unless `apply` or `template` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<ObjectName>,
+    /// Create the service on every host that the rule matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<ServiceApply>,
+    /// Service groups that it is a member of. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub groups: Vec<ObjectName>,
+    #[serde(flatten)]
+    /// Checks and presentation.
+    pub checkable: CheckableSpec,
+}
+
+/// Rule that says on which hosts a service exists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceApply {
+    /// The service exists where at least one of these is true, for example `host.vars.os == "Linux"`. 1 to 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub assign_where: Vec<Expression>,
+    /// ... and none of these. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub ignore_where: Vec<Expression>,
+}

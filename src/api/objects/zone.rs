@@ -1,0 +1,19 @@
+use crate::api::text::{EndpointName, ObjectName};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// An Icinga `Zone`. It is the member `zoneObject`, because `spec.zone` says where an object belongs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneSpec {
+    /// Parent zone. Default: none, for the top zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ObjectName>,
+    /// Endpoints of the zone, one or two. Each must be declared, and belongs to exactly one zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub endpoints: Vec<EndpointName>,
+    /// A global zone: for templates and apply rules, not for hosts and services. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global: Option<bool>,
+}

@@ -1,0 +1,327 @@
+//! `SatelliteCluster`: a cluster that receives what is published.
+
+use super::condition::Condition;
+use super::text::{AnnotationValue, Duration, LabelValue, ObjectName};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A cluster that receives the published objects as ConfigMaps. Lives in the operator's namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "groundlink.dev",
+    version = "v1alpha1",
+    kind = "SatelliteCluster",
+    namespaced,
+    status = "SatelliteClusterStatus",
+    derive = "PartialEq",
+    shortname = "sat",
+    category = "groundlink",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Desired", type_ = "string", json_path = ".status.desired.revision"),
+    printcolumn(name = "Acked", type_ = "string", json_path = ".status.acked.revision"),
+    printcolumn(name = "Objects", type_ = "integer", json_path = ".status.stats.objects"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    validation = ("size(self.metadata.name) <= 63", "metadata.name is longer than 63 characters: it is used as a label")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SatelliteClusterSpec {
+    /// Secret of the operator's namespace that holds the satellite's kubeconfig. Only server, certificate authority
+    /// data, and a token or client certificate data are used; `exec`, file paths and the like are refused.
+    pub kubeconfig_secret_ref: SecretKeyRef,
+    /// Icinga zones whose objects the satellite gets, beside everything without a zone. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub zones: Vec<ObjectName>,
+    /// Hub namespaces whose objects the satellite accepts. Default: all.
+    #[serde(default)]
+    pub namespaces: NamespaceSelection,
+    /// Where the ConfigMaps go on the satellite.
+    #[serde(default)]
+    pub target: Target,
+    /// Write nothing to the satellite. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What to do when someone changes a delivered ConfigMap. Default: Correct.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
+    /// Whether a ConfigMap of the target's name that is not ours may be taken over. Default: Never.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+    /// What counts as an acknowledgement. Default: Written.
+    #[serde(default)]
+    pub ack_level: AckLevel,
+    /// What happens on the satellite when this resource is deleted.
+    #[serde(default)]
+    pub deletion: Deletion,
+    /// Longest wait for one answer of the satellite's API server. Default: `10s`.
+    #[serde(default = "ten_seconds")]
+    pub request_timeout: Duration,
+}
+
+fn ten_seconds() -> Duration {
+    "10s".into()
+}
+
+/// A key of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// Name of the Secret, in the operator's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key in it. Default: `value`, and if that is missing `kubeconfig`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
+}
+
+/// Which hub namespaces a satellite accepts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self.from == 'List' ? has(self.names) : !has(self.names)", "names is for from: List, and required there"),
+    validation = (
+        "self.from == 'Selector' ? has(self.selector) : !has(self.selector)",
+        "selector is for from: Selector, and required there"
+    )
+)]
+pub struct NamespaceSelection {
+    /// All, Selector (by labels of the namespace) or List (by name). Default: All.
+    #[serde(default)]
+    pub from: NamespacesFrom,
+    /// Names, for `from: List`. At most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub names: Vec<String>,
+    /// Labels that the namespace must have, for `from: Selector`. At most 16.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub selector: BTreeMap<String, LabelValue>,
+}
+
+/// How namespaces are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NamespacesFrom {
+    /// Every namespace.
+    #[default]
+    All,
+    /// Namespaces with these labels.
+    Selector,
+    /// Namespaces named here.
+    List,
+}
+
+/// Where the ConfigMaps go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Target {
+    /// Namespace on the satellite; it must exist. Default: `icinga`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: String,
+    /// Name of the pointer ConfigMap. Default: `groundlink`.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Single: all files in one ConfigMap, at most 700 KiB. Snapshot: shards and a manifest. Auto chooses. Default: Auto.
+    pub layout: Layout,
+    /// Further labels of the ConfigMaps. Default: none. At most 16.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub labels: BTreeMap<String, LabelValue>,
+    /// Further annotations of the ConfigMaps. Default: none. At most 16.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub annotations: BTreeMap<String, AnnotationValue>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            namespace: "icinga".into(),
+            name: "groundlink".into(),
+            layout: Layout::Auto,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// Form of the delivered set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Layout {
+    /// Single while it fits.
+    #[default]
+    Auto,
+    /// One ConfigMap with the files as keys.
+    Single,
+    /// A manifest and immutable shards.
+    Snapshot,
+}
+
+/// What to do about foreign changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// Write it again.
+    #[default]
+    Correct,
+    /// Only say so.
+    Report,
+}
+
+/// Whether foreign objects may be taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionPolicy {
+    /// Never.
+    #[default]
+    Never,
+    /// If the content is what would be written.
+    IfIdentical,
+    /// Always.
+    Always,
+}
+
+/// What counts as an acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AckLevel {
+    /// The satellite's API server stored the ConfigMaps.
+    #[default]
+    Written,
+    /// The agent says that Icinga 2 loaded them.
+    Loaded,
+}
+
+/// What happens on the satellite when the resource is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Deletion {
+    /// Delete the ConfigMaps, or leave them (Orphan). Default: Delete.
+    pub cleanup: Cleanup,
+    /// How long an unreachable satellite may delay the deletion; then the ConfigMaps are left. Default: `5m`.
+    pub timeout: Duration,
+}
+
+impl Default for Deletion {
+    fn default() -> Self {
+        Self { cleanup: Cleanup::Delete, timeout: "5m".into() }
+    }
+}
+
+/// Fate of the ConfigMaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Cleanup {
+    /// They are deleted.
+    #[default]
+    Delete,
+    /// They stay.
+    Orphan,
+}
+
+/// What the operator observed. Written by the operator alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SatelliteClusterStatus {
+    /// Last `metadata.generation` that the operator acted on; -1 before the first time.
+    #[serde(default = "minus_one")]
+    pub observed_generation: i64,
+    /// What the satellite should hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Watermark>,
+    /// What was written last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Watermark>,
+    /// What the satellite acknowledged last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Watermark>,
+    /// Whether the satellite is being called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerStatus>,
+    /// Size of what it should hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Stats>,
+    /// Ready, Reachable, CredentialsValid, Synced, Loaded, Drifted, Stalled, Reconciling.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+fn minus_one() -> i64 {
+    -1
+}
+
+/// A revision of the published set, as seen by one satellite.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Watermark {
+    /// `<term>.<counter>`.
+    #[schemars(length(max = 41))]
+    pub revision: String,
+    /// `sha256:` over the sorted lines `<sha256 of the file>  <key>` (what `sha256sum` prints).
+    #[schemars(length(max = 80))]
+    pub digest: String,
+    /// When (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"), length(max = 64))]
+    pub time: Option<String>,
+    /// What the satellite said, where an agent speaks: Loaded or Rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub result: Option<String>,
+    /// The agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub message: Option<String>,
+}
+
+/// The breaker that keeps a dead satellite from being called all the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerStatus {
+    /// Closed: called. Open: only probed. HalfOpen: the probe was answered, one full pass decides.
+    pub state: BreakerState,
+    /// Connection failures in a row.
+    #[schemars(range(min = 0))]
+    pub consecutive_failures: u32,
+    /// When it took this state (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"), length(max = 64))]
+    pub since: Option<String>,
+    /// When it is probed next (RFC 3339); only when Open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"), length(max = 64))]
+    pub next_probe: Option<String>,
+}
+
+/// State of the breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BreakerState {
+    /// Requests flow.
+    #[default]
+    Closed,
+    /// Only probes.
+    Open,
+    /// The probe was answered.
+    HalfOpen,
+}
+
+/// Size of a satellite's set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Files.
+    pub objects: u32,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Shards; 0 in layout Single.
+    pub shards: u32,
+}

@@ -1,0 +1,155 @@
+//! Values that name things across the whole pipeline: which resource, which bytes, which revision.
+
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Namespace and name of a MonitoringObject. The path of its file depends on this alone, so no change of spec moves a
+/// file. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey(Arc<str>);
+
+impl ObjectKey {
+    /// A key from its parts. Both come from the API server, which admits no `/` in them.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self(format!("{namespace}/{name}").into())
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// The name of the resource.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+
+    /// Path of the file, relative to the volume: `objects.d/<namespace>/<name>.conf`.
+    pub fn path(&self) -> String {
+        format!("objects.d/{}/{}.conf", self.namespace(), self.name())
+    }
+
+    /// Key of the file in a ConfigMap: `<namespace>.<name>.conf`. A namespace has no dot, so the first dot splits it
+    /// again, and no two resources share a key.
+    pub fn file_key(&self) -> String {
+        format!("{}.{}.conf", self.namespace(), self.name())
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 of some bytes, written `sha256:<hex>`, so that anyone can check it with `sha256sum`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The hex part alone.
+    pub fn hex(&self) -> String {
+        self.0.iter().fold(String::with_capacity(64), |mut out, byte| {
+            out.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+            out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+            out
+        })
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let hex = text.strip_prefix("sha256:").ok_or(())?.as_bytes();
+        if hex.len() != 64 {
+            return Err(());
+        }
+        let nibble = |c: u8| (c as char).to_digit(16).filter(|_| !c.is_ascii_uppercase()).ok_or(());
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+            *byte = (nibble(pair[0])? << 4 | nibble(pair[1])?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Revision of the published set: `<term>.<counter>`, compared as a pair. The term grows with every acquisition of the
+/// leader lease, the counter within it; no clock is involved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision {
+    /// Which acquisition of the lease.
+    pub term: u64,
+    /// Which snapshot within the term, from 1.
+    pub counter: u64,
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.term, self.counter)
+    }
+}
+
+impl FromStr for Revision {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (term, counter) = text.split_once('.').ok_or(())?;
+        Ok(Self { term: term.parse().map_err(|_| ())?, counter: counter.parse().map_err(|_| ())? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_round_trips_and_is_what_sha256sum_prints() {
+        let digest = Digest::of(b"");
+        assert_eq!(
+            digest.to_string(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("sha256:E3".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn revisions_compare_as_pairs() {
+        let revision = |text: &str| text.parse::<Revision>().unwrap();
+        assert!(revision("10.1") > revision("9.99"));
+        assert!(revision("9.10") > revision("9.9"));
+        assert!("9".parse::<Revision>().is_err());
+    }
+
+    #[test]
+    fn file_keys_are_injective() {
+        assert_ne!(ObjectKey::new("a", "b.c").file_key(), ObjectKey::new("a-b", "c").file_key());
+        assert_eq!(ObjectKey::new("team-a", "web.01").path(), "objects.d/team-a/web.01.conf");
+    }
+}

@@ -1,0 +1,82 @@
+//! Prints an expression tree, fully parenthesised. `in` and ordering comparisons are guarded by type: in Icinga they
+//! throw on a value of another type, and one host's odd custom variable would fail the whole configuration.
+
+use super::quoting;
+use crate::validate::expression::{Attribute, Comparison, Expression};
+
+pub(super) fn print(out: &mut String, expression: &Expression) {
+    match expression {
+        Expression::And(left, right) => infix(out, left, " && ", right),
+        Expression::Or(left, right) => infix(out, left, " || ", right),
+        Expression::Not(inner) => {
+            out.push_str("!(");
+            print(out, inner);
+            out.push(')');
+        }
+        Expression::Compare(Comparison::Equal, left, right) => infix(out, left, " == ", right),
+        Expression::Compare(Comparison::NotEqual, left, right) => infix(out, left, " != ", right),
+        Expression::Compare(comparison, left, right) => {
+            let operator = match comparison {
+                Comparison::Less => " < ",
+                Comparison::LessOrEqual => " <= ",
+                Comparison::Greater => " > ",
+                Comparison::GreaterOrEqual | Comparison::Equal | Comparison::NotEqual => " >= ",
+            };
+            let kinds: &[&str] = match (left.as_ref(), right.as_ref()) {
+                (Expression::Number(_), _) | (_, Expression::Number(_)) => &["Number"],
+                (Expression::Text(_), _) | (_, Expression::Text(_)) => &["String"],
+                _ => &["Number", "String"],
+            };
+            out.push('(');
+            for (i, kind) in kinds.iter().enumerate() {
+                out.push_str(if i > 0 { " || (" } else { "(" });
+                for operand in [left, right] {
+                    out.push_str("typeof(");
+                    print(out, operand);
+                    out.push_str(&format!(") == {kind} && "));
+                }
+                infix(out, left, operator, right);
+                out.push(')');
+            }
+            out.push(')');
+        }
+        Expression::In(left, right) => {
+            out.push_str("(typeof(");
+            print(out, right);
+            out.push_str(") == Array && ");
+            infix(out, left, " in ", right);
+            out.push(')');
+        }
+        Expression::Match(pattern, operand) => {
+            out.push_str("match(");
+            quoting::string(out, pattern);
+            out.push_str(", ");
+            print(out, operand);
+            out.push(')');
+        }
+        Expression::Attribute(attribute) => self::attribute(out, attribute),
+        Expression::Text(text) => quoting::string(out, text),
+        Expression::Number(number) => quoting::number(out, *number),
+        Expression::Boolean(true) => out.push_str("true"),
+        Expression::Boolean(false) => out.push_str("false"),
+        Expression::Null => out.push_str("null"),
+    }
+}
+
+fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression) {
+    out.push('(');
+    print(out, left);
+    out.push_str(operator);
+    print(out, right);
+    out.push(')');
+}
+
+fn attribute(out: &mut String, attribute: &Attribute) {
+    out.push_str("host.");
+    out.push_str(attribute.field);
+    for key in &attribute.keys {
+        out.push('[');
+        quoting::string(out, key);
+        out.push(']');
+    }
+}

@@ -1,0 +1,137 @@
+//! Checked declaration to bytes: pure, sorted, infallible. The one place where configuration text is made; strings go
+//! through [`quoting`] and nothing else.
+
+mod expression;
+pub mod quoting;
+
+use crate::identity::{Digest, ObjectKey};
+use crate::validate::value::Value;
+use crate::validate::{Claim, Declaration, Form, Header, Use};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// A file's bytes and what they provide and use. Made by [`render`] from a checked declaration, or by [`read_back`] from a
+/// file that an earlier run published; nothing else can make one, so whatever is published was rendered here.
+///
+/// ```compile_fail
+/// // Bytes from elsewhere cannot be published.
+/// let rendered = groundlink::render::Rendered { bytes: b"object Host {}".to_vec().into() };
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rendered {
+    key: ObjectKey,
+    bytes: Arc<[u8]>,
+    digest: Digest,
+    zone: Option<String>,
+    provides: Vec<Claim>,
+    uses: Vec<Use>,
+}
+
+impl Rendered {
+    /// The resource.
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// Digest of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Icinga zone, for placement.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
+    }
+
+    /// Names that the published set gains by it.
+    pub fn provides(&self) -> &[Claim] {
+        &self.provides
+    }
+
+    /// Names that the published set must hold for it.
+    pub fn uses(&self) -> &[Use] {
+        &self.uses
+    }
+}
+
+const HEADER_MARK: &str = "// groundlink: ";
+
+/// Largest file, in bytes. One file must fit into a shard.
+pub const MAX_FILE_BYTES: usize = 256 * 1024;
+
+/// Renders a declaration. The same declaration gives the same bytes, on any machine and at any time.
+pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
+    let mut out = String::with_capacity(512);
+    let header = Header::of(declaration);
+    // JSON escapes every line break, so the header cannot end its comment.
+    let json = serde_json::to_string(&header).unwrap_or_default();
+    let _ = writeln!(out, "// Published by Groundlink from MonitoringObject {key}. Changes here are overwritten.");
+    let _ = writeln!(out, "{HEADER_MARK}{json}");
+    let form = match declaration.form {
+        Form::Object => "object",
+        Form::Template => "template",
+        Form::Apply => "apply",
+    };
+    let _ = write!(out, "{form} {} ", declaration.kind);
+    quoting::string(&mut out, &declaration.name);
+    if declaration.form == Form::Apply {
+        out.push_str(" to Host");
+    }
+    out.push_str(" {\n");
+    for import in &declaration.imports {
+        out.push_str("  import ");
+        quoting::string(&mut out, import);
+        out.push('\n');
+    }
+    for (attribute, value) in &declaration.attributes {
+        // A dictionary adds to the one of an imported template; a plain assignment would drop that one.
+        let operator = match value {
+            Value::Dictionary(_) if !declaration.imports.is_empty() => "+=",
+            _ => "=",
+        };
+        let _ = write!(out, "  {attribute} {operator} ");
+        quoting::value(&mut out, value, 1);
+        out.push('\n');
+    }
+    for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
+        for rule in rules {
+            let _ = write!(out, "  {word} where ");
+            expression::print(&mut out, rule);
+            out.push('\n');
+        }
+    }
+    out.push_str("}\n");
+    let bytes: Arc<[u8]> = out.into_bytes().into();
+    Rendered {
+        key: key.clone(),
+        digest: Digest::of(&bytes),
+        bytes,
+        zone: declaration.zone.clone(),
+        provides: declaration.provides.clone(),
+        uses: declaration.uses.clone(),
+    }
+}
+
+/// A file that an earlier run published, read again at start: its header says what it provides and uses. Nothing if the
+/// bytes have no such header, that is, if they are not ours.
+pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let line = text.lines().nth(1)?.strip_prefix(HEADER_MARK)?;
+    let header: Header = serde_json::from_str(line).ok()?;
+    Some(Rendered {
+        key: key.clone(),
+        digest: Digest::of(&bytes),
+        zone: header.zone.clone(),
+        provides: header.claims(),
+        uses: header.all_uses(),
+        bytes: bytes.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Text to Icinga literals. Every string, key and number of a configuration passes here. Rules: `icinga2` lexer, probed on
+//! 2.13.6: `"..."` with the escapes `\\ \" \n \t \r \b \f` only, never a heredoc; a blank or a line break between braces,
+//! because `}}` is a token of its own; numbers plain decimal.
+
+use crate::validate::value::Value;
+use std::fmt::Write as _;
+
+/// A string literal.
+pub fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// A number: plain decimal, shortest text that gives the same double. Rust's `Display` for `f64` never uses an exponent.
+pub fn number(out: &mut String, number: f64) {
+    let _ = write!(out, "{}", if number == 0.0 { 0.0 } else { number });
+}
+
+/// Any value; `level` is the indentation of the statement it belongs to.
+pub fn value(out: &mut String, value_: &Value, level: usize) {
+    match value_ {
+        Value::Null => out.push_str("null"),
+        Value::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(n) => number(out, *n),
+        Value::String(text) => string(out, text),
+        Value::Array(items) => {
+            out.push_str("[ ");
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(", ");
+                }
+                value(out, item, level);
+            }
+            out.push_str(" ]");
+        }
+        Value::Dictionary(map) => {
+            out.push_str("{\n");
+            for (key, item) in map {
+                indent(out, level + 1);
+                string(out, key);
+                out.push_str(" = ");
+                value(out, item, level + 1);
+                out.push('\n');
+            }
+            indent(out, level);
+            out.push('}');
+        }
+    }
+}
+
+fn indent(out: &mut String, level: usize) {
+    for _ in 0..level {
+        out.push_str("  ");
+    }
+}

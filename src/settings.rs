@@ -1,0 +1,32 @@
+//! What an operator of Groundlink decides once for the whole hub.
+
+use crate::validate::{self, Name};
+use std::collections::BTreeSet;
+
+/// Settings that decide what may be published.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Namespaces whose resources may declare commands.
+    pub privileged_namespaces: BTreeSet<String>,
+    /// Objects that Icinga has from elsewhere, so that resources may name them, and what is trusted about them.
+    pub external_objects: BTreeSet<Name>,
+}
+
+impl Settings {
+    /// Settings from the lists of the command line.
+    ///
+    /// # Errors
+    /// When an external object is not of the form `Type!name`; the message names it.
+    pub fn new(privileged: &[String], external: &[String]) -> Result<Self, String> {
+        let mut external_objects = external
+            .iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| Name::parse(text).map_err(|error| format!("external object {error}")))
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        external_objects.extend(external_objects.iter().filter_map(validate::trusted).collect::<Vec<_>>());
+        Ok(Self {
+            privileged_namespaces: privileged.iter().filter(|n| !n.is_empty()).cloned().collect(),
+            external_objects,
+        })
+    }
+}

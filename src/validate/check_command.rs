@@ -1,0 +1,93 @@
+use super::declaration::{Builder, Declaration, Form};
+use super::name::{IcingaType, Name};
+use super::value::Value;
+use crate::api::objects::{CheckCommandSpec, CommandArgument};
+use crate::api::text::{Line, ObjectName, Text};
+use std::collections::BTreeMap;
+
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &CheckCommandSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
+    let name = builder.name();
+    builder.provide(
+        match builder.form() {
+            Form::Template => Name::template(IcingaType::CheckCommand, &name),
+            _ => Name::object(IcingaType::CheckCommand, &name),
+        },
+        true,
+    );
+    builder.imports(&spec.imports);
+    builder.zone(zone);
+    if spec.command.is_empty() && spec.imports.is_empty() && builder.form() == Form::Object {
+        builder.problem("command", "is required, here or in an imported template");
+    }
+    builder.count("command", spec.command.len(), 64);
+    let words: Vec<_> = spec
+        .command
+        .iter()
+        .enumerate()
+        .filter_map(|(i, word)| builder.checked(&format!("command[{i}]"), word.as_str(), Line::MAX, true))
+        .collect();
+    if !words.is_empty() {
+        builder.value("command", Value::Array(words));
+    }
+    builder.count("arguments", spec.arguments.len(), 128);
+    let mut arguments = BTreeMap::new();
+    for (key, argument) in &spec.arguments {
+        let path = format!("arguments[{key:?}]");
+        if builder.checked(&path, key, Line::MAX, false).is_some() {
+            arguments.insert(key.clone(), self::argument(&mut builder, &path, argument));
+        }
+    }
+    if !arguments.is_empty() {
+        builder.value("arguments", Value::Dictionary(arguments));
+    }
+    builder.count("env", spec.env.len(), 64);
+    let mut env = BTreeMap::new();
+    for (key, text) in &spec.env {
+        let path = format!("env[{key:?}]");
+        if key.is_empty() || key.contains('=') {
+            builder.problem(&path, "is not a name of an environment variable");
+        } else if builder.checked(&path, key, Line::MAX, false).is_some()
+            && let Some(value) = builder.checked(&path, text.as_str(), Line::MAX, true)
+        {
+            env.insert(key.clone(), value);
+        }
+    }
+    if !env.is_empty() {
+        builder.value("env", Value::Dictionary(env));
+    }
+    builder.duration("timeout", "timeout", spec.timeout.as_ref(), true);
+    builder.vars(&spec.vars);
+    builder.finish()
+}
+
+fn argument(builder: &mut Builder, path: &str, argument: &CommandArgument) -> Value {
+    let mut out = BTreeMap::new();
+    let mut text = |key: &str, field: &str, text: Option<&str>, max: usize, macros: bool| {
+        if let Some(value) = text.and_then(|text| builder.checked(&format!("{path}.{field}"), text, max, macros)) {
+            out.insert(key.to_owned(), value);
+        }
+    };
+    text("value", "value", argument.value.as_ref().map(Text::as_str), Text::MAX, true);
+    text("description", "description", argument.description.as_ref().map(Line::as_str), Line::MAX, false);
+    text("set_if", "setIf", argument.set_if.as_ref().map(Line::as_str), Line::MAX, true);
+    text("separator", "separator", argument.separator.as_ref().map(Line::as_str), Line::MAX, false);
+    text("key", "key", argument.key.as_ref().map(Line::as_str), Line::MAX, false);
+    let flags = [
+        ("required", argument.required),
+        ("skip_key", argument.skip_key),
+        ("repeat_key", argument.repeat_key),
+    ];
+    for (key, flag) in flags {
+        if let Some(flag) = flag {
+            out.insert(key.to_owned(), Value::Boolean(flag));
+        }
+    }
+    if let Some(order) = argument.order {
+        out.insert("order".to_owned(), Value::Number(f64::from(order)));
+    }
+    Value::Dictionary(out)
+}

@@ -1,0 +1,376 @@
+//! A checked declaration, and the builder with which each type's file makes one. The builder collects every problem with
+//! the path of its field, so that a person can mend them all at once.
+
+use super::expression::{self, Expression};
+use super::name::{IcingaType, Name};
+use super::value::{self, MAX_VARS_BYTES, Value};
+use crate::api::text::{self, Duration, ObjectName, Vars};
+use serde::{Deserialize, Serialize};
+
+/// What kind of statement is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `object`
+    Object,
+    /// `template`
+    Template,
+    /// `apply`
+    Apply,
+}
+
+/// A checked declaration: rendering it cannot fail, and Icinga accepts the result if everything it uses is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    /// The statement.
+    pub form: Form,
+    /// The type.
+    pub kind: IcingaType,
+    /// Icinga's name, without the host of a service.
+    pub name: String,
+    /// Templates, in order.
+    pub imports: Vec<String>,
+    /// Attributes, in the order in which they are written.
+    pub attributes: Vec<(&'static str, Value)>,
+    /// `assign where`
+    pub assign: Vec<Expression>,
+    /// `ignore where`
+    pub ignore: Vec<Expression>,
+    /// The zone, which is an attribute too, for placement.
+    pub zone: Option<String>,
+    /// What the published set gains.
+    pub provides: Vec<Claim>,
+    /// What must be in the published set.
+    pub uses: Vec<Use>,
+}
+
+/// A name that a declaration provides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The name.
+    pub name: Name,
+    /// Whether nobody else may provide it.
+    pub exclusive: bool,
+}
+
+/// Something that a declaration needs: at least one of the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Alternatives; mostly one.
+    pub any_of: Vec<Name>,
+    /// Whether the provider may in turn need the user: an endpoint needs the zone that lists it.
+    pub mutual: bool,
+}
+
+impl Use {
+    /// One name.
+    pub fn one(name: Name) -> Self {
+        Self { any_of: vec![name], mutual: false }
+    }
+}
+
+/// The parts of a declaration that a published file carries in its header, so that the set can be checked, and recovered
+/// after a restart, from the files alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Names provided, exclusively.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provides: Vec<String>,
+    /// Names provided beside others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<String>,
+    /// Names used; each entry is a list of alternatives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Vec<String>>,
+    /// Names used by something that is needed in turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mutual: Vec<Vec<String>>,
+    /// Zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+impl Header {
+    /// The header of a declaration.
+    pub fn of(declaration: &Declaration) -> Self {
+        let claims = |exclusive| {
+            let names = declaration.provides.iter().filter(|c| c.exclusive == exclusive);
+            names.map(|c| c.name.as_str().to_owned()).collect()
+        };
+        let uses = |mutual| {
+            let uses = declaration.uses.iter().filter(|u| u.mutual == mutual);
+            uses.map(|u| u.any_of.iter().map(|n| n.as_str().to_owned()).collect()).collect()
+        };
+        Self {
+            provides: claims(true),
+            shares: claims(false),
+            uses: uses(false),
+            mutual: uses(true),
+            zone: declaration.zone.clone(),
+        }
+    }
+
+    /// The claims again.
+    pub fn claims(&self) -> Vec<Claim> {
+        let claim = |exclusive| move |name: &String| Claim { name: Name::from_header(name), exclusive };
+        self.provides.iter().map(claim(true)).chain(self.shares.iter().map(claim(false))).collect()
+    }
+
+    /// The uses again.
+    pub fn all_uses(&self) -> Vec<Use> {
+        let one = |mutual| {
+            move |any_of: &Vec<String>| Use { any_of: any_of.iter().map(|n| Name::from_header(n)).collect(), mutual }
+        };
+        self.uses.iter().map(one(false)).chain(self.mutual.iter().map(one(true))).collect()
+    }
+}
+
+/// Builds a [`Declaration`]; each method checks one field and remembers what is wrong with it.
+pub struct Builder {
+    declaration: Declaration,
+    member: &'static str,
+    problems: Vec<String>,
+}
+
+impl Builder {
+    /// A builder for `spec.<member>`.
+    pub fn new(kind: IcingaType, form: Form, member: &'static str, name: &str, name_path: &str) -> Self {
+        let mut builder = Self {
+            declaration: Declaration {
+                form,
+                kind,
+                name: name.to_owned(),
+                imports: Vec::new(),
+                attributes: Vec::new(),
+                assign: Vec::new(),
+                ignore: Vec::new(),
+                zone: None,
+                provides: Vec::new(),
+                uses: Vec::new(),
+            },
+            member,
+            problems: Vec::new(),
+        };
+        builder.check_name(name, name_path, ObjectName::MAX);
+        builder
+    }
+
+    /// The declaration, or what is wrong with it: at most three problems, with the number of the others.
+    pub fn finish(self) -> Result<Declaration, String> {
+        if self.problems.is_empty() {
+            return Ok(self.declaration);
+        }
+        let more = self.problems.len().saturating_sub(3);
+        let mut message = self.problems.into_iter().take(3).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            message.push_str(&format!("; and {more} more"));
+        }
+        Err(message)
+    }
+
+    /// What is being declared.
+    pub fn form(&self) -> Form {
+        self.declaration.form
+    }
+
+    /// Name of the object as given.
+    pub fn name(&self) -> String {
+        self.declaration.name.clone()
+    }
+
+    fn path(&self, field: &str) -> String {
+        format!("spec.{}.{field}", self.member)
+    }
+
+    /// A problem with a field of the member.
+    pub fn problem(&mut self, field: &str, what: &str) {
+        let path = if field.is_empty() { format!("spec.{}", self.member) } else { self.path(field) };
+        let blank = if what.starts_with(':') { "" } else { " " };
+        self.problems.push(format!("{path}{blank}{what}"));
+    }
+
+    fn check_name(&mut self, name: &str, path: &str, max: usize) {
+        if name.is_empty() || name.chars().count() > max {
+            self.problems.push(format!("{path} must have 1 to {max} characters, and has {}", name.chars().count()));
+        } else if name.contains('!') || name.chars().any(|c| c.is_control()) {
+            self.problems.push(format!("{path} must not contain an exclamation mark or a control character"));
+        } else if name.trim() != name {
+            self.problems.push(format!("{path} must not begin or end with a blank"));
+        }
+    }
+
+    fn attribute(&mut self, attribute: &'static str, value: Value) {
+        self.declaration.attributes.push((attribute, value));
+    }
+
+    /// A name that this object provides.
+    pub fn provide(&mut self, name: Name, exclusive: bool) {
+        self.declaration.provides.push(Claim { name, exclusive });
+    }
+
+    /// Something that this object needs.
+    pub fn require(&mut self, needed: Use) {
+        if !self.declaration.uses.contains(&needed) {
+            self.declaration.uses.push(needed);
+        }
+    }
+
+    /// The zone of the object.
+    pub fn zone(&mut self, zone: Option<&ObjectName>) {
+        let Some(zone) = zone.map(ObjectName::as_str) else { return };
+        self.check_name(zone, "spec.zone", ObjectName::MAX);
+        self.declaration.zone = Some(zone.to_owned());
+        self.require(Use::one(Name::object(IcingaType::Zone, zone)));
+        self.attribute("zone", Value::String(zone.to_owned()));
+    }
+
+    /// Templates to import.
+    pub fn imports(&mut self, imports: &[ObjectName]) {
+        self.count("imports", imports.len(), 16);
+        for (i, import) in imports.iter().enumerate() {
+            let path = self.path(&format!("imports[{i}]"));
+            self.check_name(import.as_str(), &path, ObjectName::MAX);
+            self.require(Use::one(Name::template(self.declaration.kind, import.as_str())));
+            self.declaration.imports.push(import.as_str().to_owned());
+        }
+    }
+
+    /// Refuses more than `max` entries.
+    pub fn count(&mut self, field: &str, count: usize, max: usize) {
+        if count > max {
+            self.problem(field, &format!("has {count} entries; at most {max} are allowed"));
+        }
+    }
+
+    /// Plain text: arrives byte for byte.
+    pub fn text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
+        if let Some(value) = text.and_then(|text| self.checked(field, text, max, false)) {
+            self.attribute(attribute, value);
+        }
+    }
+
+    /// Text in which Icinga or its web interface expands `$name$`.
+    pub fn macro_text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
+        if let Some(value) = text.and_then(|text| self.checked(field, text, max, true)) {
+            self.attribute(attribute, value);
+        }
+    }
+
+    /// A checked string value, or nothing and a problem.
+    pub fn checked(&mut self, field: &str, text: &str, max: usize, macros: bool) -> Option<Value> {
+        let length = text.chars().count();
+        let problem = if length > max {
+            Some(format!("has {length} characters; at most {max} are allowed"))
+        } else {
+            value::text_problem(text).or_else(|| macros.then(|| value::macro_problem(text)).flatten())
+        };
+        match problem {
+            Some(problem) => {
+                self.problem(field, &problem);
+                None
+            }
+            None => Some(Value::String(text.to_owned())),
+        }
+    }
+
+    /// A boolean.
+    pub fn boolean(&mut self, attribute: &'static str, value: Option<bool>) {
+        if let Some(value) = value {
+            self.attribute(attribute, Value::Boolean(value));
+        }
+    }
+
+    /// A whole number within a range.
+    pub fn integer(&mut self, attribute: &'static str, field: &str, value: Option<i32>, min: i32, max: i32) {
+        match value {
+            Some(value) if value < min || value > max => {
+                self.problem(field, &format!("must be between {min} and {max}, and is {value}"));
+            }
+            Some(value) => self.attribute(attribute, Value::Number(f64::from(value))),
+            None => {}
+        }
+    }
+
+    /// A duration; `positive` refuses zero.
+    pub fn duration(&mut self, attribute: &'static str, field: &str, value: Option<&Duration>, positive: bool) {
+        match value.map(|text| value::parse_duration(text.as_str())) {
+            Some(Ok(seconds)) if positive && seconds <= 0.0 => self.problem(field, "must be more than zero"),
+            Some(Ok(seconds)) => self.attribute(attribute, Value::Number(seconds)),
+            Some(Err(problem)) => self.problem(field, &format!(": {problem}")),
+            None => {}
+        }
+    }
+
+    /// A reference to one object.
+    pub fn reference(&mut self, attribute: &'static str, field: &str, kind: IcingaType, name: Option<&str>) {
+        let Some(name) = name else { return };
+        let path = self.path(field);
+        self.check_name(name, &path, ObjectName::MAX);
+        self.require(Use::one(Name::object(kind, name)));
+        self.attribute(attribute, Value::String(name.to_owned()));
+    }
+
+    /// References to several objects of one type.
+    pub fn references<'a>(
+        &mut self,
+        attribute: &'static str,
+        field: &str,
+        kind: IcingaType,
+        names: impl ExactSizeIterator<Item = &'a str> + Clone,
+        max: usize,
+    ) {
+        self.count(field, names.len(), max);
+        for (i, name) in names.clone().enumerate() {
+            let path = self.path(&format!("{field}[{i}]"));
+            self.check_name(name, &path, ObjectName::MAX);
+            self.require(Use::one(Name::object(kind, name)));
+        }
+        if names.len() > 0 {
+            self.attribute(attribute, Value::strings(names));
+        }
+    }
+
+    /// Custom variables: macros balanced at every depth, bounded in size and depth.
+    pub fn vars(&mut self, vars: &Vars) {
+        if vars.is_empty() {
+            return;
+        }
+        let (path, mut bytes) = (self.path("vars"), 0);
+        let json = serde_json::Value::Object(vars.0.clone().into_iter().collect());
+        match value::from_json(&json, &path, 0, &mut bytes) {
+            Ok(_) if bytes > MAX_VARS_BYTES => {
+                self.problem("vars", &format!("holds {bytes} bytes; at most {MAX_VARS_BYTES} are allowed"));
+            }
+            Ok(value) => self.attribute("vars", value),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// A value made by the type's own file.
+    pub fn value(&mut self, attribute: &'static str, value: Value) {
+        self.attribute(attribute, value);
+    }
+
+    /// `assign where` and `ignore where`.
+    pub fn rules(&mut self, prefix: &str, assign: &[text::Expression], ignore: &[text::Expression]) {
+        for (field, sources) in [("assignWhere", assign), ("ignoreWhere", ignore)] {
+            self.count(&format!("{prefix}{field}"), sources.len(), 16);
+            for (i, source) in sources.iter().enumerate() {
+                let length = source.as_str().chars().count();
+                let parsed = if length > text::Expression::MAX {
+                    Err(format!("has {length} characters; at most {} are allowed", text::Expression::MAX))
+                } else {
+                    expression::parse(source.as_str())
+                };
+                match parsed {
+                    Ok(expression) if field == "assignWhere" => self.declaration.assign.push(expression),
+                    Ok(expression) => self.declaration.ignore.push(expression),
+                    Err(problem) => self.problem(&format!("{prefix}{field}[{i}]"), &format!(": {problem}")),
+                }
+            }
+        }
+        if assign.is_empty() && !ignore.is_empty() {
+            self.problem(&format!("{prefix}ignoreWhere"), "needs an assignWhere beside it");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use super::declaration::{Builder, Declaration, Use};
+use super::name::{IcingaType, Name};
+use crate::api::objects::EndpointSpec;
+use crate::api::text::{EndpointName, Line};
+use super::value::Value;
+
+/// Icinga refuses an endpoint that no zone lists, and one that two zones list.
+pub(super) fn listed(endpoint: &str) -> Name {
+    Name::fact(&format!("a Zone that lists Endpoint {endpoint:?}"))
+}
+
+pub(super) fn declare(mut builder: Builder, spec: &EndpointSpec) -> Result<Declaration, String> {
+    let name = builder.name();
+    if name.chars().count() > EndpointName::MAX {
+        builder.problem("", &format!(
+            "must have a name of at most {} characters: it is the common name of a certificate",
+            EndpointName::MAX
+        ));
+    }
+    builder.provide(Name::object(IcingaType::Endpoint, &name), true);
+    builder.require(Use { any_of: vec![listed(&name)], mutual: true });
+    builder.text("host", "host", spec.host.as_ref().map(Line::as_str), Line::MAX);
+    match spec.port {
+        Some(port) if (1..=65535).contains(&port) => builder.value("port", Value::String(port.to_string())),
+        Some(port) => builder.problem("port", &format!("must be between 1 and 65535, and is {port}")),
+        None => {}
+    }
+    builder.duration("log_duration", "logDuration", spec.log_duration.as_ref(), false);
+    builder.finish()
+}

@@ -1,0 +1,318 @@
+//! The parser: total, without backtracking, depth-bounded; every error has a column.
+
+use super::{Attribute, Comparison, Expression, HOST_FIELDS, MAX_DEPTH};
+use crate::validate::value::{MAX_WHOLE, text_problem};
+
+/// Parses a condition over `host`.
+///
+/// # Errors
+/// A message for a person, with the column (in characters, from 1).
+pub fn parse(source: &str) -> Result<Expression, String> {
+    let mut parser = Parser { tokens: tokenize(source)?, position: 0, depth: 0 };
+    let expression = parser.or()?;
+    match parser.peek() {
+        Token::End => Ok(expression),
+        token => Err(parser.expected(&format!("an operator or the end, not {token}"))),
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Identifier(String),
+    Text(String),
+    Number(f64),
+    Symbol(&'static str),
+    End,
+}
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Identifier(name) => write!(f, "`{name}`"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Number(number) => write!(f, "`{number}`"),
+            Self::Symbol(symbol) => write!(f, "`{symbol}`"),
+            Self::End => f.write_str("the end"),
+        }
+    }
+}
+
+const SYMBOLS: [&str; 15] = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ","];
+
+fn tokenize(source: &str) -> Result<Vec<(usize, Token)>, String> {
+    let characters: Vec<char> = source.chars().collect();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(&c) = characters.get(at) {
+        let column = at + 1;
+        if c.is_ascii_whitespace() {
+            at += 1;
+        } else if c == '"' {
+            let (text, next) = string(&characters, at)?;
+            tokens.push((column, Token::Text(text)));
+            at = next;
+        } else if c.is_ascii_digit() || (c == '-' && characters.get(at + 1).is_some_and(char::is_ascii_digit)) {
+            let mut end = at + 1;
+            while characters.get(end).is_some_and(|c| c.is_ascii_digit() || *c == '.') {
+                end += 1;
+            }
+            let text: String = characters[at..end].iter().collect();
+            let number: f64 = text.parse().map_err(|_| format!("column {column}: {text:?} is not a number"))?;
+            if number.abs() > MAX_WHOLE {
+                return Err(format!("column {column}: {text} is larger than 2^53"));
+            }
+            tokens.push((column, Token::Number(number)));
+            at = end;
+        } else if c.is_ascii_alphabetic() || c == '_' {
+            let mut end = at + 1;
+            while characters.get(end).is_some_and(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                end += 1;
+            }
+            tokens.push((column, Token::Identifier(characters[at..end].iter().collect())));
+            at = end;
+        } else {
+            let rest: String = characters[at..characters.len().min(at + 2)].iter().collect();
+            let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)).ok_or_else(|| {
+                format!("column {column}: unexpected character {c:?}; strings are written in double quotes")
+            })?;
+            tokens.push((column, Token::Symbol(symbol)));
+            at += symbol.len();
+        }
+    }
+    tokens.push((characters.len() + 1, Token::End));
+    Ok(tokens)
+}
+
+fn string(characters: &[char], start: usize) -> Result<(String, usize), String> {
+    let column = start + 1;
+    let mut text = String::new();
+    let mut at = start + 1;
+    loop {
+        match characters.get(at) {
+            None => return Err(format!("column {column}: the string is not closed")),
+            Some('"') => break,
+            Some('\\') => {
+                at += 1;
+                text.push(match characters.get(at) {
+                    Some('"') => '"',
+                    Some('\\') => '\\',
+                    Some('n') => '\n',
+                    Some('t') => '\t',
+                    _ => return Err(format!("column {at}: only \\\" \\\\ \\n and \\t are escapes")),
+                });
+            }
+            Some(c) => text.push(*c),
+        }
+        at += 1;
+    }
+    match text_problem(&text) {
+        Some(problem) => Err(format!("column {column}: the string {problem}")),
+        None => Ok((text, at + 1)),
+    }
+}
+
+/// `in` and the ordering comparisons are printed with a type guard that repeats their operands, so those must be plain.
+fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), String> {
+    let plain = |e: &Expression| {
+        matches!(e, Expression::Attribute(_) | Expression::Text(_) | Expression::Number(_) | Expression::Boolean(_) | Expression::Null)
+    };
+    if plain(left) && plain(right) {
+        return Ok(());
+    }
+    Err(format!("column {column}: `in`, <, <=, > and >= compare attributes and constants only"))
+}
+
+struct Parser {
+    tokens: Vec<(usize, Token)>,
+    position: usize,
+    depth: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        self.tokens.get(self.position).map_or(&Token::End, |(_, token)| token)
+    }
+
+    fn column(&self) -> usize {
+        self.tokens.get(self.position).map_or(1, |(column, _)| *column)
+    }
+
+    fn expected(&self, what: &str) -> String {
+        format!("column {}: expected {what}", self.column())
+    }
+
+    fn next(&mut self) -> Token {
+        let token = self.peek().clone();
+        self.position += 1;
+        token
+    }
+
+    fn take(&mut self, symbol: &str) -> bool {
+        let found = matches!(self.peek(), Token::Symbol(s) if *s == symbol);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn require(&mut self, symbol: &str) -> Result<(), String> {
+        if self.take(symbol) { Ok(()) } else { Err(self.expected(&format!("`{symbol}`, not {}", self.peek()))) }
+    }
+
+    fn or(&mut self) -> Result<Expression, String> {
+        let mut left = self.and()?;
+        while self.take("||") {
+            left = Expression::Or(Box::new(left), Box::new(self.and()?));
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Result<Expression, String> {
+        let mut left = self.comparison()?;
+        while self.take("&&") {
+            left = Expression::And(Box::new(left), Box::new(self.comparison()?));
+        }
+        Ok(left)
+    }
+
+    fn comparison(&mut self) -> Result<Expression, String> {
+        let left = self.unary()?;
+        let operator = match self.peek() {
+            Token::Symbol("==") => Comparison::Equal,
+            Token::Symbol("!=") => Comparison::NotEqual,
+            Token::Symbol("<") => Comparison::Less,
+            Token::Symbol("<=") => Comparison::LessOrEqual,
+            Token::Symbol(">") => Comparison::Greater,
+            Token::Symbol(">=") => Comparison::GreaterOrEqual,
+            Token::Identifier(word) if word == "in" => {
+                self.position += 1;
+                let column = self.column();
+                let right = self.unary()?;
+                operands(column, &left, &right)?;
+                return Ok(Expression::In(Box::new(left), Box::new(right)));
+            }
+            _ => return Ok(left),
+        };
+        self.position += 1;
+        let column = self.column();
+        let right = self.unary()?;
+        if !matches!(operator, Comparison::Equal | Comparison::NotEqual) {
+            operands(column, &left, &right)?;
+        }
+        Ok(Expression::Compare(operator, Box::new(left), Box::new(right)))
+    }
+
+    fn unary(&mut self) -> Result<Expression, String> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.expected(&format!("at most {MAX_DEPTH} levels of nesting")));
+        }
+        let result = if self.take("!") {
+            self.unary().map(|inner| Expression::Not(Box::new(inner)))
+        } else {
+            self.primary()
+        };
+        self.depth -= 1;
+        result
+    }
+
+    fn primary(&mut self) -> Result<Expression, String> {
+        if self.take("(") {
+            let inner = self.or()?;
+            self.require(")")?;
+            return Ok(inner);
+        }
+        let here = self.expected("an attribute such as host.vars.os, a string, a number, true, false, null or match()");
+        match self.next() {
+            Token::Text(text) => Ok(Expression::Text(text)),
+            Token::Number(number) => Ok(Expression::Number(number)),
+            Token::Identifier(word) => match word.as_str() {
+                "true" => Ok(Expression::Boolean(true)),
+                "false" => Ok(Expression::Boolean(false)),
+                "null" => Ok(Expression::Null),
+                "match" => self.match_call(),
+                "host" => self.attribute(),
+                _ => Err(format!("{here}; `{word}` is not known here")),
+            },
+            _ => Err(here),
+        }
+    }
+
+    fn match_call(&mut self) -> Result<Expression, String> {
+        self.require("(")?;
+        let here = self.expected("a pattern in double quotes");
+        let Token::Text(pattern) = self.next() else { return Err(here) };
+        self.require(",")?;
+        let operand = self.unary()?;
+        self.require(")")?;
+        Ok(Expression::Match(pattern, Box::new(operand)))
+    }
+
+    fn attribute(&mut self) -> Result<Expression, String> {
+        self.require(".")?;
+        let here = self.expected(&format!("one of {}", HOST_FIELDS.join(", ")));
+        let Token::Identifier(word) = self.next() else { return Err(here) };
+        let field = HOST_FIELDS.into_iter().find(|field| *field == word).ok_or(here)?;
+        let mut keys = Vec::new();
+        loop {
+            if self.take(".") {
+                let here = self.expected("a name after the dot; write [\"...\"] for any other key");
+                let Token::Identifier(key) = self.next() else { return Err(here) };
+                keys.push(key);
+            } else if self.take("[") {
+                let here = self.expected("a key in double quotes");
+                let Token::Text(key) = self.next() else { return Err(here) };
+                self.require("]")?;
+                keys.push(key);
+            } else {
+                break;
+            }
+        }
+        if field != "vars" && !keys.is_empty() {
+            return Err(format!("host.{field} has nothing below it; only host.vars has"));
+        }
+        if keys.len() > MAX_DEPTH {
+            return Err(self.expected(&format!("at most {MAX_DEPTH} keys")));
+        }
+        Ok(Expression::Attribute(Attribute { field, keys }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binds_as_icinga_does() {
+        let Ok(Expression::Or(_, right)) = parse(r#"host.name == "a" || "x" in host.groups && !host.vars.b"#) else {
+            panic!("|| binds least");
+        };
+        assert!(matches!(*right, Expression::And(_, _)));
+    }
+
+    #[test]
+    fn refuses_everything_else_with_a_column() {
+        for (source, column) in [
+            ("", 1),
+            ("host", 5),
+            ("host.secret", 6),
+            ("host.name.x", 0),
+            (r#"host.name == 'a'"#, 14),
+            (r#"host.name == "a"#, 14),
+            (r#"host.name = "a""#, 11),
+            ("get_object(Host, \"a\")", 1),
+            ("{{ true }}", 1),
+            ("true true", 6),
+            (r#"match(host.name, "a")"#, 7),
+            (r#"host.vars["a""#, 14),
+            (r#""\x41""#, 2),
+            ("(host.name < 1) < 2", 18),
+            ("true in (host.name == 1)", 9),
+        ] {
+            let error = parse(source).expect_err(source);
+            assert!(column == 0 || error.starts_with(&format!("column {column}:")), "{source}: {error}");
+        }
+        let deep = format!("{}true", "!".repeat(200));
+        assert!(parse(&deep).expect_err("bounded").contains("levels"));
+        let deep = format!("{}true{}", "(".repeat(200), ")".repeat(200));
+        assert!(parse(&deep).expect_err("bounded").contains("levels"));
+    }
+}

@@ -1,0 +1,21 @@
+use super::checkable;
+use super::declaration::{Builder, Declaration, Form};
+use super::name::{IcingaType, Name};
+use crate::api::objects::HostSpec;
+use crate::api::text::{Line, ObjectName};
+
+pub(super) fn declare(mut builder: Builder, spec: &HostSpec, zone: Option<&ObjectName>) -> Result<Declaration, String> {
+    let name = builder.name();
+    builder.provide(
+        match builder.form() {
+            Form::Template => Name::template(IcingaType::Host, &name),
+            _ => Name::object(IcingaType::Host, &name),
+        },
+        true,
+    );
+    checkable::declare(&mut builder, IcingaType::Host, &spec.checkable, zone);
+    builder.text("address", "address", spec.address.as_ref().map(Line::as_str), Line::MAX);
+    builder.text("address6", "address6", spec.address6.as_ref().map(Line::as_str), Line::MAX);
+    builder.references("groups", "groups", IcingaType::HostGroup, spec.groups.iter().map(ObjectName::as_str), 64);
+    builder.finish()
+}

@@ -1,0 +1,169 @@
+//! Values of attributes, checked: whatever is in here can be rendered.
+
+use std::collections::BTreeMap;
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean(bool),
+    /// A finite number, at most 2^53 if whole.
+    Number(f64),
+    /// Text without characters that Icinga's lexer changes.
+    String(String),
+    /// An array.
+    Array(Vec<Value>),
+    /// A dictionary; keys are quoted when rendered.
+    Dictionary(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// An array of strings.
+    pub fn strings<'a>(items: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Array(items.into_iter().map(|item| Self::String(item.to_owned())).collect())
+    }
+}
+
+/// Largest whole number that Icinga's doubles hold exactly.
+pub const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Deepest nesting of custom variables. 2.13.6 crashes at 150.
+pub const MAX_DEPTH: usize = 8;
+/// Largest custom variables of one object, in bytes of their strings and keys.
+pub const MAX_VARS_BYTES: usize = 64 * 1024;
+
+/// Says what is wrong with a string, or nothing. Line breaks, tabs, form feed and backspace can be written as escapes;
+/// other control characters (NUL among them, which cuts a string in Icinga) are refused.
+pub fn text_problem(text: &str) -> Option<String> {
+    text.char_indices()
+        .find(|(_, c)| {
+            let code = *c as u32;
+            (code < 0x20 && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{c}')) || code == 0x7f
+        })
+        .map(|(at, c)| format!("contains the control character U+{:04X} at byte {at}; remove it", c as u32))
+}
+
+/// Says what is wrong with a macro string: dollar signs must come in pairs (`$name$`, or `$$` for a literal one).
+pub fn macro_problem(text: &str) -> Option<String> {
+    if text.matches('$').count() % 2 == 0 {
+        return None;
+    }
+    Some("has an unclosed macro: dollar signs must come in pairs; write $$ for a literal dollar sign".into())
+}
+
+/// Whole and fractional seconds of a duration such as `90s`, `5m` or `1h30m`.
+///
+/// # Errors
+/// A message for a person.
+pub fn parse_duration(text: &str) -> Result<f64, String> {
+    let wrong = || format!("{text:?} is not a duration; write for example 90s, 5m or 1h30m");
+    let mut rest = text;
+    let mut milliseconds: u64 = 0;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 || digits > 9 {
+            return Err(wrong());
+        }
+        let (number, tail) = rest.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (unit, factor) = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
+            .into_iter()
+            .find(|(unit, _)| tail.starts_with(unit))
+            .ok_or_else(wrong)?;
+        milliseconds += number * factor;
+        rest = &tail[unit.len()..];
+    }
+    Ok(milliseconds as f64 / 1000.0)
+}
+
+/// Converts free JSON, checking every string, key, number and the depth.
+///
+/// # Errors
+/// The path of what is wrong, below `path`, and what to do about it.
+pub fn from_json(json: &serde_json::Value, path: &str, depth: usize, bytes: &mut usize) -> Result<Value, String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("{path}: nested more than {MAX_DEPTH} levels deep"));
+    }
+    Ok(match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Boolean(*value),
+        serde_json::Value::Number(number) => {
+            let value = number.as_f64().filter(|n| n.is_finite());
+            match value {
+                Some(n) if n.fract() != 0.0 || n.abs() <= MAX_WHOLE => Value::Number(n),
+                _ => {
+                    return Err(format!(
+                        "{path}: {number} is outside what Icinga holds exactly (±2^53); write it as a string"
+                    ));
+                }
+            }
+        }
+        serde_json::Value::String(text) => {
+            *bytes += text.len();
+            if let Some(problem) = text_problem(text).or_else(|| macro_problem(text)) {
+                return Err(format!("{path}: {problem}"));
+            }
+            Value::String(text.clone())
+        }
+        serde_json::Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| from_json(item, &format!("{path}[{i}]"), depth + 1, bytes))
+                .collect::<Result<_, _>>()?,
+        ),
+        serde_json::Value::Object(map) => {
+            let mut out = BTreeMap::new();
+            for (key, item) in map {
+                *bytes += key.len();
+                if let Some(problem) = text_problem(key) {
+                    return Err(format!("{path}: the key {key:?} {problem}"));
+                }
+                out.insert(key.clone(), from_json(item, &format!("{path}[{key:?}]"), depth + 1, bytes)?);
+            }
+            Value::Dictionary(out)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("1h30m"), Ok(5400.0));
+        assert_eq!(parse_duration("5ms"), Ok(0.005));
+        for bad in ["", "5", "m", "-5m", "1w", "5 m", "9999999999s", "5m3"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn text_and_macros() {
+        assert_eq!(text_problem("a\n\t\"{{{ */ ü"), None);
+        assert!(text_problem("a\0").is_some_and(|p| p.contains("U+0000") && p.contains("byte 1")));
+        assert!(text_problem("\u{7f}").is_some());
+        assert_eq!(macro_problem("$a$ and $$"), None);
+        assert!(macro_problem("cost $5").is_some());
+    }
+
+    #[test]
+    fn json_is_bounded() {
+        let mut deep = serde_json::json!(1);
+        for _ in 0..MAX_DEPTH + 1 {
+            deep = serde_json::json!([deep]);
+        }
+        assert!(from_json(&deep, "vars", 0, &mut 0).is_err());
+        assert!(from_json(&serde_json::json!(9007199254740993u64), "vars", 0, &mut 0).is_ok_and(|v| v
+            == Value::Number(9007199254740992.0)
+            || v == Value::Number(9007199254740993.0)));
+        assert!(from_json(&serde_json::json!(1e300), "vars", 0, &mut 0).is_err());
+        let error = from_json(&serde_json::json!({"a": [{"b": "\u{1}"}]}), "vars", 0, &mut 0).unwrap_err();
+        assert!(error.starts_with(r#"vars["a"][0]["b"]:"#), "{error}");
+    }
+}

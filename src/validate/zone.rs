@@ -1,0 +1,34 @@
+use super::checkable::{not_global, runs_checks_of};
+use super::declaration::{Builder, Declaration, Use};
+use super::endpoint::listed;
+use super::name::{IcingaType, Name};
+use crate::api::objects::ZoneSpec;
+use crate::api::text::{EndpointName, ObjectName};
+
+pub(super) fn declare(mut builder: Builder, spec: &ZoneSpec) -> Result<Declaration, String> {
+    let name = builder.name();
+    builder.provide(Name::object(IcingaType::Zone, &name), true);
+    let global = spec.global == Some(true);
+    if !global {
+        builder.provide(not_global(&name), true);
+    }
+    let parent = spec.parent.as_ref().map(ObjectName::as_str);
+    builder.reference("parent", "parent", IcingaType::Zone, parent);
+    if let Some(parent) = parent {
+        builder.require(Use::one(not_global(parent)));
+        if parent == name {
+            builder.problem("parent", "must not be the zone itself");
+        }
+    }
+    let endpoints = || spec.endpoints.iter().map(EndpointName::as_str);
+    builder.references("endpoints", "endpoints", IcingaType::Endpoint, endpoints(), 16);
+    for endpoint in endpoints() {
+        builder.provide(listed(endpoint), true);
+        builder.provide(runs_checks_of(endpoint, &name), false);
+        if let Some(parent) = parent {
+            builder.provide(runs_checks_of(endpoint, parent), false);
+        }
+    }
+    builder.boolean("global", spec.global);
+    builder.finish()
+}

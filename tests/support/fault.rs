@@ -1,0 +1,99 @@
+//! What a proxy does to the requests that a rule picks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::request::Parts;
+use hyper::body::Bytes;
+use serde_json::json;
+
+/// What happens to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Answers without asking the API server.
+    Respond {
+        /// The HTTP status.
+        status: u16,
+        /// The body, sent as `application/json`.
+        body: Bytes,
+    },
+    /// Passes the request on, waits for the whole answer, and closes the connection without giving it.
+    DropAfterApply,
+    /// Closes the connection; the API server sees nothing.
+    DropBefore,
+    /// Waits, then passes the request on.
+    Delay(Duration),
+    /// Does not answer. Once released (by the proxy) the request goes on; it ends when the caller gives up.
+    Hang,
+    /// Passes the request on with another body.
+    RewriteRequestBody(Bytes),
+}
+
+impl Action {
+    /// Answers with a Kubernetes `Status`, as the API server does when it refuses.
+    pub fn refuse(status: u16, reason: &str) -> Self {
+        let body = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": status, "reason": reason, "message": format!("refused by the test proxy: {reason}"),
+        });
+        Self::Respond { status, body: Bytes::from(body.to_string()) }
+    }
+}
+
+type Matcher = Arc<dyn Fn(&Parts, &Bytes) -> Option<Action> + Send + Sync>;
+
+/// A rule that decides for each request whether something happens to it, and what.
+#[derive(Clone)]
+pub struct Fault {
+    matcher: Matcher,
+    hits: Arc<AtomicU64>,
+    limit: u64,
+}
+
+impl Fault {
+    /// Any rule; `None` leaves the request alone.
+    pub fn new(matcher: impl Fn(&Parts, &Bytes) -> Option<Action> + Send + Sync + 'static) -> Self {
+        Self { matcher: Arc::new(matcher), hits: Arc::default(), limit: u64::MAX }
+    }
+
+    /// Does `action` to every request for which `predicate` holds.
+    pub fn on(action: Action, predicate: impl Fn(&Parts, &Bytes) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(move |head, body| predicate(head, body).then(|| action.clone()))
+    }
+
+    /// At most `limit` times; afterwards the rule picks nothing.
+    pub fn times(self, limit: u64) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// How many requests it has picked. A clone counts together with the original.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::SeqCst)
+    }
+
+    fn decide(&self, head: &Parts, body: &Bytes) -> Option<Action> {
+        let action = (self.hits() < self.limit).then(|| (self.matcher)(head, body)).flatten()?;
+        let free = |hits| (hits < self.limit).then_some(hits + 1);
+        self.hits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free).ok().map(|_| action)
+    }
+}
+
+/// The rules of one proxy. The first that picks a request decides.
+#[derive(Default)]
+pub(super) struct Rules(Mutex<Vec<Fault>>);
+
+impl Rules {
+    pub(super) fn set(&self, faults: Vec<Fault>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    pub(super) fn add(&self, fault: Fault) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    pub(super) fn decide(&self, head: &Parts, body: &Bytes) -> Option<Action> {
+        let rules = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        rules.iter().find_map(|fault| fault.decide(head, body))
+    }
+}

@@ -1,0 +1,264 @@
+//! A reverse proxy between a client and one API server that records, and breaks things on request.
+//!
+//! It runs on a thread and a runtime of its own, so a test that blocks its runtime does not block it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use kube::client::Body;
+use kube::{Client, Config};
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::api_server::ApiServer;
+use super::fault::{Action, Fault, Rules};
+use super::recorder::{Recorder, is_watch};
+
+/// Longer bodies are passed on but not kept.
+const KEPT_BODY: usize = 4 << 20;
+
+/// Headers that belong to one connection and must not be passed on. The encoding is dropped too, so that
+/// recorded answers are plain.
+const NOT_FORWARDED: [HeaderName; 9] = [
+    header::HOST,
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::CONTENT_LENGTH,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::ACCEPT_ENCODING,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server with
+/// [`Proxy::url`] in it works. Dropping it closes every connection.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    server: String,
+    recorder: Recorder,
+    rules: Rules,
+    paused: watch::Sender<bool>,
+    released: watch::Sender<u64>,
+    cut: watch::Sender<u64>,
+    connections: AtomicUsize,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of `server` on a free loopback port.
+    pub fn start(server: &ApiServer, recorder: &Recorder) -> Self {
+        let (certificate, key) = server.cert_and_key();
+        let acceptor = tls_acceptor(&certificate, &key);
+        let mut config = Config::new(server.url().parse().expect("a valid URL"));
+        let chain = certificates(&certificate).into_iter().map(|der| der.to_vec()).collect();
+        config.root_cert = Some(chain);
+        config.default_retry = false;
+        (config.read_timeout, config.write_timeout) = (None, None);
+        let shared = Arc::new(Shared {
+            server: server.name().to_owned(),
+            recorder: recorder.clone(),
+            rules: Rules::default(),
+            paused: watch::Sender::new(false),
+            released: watch::Sender::new(0),
+            cut: watch::Sender::new(0),
+            connections: AtomicUsize::new(0),
+        });
+        // Bound here, so that connections wait in the backlog until the thread accepts them.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
+        listener.set_nonblocking(true).expect("a non-blocking listener");
+        let address = listener.local_addr().expect("the address of the listener");
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let for_thread = shared.clone();
+        let run = move || {
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("a registered listener");
+                let upstream = Client::try_from(config).expect("a client of the API server");
+                tokio::select! {
+                    () = accept_loop(&for_thread, &listener, &acceptor, &upstream) => {}
+                    _ = stopped => {}
+                }
+            });
+            // Does not wait for the connections, and ends them all.
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name(format!("proxy-{}", server.name())).spawn(run);
+        Self { shared, address, stop: Some(stop), thread: Some(thread.expect("a thread")) }
+    }
+
+    /// `https://127.0.0.1:PORT`, for a kubeconfig.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The recorder that it writes to.
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+
+    /// Replaces all rules by this one, or by none. Requests that hang stay so; see [`Self::release`].
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.shared.rules.set(fault.into_iter().collect());
+    }
+
+    /// Adds a rule after the others.
+    pub fn add_fault(&self, fault: Fault) {
+        self.shared.rules.add(fault);
+    }
+
+    /// Lets the requests go on that an [`Action::Hang`] holds at this moment.
+    pub fn release(&self) {
+        self.shared.released.send_modify(|count| *count += 1);
+    }
+
+    /// From now on requests are recorded and wait.
+    pub fn pause_all(&self) {
+        self.shared.paused.send_replace(true);
+    }
+
+    /// Waiting and new requests go on.
+    pub fn resume_all(&self) {
+        self.shared.paused.send_replace(false);
+    }
+
+    /// Closes every open connection, and with them every watch. New ones are accepted.
+    pub fn cut_connections(&self) {
+        self.shared.cut.send_modify(|count| *count += 1);
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            eprintln!("the thread of the proxy of {} panicked", self.shared.server);
+        }
+    }
+}
+
+fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().expect("certificates in PEM")
+}
+
+fn tls_acceptor(certificate: &str, key: &str) -> TlsAcceptor {
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key in PEM");
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(certificates(certificate), key)
+        .expect("a certificate with its key");
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn accept_loop(shared: &Arc<Shared>, listener: &TcpListener, acceptor: &TlsAcceptor, upstream: &Client) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                let (shared, acceptor, upstream) = (shared.clone(), acceptor.clone(), upstream.clone());
+                let mut cut = shared.cut.subscribe();
+                connections.spawn(async move {
+                    shared.connections.fetch_add(1, Ordering::SeqCst);
+                    tokio::select! {
+                        () = serve(&shared, stream, &acceptor, &upstream) => {}
+                        _ = cut.changed() => {}
+                    }
+                    shared.connections.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// One connection. Its errors are the caller's to notice: they are what faults look like.
+async fn serve(shared: &Arc<Shared>, stream: TcpStream, acceptor: &TlsAcceptor, upstream: &Client) {
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let service = service_fn(|request| forward(shared, upstream, request));
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// An error closes the caller's connection without an answer.
+async fn forward(shared: &Shared, upstream: &Client, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    let (mut head, body) = request.into_parts();
+    let recorder = &shared.recorder;
+    let seq = recorder.begin(&shared.server, &head);
+    let mut body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    recorder.update(seq, |exchange| exchange.request_body = body.clone());
+
+    let action = shared.rules.decide(&head, &body);
+    recorder.update(seq, |exchange| exchange.action.clone_from(&action));
+    match &action {
+        Some(Action::DropBefore) => return Err(io::Error::other("dropped before it was sent")),
+        Some(Action::Respond { status, body }) => {
+            let status = StatusCode::from_u16(*status).expect("a valid status");
+            recorder.end(seq, status, Some(body.clone()));
+            let mut response = Response::new(Body::from(body.clone()));
+            *response.status_mut() = status;
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            return Ok(response);
+        }
+        Some(Action::Delay(time)) => tokio::time::sleep(*time).await,
+        Some(Action::Hang) => {
+            shared.released.subscribe().changed().await.map_err(io::Error::other)?;
+        }
+        Some(Action::RewriteRequestBody(other)) => body = other.clone(),
+        Some(Action::DropAfterApply) | None => {}
+    }
+    shared.paused.subscribe().wait_for(|paused| !paused).await.map_err(io::Error::other)?;
+
+    let streams = is_watch(head.uri.query().unwrap_or_default());
+    remove_hop_headers(&mut head.headers);
+    let response = upstream.send(Request::from_parts(head, Body::from(body))).await.map_err(io::Error::other)?;
+    let (mut head, body) = response.into_parts();
+    remove_hop_headers(&mut head.headers);
+    let body = if streams {
+        recorder.end(seq, head.status, None);
+        body
+    } else {
+        let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        recorder.end(seq, head.status, Some(bytes.clone()).filter(|bytes| bytes.len() <= KEPT_BODY));
+        Body::from(Bytes::clone(&bytes))
+    };
+    if action == Some(Action::DropAfterApply) {
+        return Err(io::Error::other("dropped after it was applied"));
+    }
+    Ok(Response::from_parts(head, body))
+}
+
+fn remove_hop_headers(headers: &mut HeaderMap) {
+    for name in NOT_FORWARDED {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,29 @@
+//! Waiting for something to become true, the only form of waiting that tests use.
+
+use std::time::{Duration, Instant};
+
+/// Pause between two probes.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Calls `probe` every 20 ms until it returns `Ok`, and returns that value.
+///
+/// A probe that itself hangs (a paused server) is abandoned at the deadline.
+///
+/// # Panics
+/// After the deadline, with `what` and the last reason that the probe gave.
+pub async fn eventually<T, P>(deadline: Duration, what: &str, mut probe: P) -> T
+where
+    P: AsyncFnMut() -> Result<T, String>,
+{
+    let end = Instant::now() + deadline;
+    let mut reason = String::from("the first probe did not return");
+    loop {
+        match tokio::time::timeout(end.saturating_duration_since(Instant::now()), probe()).await {
+            Ok(Ok(value)) => return value,
+            Ok(Err(new)) => reason = new,
+            Err(_) => panic!("not within {deadline:?}: {what}; a probe hangs; the one before said: {reason}"),
+        }
+        assert!(Instant::now() < end, "not within {deadline:?}: {what}; last: {reason}");
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
