@@ -50,6 +50,14 @@ use serde::{Deserialize, Serialize};
     validation = (
         "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",
         "name is immutable: delete the resource and create another"
+    ),
+    validation = (
+        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
+        "the type of an object is immutable: delete the resource and create another"
+    ),
+    validation = (
+        "(has(self.template) && self.template) == (has(oldSelf.template) && oldSelf.template)",
+        "template is immutable: delete the resource and create another"
     )
 )]
 pub struct MonitoringObjectSpec {
@@ -61,7 +69,7 @@ pub struct MonitoringObjectSpec {
     /// Name of the Icinga object, unique per type over the whole hub. Immutable. Default: `metadata.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ObjectName>,
-    /// Declare a template, which others import, in place of an object. Default: false.
+    /// Declare a template, which others import, in place of an object. Immutable. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false))]
     pub template: bool,

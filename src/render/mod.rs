@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// // Bytes from elsewhere cannot be published.
 /// let rendered = groundlink::render::Rendered { bytes: b"object Host {}".to_vec().into() };
 /// ```
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Rendered {
     key: ObjectKey,
     bytes: Arc<[u8]>,
@@ -56,6 +56,12 @@ impl Rendered {
     /// Names that the published set must hold for it.
     pub fn uses(&self) -> &[Use] {
         &self.uses
+    }
+}
+
+impl std::fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} provides {:?} uses {:?}", self.key, self.provides, self.uses)
     }
 }
 

@@ -145,7 +145,8 @@ impl Operator {
 
     /// GET of its own HTTP server: status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let config = Config::new(self.base_url().await.parse().expect("a valid URL"));
+        let mut config = Config::new(self.base_url().await.parse().expect("a valid URL"));
+        config.default_retry = false; // 503 of /readyz is an answer here.
         let client = Client::try_from(config).expect("a client");
         let request = Request::get(path).body(Body::empty()).expect("a valid request");
         let answer = async {
@@ -175,7 +176,10 @@ impl Operator {
                 return Ok(line);
             }
             let tail = self.process.log_tail();
-            assert!(ended.is_none(), "no log line {what:?}, and the operator ended: {ended:?}; its log:\n{tail}");
+            assert!(
+                ended.is_none(),
+                "no log line {what:?}, and the operator ended: {ended:?}; its log:\n{tail}"
+            );
             Err(format!("its log:\n{tail}"))
         })
         .await

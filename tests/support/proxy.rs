@@ -179,7 +179,12 @@ fn tls_acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn accept_loop(shared: &Arc<Shared>, listener: &TcpListener, acceptor: &TlsAcceptor, upstream: &Client) {
+async fn accept_loop(
+    shared: &Arc<Shared>,
+    listener: &TcpListener,
+    acceptor: &TlsAcceptor,
+    upstream: &Client,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -209,7 +214,11 @@ async fn serve(shared: &Arc<Shared>, stream: TcpStream, acceptor: &TlsAcceptor, 
 }
 
 /// An error closes the caller's connection without an answer.
-async fn forward(shared: &Shared, upstream: &Client, request: Request<Incoming>) -> io::Result<Response<Body>> {
+async fn forward(
+    shared: &Shared,
+    upstream: &Client,
+    request: Request<Incoming>,
+) -> io::Result<Response<Body>> {
     let (mut head, body) = request.into_parts();
     let recorder = &shared.recorder;
     let seq = recorder.begin(&shared.server, &head);
@@ -240,7 +249,8 @@ async fn forward(shared: &Shared, upstream: &Client, request: Request<Incoming>)
 
     let streams = is_watch(head.uri.query().unwrap_or_default());
     remove_hop_headers(&mut head.headers);
-    let response = upstream.send(Request::from_parts(head, Body::from(body))).await.map_err(io::Error::other)?;
+    let response =
+        upstream.send(Request::from_parts(head, Body::from(body))).await.map_err(io::Error::other)?;
     let (mut head, body) = response.into_parts();
     remove_hop_headers(&mut head.headers);
     let body = if streams {

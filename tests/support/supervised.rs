@@ -88,7 +88,9 @@ impl Supervised {
             .spawn()
             .expect("spawn /bin/sh");
         let mut line = String::new();
-        BufReader::new(supervisor.stdout.take().expect("piped stdout")).read_line(&mut line).expect("read pid");
+        BufReader::new(supervisor.stdout.take().expect("piped stdout"))
+            .read_line(&mut line)
+            .expect("read pid");
         let pid = line.trim().parse().expect("the supervisor prints the pid first");
         Self { supervisor: Mutex::new(supervisor), pid, log: log.to_path_buf(), log_start }
     }

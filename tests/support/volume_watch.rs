@@ -1,6 +1,6 @@
 //! A witness of the published volume that shares nothing with the operator but the kernel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Read;
 use std::mem::MaybeUninit;
@@ -114,6 +114,8 @@ impl VolumeWatch {
             staging,
             sequence: sequence.clone(),
             directories: HashMap::new(),
+            pending: VecDeque::new(),
+            pending_by_file: HashMap::new(),
             read: HashMap::new(),
             events: Vec::new(),
         };
@@ -186,6 +188,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// The identity of a file's content as far as the kernel tells: a rename changes the second part.
 type Version = (u64, i64, i64);
 
+/// A watch descriptor and a name in its directory.
+type FileKey = (i32, String);
+
 struct State {
     inotify: Arc<OwnedFd>,
     volume: PathBuf,
@@ -193,6 +198,10 @@ struct State {
     sequence: Sequence,
     /// Watch descriptor to directory, relative to the volume.
     directories: HashMap<i32, String>,
+    /// Taken from the kernel, not handled yet.
+    pending: VecDeque<(FileKey, ReadFlags)>,
+    /// How many of them changed what a file name stands for or holds.
+    pending_by_file: HashMap<FileKey, usize>,
     /// Which version was read last for a path, and by which event.
     read: HashMap<String, (Version, usize)>,
     events: Vec<FileEvent>,
@@ -200,9 +209,36 @@ struct State {
 
 impl State {
     fn drain(&mut self) {
-        let mut buffer = vec![MaybeUninit::uninit(); 64 << 10];
-        let inotify = self.inotify.clone();
-        let mut reader = inotify::Reader::new(&*inotify, &mut buffer);
+        self.fill();
+        while let Some((key, flags)) = self.pending.pop_front() {
+            if is_change(flags)
+                && let Some(count) = self.pending_by_file.get_mut(&key)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.pending_by_file.remove(&key);
+                }
+            }
+            if flags.contains(ReadFlags::IGNORED) {
+                self.directories.remove(&key.0);
+            } else if let Some(directory) = self.directories.get(&key.0) {
+                let path = join(directory, &key.1);
+                if flags.contains(ReadFlags::ISDIR) {
+                    self.directory_event(path, flags);
+                } else {
+                    self.file_event(path, flags, &key);
+                }
+            }
+            if self.pending.is_empty() {
+                self.fill();
+            }
+        }
+    }
+
+    /// Takes what the kernel has.
+    fn fill(&mut self) {
+        let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+        let mut reader = inotify::Reader::new(&*self.inotify, &mut buffer);
         loop {
             let event = match reader.next() {
                 Ok(event) => event,
@@ -212,19 +248,12 @@ impl State {
             };
             let flags = event.events();
             assert!(!flags.contains(ReadFlags::QUEUE_OVERFLOW), "inotify queue overflow: events are lost");
-            if flags.contains(ReadFlags::IGNORED) {
-                self.directories.remove(&event.wd());
-                continue;
+            let name = event.file_name().map(|name| name.to_string_lossy().into_owned());
+            let key = (event.wd(), name.unwrap_or_default());
+            if is_change(flags) {
+                *self.pending_by_file.entry(key.clone()).or_default() += 1;
             }
-            let (Some(directory), Some(name)) = (self.directories.get(&event.wd()), event.file_name()) else {
-                continue;
-            };
-            let path = join(directory, &name.to_string_lossy());
-            if flags.contains(ReadFlags::ISDIR) {
-                self.directory_event(path, flags);
-            } else {
-                self.file_event(path, flags);
-            }
+            self.pending.push_back((key, flags));
         }
     }
 
@@ -233,32 +262,34 @@ impl State {
             self.enter(path);
         } else if flags.contains(ReadFlags::MOVED_FROM) {
             let below = format!("{path}/");
-            let gone: Vec<_> = self.directories.extract_if(|_, dir| in_tree(dir, &path)).map(|(wd, _)| wd).collect();
+            let gone: Vec<_> =
+                self.directories.extract_if(|_, dir| in_tree(dir, &path)).map(|(wd, _)| wd).collect();
             for wd in gone {
                 let _ = inotify::remove_watch(&*self.inotify, wd);
             }
-            let files: Vec<String> = self.read.keys().filter(|file| file.starts_with(&below)).cloned().collect();
+            let files: Vec<String> =
+                self.read.keys().filter(|file| file.starts_with(&below)).cloned().collect();
             for file in files {
                 self.push_deleted(file);
             }
         }
     }
 
-    fn file_event(&mut self, path: String, flags: ReadFlags) {
+    fn file_event(&mut self, path: String, flags: ReadFlags, key: &FileKey) {
         if in_tree(&path, STAGING) {
-            if flags.contains(ReadFlags::CREATE) {
+            if self.staging && flags.contains(ReadFlags::CREATE) {
                 self.push(path, FileEventKind::Staged, false);
             }
         } else if !in_tree(&path, OBJECTS) {
             // A file beside objects.d: nobody loads it.
         } else if flags.contains(ReadFlags::MOVED_TO) {
-            self.push_content(path, FileEventKind::Renamed);
+            self.push_content(path, FileEventKind::Renamed, Some(key));
         } else if flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::DELETE) {
             self.push_deleted(path);
         } else if flags.contains(ReadFlags::CREATE) {
             self.push(path, FileEventKind::CreatedInPlace, false);
         } else if flags.contains(ReadFlags::MODIFY) || self.has_changed(&path) {
-            self.push_content(path, FileEventKind::ModifiedInPlace);
+            self.push_content(path, FileEventKind::ModifiedInPlace, Some(key));
         }
     }
 
@@ -271,7 +302,9 @@ impl State {
 
     /// Watches a directory that can matter, and what is in it already.
     fn enter(&mut self, path: String) {
-        let on_the_way = path.is_empty() || (self.staging && in_tree(STAGING, &path));
+        // Staging is watched in any case: the kernel merges two renames to one name (without comparing their
+        // cookies) unless another event, such as the rename's other half, stands between them.
+        let on_the_way = path.is_empty() || in_tree(STAGING, &path);
         if !on_the_way && !in_tree(&path, OBJECTS) {
             return;
         }
@@ -293,18 +326,27 @@ impl State {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 self.enter(path);
             } else if in_tree(&path, OBJECTS) {
-                self.push_content(path, FileEventKind::Found);
-            } else if in_tree(&path, STAGING) {
+                self.push_content(path, FileEventKind::Found, None);
+            } else if self.staging && in_tree(&path, STAGING) {
                 self.push(path, FileEventKind::Staged, false);
             }
         }
     }
 
-    /// Reads the file. If this very version was read because of an earlier event, that event came too late
-    /// to see its own content.
-    fn push_content(&mut self, path: String, kind: fn(Option<Content>) -> FileEventKind) {
+    /// Reads the file because of an event (`key`), or of a scan. The event came too late to see its own content
+    /// if after the reading another one waits for the same file, or if that next one reads the same version.
+    fn push_content(
+        &mut self,
+        path: String,
+        kind: fn(Option<Content>) -> FileEventKind,
+        key: Option<&FileKey>,
+    ) {
         let (version, content) = read(&self.volume.join(&path)).unzip();
-        let superseded = content.is_none();
+        let mut superseded = content.is_none();
+        if let Some(key) = key {
+            self.fill();
+            superseded |= self.pending_by_file.contains_key(key);
+        }
         let kind = kind(content.clone());
         if let (Some(now), Some((before, index))) = (version, self.read.get(&path)) {
             let earlier = &mut self.events[*index];
@@ -332,6 +374,11 @@ impl State {
         let seq = self.sequence.next();
         self.events.push(FileEvent { seq, at: Instant::now(), path, kind, superseded });
     }
+}
+
+/// A writer that is closed changes nothing by that.
+fn is_change(flags: ReadFlags) -> bool {
+    !flags.contains(ReadFlags::CLOSE_WRITE)
 }
 
 fn join(directory: &str, name: &str) -> String {

@@ -18,7 +18,9 @@ async fn impostor() {
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kubeconfig = std::env::var("KUBECONFIG").unwrap_or_default();
-    println!("\n{{\"level\":\"INFO\",\"fields\":{{\"message\":\"starting\",\"kubeconfig\":\"{kubeconfig}\"}}}}");
+    println!(
+        "\n{{\"level\":\"INFO\",\"fields\":{{\"message\":\"starting\",\"kubeconfig\":\"{kubeconfig}\"}}}}"
+    );
     let address = listener.local_addr().unwrap();
     println!("{{\"level\":\"INFO\",\"fields\":{{\"message\":\"listening\",\"address\":\"{address}\"}}}}");
     loop {

@@ -200,7 +200,9 @@ async fn rewrite_changes_what_the_api_server_gets() {
 async fn a_watch_streams_and_breaks_when_connections_are_cut() {
     let Setup { proxy, direct, through, client, .. } = setup("streams").await;
     let version = through.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
-    let mut events = through.watch(&WatchParams::default(), &version).await.unwrap().boxed();
+    let parameters = WatchParams::default();
+    let opened = tokio::time::timeout(Duration::from_secs(5), through.watch(&parameters, &version)).await;
+    let mut events = opened.expect("the answer is held back").unwrap().boxed();
     for name in ["one", "two", "three"] {
         create(&direct, name).await.unwrap();
         let event = tokio::time::timeout(Duration::from_secs(2), events.try_next()).await;
@@ -215,9 +217,11 @@ async fn a_watch_streams_and_breaks_when_connections_are_cut() {
     proxy.cut_connections();
     let end = tokio::time::timeout(Duration::from_secs(5), events.try_next()).await;
     assert!(!matches!(end.expect("the watch ends"), Ok(Some(_))));
-    eventually(Duration::from_secs(5), "all connections are closed", async || match proxy.open_connections() {
-        0 => Ok(()),
-        open => Err(format!("{open} open")),
+    eventually(Duration::from_secs(5), "all connections are closed", async || {
+        match proxy.open_connections() {
+            0 => Ok(()),
+            open => Err(format!("{open} open")),
+        }
     })
     .await;
     client.apiserver_version().await.unwrap();
@@ -238,7 +242,7 @@ async fn an_api_server_that_is_down_looks_like_a_closed_connection() {
 
 #[tokio::test]
 async fn its_cost_is_small() {
-    let Setup { direct, through, .. } = setup("cost").await;
+    let Setup { proxy: _proxy, direct, through, .. } = setup("cost").await;
     let mut medians = Vec::new();
     for api in [&direct, &through] {
         let mut times = Vec::new();

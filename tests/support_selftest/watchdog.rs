@@ -37,7 +37,10 @@ async fn nothing_outlives_a_killed_test_process() {
             if let Some(path) = line.strip_prefix("victim-directory ") {
                 directory = Some(PathBuf::from(path));
             } else if let Some(pids) = line.strip_prefix("victim-pids ") {
-                return Some((directory?, pids.split(' ').map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()));
+                return Some((
+                    directory?,
+                    pids.split(' ').map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>(),
+                ));
             }
         }
         None

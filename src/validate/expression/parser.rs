@@ -304,7 +304,7 @@ mod tests {
             (r#"match(host.name, "a")"#, 7),
             (r#"host.vars["a""#, 14),
             (r#""\x41""#, 2),
-            ("(host.name < 1) < 2", 18),
+            ("(host.name < 1) < 2", 19),
             ("true in (host.name == 1)", 9),
         ] {
             let error = parse(source).expect_err(source);

@@ -1,0 +1,241 @@
+use super::*;
+use crate::references::{Step, order};
+use crate::render::read_back;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// A content as a published file has it; only its header matters here.
+fn content(key: &str, provides: &[&str], uses: &[&str], mutual: &[&str], zone: Option<&str>) -> Arc<Rendered> {
+    let (namespace, name) = key.split_once('/').unwrap();
+    let alternatives = |names: &[&str]| names.iter().map(|name| vec![name.to_string()]).collect::<Vec<_>>();
+    let header = serde_json::json!({
+        "provides": provides, "uses": alternatives(uses), "mutual": alternatives(mutual), "zone": zone,
+    });
+    let text = format!("// file\n// groundlink: {header}\n");
+    Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
+}
+
+fn key(text: &str) -> ObjectKey {
+    let (namespace, name) = text.split_once('/').unwrap();
+    ObjectKey::new(namespace, name)
+}
+
+fn visible(index: &Index) -> Vec<String> {
+    let mut keys: Vec<_> = index.all_visible().map(|content| content.key().to_string()).collect();
+    keys.sort();
+    keys
+}
+
+fn upsert(index: &mut Index, age: i64, content: Arc<Rendered>) {
+    let uid: Arc<str> = content.key().to_string().into();
+    index.upsert(age, &uid, content);
+    index.resolve();
+}
+
+#[test]
+fn held_until_everything_appears_and_withdrawn_together() {
+    let mut index = Index::default();
+    upsert(&mut index, 1, content("a/h", &["Host!h"], &["CheckCommand!c", "template Host!t"], &[], None));
+    let waiting = index.waiting(&key("a/h")).unwrap();
+    assert_eq!(waiting.reason, Reason::UnresolvedReference);
+    assert!(waiting.message.contains("CheckCommand \"c\" is missing"), "{}", waiting.message);
+    assert!(waiting.message.contains("template Host \"t\" is missing"), "{}", waiting.message);
+    upsert(&mut index, 2, content("a/c", &["CheckCommand!c"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/c"]);
+    upsert(&mut index, 3, content("a/t", &["template Host!t"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/c", "a/h", "a/t"]);
+    index.take_changed();
+    index.remove(&key("a/t"));
+    index.resolve();
+    assert_eq!(visible(&index), ["a/c"]);
+    assert!(index.take_changed().contains(&key("a/h")));
+}
+
+#[test]
+fn a_change_that_names_something_missing_keeps_the_last_good_state() {
+    let mut index = Index::default();
+    let good = content("a/h", &["Host!h"], &[], &[], None);
+    upsert(&mut index, 1, good.clone());
+    upsert(&mut index, 1, content("a/h", &["Host!h"], &["HostGroup!g"], &[], None));
+    assert_eq!(index.visible(&key("a/h")), Some(&good));
+    assert!(index.waiting(&key("a/h")).is_some());
+    upsert(&mut index, 1, good.clone());
+    assert!(index.waiting(&key("a/h")).is_none());
+}
+
+#[test]
+fn the_oldest_keeps_a_name_and_the_next_takes_over() {
+    let mut index = Index::default();
+    upsert(&mut index, 5, content("b/x", &["Host!h"], &[], &[], None));
+    upsert(&mut index, 7, content("c/x", &["Host!h"], &[], &[], None));
+    assert!(index.waiting(&key("c/x")).unwrap().message.contains("b/x"));
+    upsert(&mut index, 1, content("a/x", &["Host!h"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/x"]);
+    index.remove(&key("a/x"));
+    index.resolve();
+    assert_eq!(visible(&index), ["b/x"]);
+}
+
+#[test]
+fn a_zone_and_its_endpoint_come_together() {
+    let mut index = Index::default();
+    upsert(&mut index, 1, content("a/e", &["Endpoint!e"], &[], &["=listed e"], None));
+    assert!(visible(&index).is_empty());
+    upsert(&mut index, 2, content("a/z", &["Zone!z", "=listed e"], &["Endpoint!e"], &[], None));
+    assert_eq!(visible(&index), ["a/e", "a/z"]);
+    index.remove(&key("a/z"));
+    index.resolve();
+    assert!(visible(&index).is_empty());
+}
+
+#[test]
+fn circles_are_never_published() {
+    let mut index = Index::default();
+    upsert(&mut index, 1, content("a/a", &["template Host!a"], &["template Host!b"], &[], None));
+    upsert(&mut index, 2, content("a/b", &["template Host!b"], &["template Host!a"], &[], None));
+    assert!(visible(&index).is_empty());
+    upsert(&mut index, 1, content("a/a", &["template Host!a"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/a", "a/b"]);
+    upsert(&mut index, 1, content("a/a", &["template Host!a"], &["template Host!b"], &[], None));
+    assert_eq!(visible(&index), ["a/a", "a/b"]);
+    assert!(index.waiting(&key("a/a")).unwrap().message.contains("names itself"));
+    upsert(&mut index, 1, content("a/s", &["template Host!s"], &["template Host!s"], &[], None));
+    assert_eq!(visible(&index), ["a/a", "a/b"]);
+}
+
+#[test]
+fn an_object_of_a_zone_is_seen_from_that_zone_alone() {
+    let mut index = Index::default();
+    upsert(&mut index, 1, content("a/g", &["HostGroup!g"], &[], &[], Some("eu")));
+    upsert(&mut index, 2, content("a/h", &["Host!h"], &["HostGroup!g"], &[], None));
+    upsert(&mut index, 3, content("a/i", &["Host!i"], &["HostGroup!g"], &[], Some("eu")));
+    assert_eq!(visible(&index), ["a/g", "a/i"]);
+    assert!(index.waiting(&key("a/h")).unwrap().message.contains("is in zone \"eu\""));
+}
+
+#[test]
+fn reserved_names_satisfy_and_cannot_be_claimed() {
+    let mut index = Index::new([Name::from_header("CheckCommand!dummy")].into());
+    upsert(&mut index, 1, content("a/h", &["Host!h"], &["CheckCommand!dummy"], &[], None));
+    upsert(&mut index, 1, content("a/c", &["CheckCommand!dummy"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/h"]);
+    assert_eq!(index.waiting(&key("a/c")).unwrap().reason, Reason::NameConflict);
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Upsert { key: u8, fact: Option<u8>, uses: Vec<u8>, needs: Option<u8>, mutual: Option<u8> },
+    Keep(u8),
+    Remove(u8),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let change = prop_oneof![
+        6 => (
+            0..12u8,
+            prop::option::weighted(0.3, 0..3u8),
+            prop::collection::vec(0..10u8, 0..3),
+            prop::option::weighted(0.2, 0..3u8),
+            prop::option::weighted(0.2, 0..3u8),
+        )
+            .prop_map(|(key, fact, uses, needs, mutual)| Change::Upsert { key, fact, uses, needs, mutual }),
+        1 => (0..12u8).prop_map(Change::Keep),
+        2 => (0..12u8).prop_map(Change::Remove),
+    ];
+    prop::collection::vec(change, 1..60)
+}
+
+fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, user: &Rendered, mutual: bool) -> bool {
+    user.uses().iter().filter(|needed| mutual || !needed.mutual).all(|needed| {
+        set.values().any(|c| c.key() != user.key() && needed.any_of.iter().any(|name| provides(c, name)))
+    })
+}
+
+/// The slow model of what must hold after every step: closed, every name once, and nothing that waits could be added.
+fn check(index: &Index) {
+    let set: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
+    let mut names = HashSet::new();
+    for content in set.values() {
+        assert!(names_held(&set, content, true), "{content:?} uses something that is not there");
+        for claim in content.provides() {
+            assert!(names.insert(claim.name.clone()), "{:?} is there twice", claim.name);
+        }
+    }
+    // Everything stands on something that was there before it: no circles but mutual ones.
+    let mut grounded: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
+    loop {
+        let next: Vec<_> =
+            set.values().filter(|c| !grounded.contains_key(c.key()) && names_held(&grounded, c, false)).cloned().collect();
+        if next.is_empty() {
+            break;
+        }
+        grounded.extend(next.into_iter().map(|c| (c.key().clone(), c)));
+    }
+    assert_eq!(grounded.len(), set.len(), "a circle is visible");
+    // Largest: a waiting content that owns its names and would be grounded in the set must not exist.
+    for slot in index.slots.values() {
+        let Some(waiting) = &slot.waiting else { continue };
+        let mut larger = set.clone();
+        larger.remove(waiting.key());
+        let loses_users = set.get(waiting.key()).is_some();
+        if index.owns_names(waiting) && names_held(&larger, waiting, true) && !loses_users {
+            panic!("{waiting:?} could be published beside {set:?}: {:?}", index.waiting(waiting.key()));
+        }
+        assert!(index.waiting(waiting.key()).is_some());
+    }
+    // Nothing is remembered of names that nobody has.
+    assert!(index.names.values().all(|entry| !entry.is_unused()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn closed_unique_and_largest_after_every_step(changes in changes(), batch in 1..4usize) {
+        let mut index = Index::default();
+        let mut volume: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
+        for group in changes.chunks(batch) {
+            for change in group {
+                match change {
+                    Change::Upsert { key, fact, uses, needs, mutual } => {
+                        // Name and type of a resource are immutable; the facts that it provides are not.
+                        let fact_name = |fact: &u8| format!("=fact {fact}");
+                        let mut provides = vec![format!("Host!{}", key % 10)];
+                        provides.extend(fact.as_ref().map(fact_name));
+                        let mut uses: Vec<_> = uses.iter().map(|u| format!("Host!{u}")).collect();
+                        uses.extend(needs.as_ref().map(fact_name));
+                        let mutual: Vec<_> = mutual.iter().map(fact_name).collect();
+                        let [provides, uses, mutual] =
+                            [&provides, &uses, &mutual].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+                        let content = content(&format!("n/{key}"), &provides, &uses, &mutual, None);
+                        let uid: Arc<str> = key.to_string().into();
+                        index.upsert(i64::from(*key), &uid, content);
+                    }
+                    Change::Keep(key) => index.keep(&self::key(&format!("n/{key}"))),
+                    Change::Remove(key) => index.remove(&self::key(&format!("n/{key}"))),
+                }
+            }
+            index.resolve();
+            check(&index);
+            // The order of a batch: replayed step by step, it ends at the visible set.
+            let steps: Vec<_> = index
+                .take_changed()
+                .into_iter()
+                .map(|key| Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned() })
+                .filter(|step| step.old != step.new)
+                .collect();
+            let count = steps.len();
+            let ordered = order(steps);
+            prop_assert_eq!(ordered.len(), count);
+            for step in ordered {
+                match (&step.old, &step.new) {
+                    (_, Some(new)) => { volume.insert(new.key().clone(), new.clone()); }
+                    (Some(old), None) => { volume.remove(old.key()); }
+                    (None, None) => {}
+                }
+            }
+            let target: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
+            prop_assert_eq!(&volume, &target);
+        }
+    }
+}

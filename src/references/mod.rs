@@ -1,0 +1,10 @@
+//! Which of the valid objects may be published: the largest set in which everything that is named exists, and every name
+//! is given once. Incremental: a change costs what it touches. Pure.
+
+mod index;
+mod itl;
+mod order;
+
+pub use index::{Index, Waiting};
+pub use itl::{IcingaVersion, itl};
+pub use order::{Step, order};

@@ -1,0 +1,97 @@
+//! The order in which a batch reaches the volume, so that at every instant what is named is there: what is named comes
+//! before what names it, and goes after it.
+
+use crate::identity::ObjectKey;
+use crate::render::Rendered;
+use crate::validate::Name;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// One change of one file.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What the volume holds now.
+    pub old: Option<Arc<Rendered>>,
+    /// What it will hold; nothing to remove the file.
+    pub new: Option<Arc<Rendered>>,
+}
+
+impl Step {
+    fn key(&self) -> Option<&ObjectKey> {
+        self.new.as_ref().or(self.old.as_ref()).map(|content| content.key())
+    }
+
+    fn gains(&self) -> HashSet<&Name> {
+        names(&self.new).difference(&names(&self.old)).copied().collect()
+    }
+
+    fn loses(&self) -> HashSet<&Name> {
+        names(&self.old).difference(&names(&self.new)).copied().collect()
+    }
+}
+
+fn names(content: &Option<Arc<Rendered>>) -> HashSet<&Name> {
+    content.iter().flat_map(|content| content.provides()).map(|claim| &claim.name).collect()
+}
+
+fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
+    content.iter().flat_map(|content| content.uses()).filter(|needed| !needed.mutual).flat_map(|needed| &needed.any_of)
+}
+
+/// Sorts a batch. Where two steps need each other (two resources that trade names, a zone and its endpoint), one of them
+/// comes first all the same: no order of single renames could satisfy both.
+pub fn order(steps: Vec<Step>) -> Vec<Step> {
+    // For each step, those that must come before it.
+    let mut gained_by: HashMap<&Name, Vec<usize>> = HashMap::new();
+    let mut lost_by: HashMap<&Name, Vec<usize>> = HashMap::new();
+    for (i, step) in steps.iter().enumerate() {
+        step.gains().into_iter().for_each(|name| gained_by.entry(name).or_default().push(i));
+        step.loses().into_iter().for_each(|name| lost_by.entry(name).or_default().push(i));
+    }
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (i, step) in steps.iter().enumerate() {
+        // A name that is used must be there first, and a user must have let go before it disappears.
+        for name in uses(&step.new) {
+            before[i].extend(gained_by.get(name).into_iter().flatten());
+        }
+        for name in uses(&step.old) {
+            for loser in lost_by.get(name).into_iter().flatten() {
+                before[*loser].push(i);
+            }
+        }
+        // A name that moves is given up before it is taken.
+        for name in step.gains() {
+            before[i].extend(lost_by.get(name).into_iter().flatten());
+        }
+    }
+    let mut starts: BTreeMap<(bool, Option<ObjectKey>), usize> = BTreeMap::new();
+    for (i, step) in steps.iter().enumerate() {
+        starts.insert((step.new.is_none(), step.key().cloned()), i);
+    }
+    // Depth first, without recursion: a long chain of templates must not end the stack.
+    let mut sorted = Vec::with_capacity(steps.len());
+    let mut state = vec![0u8; steps.len()];
+    for start in starts.into_values() {
+        let mut stack = vec![(start, 0)];
+        while let Some((i, next)) = stack.pop() {
+            if state[i] == 2 {
+                continue;
+            }
+            state[i] = 1;
+            match before[i].get(next) {
+                Some(&j) => {
+                    stack.push((i, next + 1));
+                    if state[j] == 0 {
+                        stack.push((j, 0));
+                    }
+                }
+                None => {
+                    state[i] = 2;
+                    sorted.push(i);
+                }
+            }
+        }
+    }
+    let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    sorted.into_iter().filter_map(|i| steps[i].take()).collect()
+}
