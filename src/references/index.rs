@@ -114,6 +114,21 @@ impl Index {
         self.slots.values().filter_map(|slot| slot.visible.as_ref())
     }
 
+    /// Resources that claim a name, visible or not.
+    pub fn claimants(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+        self.names.get(name).into_iter().flat_map(Entry::claimants)
+    }
+
+    /// Resources that use a name, visible or not.
+    pub fn users(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+        self.names.get(name).into_iter().flat_map(|entry| entry.users.iter())
+    }
+
+    /// Whether a name exists without any resource.
+    pub fn is_reserved(&self, name: &Name) -> bool {
+        self.reserved.contains(name)
+    }
+
     /// Resources whose visible content or reason to wait may have changed since the last call.
     pub fn take_changed(&mut self) -> BTreeSet<ObjectKey> {
         std::mem::take(&mut self.changed)

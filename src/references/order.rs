@@ -4,7 +4,7 @@
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
 use crate::validate::Name;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// One change of one file.
@@ -17,10 +17,6 @@ pub struct Step {
 }
 
 impl Step {
-    fn key(&self) -> Option<&ObjectKey> {
-        self.new.as_ref().or(self.old.as_ref()).map(|content| content.key())
-    }
-
     fn gains(&self) -> HashSet<&Name> {
         names(&self.new).difference(&names(&self.old)).copied().collect()
     }
@@ -38,9 +34,10 @@ fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
     content.iter().flat_map(|content| content.uses()).filter(|needed| !needed.mutual).flat_map(|needed| &needed.any_of)
 }
 
-/// Sorts a batch. Where two steps need each other (two resources that trade names, a zone and its endpoint), one of them
+/// Sorts a batch; `keys` are the resources of the steps. Beside each resource stand those that must come before it: if one
+/// of them fails, it must not happen. Where two steps need each other (two resources that trade names, a zone and its endpoint), one of them
 /// comes first all the same: no order of single renames could satisfy both.
-pub fn order(steps: Vec<Step>) -> Vec<Step> {
+pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<ObjectKey>)> {
     // For each step, those that must come before it.
     let mut gained_by: HashMap<&Name, Vec<usize>> = HashMap::new();
     let mut lost_by: HashMap<&Name, Vec<usize>> = HashMap::new();
@@ -64,14 +61,12 @@ pub fn order(steps: Vec<Step>) -> Vec<Step> {
             before[i].extend(lost_by.get(name).into_iter().flatten());
         }
     }
-    let mut starts: BTreeMap<(bool, Option<ObjectKey>), usize> = BTreeMap::new();
-    for (i, step) in steps.iter().enumerate() {
-        starts.insert((step.new.is_none(), step.key().cloned()), i);
-    }
+    let mut starts: Vec<usize> = (0..steps.len()).collect();
+    starts.sort_by_key(|i| (steps[*i].new.is_none(), &keys[*i]));
     // Depth first, without recursion: a long chain of templates must not end the stack.
     let mut sorted = Vec::with_capacity(steps.len());
     let mut state = vec![0u8; steps.len()];
-    for start in starts.into_values() {
+    for start in starts {
         let mut stack = vec![(start, 0)];
         while let Some((i, next)) = stack.pop() {
             if state[i] == 2 {
@@ -92,6 +87,5 @@ pub fn order(steps: Vec<Step>) -> Vec<Step> {
             }
         }
     }
-    let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
-    sorted.into_iter().filter_map(|i| steps[i].take()).collect()
+    sorted.into_iter().map(|i| (keys[i].clone(), before[i].iter().map(|j| keys[*j].clone()).collect())).collect()
 }

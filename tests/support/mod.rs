@@ -2,6 +2,7 @@
 //!
 //! Include it with `#[path = "../support/mod.rs"] mod support;`.
 #![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod api_server;
 mod binaries;

@@ -131,7 +131,8 @@ impl Proxy {
         self.shared.released.send_modify(|count| *count += 1);
     }
 
-    /// From now on requests are recorded and wait.
+    /// From now on requests are recorded and wait. One whose caller gives up is never sent, once the proxy has
+    /// noticed (see [`Self::open_connections`]).
     pub fn pause_all(&self) {
         self.shared.paused.send_replace(true);
     }
@@ -225,6 +226,8 @@ async fn forward(
     let mut body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     recorder.update(seq, |exchange| exchange.request_body = body.clone());
 
+    // Before the rule counts its hit: who sees the hit may release at once.
+    let mut released = shared.released.subscribe();
     let action = shared.rules.decide(&head, &body);
     recorder.update(seq, |exchange| exchange.action.clone_from(&action));
     match &action {
@@ -239,9 +242,7 @@ async fn forward(
             return Ok(response);
         }
         Some(Action::Delay(time)) => tokio::time::sleep(*time).await,
-        Some(Action::Hang) => {
-            shared.released.subscribe().changed().await.map_err(io::Error::other)?;
-        }
+        Some(Action::Hang) => released.changed().await.map_err(io::Error::other)?,
         Some(Action::RewriteRequestBody(other)) => body = other.clone(),
         Some(Action::DropAfterApply) | None => {}
     }

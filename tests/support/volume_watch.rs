@@ -333,8 +333,8 @@ impl State {
         }
     }
 
-    /// Reads the file because of an event (`key`), or of a scan. The event came too late to see its own content
-    /// if after the reading another one waits for the same file, or if that next one reads the same version.
+    /// Reads the file because of an event (`key`), or of a scan. The event came too late to see its own
+    /// content if after the reading another one waits for the same file, or if that one reads the same version.
     fn push_content(
         &mut self,
         path: String,

@@ -1,5 +1,6 @@
 //! The test support tested: each part shown at work with the real programs, so that a green suite elsewhere
 //! does not rest on a witness that sees nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 #[path = "../support/mod.rs"]
 mod support;

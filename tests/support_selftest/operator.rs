@@ -61,9 +61,9 @@ async fn it_is_started_asked_and_terminated() {
 #[tokio::test]
 async fn signals_reach_the_operator_itself() {
     let operator = start();
+    operator.base_url().await;
     let command = std::fs::read(format!("/proc/{}/cmdline", operator.pid())).unwrap();
     assert!(command.starts_with(std::env::current_exe().unwrap().as_os_str().as_encoded_bytes()));
-    operator.base_url().await;
     operator.pause();
     assert_eq!(process_state(operator.pid()), Some('T'));
     operator.resume();

@@ -9,7 +9,9 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use crate::shared;
-use crate::support::{Action, ApiServer, Exchange, Fault, Proxy, Recorder, Sequence, client_of, eventually};
+use crate::support::{
+    Action, ApiServer, Exchange, Fault, Proxy, Recorder, Sequence, VolumeWatch, client_of, eventually,
+};
 
 fn config_map(name: &str) -> ConfigMap {
     serde_json::from_value(json!({"metadata": {"name": name}, "data": {"key": "value"}})).unwrap()
@@ -179,8 +181,14 @@ async fn delay_hang_and_pause_hold_requests_back() {
     hanging.await.unwrap().unwrap();
 
     proxy.pause_all();
+    let connections = proxy.open_connections();
     let paused = tokio::time::timeout(Duration::from_millis(300), create(&through, "given-up")).await;
     assert!(paused.is_err(), "a paused proxy answered: {paused:?}");
+    eventually(Duration::from_secs(5), "the proxy notices that the caller left", async || {
+        let open = proxy.open_connections();
+        if open < connections { Ok(()) } else { Err(format!("{open} connections")) }
+    })
+    .await;
     proxy.resume_all();
     create(&through, "after").await.unwrap();
     assert!(direct.get_opt("given-up").await.unwrap().is_none(), "a request of a caller that left was sent");
@@ -256,4 +264,26 @@ async fn its_cost_is_small() {
     }
     println!("GET p50 direct {:?}, through the proxy {:?}", medians[0], medians[1]);
     assert!(medians[1] < medians[0] + Duration::from_millis(20), "{medians:?}");
+}
+
+#[tokio::test]
+async fn with_the_flush_hook_a_rename_before_a_request_has_the_lower_number() {
+    let server = shared().await.server("hub");
+    let volume = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(volume.path().join("objects.d/team-a")).unwrap();
+    let recorder = Recorder::default();
+    let watch = VolumeWatch::start(volume.path(), recorder.sequence());
+    recorder.before_each_request(watch.flusher());
+    let proxy = Proxy::start(&server, &recorder);
+    let client = client_of(&server.admin_kubeconfig().replace(&server.url(), &proxy.url())).await;
+    for round in 0..50 {
+        std::fs::write(volume.path().join("temp"), [round]).unwrap();
+        let target = volume.path().join(format!("objects.d/team-a/{round}.conf"));
+        std::fs::rename(volume.path().join("temp"), target).unwrap();
+        client.apiserver_version().await.unwrap();
+    }
+    let renames: Vec<_> = watch.history().iter().map(|event| event.seq).collect();
+    let requests: Vec<_> = recorder.exchanges().iter().map(|exchange| exchange.seq_start).collect();
+    assert_eq!(renames, (0..50).map(|round| 3 * round + 1).collect::<Vec<_>>());
+    assert_eq!(requests, (0..50).map(|round| 3 * round + 2).collect::<Vec<_>>());
 }

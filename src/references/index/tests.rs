@@ -218,21 +218,20 @@ proptest! {
             index.resolve();
             check(&index);
             // The order of a batch: replayed step by step, it ends at the visible set.
-            let steps: Vec<_> = index
+            let steps: BTreeMap<_, _> = index
                 .take_changed()
                 .into_iter()
-                .map(|key| Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned() })
-                .filter(|step| step.old != step.new)
+                .map(|key| (key.clone(), Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned() }))
+                .filter(|(_, step)| step.old != step.new)
                 .collect();
-            let count = steps.len();
-            let ordered = order(steps);
-            prop_assert_eq!(ordered.len(), count);
-            for step in ordered {
-                match (&step.old, &step.new) {
-                    (_, Some(new)) => { volume.insert(new.key().clone(), new.clone()); }
-                    (Some(old), None) => { volume.remove(old.key()); }
-                    (None, None) => {}
-                }
+            let keys: Vec<_> = steps.keys().cloned().collect();
+            let ordered = order(steps.values().cloned().collect(), &keys);
+            prop_assert_eq!(ordered.len(), steps.len());
+            for (key, _) in ordered {
+                match &steps[&key].new {
+                    Some(new) => volume.insert(key, new.clone()),
+                    None => volume.remove(&key),
+                };
             }
             let target: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
             prop_assert_eq!(&volume, &target);

@@ -1,0 +1,215 @@
+//! The catalog: what was acknowledged last of each object, and from it the next snapshot.
+//!
+//! An acknowledgement or a withdrawal enters only together with what keeps the set closed: a host whose group is not
+//! acknowledged yet waits for it, and a group leaves only when the last object that names it has left or let go. Until then
+//! the previous confirmed bytes stay.
+
+use crate::identity::{ObjectKey, Revision};
+use crate::references::Index;
+use crate::render::Rendered;
+use crate::status::Acknowledged;
+use crate::validate::{Name, Use};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+const BUCKETS: usize = 256;
+
+type Bucket = BTreeMap<ObjectKey, Arc<Rendered>>;
+
+/// An immutable set of acknowledged files at one revision. Cheap to clone and to keep.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    revision: Revision,
+    buckets: Arc<[Arc<Bucket>]>,
+}
+
+impl Snapshot {
+    /// Its revision.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Its files, in no useful order.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<Rendered>> {
+        self.buckets.iter().flat_map(|bucket| bucket.values())
+    }
+
+    /// The file of one object.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
+        self.buckets.get(bucket_of(key))?.get(key)
+    }
+}
+
+fn bucket_of(key: &ObjectKey) -> usize {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    (hasher.finish() % BUCKETS as u64) as usize
+}
+
+/// What was acknowledged, and what of it satellites may have.
+pub struct Catalog {
+    admitted: Vec<Arc<Bucket>>,
+    /// What waits to enter (or, as nothing, to leave).
+    pending: BTreeMap<ObjectKey, Option<Arc<Rendered>>>,
+    /// Objects whose file on the volume is newer than what is admitted: the index of names does not know the older one.
+    in_transit: BTreeSet<ObjectKey>,
+    changed: BTreeSet<ObjectKey>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            admitted: vec![Arc::default(); BUCKETS],
+            pending: BTreeMap::new(),
+            in_transit: BTreeSet::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+}
+
+impl Catalog {
+    /// A newer file of this object is on the volume and not acknowledged yet.
+    pub fn publishing(&mut self, key: &ObjectKey) {
+        self.in_transit.insert(key.clone());
+    }
+
+    /// The API server acknowledged an object.
+    pub fn offer(&mut self, acknowledged: Acknowledged) {
+        let content = acknowledged.into_content();
+        self.pending.insert(content.key().clone(), Some(content));
+    }
+
+    /// The file of an object was removed from the volume.
+    pub fn withdraw(&mut self, key: &ObjectKey) {
+        self.in_transit.insert(key.clone());
+        self.pending.insert(key.clone(), None);
+    }
+
+    /// What satellites may have of an object.
+    pub fn admitted(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
+        self.admitted.get(bucket_of(key))?.get(key)
+    }
+
+    /// Number of objects that satellites may have.
+    pub fn len(&self) -> usize {
+        self.admitted.iter().map(|bucket| bucket.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Admits what can be admitted without leaving anything unresolved, as much as possible at once. True if the set
+    /// changed since the last snapshot.
+    pub fn settle(&mut self, index: &Index) -> bool {
+        let mut applied = self.pending.clone();
+        loop {
+            let culprits = Proposal { catalog: self, applied: &applied, index }.culprits();
+            if culprits.is_empty() {
+                break;
+            }
+            culprits.iter().for_each(|key| {
+                applied.remove(key);
+            });
+        }
+        for (key, content) in applied {
+            self.pending.remove(&key);
+            if content.as_ref().map(|c| c.digest()) == index.visible(&key).map(|c| c.digest()) {
+                self.in_transit.remove(&key);
+            }
+            let Some(bucket) = self.admitted.get_mut(bucket_of(&key)) else { continue };
+            let unchanged = bucket.get(&key).map(|old| old.digest()) == content.as_ref().map(|new| new.digest());
+            if unchanged {
+                continue;
+            }
+            let bucket = Arc::make_mut(bucket);
+            match content {
+                Some(content) => bucket.insert(key.clone(), content),
+                None => bucket.remove(&key),
+            };
+            self.changed.insert(key);
+        }
+        !self.changed.is_empty()
+    }
+
+    /// The snapshot of what is admitted, and which objects changed since the last one.
+    pub fn cut(&mut self, revision: Revision) -> (Snapshot, BTreeSet<ObjectKey>) {
+        let snapshot = Snapshot { revision, buckets: self.admitted.clone().into() };
+        (snapshot, std::mem::take(&mut self.changed))
+    }
+}
+
+/// The admitted set with some of the pending changes applied.
+struct Proposal<'a> {
+    catalog: &'a Catalog,
+    applied: &'a BTreeMap<ObjectKey, Option<Arc<Rendered>>>,
+    index: &'a Index,
+}
+
+impl Proposal<'_> {
+    fn get(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
+        match self.applied.get(key) {
+            Some(content) => content.as_ref(),
+            None => self.catalog.admitted(key),
+        }
+    }
+
+    /// Objects that may provide or use a name: those the index knows, and those whose admitted content it does not.
+    fn holds(&self, user: &ObjectKey, needed: &Use) -> bool {
+        needed.any_of.iter().any(|name| {
+            self.index.is_reserved(name)
+                || self.index.claimants(name).chain(&self.catalog.in_transit).any(|key| {
+                    key != user && self.get(key).is_some_and(|content| content.provides().iter().any(|c| c.name == *name))
+                })
+        })
+    }
+
+    fn is_closed(&self, content: &Rendered) -> bool {
+        content.uses().iter().all(|needed| self.holds(content.key(), needed))
+    }
+
+    /// The changes that cannot be applied: entering without what they need, taking a name that is still held, or leaving
+    /// while needed.
+    fn culprits(&self) -> BTreeSet<ObjectKey> {
+        let mut culprits = BTreeSet::new();
+        let mut takers: HashMap<&Name, &ObjectKey> = HashMap::new();
+        for (key, content) in self.applied {
+            if let Some(content) = content {
+                if !self.is_closed(content) {
+                    culprits.insert(key.clone());
+                }
+                for claim in content.provides().iter().filter(|claim| claim.exclusive) {
+                    let held = self.index.claimants(&claim.name).chain(&self.catalog.in_transit).any(|other| {
+                        other != key
+                            && !self.applied.contains_key(other)
+                            && self.get(other).is_some_and(|c| c.provides().contains(claim))
+                    });
+                    if held || takers.insert(&claim.name, key).is_some() {
+                        culprits.insert(key.clone());
+                    }
+                }
+            }
+            let Some(old) = self.catalog.admitted(key) else { continue };
+            let kept = |name: &Name| content.as_ref().is_some_and(|c| c.provides().iter().any(|claim| claim.name == *name));
+            for claim in old.provides().iter().filter(|claim| !kept(&claim.name)) {
+                let needed_by = |user: &ObjectKey| {
+                    user != key
+                        && self.get(user).is_some_and(|content| {
+                            let uses = content.uses().iter().filter(|needed| needed.any_of.contains(&claim.name));
+                            uses.into_iter().any(|needed| !self.holds(user, needed))
+                                && !self.applied.contains_key(user)
+                        })
+                };
+                if self.index.users(&claim.name).chain(&self.catalog.in_transit).any(needed_by) {
+                    culprits.insert(key.clone());
+                }
+            }
+        }
+        culprits
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use super::*;
+use crate::render::read_back;
+use crate::status::{Facts, Recorded, State, Sync, compose, recover};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+fn content(key: &str, body: u8, provides: &[String], uses: &[String]) -> Arc<Rendered> {
+    let (namespace, name) = key.split_once('/').unwrap();
+    let uses: Vec<_> = uses.iter().map(|name| vec![name]).collect();
+    let header = serde_json::json!({ "provides": provides, "uses": uses });
+    let text = format!("// {body}\n// groundlink: {header}\n");
+    Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
+}
+
+/// What a restart would recover; the only way to an acknowledgement without a server.
+fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
+    let facts = Facts {
+        key: content.key(),
+        generation: 1,
+        published: Some(content.digest()),
+        revision: None,
+        state: State::Published(Sync::NoSatellites),
+    };
+    recover(content, &Recorded::of(&compose(&facts, &Recorded::default(), 0))).unwrap()
+}
+
+fn admitted(catalog: &Catalog) -> BTreeMap<ObjectKey, Arc<Rendered>> {
+    catalog.admitted.iter().flat_map(|bucket| bucket.iter().map(|(k, c)| (k.clone(), c.clone()))).collect()
+}
+
+fn check(catalog: &Catalog) {
+    let set = admitted(catalog);
+    let mut names = HashSet::new();
+    for content in set.values() {
+        for claim in content.provides() {
+            assert!(names.insert(claim.name.clone()), "{:?} twice", claim.name);
+        }
+    }
+    for content in set.values() {
+        for needed in content.uses() {
+            assert!(needed.any_of.iter().any(|name| names.contains(name)), "{content:?} is open");
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// key, body, uses
+    Upsert(u8, u8, Vec<u8>),
+    Remove(u8),
+    /// Deliver the n-th outstanding acknowledgement.
+    Acknowledge(u8),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Random changes with acknowledgements that arrive late and in any order: the admitted set is closed at every step,
+    /// and equals the published one when everything was acknowledged.
+    #[test]
+    fn closed_at_every_step_and_complete_at_the_end(
+        events in prop::collection::vec(
+            prop_oneof![
+                4 => (0..8u8, any::<u8>(), prop::collection::vec(0..8u8, 0..3)).prop_map(|(k, b, u)| Event::Upsert(k, b, u)),
+                1 => (0..8u8).prop_map(Event::Remove),
+                5 => any::<u8>().prop_map(Event::Acknowledge),
+            ],
+            1..80,
+        )
+    ) {
+        let mut index = Index::default();
+        let mut catalog = Catalog::default();
+        let mut volume: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
+        let mut outstanding: Vec<Arc<Rendered>> = Vec::new();
+        let name = |n: &u8| format!("Host!{n}");
+        for event in events.into_iter().chain((0..40).map(|_| Event::Acknowledge(0))) {
+            match event {
+                Event::Upsert(key, body, uses) => {
+                    let uses: Vec<_> = uses.iter().filter(|u| **u != key).map(name).collect();
+                    let content = content(&format!("n/{key}"), body, &[name(&key)], &uses);
+                    index.upsert(i64::from(key), &key.to_string().into(), content);
+                }
+                Event::Remove(key) => index.remove(&ObjectKey::new("n", &key.to_string())),
+                Event::Acknowledge(n) if !outstanding.is_empty() => {
+                    let content = outstanding.remove(usize::from(n) % outstanding.len());
+                    catalog.offer(acknowledged(&content));
+                }
+                Event::Acknowledge(_) => {}
+            }
+            index.resolve();
+            for key in index.take_changed() {
+                let new = index.visible(&key).cloned();
+                if volume.get(&key).map(|c| c.digest()) == new.as_ref().map(|c| c.digest()) {
+                    continue;
+                }
+                outstanding.retain(|content| *content.key() != key);
+                match new {
+                    Some(new) => {
+                        catalog.publishing(&key);
+                        outstanding.push(new.clone());
+                        volume.insert(key, new);
+                    }
+                    None => {
+                        volume.remove(&key);
+                        catalog.withdraw(&key);
+                    }
+                }
+            }
+            catalog.settle(&index);
+            check(&catalog);
+        }
+        prop_assert!(outstanding.is_empty());
+        prop_assert_eq!(admitted(&catalog), volume);
+        prop_assert!(catalog.pending.is_empty() && catalog.in_transit.is_empty());
+    }
+}

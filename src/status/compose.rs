@@ -1,0 +1,249 @@
+//! What the status of an object says, from what is true of it.
+
+use crate::api::condition::{clean_message, format_timestamp, parse_timestamp};
+use crate::api::monitoring_object::PendingSatellites;
+use crate::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
+use crate::identity::{Digest, ObjectKey, Revision};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What is true of an object at one generation.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The resource.
+    pub key: &'a ObjectKey,
+    /// Generation that all of this is about.
+    pub generation: i64,
+    /// Digest of the file that is published, of this generation or an earlier one.
+    pub published: Option<Digest>,
+    /// First snapshot that holds the published file.
+    pub revision: Option<Revision>,
+    /// How far this generation got.
+    pub state: State<'a>,
+}
+
+/// How far a generation got.
+#[derive(Clone, Debug)]
+pub enum State<'a> {
+    /// Its file is in place and durable.
+    Published(Sync),
+    /// A person must act.
+    Refused {
+        /// In one word.
+        reason: Reason,
+        /// For a person.
+        message: &'a str,
+    },
+    /// The volume refused it; it is tried again.
+    Failing(&'a str),
+    /// `spec.suspend`; `current` if what is published is this generation's content.
+    Suspended {
+        /// Whether nothing but the suspension keeps it from being Ready.
+        current: bool,
+    },
+}
+
+/// How far a published generation got on the satellites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// No satellite should hold it.
+    NoSatellites,
+    /// All that should hold it do.
+    All(usize),
+    /// Some do not yet.
+    Pending {
+        /// How many should hold it.
+        expected: usize,
+        /// Names of those that have not acknowledged, sorted.
+        missing: Vec<String>,
+        /// Whether all of those are known to be unreachable.
+        unreachable: bool,
+    },
+}
+
+const TYPES: [ConditionType; 4] =
+    [ConditionType::Ready, ConditionType::Synced, ConditionType::Reconciling, ConditionType::Stalled];
+
+/// What the API server last acknowledged as an object's status, in the few bytes that decisions need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// `observedGeneration`; 0 if there was none.
+    pub generation: i64,
+    /// `publishedDigest`
+    pub published: Option<Digest>,
+    /// `revision`
+    pub revision: Option<Revision>,
+    /// Whether `Ready` was True for that generation.
+    pub ready: bool,
+    /// Whether `Synced` was True for that generation.
+    pub synced: bool,
+    /// Fingerprint of everything but the times.
+    fingerprint: u64,
+    /// Status and transition time of each condition, in the order of [`TYPES`].
+    transitions: [(Option<ConditionStatus>, i64); 4],
+}
+
+impl Recorded {
+    /// From a status as the API server has it.
+    pub fn of(status: &MonitoringObjectStatus) -> Self {
+        let find = |kind| status.conditions.iter().find(|c: &&Condition| c.r#type == kind);
+        let is_true = |kind| {
+            find(kind).is_some_and(|c| {
+                c.status == ConditionStatus::True && c.observed_generation == Some(status.observed_generation)
+            })
+        };
+        Self {
+            generation: status.observed_generation,
+            published: status.published_digest.as_deref().and_then(|text| text.parse().ok()),
+            revision: status.revision.as_deref().and_then(|text| text.parse().ok()),
+            ready: is_true(ConditionType::Ready),
+            synced: is_true(ConditionType::Synced),
+            fingerprint: fingerprint(status),
+            transitions: TYPES
+                .map(|kind| find(kind).map_or((None, 0), |c| (Some(c.status), parse_timestamp(&c.last_transition_time)))),
+        }
+    }
+
+    /// Whether writing `status` would change anything but times.
+    pub fn says(&self, status: &MonitoringObjectStatus) -> bool {
+        self.fingerprint == fingerprint(status)
+    }
+}
+
+fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    status.observed_generation.hash(&mut hasher);
+    status.published_digest.hash(&mut hasher);
+    status.path.hash(&mut hasher);
+    status.revision.hash(&mut hasher);
+    if let Some(pending) = &status.pending_satellites {
+        (pending.count, &pending.names).hash(&mut hasher);
+    }
+    let mut conditions: Vec<_> = status.conditions.iter().collect();
+    conditions.sort_by_key(|c| c.r#type);
+    for c in conditions {
+        (c.r#type, c.status, c.observed_generation, c.reason, &c.message).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The status that tells the facts. Transition times are kept from what was recorded, where the status of a condition is
+/// the same; `now` is in Unix seconds.
+pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringObjectStatus {
+    use ConditionStatus::{False, True};
+    let published = format!("published as {}", facts.key.path());
+    let kept = match facts.published {
+        Some(_) => "; what was published before is kept",
+        None => "",
+    };
+    let refused = |reason, message: &str| {
+        let message = format!("{message}{kept}");
+        [
+            (False, reason, message.clone()),
+            (False, reason, "this generation is not published".to_owned()),
+            (False, reason, "waiting for a person, not for the operator".to_owned()),
+            (True, reason, message),
+        ]
+    };
+    let fine = (False, Reason::Complete, String::new());
+    let mut pending = None;
+    let conditions = match &facts.state {
+        State::Published(sync) => {
+            let (synced, reconciling) = match sync {
+                Sync::NoSatellites => {
+                    ((True, Reason::NoSatellites, "no satellite should hold it".to_owned()), fine.clone())
+                }
+                Sync::All(count) => {
+                    ((True, Reason::AllSatellites, format!("acknowledged by all {count} satellites that should hold it")), fine.clone())
+                }
+                Sync::Pending { expected, missing, unreachable } => {
+                    let names: Vec<String> = missing.iter().take(5).cloned().collect();
+                    let more = if missing.len() > names.len() { ", ..." } else { "" };
+                    let message = format!(
+                        "{} of {expected} satellites have acknowledged; waiting for {}{more}",
+                        expected - missing.len(),
+                        names.join(", "),
+                    );
+                    pending = Some(PendingSatellites { count: missing.len() as u32, names });
+                    let reason = if *unreachable { Reason::SatelliteUnreachable } else { Reason::Pending };
+                    ((False, reason, message), (True, Reason::Pending, "waiting for satellites".to_owned()))
+                }
+            };
+            [(True, Reason::Published, published), synced, reconciling, fine]
+        }
+        State::Refused { reason, message } => refused(*reason, message),
+        State::Failing(message) => [
+            (False, Reason::PublishFailed, (*message).to_owned()),
+            (False, Reason::PublishFailed, "this generation is not published".to_owned()),
+            (True, Reason::PublishFailed, "trying again".to_owned()),
+            fine,
+        ],
+        State::Suspended { current } => {
+            let waiting = format!("spec.suspend is set: this generation is not processed{kept}");
+            let (ready, reason) = if *current { (True, Reason::Published) } else { (False, Reason::Suspended) };
+            [
+                (ready, reason, if *current { published } else { waiting }),
+                if recorded.synced && *current {
+                    (True, Reason::AllSatellites, "acknowledged before it was suspended".to_owned())
+                } else {
+                    (False, Reason::Suspended, "spec.suspend is set".to_owned())
+                },
+                (False, Reason::Suspended, "spec.suspend is set".to_owned()),
+                fine,
+            ]
+        }
+    };
+    let conditions = TYPES.into_iter().zip(conditions).zip(recorded.transitions).map(
+        |((kind, (status, reason, message)), (old, since))| Condition {
+            r#type: kind,
+            status,
+            observed_generation: Some(facts.generation),
+            last_transition_time: format_timestamp(if old == Some(status) { since } else { now }),
+            reason,
+            message: clean_message(&message),
+        },
+    );
+    MonitoringObjectStatus {
+        observed_generation: facts.generation,
+        published_digest: facts.published.map(|digest| digest.to_string()),
+        path: facts.published.map(|_| facts.key.path()),
+        revision: facts.revision.map(|revision| revision.to_string()),
+        pending_satellites: pending,
+        conditions: conditions.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
+        Facts { key, generation: 3, published: Some(Digest::of(b"x")), revision: None, state }
+    }
+
+    #[test]
+    fn a_waiter_never_sees_done_before_it_is() {
+        let key = ObjectKey::new("a", "b");
+        let pending = Sync::Pending { expected: 2, missing: vec!["edge-a".into()], unreachable: false };
+        let status = compose(&facts(&key, State::Published(pending)), &Recorded::default(), 100);
+        let condition = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap();
+        assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);
+        assert_eq!(condition(ConditionType::Reconciling).status, ConditionStatus::True);
+        assert_eq!(condition(ConditionType::Synced).status, ConditionStatus::False);
+        assert!(condition(ConditionType::Synced).message.contains("1 of 2") && status.pending_satellites.is_some());
+        assert!(status.conditions.iter().all(|c| c.observed_generation == Some(3)));
+    }
+
+    #[test]
+    fn recorded_compares_all_but_times_and_keeps_transitions() {
+        let key = ObjectKey::new("a", "b");
+        let first = compose(&facts(&key, State::Published(Sync::All(1))), &Recorded::default(), 100);
+        let recorded = Recorded::of(&first);
+        let again = compose(&facts(&key, State::Published(Sync::All(1))), &recorded, 999);
+        assert!(recorded.says(&again) && again == first);
+        let refused = State::Refused { reason: Reason::Invalid, message: "spec.host.notes is bad" };
+        let changed = compose(&facts(&key, refused), &recorded, 999);
+        assert!(!recorded.says(&changed));
+        assert!(changed.conditions[0].message.contains("kept"));
+        assert_ne!(changed.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
+    }
+}

@@ -1,0 +1,105 @@
+//! Every watch of MonitoringObjects: turns the API server's stream into [`Event`]s. Keeps nothing: no reflector store (it
+//! costs 6-17 KB per object and doubles on a relist).
+
+use crate::api::condition::clean;
+use crate::api::{MonitoringObject, MonitoringObjectSpec};
+use futures::{StreamExt, TryStreamExt};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the watch says.
+#[derive(Debug)]
+pub enum Event {
+    /// A LIST begins: what it does not name is gone when it is complete.
+    ListBegins,
+    /// An object of the LIST, or one that changed.
+    Object(Box<Received>),
+    /// The LIST was complete.
+    ListComplete,
+    /// An object was deleted.
+    Deleted {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// UID.
+        uid: String,
+    },
+    /// The watch does not work now; the message is for a person. Nothing follows from it.
+    Broken(String),
+}
+
+/// An object, or why it could not be read.
+#[derive(Debug)]
+pub struct Received {
+    /// The object; with an empty spec if that could not be read.
+    pub object: MonitoringObject,
+    /// Why the spec could not be read: one bad object must not end the watch.
+    pub unreadable: Option<String>,
+}
+
+/// Events that may wait for the hub; a full channel stops the reading, and nothing is lost.
+pub const CAPACITY: usize = 1024;
+
+/// Watches until the receiver is dropped.
+pub async fn run(client: Client, events: mpsc::Sender<Event>) {
+    let api = Api::<DeserializeGuard<MonitoringObject>>::all(client);
+    // A silent connection is found after this time, not after kube's 295 s.
+    let config = watcher::Config::default().timeout(50);
+    let mut stream = watcher(api, config).default_backoff().map_err(|error| explain(&error)).boxed();
+    while let Some(event) = stream.next().await {
+        let event = match event {
+            Ok(watcher::Event::Init) => Event::ListBegins,
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Event::Object(Box::new(receive(object))),
+            Ok(watcher::Event::InitDone) => Event::ListComplete,
+            Ok(watcher::Event::Delete(object)) => Event::Deleted {
+                namespace: object.namespace().unwrap_or_default(),
+                name: object.name_any(),
+                uid: object.uid().unwrap_or_default(),
+            },
+            Err(why) => Event::Broken(why),
+        };
+        if events.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn receive(guard: DeserializeGuard<MonitoringObject>) -> Received {
+    match guard.0 {
+        Ok(mut object) => {
+            object.metadata.managed_fields = None;
+            Received { object, unreadable: None }
+        }
+        Err(invalid) => {
+            let mut object = MonitoringObject::new("", MonitoringObjectSpec::default());
+            object.metadata = invalid.metadata;
+            Received { object, unreadable: Some(clean(&invalid.error, 500)) }
+        }
+    }
+}
+
+/// A watch error for a person: what is missing, and what to do.
+fn explain(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    let status = match error {
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) | WatchFailed(kube::Error::Api(status)) => {
+            Some(status)
+        }
+        watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    };
+    match status.map(|status| status.code) {
+        Some(404) => "the CRD monitoringobjects.groundlink.dev is not installed; apply crds/".into(),
+        Some(401) => "the API server does not accept the operator's credential (401)".into(),
+        Some(403) => "the operator may not list and watch monitoringobjects; install the chart's ClusterRole".into(),
+        _ => clean(&error.to_string(), 300),
+    }
+}
+
+/// Longest time without a sign from the API server before a client gives up a read.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
