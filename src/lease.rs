@@ -95,7 +95,8 @@ impl Elector {
     }
 
     async fn attempt(&mut self) -> Result<u64, Waiting> {
-        let explain = |error: kube::Error| Waiting(format!("Lease {}: {}", self.name, clean(&error.to_string(), 300)));
+        let name = self.name.clone();
+        let explain = |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
         let floor = self.claim.floor.load(Ordering::Relaxed);
         let Some(mut lease) = self.api.get_opt(&self.name).await.map_err(explain)? else {
             let term = floor.max(1);
@@ -108,7 +109,7 @@ impl Elector {
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let term = u64::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0);
-        let holder = spec.holder_identity.as_deref().unwrap_or_default();
+        let holder = spec.holder_identity.clone().unwrap_or_default();
         let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
         let term = if ours { term } else { (term + 1).max(floor) };
         if !ours && holder != self.identity && !self.is_free(&spec) {

@@ -1,4 +1,15 @@
-fn main() -> anyhow::Result<()> {
-    for (_, y) in groundlink::api::crds::yaml()? { println!("---\n{y}"); }
-    Ok(())
+//! The `groundlink` binary.
+
+use clap::Parser;
+use groundlink::cli::{Cli, main as run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("groundlink: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

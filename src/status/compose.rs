@@ -4,6 +4,7 @@ use crate::api::condition::{clean_message, format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What is true of an object at one generation.
@@ -31,7 +32,7 @@ pub enum State<'a> {
         /// In one word.
         reason: Reason,
         /// For a person.
-        message: &'a str,
+        message: Cow<'a, str>,
     },
     /// The volume refused it; it is tried again.
     Failing(&'a str),
@@ -240,7 +241,7 @@ mod tests {
         let recorded = Recorded::of(&first);
         let again = compose(&facts(&key, State::Published(Sync::All(1))), &recorded, 999);
         assert!(recorded.says(&again) && again == first);
-        let refused = State::Refused { reason: Reason::Invalid, message: "spec.host.notes is bad" };
+        let refused = State::Refused { reason: Reason::Invalid, message: "spec.host.notes is bad".into() };
         let changed = compose(&facts(&key, refused), &recorded, 999);
         assert!(!recorded.says(&changed));
         assert!(changed.conditions[0].message.contains("kept"));

@@ -1,0 +1,27 @@
+//! `groundlink crd`
+
+use crate::api::crds;
+use anyhow::Context as _;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Write one file for each CRD into this directory, in place of printing them.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    for (name, yaml) in crds::yaml()? {
+        match &arguments.out {
+            Some(directory) => {
+                let path = directory.join(format!("{name}.yaml"));
+                std::fs::write(&path, yaml).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            None => print!("---\n{yaml}"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,93 @@
+//! `/livez`, `/readyz` (says what is missing) and `/metrics`.
+
+use crate::metrics::Metrics;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// What keeps the process from being ready, by part. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    missing: Arc<RwLock<BTreeMap<&'static str, String>>>,
+}
+
+impl Readiness {
+    /// A readiness that waits for all of these parts.
+    pub fn waiting_for(parts: &[(&'static str, &str)]) -> Self {
+        let missing = parts.iter().map(|(part, why)| (*part, (*why).to_owned())).collect();
+        Self { missing: Arc::new(RwLock::new(missing)) }
+    }
+
+    /// A part works (nothing), or why it does not. A change is logged.
+    pub fn set(&self, part: &'static str, why: Option<String>) {
+        let Ok(mut missing) = self.missing.write() else { return };
+        if missing.get(part) == why.as_ref() {
+            return;
+        }
+        match why {
+            Some(why) => {
+                tracing::warn!(part, %why, "not ready");
+                missing.insert(part, why);
+            }
+            None => {
+                tracing::info!(part, "ready");
+                missing.remove(part);
+            }
+        }
+    }
+
+    /// What is missing, one line each; nothing if the process is ready.
+    pub fn missing(&self) -> Option<String> {
+        let missing = self.missing.read().ok()?;
+        if missing.is_empty() {
+            return None;
+        }
+        Some(missing.iter().map(|(part, why)| format!("{part}: {why}\n")).collect())
+    }
+}
+
+#[derive(Clone)]
+struct App {
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(expose))
+        .with_state(App { readiness, metrics });
+    // A scraper that keeps its connection must not keep the process.
+    tokio::select! {
+        result = axum::serve(listener, app) => result,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    match app.readiness.missing() {
+        None => "ok\n".into_response(),
+        Some(missing) => (StatusCode::SERVICE_UNAVAILABLE, missing).into_response(),
+    }
+}
+
+async fn expose(State(app): State<App>) -> Response {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode()).into_response()
+}

@@ -1,0 +1,160 @@
+//! From what is true of an object to what its status says.
+
+use super::entry::Entry;
+use super::{Hub, Retry, STATUS_WRITES, backoff};
+use crate::identity::ObjectKey;
+use crate::publish::Published;
+use crate::satellite::sync_of;
+use crate::status::{self, Facts, Job, Receipt, State, Sync, compose};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// An answered write.
+pub(super) struct Written {
+    key: ObjectKey,
+    uid: Arc<str>,
+    kind: &'static str,
+    result: Result<Receipt, (status::Error, Option<Published>)>,
+}
+
+impl Hub {
+    /// What is true of an object; nothing while its generation is on its way to the volume.
+    fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
+        let published = entry.on_volume.as_ref().map(|content| content.digest());
+        let state = if let Some(refusal) = &entry.refused {
+            State::Refused { reason: refusal.reason, message: refusal.message.as_str().into() }
+        } else if entry.suspended {
+            State::Suspended { current: published.is_some() && published == entry.candidate }
+        } else if let Some(message) = &entry.failing {
+            State::Failing(message)
+        } else if entry.published {
+            State::Published(self.sync(key, entry))
+        } else {
+            let waiting = self.parts.index.waiting(key)?;
+            State::Refused { reason: waiting.reason, message: waiting.message.into() }
+        };
+        Some(Facts { key, generation: entry.generation, published, revision: self.revision(key, entry), state })
+    }
+
+    /// First snapshot that holds what is on the volume; nothing if none does yet.
+    fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<crate::identity::Revision> {
+        let on_volume = entry.on_volume.as_ref()?.digest();
+        entry.revision.filter(|_| self.catalog.admitted(key).is_some_and(|admitted| admitted.digest() == on_volume))
+    }
+
+    pub(super) fn sync(&self, key: &ObjectKey, entry: &Entry) -> Sync {
+        match &entry.on_volume {
+            Some(content) => sync_of(&self.fleet, content, self.revision(key, entry)),
+            None => Sync::NoSatellites,
+        }
+    }
+
+    /// Queues a write if the recorded status does not say what is true.
+    pub(super) fn check_status(&mut self, key: &ObjectKey) {
+        let Some(entry) = self.entries.get(key) else { return };
+        if self.queue.has_ready(key) || self.queue.is_in_flight(key) {
+            // What is true then is told then.
+            return;
+        }
+        let Some(facts) = self.facts(key, entry) else { return };
+        let says = entry.recorded.says(&compose(&facts, &entry.recorded, 0));
+        let is_published = matches!(facts.state, State::Published(_));
+        let is_decided = !matches!(facts.state, State::Published(_) | State::Failing(_));
+        let is_synced = matches!(facts.state, State::Published(Sync::All(_) | Sync::NoSatellites));
+        if is_published {
+            // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once.
+            if entry.is_recorded_ready() && !entry.recorded.synced && is_synced {
+                self.queue.push_synced(key.clone());
+            }
+        } else if !says {
+            self.queue.push_ready(key.clone(), None);
+        } else if is_decided {
+            self.confirmed(key);
+        }
+    }
+
+    /// Starts writes while there is room, Ready before Synced.
+    pub(super) fn write_statuses(&mut self, writes: &mut JoinSet<Written>) {
+        while self.queue.in_flight() < STATUS_WRITES && self.parts.claim.is_current() {
+            let Some(Job { key, published }) = self.queue.pop() else { break };
+            let status = self.entries.get(&key).and_then(|entry| {
+                let facts = self.facts(&key, entry)?;
+                let now = jiff::Timestamp::now().as_second();
+                let status = compose(&facts, &entry.recorded, now);
+                let needed = published.is_some() || !entry.recorded.says(&status);
+                needed.then(|| (status, entry.uid.clone(), entry.generation))
+            });
+            let Some((status, uid, generation)) = status else {
+                self.queue.done(&key);
+                continue;
+            };
+            let writer = self.parts.writer.clone();
+            let kind = if published.is_some() { "ready" } else { "other" };
+            writes.spawn(async move {
+                let result = writer.write(&key, &uid, generation, &status, published).await;
+                Written { key, uid, kind, result }
+            });
+        }
+        let (ready, synced) = self.queue.lengths();
+        self.parts.metrics.status_queued(ready, synced);
+    }
+
+    pub(super) fn written(&mut self, done: Result<Written, tokio::task::JoinError>) {
+        let Ok(Written { key, uid, kind, result }) = done else {
+            // A write only sends a request and reads its answer; a bug there must not be hidden by going on.
+            tracing::error!("a status write panicked");
+            return;
+        };
+        self.queue.done(&key);
+        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.uid == uid) else { return };
+        match result {
+            Ok(receipt) => {
+                self.parts.metrics.status_written(kind, "ok");
+                entry.recorded = receipt.recorded;
+                entry.version = entry.version.max(receipt.resource_version);
+                entry.attempts = 0;
+                if let Some(acknowledged) = receipt.acknowledged {
+                    let digest = acknowledged.content().digest();
+                    if self.catalog.admitted(&key).is_none_or(|admitted| admitted.digest() != digest) {
+                        entry.revision = None;
+                    }
+                    self.catalog.offer(acknowledged);
+                    self.unsettled = true;
+                    self.confirmed(&key);
+                }
+                self.await_sync(&key);
+                self.check_status(&key);
+            }
+            Err((status::Error::Gone, _)) => self.parts.metrics.status_written(kind, "gone"),
+            Err((error, published)) => {
+                let result = match error {
+                    status::Error::Stale => "stale",
+                    status::Error::Refused(_) => "refused",
+                    status::Error::Unknown(_) | status::Error::Gone => "unknown",
+                };
+                self.parts.metrics.status_written(kind, result);
+                entry.attempts += 1;
+                // A stale write needs no retry, because the watch brings the newer object; it is kept for the case that it
+                // does not.
+                let pause = backoff(if matches!(error, status::Error::Stale) { 8 } else { entry.attempts });
+                if !matches!(error, status::Error::Stale) {
+                    tracing::warn!(object = %key, why = %error, "status not acknowledged");
+                }
+                let generation = entry.generation;
+                self.retry_in(pause, Retry::Status { key, uid, generation, published });
+            }
+        }
+    }
+
+    /// A failed write is due again, if it still is about the present generation.
+    pub(super) fn rewrite(&mut self, key: ObjectKey, uid: &Arc<str>, generation: i64, published: Option<Published>) {
+        let current = self.entries.get(&key).is_some_and(|e| e.uid == *uid && e.generation == generation);
+        if !current || self.queue.has_ready(&key) {
+            return;
+        }
+        match published {
+            Some(published) => self.queue.push_ready(key, Some(published)),
+            None => self.check_status(&key),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Every metric: names and label sets in one place. No label names an object.
+
+use crate::api::Reason;
+use crate::api::satellite_cluster::Stats;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SatelliteLabel {
+    satellite: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SatelliteReasonLabel {
+    satellite: String,
+    reason: String,
+}
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    objects: Family<StateLabel, Gauge>,
+    published: Family<ResultLabel, Counter>,
+    commit_seconds: Histogram,
+    commit_files: Histogram,
+    status_writes: Family<KindLabel, Counter>,
+    status_queue: Family<StateLabel, Gauge>,
+    snapshot_term: Gauge,
+    snapshot_counter: Gauge,
+    snapshot_objects: Gauge,
+    unconfirmed: Gauge,
+    satellite_up: Family<SatelliteLabel, Gauge>,
+    satellite_passes: Family<SatelliteLabel, Counter>,
+    satellite_writes: Family<SatelliteLabel, Counter>,
+    satellite_failures: Family<SatelliteReasonLabel, Counter>,
+    satellite_objects: Family<SatelliteLabel, Gauge>,
+    satellite_bytes: Family<SatelliteLabel, Gauge>,
+    satellite_status_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("groundlink"),
+            objects: Family::default(),
+            published: Family::default(),
+            commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
+            commit_files: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
+            status_writes: Family::default(),
+            status_queue: Family::default(),
+            snapshot_term: Gauge::default(),
+            snapshot_counter: Gauge::default(),
+            snapshot_objects: Gauge::default(),
+            unconfirmed: Gauge::default(),
+            satellite_up: Family::default(),
+            satellite_passes: Family::default(),
+            satellite_writes: Family::default(),
+            satellite_failures: Family::default(),
+            satellite_objects: Family::default(),
+            satellite_bytes: Family::default(),
+            satellite_status_failures: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("objects", "MonitoringObjects by state: published, refused, failing", self.objects.clone());
+        r.register("publish", "Changes of files by result", self.published.clone());
+        r.register("commit_duration_seconds", "Time of one group commit", self.commit_seconds.clone());
+        r.register("commit_files", "Files in one group commit", self.commit_files.clone());
+        r.register("status_writes", "Writes of MonitoringObject statuses by kind and result", self.status_writes.clone());
+        r.register("status_queue_depth", "Status writes that wait, by kind", self.status_queue.clone());
+        r.register("snapshot_term", "Term of the latest snapshot's revision", self.snapshot_term.clone());
+        r.register("snapshot_counter", "Counter of the latest snapshot's revision", self.snapshot_counter.clone());
+        r.register("snapshot_objects", "Objects in the latest snapshot", self.snapshot_objects.clone());
+        r.register("unconfirmed_objects", "Objects that the first snapshot still waits for", self.unconfirmed.clone());
+        r.register("satellite_up", "1 while the satellite answers", self.satellite_up.clone());
+        r.register("satellite_acknowledgements", "Passes that a satellite acknowledged", self.satellite_passes.clone());
+        r.register("satellite_writes", "Pointer writes that a satellite acknowledged", self.satellite_writes.clone());
+        r.register("satellite_failures", "Failed passes by reason", self.satellite_failures.clone());
+        r.register("satellite_objects", "Objects that the satellite should hold", self.satellite_objects.clone());
+        r.register("satellite_bytes", "Bytes that the satellite should hold", self.satellite_bytes.clone());
+        r.register(
+            "satellite_status_failures",
+            "Failed writes of SatelliteCluster statuses",
+            self.satellite_status_failures.clone(),
+        );
+    }
+
+    /// The text that `/metrics` answers.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// How many objects are in which state.
+    pub fn objects(&self, published: usize, refused: usize, failing: usize) {
+        for (state, count) in [("published", published), ("refused", refused), ("failing", failing)] {
+            self.objects.get_or_create(&StateLabel { state }).set(count as i64);
+        }
+    }
+
+    /// A group commit.
+    pub fn committed(&self, took: Duration, published: usize, removed: usize, failed: usize) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.commit_files.observe((published + removed + failed) as f64);
+        for (result, count) in [("published", published), ("removed", removed), ("failed", failed)] {
+            self.published.get_or_create(&ResultLabel { result }).inc_by(count as u64);
+        }
+    }
+
+    /// A status write was answered: kind is `ready` or `synced`.
+    pub fn status_written(&self, kind: &'static str, result: &'static str) {
+        self.status_writes.get_or_create(&KindLabel { kind, result }).inc();
+    }
+
+    /// Status writes that wait.
+    pub fn status_queued(&self, ready: usize, synced: usize) {
+        for (state, depth) in [("ready", ready), ("synced", synced)] {
+            self.status_queue.get_or_create(&StateLabel { state }).set(depth as i64);
+        }
+    }
+
+    /// A snapshot was cut.
+    pub fn snapshot(&self, term: u64, counter: u64, objects: usize) {
+        self.snapshot_term.set(term as i64);
+        self.snapshot_counter.set(counter as i64);
+        self.snapshot_objects.set(objects as i64);
+    }
+
+    /// Objects that the first snapshot waits for.
+    pub fn unconfirmed(&self, count: usize) {
+        self.unconfirmed.set(count as i64);
+    }
+
+    /// A satellite answers, or does not.
+    pub fn satellite_up(&self, satellite: &str, up: bool) {
+        self.satellite_up.get_or_create(&SatelliteLabel { satellite: satellite.into() }).set(i64::from(up));
+    }
+
+    /// A satellite acknowledged a pass.
+    pub fn satellite_acked(&self, satellite: &str, wrote: bool, stats: Option<&Stats>) {
+        let label = SatelliteLabel { satellite: satellite.into() };
+        self.satellite_passes.get_or_create(&label).inc();
+        if wrote {
+            self.satellite_writes.get_or_create(&label).inc();
+        }
+        if let Some(stats) = stats {
+            self.satellite_objects.get_or_create(&label).set(i64::from(stats.objects));
+            self.satellite_bytes.get_or_create(&label).set(i64::try_from(stats.bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// A pass failed.
+    pub fn satellite_failed(&self, satellite: &str, reason: Reason) {
+        let label = SatelliteReasonLabel { satellite: satellite.into(), reason: format!("{reason:?}") };
+        self.satellite_failures.get_or_create(&label).inc();
+    }
+
+    /// A satellite was removed.
+    pub fn satellite_gone(&self, satellite: &str) {
+        let label = SatelliteLabel { satellite: satellite.into() };
+        self.satellite_up.remove(&label);
+        self.satellite_objects.remove(&label);
+        self.satellite_bytes.remove(&label);
+    }
+
+    /// A SatelliteCluster's status could not be written.
+    pub fn satellite_status_write_failed(&self) {
+        self.satellite_status_failures.inc();
+    }
+}

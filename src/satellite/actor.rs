@@ -1,0 +1,422 @@
+//! The actor of one satellite: waits for something to do, does one step, tells what came of it.
+
+use super::apply::{Acked, Remote};
+use super::breaker::Breaker;
+use super::client::connect;
+use super::credential::sanitise;
+use super::problem::Problem;
+use super::registry::Context;
+use super::report::{self, Report};
+use super::watermark::Held;
+use crate::api::condition::clean;
+use crate::api::satellite_cluster::{AckLevel, BreakerState, Cleanup, DriftPolicy, Layout, NamespacesFrom, Stats};
+use crate::api::{Reason, SatelliteCluster};
+use crate::identity::{Digest, Revision};
+use crate::snapshot::single::Target;
+use crate::snapshot::{Acceptance, Snapshot, view};
+use crate::validate::value::parse_duration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Keeps the resource until the satellite is cleaned up, or the time for that is over.
+pub const FINALIZER: &str = "groundlink.dev/satellite-cleanup";
+
+/// How often a quiet satellite's pointer is read, to find what someone changed.
+const VERIFY_EVERY: Duration = Duration::from_secs(30);
+/// Longest wait for the answer to a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait for the hub's API server.
+const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a cause that needs a person is looked at again all the same.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// The actor.
+pub struct Actor {
+    context: Context,
+    name: String,
+    config: watch::Receiver<Arc<SatelliteCluster>>,
+    snapshots: watch::Receiver<Option<Snapshot>>,
+    secret_changed: Arc<Notify>,
+    stop: CancellationToken,
+    remote: Option<Remote>,
+    breaker: Breaker,
+    attempts: u32,
+    report: Report,
+    /// What was acknowledged last: the snapshot's revision and the content's digest.
+    last: Option<(Revision, Digest)>,
+    statuses: watch::Sender<Option<(Arc<SatelliteCluster>, crate::api::SatelliteClusterStatus)>>,
+    started: Instant,
+    deleting_since: Option<Instant>,
+}
+
+/// What to wait for after a step.
+enum Next {
+    /// This long, or for news.
+    Wait(Duration),
+    /// The resource may go; the actor ends.
+    Finished,
+}
+
+impl Actor {
+    /// An actor for one SatelliteCluster.
+    pub fn new(
+        context: Context,
+        name: String,
+        config: watch::Receiver<Arc<SatelliteCluster>>,
+        secret_changed: Arc<Notify>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (statuses, mailbox) = watch::channel(None);
+        let api = Api::namespaced(context.hub.clone(), &context.namespace);
+        tokio::spawn(report::write(api, context.claim.clone(), context.metrics.clone(), mailbox));
+        Self {
+            snapshots: context.snapshots.clone(),
+            context,
+            name,
+            config,
+            secret_changed,
+            stop,
+            remote: None,
+            breaker: Breaker::default(),
+            attempts: 0,
+            report: Report::default(),
+            last: None,
+            statuses,
+            started: Instant::now(),
+            deleting_since: None,
+        }
+    }
+
+    /// Runs until it is stopped or its resource may go.
+    pub async fn run(mut self) {
+        self.configured();
+        loop {
+            let pause = match self.step().await {
+                Next::Finished => break,
+                Next::Wait(pause) => pause,
+            };
+            self.tell();
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                changed = self.snapshots.changed() => {
+                    if changed.is_err() { break }
+                    // A new snapshot resets the backoff, not the breaker: an open one waits for its probe.
+                    self.attempts = 0;
+                    if self.breaker.state() == BreakerState::Open {
+                        tokio::select! {
+                            () = self.stop.cancelled() => break,
+                            () = tokio::time::sleep(pause) => {}
+                        }
+                    }
+                }
+                changed = self.config.changed() => {
+                    if changed.is_err() { break }
+                    self.configured();
+                }
+                () = self.secret_changed.notified() => {
+                    self.remote = None;
+                    self.attempts = 0;
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        let name = self.name;
+        self.context.fleet.send_modify(|fleet| {
+            fleet.remove(&name);
+        });
+        self.context.metrics.satellite_gone(&name);
+    }
+
+    /// The resource is new or changed: what it accepts and where it goes may be different.
+    fn configured(&mut self) {
+        self.config.mark_unchanged();
+        self.remote = None;
+        self.attempts = 0;
+        self.last = None;
+        let acceptance = acceptance(&self.config.borrow());
+        let unreachable = self.breaker.state() == BreakerState::Open;
+        let entry = Held { acceptance, acked: None, unreachable };
+        self.context.fleet.send_modify(|fleet| {
+            fleet.insert(self.name.clone(), entry);
+        });
+    }
+
+    async fn step(&mut self) -> Next {
+        let object = self.config.borrow().clone();
+        self.report.suspended = object.spec.suspend;
+        if object.metadata.deletion_timestamp.is_some() {
+            return self.clean_up(&object).await;
+        }
+        if let Err(problem) = self.keep_finalizer(&object).await {
+            return self.failed(problem);
+        }
+        if object.spec.suspend {
+            self.report.problem = None;
+            return Next::Wait(RECHECK);
+        }
+        if let Some(problem) = unsupported(&object) {
+            return self.failed(problem);
+        }
+        match self.deliver(&object).await {
+            Ok(()) => {
+                self.report.problem = None;
+                self.attempts = 0;
+                Next::Wait(VERIFY_EVERY.mul_f64(rand::random_range(0.8..1.2)))
+            }
+            Err(problem) => self.failed(problem),
+        }
+    }
+
+    fn failed(&mut self, problem: Problem) -> Next {
+        if self.report.problem.as_ref() != Some(&problem) {
+            tracing::warn!(satellite = %self.name, reason = ?problem.reason, why = %problem.message, "satellite has a problem");
+        }
+        self.context.metrics.satellite_failed(&self.name, problem.reason);
+        self.attempts += 1;
+        if problem.silent {
+            self.breaker.failed(self.started.elapsed());
+        } else {
+            self.breaker.answered();
+        }
+        if matches!(problem.reason, Reason::Unauthorized) {
+            // The Secret is read again at once.
+            self.remote = None;
+        }
+        let (transient, silent) = (problem.transient, problem.silent);
+        self.report.problem = Some(problem);
+        self.set_unreachable(self.breaker.state() == BreakerState::Open);
+        if !transient && !silent {
+            return Next::Wait(RECHECK.mul_f64(rand::random_range(0.8..1.2)));
+        }
+        Next::Wait(self.breaker.pause(self.attempts, rand::random()))
+    }
+
+    fn set_unreachable(&self, unreachable: bool) {
+        self.context.fleet.send_if_modified(|fleet| match fleet.get_mut(&self.name) {
+            Some(held) if held.unreachable != unreachable => {
+                held.unreachable = unreachable;
+                true
+            }
+            _ => false,
+        });
+        self.context.metrics.satellite_up(&self.name, !unreachable);
+    }
+
+    async fn deliver(&mut self, object: &SatelliteCluster) -> Result<(), Problem> {
+        if self.remote.is_none() {
+            self.remote = Some(self.connect(object).await?);
+        }
+        let Some(remote) = self.remote.as_mut() else { return Ok(()) };
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        if self.breaker.state() == BreakerState::Open {
+            let probe = tokio::time::timeout(PROBE_TIMEOUT, remote.read()).await;
+            probe.unwrap_or_else(|_| {
+                Err(Problem::silent(Reason::Unreachable, format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs())))
+            })?;
+            self.breaker.answered();
+        }
+        let Some(snapshot) = snapshot else {
+            remote.read().await?;
+            self.breaker.answered();
+            return Ok(());
+        };
+        let view = view(&snapshot, &acceptance(object));
+        self.report.desired = Some((snapshot.revision(), view.digest));
+        self.report.left_out = view.left_out.len();
+        self.report.left_out_example = view.left_out.first().map(ToString::to_string);
+        self.report.stats =
+            Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards: 0 });
+        if self.last == Some((snapshot.revision(), view.digest)) {
+            // Nothing new: look whether someone changed it.
+            remote.read().await?;
+            self.report.drifted = object.spec.drift_policy == DriftPolicy::Report && remote.digest() != Some(view.digest);
+            if self.report.drifted {
+                self.breaker.answered();
+                return Ok(());
+            }
+        }
+        let acked = remote.pass(&snapshot, &view, &self.context.claim).await?;
+        self.breaker.answered();
+        self.report.drifted = false;
+        self.acknowledged(object, snapshot.revision(), &acked);
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, object: &SatelliteCluster, revision: Revision, acked: &Acked) {
+        self.last = Some((revision, acked.digest));
+        self.report.written = Some((acked.pointer_revision, acked.digest));
+        self.report.acked = self.report.written;
+        if acked.wrote {
+            tracing::info!(satellite = %self.name, %revision, digest = %acked.digest, "delivered");
+        }
+        self.context.metrics.satellite_acked(&self.name, acked.wrote, self.report.stats.as_ref());
+        self.set_unreachable(false);
+        if object.spec.ack_level == AckLevel::Loaded {
+            return;
+        }
+        self.context.fleet.send_if_modified(|fleet| match fleet.get_mut(&self.name) {
+            Some(held) if held.acked < Some(revision) => {
+                held.acked = Some(revision);
+                true
+            }
+            _ => false,
+        });
+    }
+
+    fn tell(&mut self) {
+        let object = self.config.borrow().clone();
+        let status = report::compose(&object, &self.report, &self.breaker);
+        self.statuses.send_if_modified(|current| {
+            // Times of a status that says the same are not news.
+            let next = match current.as_ref() {
+                Some((_, old)) => report::compose(&with_status(&object, old.clone()), &self.report, &self.breaker),
+                None => status,
+            };
+            if current.as_ref().is_some_and(|(_, old)| *old == next) {
+                return false;
+            }
+            *current = Some((object.clone(), next));
+            true
+        });
+    }
+
+    async fn connect(&self, object: &SatelliteCluster) -> Result<Remote, Problem> {
+        let reference = &object.spec.kubeconfig_secret_ref;
+        let api = Api::<Secret>::namespaced(self.context.hub.clone(), &self.context.namespace);
+        let missing = |what: String| Problem::transient(Reason::CredentialMissing, format!("spec.kubeconfigSecretRef: {what}"));
+        let secret = match tokio::time::timeout(HUB_TIMEOUT, api.get_opt(&reference.name)).await {
+            Err(_) => return Err(missing("the hub's API server does not answer".into())),
+            Ok(Err(error)) => {
+                return Err(missing(format!("cannot read Secret {}: {}", reference.name, clean(&error.to_string(), 200))));
+            }
+            Ok(Ok(None)) => return Err(missing(format!("Secret {} does not exist; create it", reference.name))),
+            Ok(Ok(Some(secret))) => secret,
+        };
+        let data = secret.data.unwrap_or_default();
+        let keys: Vec<&str> = match &reference.key {
+            Some(key) => vec![key],
+            None => vec!["value", "kubeconfig"],
+        };
+        let bytes = keys.iter().find_map(|key| data.get(*key)).ok_or_else(|| {
+            missing(format!("Secret {} has no key {}", reference.name, keys.join(" or ")))
+        })?;
+        let refused = |why: String| {
+            Problem::stalled(Reason::CredentialRefused, format!("Secret {}: {why}", reference.name))
+        };
+        let text = std::str::from_utf8(&bytes.0).map_err(|_| refused("the kubeconfig is not UTF-8".into()))?;
+        let kubeconfig = sanitise(text, self.context.policy).map_err(refused)?;
+        let timeout = duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let client = connect(kubeconfig, self.context.policy, timeout).await.map_err(refused)?;
+        Ok(Remote::new(client, target(object), object.spec.adoption_policy, timeout))
+    }
+
+    async fn keep_finalizer(&self, object: &SatelliteCluster) -> Result<(), Problem> {
+        let has = object.finalizers().iter().any(|name| name == FINALIZER);
+        match (object.spec.deletion.cleanup, has) {
+            (Cleanup::Delete, false) => self.set_finalizer(object, true).await,
+            (Cleanup::Orphan, true) => self.set_finalizer(object, false).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn set_finalizer(&self, object: &SatelliteCluster, wanted: bool) -> Result<(), Problem> {
+        let failed = |why: String| Problem::transient(Reason::Pending, format!("cannot change metadata.finalizers: {why}"));
+        if !self.context.claim.is_current() {
+            return Err(failed("this process is not the leader any more".into()));
+        }
+        let mut finalizers: Vec<_> = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        if wanted {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        // The resourceVersion makes a patch from an old reading fail.
+        let patch = json!({ "metadata": { "finalizers": finalizers, "resourceVersion": object.metadata.resource_version } });
+        let api = Api::<SatelliteCluster>::namespaced(self.context.hub.clone(), &self.context.namespace);
+        let parameters = PatchParams::default();
+        let patch = Patch::Merge(patch);
+        match tokio::time::timeout(HUB_TIMEOUT, api.patch(&self.name, &parameters, &patch)).await {
+            Err(_) => Err(failed("the hub's API server does not answer".into())),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
+            Ok(Err(error)) => Err(failed(clean(&error.to_string(), 200))),
+        }
+    }
+
+    /// The resource is being deleted: removes the ConfigMaps if that is wanted, within the time that is allowed for it.
+    async fn clean_up(&mut self, object: &SatelliteCluster) -> Next {
+        let since = *self.deleting_since.get_or_insert_with(Instant::now);
+        if !object.finalizers().iter().any(|name| name == FINALIZER) {
+            return Next::Finished;
+        }
+        if object.spec.deletion.cleanup == Cleanup::Delete && !object.spec.suspend {
+            let result = async {
+                if self.remote.is_none() {
+                    self.remote = Some(self.connect(object).await?);
+                }
+                match self.remote.as_mut() {
+                    Some(remote) => remote.delete().await,
+                    None => Ok(()),
+                }
+            };
+            if let Err(problem) = result.await {
+                if since.elapsed() < duration(&object.spec.deletion.timeout) {
+                    return self.failed(problem);
+                }
+                tracing::warn!(
+                    satellite = %self.name, reason = ?Reason::CleanupSkipped, why = %problem.message,
+                    "the satellite could not be cleaned up in time; its ConfigMaps stay"
+                );
+            }
+        }
+        match self.set_finalizer(object, false).await {
+            Ok(()) => Next::Finished,
+            Err(problem) => self.failed(problem),
+        }
+    }
+}
+
+fn with_status(object: &SatelliteCluster, status: crate::api::SatelliteClusterStatus) -> SatelliteCluster {
+    SatelliteCluster { status: Some(status), ..object.clone() }
+}
+
+fn duration(text: &crate::api::text::Duration) -> Duration {
+    // The CRD admits nothing that cannot be parsed.
+    Duration::from_secs_f64(parse_duration(text.as_str()).unwrap_or(10.0))
+}
+
+/// What a SatelliteCluster accepts.
+fn acceptance(object: &SatelliteCluster) -> Acceptance {
+    let namespaces = &object.spec.namespaces;
+    Acceptance {
+        zones: object.spec.zones.iter().map(|zone| zone.as_str().to_owned()).collect(),
+        namespaces: (namespaces.from != NamespacesFrom::All).then(|| namespaces.names.iter().cloned().collect()),
+    }
+}
+
+fn target(object: &SatelliteCluster) -> Target {
+    let target = &object.spec.target;
+    Target {
+        satellite: object.name_any(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        labels: target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+        annotations: target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+    }
+}
+
+fn unsupported(object: &SatelliteCluster) -> Option<Problem> {
+    let what = if object.spec.namespaces.from == NamespacesFrom::Selector {
+        "spec.namespaces.from: Selector; use List or All"
+    } else if object.spec.target.layout == Layout::Snapshot {
+        "spec.target.layout: Snapshot; use Auto or Single"
+    } else {
+        return None;
+    };
+    Some(Problem::stalled(Reason::Unsupported, format!("this version does not know {what}")))
+}

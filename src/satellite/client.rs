@@ -1,0 +1,104 @@
+//! The client of one satellite: every request has a deadline, nothing is retried here, addresses that no satellite can have
+//! are refused when they are connected to, redirects are not followed, and an answer has a largest size.
+
+use http_body_util::Limited;
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower::timeout::TimeoutLayer;
+
+/// Which addresses a satellite may have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostPolicy {
+    /// Loopback and link-local too: for tests and the demo.
+    pub allow_loopback: bool,
+}
+
+impl HostPolicy {
+    /// Whether a satellite may have this address.
+    pub fn allows(self, address: IpAddr) -> bool {
+        let address = match address {
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+            IpAddr::V4(_) => address,
+        };
+        let local = match address {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || is_link_local(v6),
+        };
+        self.allow_loopback || !local
+    }
+}
+
+fn is_link_local(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfe80
+}
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest accepted answer. The largest that we ask for is a pointer of layout Single.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A client from a sanitised kubeconfig.
+///
+/// # Errors
+/// When the certificate or the key cannot be read; the message holds no secret.
+pub async fn connect(kubeconfig: Kubeconfig, policy: HostPolicy, request_timeout: Duration) -> Result<Client, String> {
+    let wrong = "certificate-authority-data, client-certificate-data or client-key-data cannot be read";
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|_| wrong.to_owned())?;
+    // Never the proxy of this process's environment: the satellite's address is the one in its Secret.
+    config.proxy_url = None;
+    let mut http = HttpConnector::new_with_resolver(Resolver { policy });
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let https = config.rustls_https_connector_with_connector(http).map_err(|_| wrong.to_owned())?;
+    let hyper = HyperClient::builder(TokioExecutor::new()).build(https);
+    let service = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(request_timeout))
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(|_| "the token cannot be used".to_owned())?)
+        .map_response(|response: http::Response<hyper::body::Incoming>| response.map(|body| Limited::new(body, MAX_ANSWER)))
+        .map_err(tower::BoxError::from)
+        .service(hyper);
+    Ok(Client::new(service, "default"))
+}
+
+/// Resolves names and drops addresses that the policy refuses, at the moment of connecting.
+#[derive(Clone)]
+struct Resolver {
+    policy: HostPolicy,
+}
+
+impl tower::Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let policy = self.policy;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<_> = found.filter(|address| policy.allows(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(std::io::Error::other("the server's name has no address that is allowed for a satellite"));
+            }
+            Ok(allowed.into_iter())
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! What went wrong with a satellite, in the words of its conditions. Text from another server is cut and cleaned here.
+
+use crate::api::Reason;
+use crate::api::condition::clean;
+
+/// A problem of one satellite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// In one word.
+    pub reason: Reason,
+    /// For a person.
+    pub message: String,
+    /// Whether the satellite did not answer at all: it counts for the breaker.
+    pub silent: bool,
+    /// Whether trying again helps without a change by a person.
+    pub transient: bool,
+}
+
+impl Problem {
+    /// A problem that a person must resolve.
+    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), silent: false, transient: false }
+    }
+
+    /// A problem that may go by itself.
+    pub fn transient(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), silent: false, transient: true }
+    }
+
+    /// No answer.
+    pub fn silent(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), silent: true, transient: true }
+    }
+
+    /// From a failed request; `action` says what was asked, `target` is `<namespace>/<name>`.
+    pub fn of(action: &str, target: &str, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                let said = clean(&status.message, 200);
+                let message = format!("cannot {action} ConfigMap {target}: {} {said}", status.code);
+                match status.code {
+                    401 => Self::transient(Reason::Unauthorized, format!("{message}; renew the token in the Secret")),
+                    403 if status.message.contains("exceeded quota") => {
+                        Self::transient(Reason::QuotaExceeded, format!("{message}; raise the quota of the namespace"))
+                    }
+                    403 => Self::transient(Reason::Forbidden, format!("{message}; grant the Role of examples/satellite-rbac.yaml")),
+                    404 => Self::transient(Reason::NamespaceMissing, format!("{message}; create the namespace")),
+                    409 => Self::transient(Reason::Conflict, message),
+                    413 => Self::stalled(Reason::TooLarge, message),
+                    422 => Self::stalled(Reason::Rejected, message),
+                    _ => Self::transient(Reason::Unreachable, message),
+                }
+            }
+            error => {
+                // The chain of sources has the cause; none of them holds a credential.
+                let mut text = error.to_string();
+                let mut source = std::error::Error::source(error);
+                while let Some(inner) = source {
+                    let inner_text = inner.to_string();
+                    if !text.contains(&inner_text) {
+                        text = format!("{text}: {inner_text}");
+                    }
+                    source = inner.source();
+                }
+                let lower = text.to_lowercase();
+                let tls = ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
+                let reason = if tls { Reason::TLSError } else { Reason::Unreachable };
+                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {}", clean(&text, 300)))
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The status of a SatelliteCluster, and its writer: a mailbox of depth one beside the actor, so that a slow hub API never
+//! delays a delivery.
+
+use super::breaker::Breaker;
+use super::problem::Problem;
+use crate::api::condition::{clean_message, timestamp_now, upsert};
+use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
+use crate::api::{Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus};
+use crate::identity::{Digest, Revision};
+use crate::lease::Claim;
+use crate::metrics::Metrics;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What an actor knows about its satellite.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Revision and digest that it should hold.
+    pub desired: Option<(Revision, Digest)>,
+    /// Revision and digest that were written last.
+    pub written: Option<(Revision, Digest)>,
+    /// Revision and digest that it acknowledged last.
+    pub acked: Option<(Revision, Digest)>,
+    /// Size of what it should hold.
+    pub stats: Option<Stats>,
+    /// What is wrong.
+    pub problem: Option<Problem>,
+    /// `spec.suspend`
+    pub suspended: bool,
+    /// Whether someone changed what it holds, and it was left so.
+    pub drifted: bool,
+    /// Accepted objects that are left out because they name what the satellite does not accept.
+    pub left_out: usize,
+    /// The first of them.
+    pub left_out_example: Option<String>,
+}
+
+/// The status that tells the report. Nothing but a change of content moves a revision or a time.
+pub fn compose(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> SatelliteClusterStatus {
+    let old = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or(0);
+    let mut status = SatelliteClusterStatus {
+        observed_generation: generation,
+        desired: watermark(old.desired.as_ref(), report.desired),
+        written: watermark(old.written.as_ref(), report.written).or(old.written),
+        acked: watermark(old.acked.as_ref(), report.acked).or(old.acked),
+        breaker: Some(breaker_status(old.breaker.as_ref(), breaker)),
+        stats: report.stats.clone().or(old.stats),
+        conditions: old.conditions,
+    };
+    for (kind, (condition, reason, message)) in conditions(object, report, breaker) {
+        upsert(
+            &mut status.conditions,
+            Condition {
+                r#type: kind,
+                status: condition,
+                observed_generation: Some(generation),
+                last_transition_time: timestamp_now(),
+                reason,
+                message: clean_message(&message),
+            },
+        );
+    }
+    status
+}
+
+type Said = (ConditionStatus, Reason, String);
+
+fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<(ConditionType, Said)> {
+    use ConditionStatus::{False, True, Unknown};
+    let problem = report.problem.as_ref();
+    let silent = problem.is_some_and(|p| p.silent) || breaker.state() != BreakerState::Closed;
+    let credential = problem.filter(|p| {
+        matches!(p.reason, Reason::CredentialRefused | Reason::CredentialMissing | Reason::Unauthorized)
+    });
+    let told = |status, p: &Problem| (status, p.reason, p.message.clone());
+    let connected = (True, Reason::Connected, String::new());
+    let complete = (False, Reason::Complete, String::new());
+    let suspended = || (False, Reason::Suspended, "spec.suspend is set".to_owned());
+
+    let in_sync = report.desired.is_some() && report.acked.map(|a| a.1) == report.desired.map(|d| d.1);
+    let awaiting_agent = object.spec.ack_level == AckLevel::Loaded;
+    let ready = match problem {
+        _ if report.suspended => suspended(),
+        Some(p) => told(False, p),
+        None => connected.clone(),
+    };
+    let synced = match problem {
+        _ if report.suspended => suspended(),
+        Some(p) if !in_sync => told(False, p),
+        _ if awaiting_agent => (False, Reason::AwaitingAgent, "spec.ackLevel is Loaded, and no agent has spoken".to_owned()),
+        _ if in_sync && report.left_out > 0 => {
+            let example = report.left_out_example.as_deref().unwrap_or_default();
+            let message = format!(
+                "holds the current snapshot but {} objects, for example {example}, which name objects that spec.namespaces does not accept",
+                report.left_out
+            );
+            (True, Reason::InSync, message)
+        }
+        _ if in_sync => (True, Reason::InSync, "holds the current snapshot".to_owned()),
+        _ => (False, Reason::Pending, "waiting for the first snapshot or an acknowledgement".to_owned()),
+    };
+    let reachable = match problem {
+        Some(p) if silent => told(False, p),
+        _ if silent => (False, Reason::Unreachable, "no answer; probing".to_owned()),
+        _ if credential.is_some_and(|p| p.reason != Reason::Unauthorized) => (Unknown, Reason::Pending, String::new()),
+        _ => connected.clone(),
+    };
+    let credentials = match credential {
+        Some(p) => told(False, p),
+        None if silent => (Unknown, Reason::Unreachable, String::new()),
+        None => connected,
+    };
+    let stalled = match problem {
+        Some(p) if !p.transient => told(True, p),
+        _ => complete.clone(),
+    };
+    let reconciling = if !report.suspended && synced.0 != True && stalled.0 != True {
+        (True, Reason::Pending, String::new())
+    } else {
+        complete
+    };
+    let drifted = if report.drifted {
+        (True, Reason::ContentChanged, "someone changed what was delivered; spec.driftPolicy is Report".to_owned())
+    } else {
+        (False, Reason::InSync, String::new())
+    };
+    let loaded = (Unknown, Reason::AwaitingAgent, "no agent has spoken".to_owned());
+    vec![
+        (ConditionType::Ready, ready),
+        (ConditionType::Synced, synced),
+        (ConditionType::Reachable, reachable),
+        (ConditionType::CredentialsValid, credentials),
+        (ConditionType::Loaded, loaded),
+        (ConditionType::Drifted, drifted),
+        (ConditionType::Stalled, stalled),
+        (ConditionType::Reconciling, reconciling),
+    ]
+}
+
+/// Keeps the recorded watermark while the digest is the same: a restart gives new revisions to the same content.
+fn watermark(old: Option<&Watermark>, new: Option<(Revision, Digest)>) -> Option<Watermark> {
+    let (revision, digest) = new?;
+    match old.filter(|old| old.digest == digest.to_string()) {
+        Some(old) => Some(old.clone()),
+        None => Some(Watermark {
+            revision: revision.to_string(),
+            digest: digest.to_string(),
+            time: Some(timestamp_now()),
+            ..Watermark::default()
+        }),
+    }
+}
+
+fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker) -> BreakerStatus {
+    let state = breaker.state();
+    let since = old.filter(|old| old.state == state).and_then(|old| old.since.clone()).unwrap_or_else(timestamp_now);
+    // The count is shown up to the point where it opens: it must not rewrite the status with every probe.
+    BreakerStatus { state, consecutive_failures: breaker.failures().min(5), since: Some(since), next_probe: None }
+}
+
+/// Longest wait for the hub's API server.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Shortest time between two writes of one satellite's status.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Writes what arrives in the mailbox: the latest, at most one write a second, until the sender is gone.
+pub async fn write(
+    api: Api<SatelliteCluster>,
+    claim: Claim,
+    metrics: Arc<Metrics>,
+    mut mailbox: watch::Receiver<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
+) {
+    let mut last: Option<SatelliteClusterStatus> = None;
+    loop {
+        let next = mailbox.borrow_and_update().clone();
+        if let Some((object, status)) = next {
+            let recorded = last.as_ref().or(object.status.as_ref());
+            if recorded != Some(&status) && claim.is_current() {
+                match patch(&api, &object, &status).await {
+                    Ok(()) => last = Some(status),
+                    Err(why) => {
+                        metrics.satellite_status_write_failed();
+                        let name = object.metadata.name.as_deref().unwrap_or_default();
+                        tracing::warn!(satellite = name, %why, "cannot write the status of the SatelliteCluster");
+                        mailbox.mark_changed();
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(WINDOW).await;
+        if mailbox.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn patch(api: &Api<SatelliteCluster>, object: &SatelliteCluster, status: &SatelliteClusterStatus) -> Result<(), String> {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": object.metadata.uid },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let patch: Patch<()> = match serde_json::from_value(patch) {
+        Ok(patch) => Patch::Json(patch),
+        Err(error) => return Err(error.to_string()),
+    };
+    let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
+    let call = api.patch_status(name, &parameters, &patch);
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(crate::api::condition::clean(&error.to_string(), 300)),
+    }
+}

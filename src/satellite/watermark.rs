@@ -1,0 +1,40 @@
+//! What the hub knows of the satellites: what each should hold, and the last revision each acknowledged. The only thing
+//! that flows back, and it flows as data.
+
+use crate::identity::Revision;
+use crate::render::Rendered;
+use crate::snapshot::Acceptance;
+use crate::status::Sync;
+use std::collections::BTreeMap;
+
+/// One satellite, for the hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// What it should hold.
+    pub acceptance: Acceptance,
+    /// The last snapshot that it acknowledged.
+    pub acked: Option<Revision>,
+    /// Whether its breaker is open.
+    pub unreachable: bool,
+}
+
+/// All satellites, by name.
+pub type Fleet = BTreeMap<String, Held>;
+
+/// How far an object got that entered the snapshots at `revision`; nothing for a revision if it is in none yet.
+pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) -> Sync {
+    let expected: Vec<_> = fleet.iter().filter(|(_, held)| held.acceptance.accepts(content)).collect();
+    if expected.is_empty() {
+        return Sync::NoSatellites;
+    }
+    let acked = |held: &Held| revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision));
+    let missing: Vec<_> = expected.iter().filter(|(_, held)| !acked(held)).collect();
+    if missing.is_empty() {
+        return Sync::All(expected.len());
+    }
+    Sync::Pending {
+        expected: expected.len(),
+        unreachable: missing.iter().all(|(_, held)| held.unreachable),
+        missing: missing.iter().map(|(name, _)| (*name).clone()).collect(),
+    }
+}
