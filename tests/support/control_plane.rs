@@ -62,7 +62,12 @@ impl ControlPlane {
         server
     }
 
-    /// The API server of that name.
+    /// Whether there is an API server of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// The API server of this name.
     pub fn server(&self, name: &str) -> Arc<ApiServer> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         servers.get(name).unwrap_or_else(|| panic!("no API server named {name}")).clone()
