@@ -15,7 +15,6 @@
 pub mod identity;
 
 pub mod api;
-pub mod settings;
 
 pub mod validate;
 

@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::publish::Volume;
 use crate::references::{IcingaVersion, Index, itl};
 use crate::satellite::{self, Fleet, HostPolicy};
-use crate::settings::Settings;
+use crate::validate::Settings;
 use crate::status::Writer;
 use crate::watch;
 use anyhow::Context as _;

@@ -4,7 +4,7 @@ use crate::api::MonitoringObject;
 use crate::identity::ObjectKey;
 use crate::references::{IcingaVersion, Index, itl};
 use crate::render::render;
-use crate::settings::Settings;
+use crate::validate::Settings;
 use crate::validate::validate;
 use anyhow::{Context as _, bail};
 use clap::Args;

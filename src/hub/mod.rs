@@ -23,7 +23,7 @@ use crate::publish::{Published, Volume};
 use crate::references::Index;
 use crate::render::{MAX_FILE_BYTES, Rendered, render};
 use crate::satellite::Fleet;
-use crate::settings::Settings;
+use crate::validate::Settings;
 use crate::snapshot::{Catalog, Snapshot};
 use crate::status::{Queue, Recorded, Writer};
 use crate::validate::{Refusal, validate};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::MonitoringObject;
-use crate::settings::Settings;
+use crate::validate::Settings;
 use crate::validate::validate;
 use serde_json::json;
 

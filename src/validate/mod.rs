@@ -12,14 +12,15 @@ mod host;
 mod host_group;
 mod name;
 mod service;
+mod settings;
 pub mod value;
 mod zone;
 
 pub use declaration::{Claim, Declaration, Form, Header, Use};
 pub use name::{IcingaType, Name};
+pub use settings::Settings;
 
 use crate::api::{MonitoringObject, Reason};
-use crate::settings::Settings;
 use declaration::Builder;
 
 /// Why a resource is not published, for its status.
@@ -40,7 +41,7 @@ impl Refusal {
 
 /// What may be taken for granted about an object that Icinga has from elsewhere: an admin who lists a Zone answers for
 /// it not being global, and so on.
-pub fn trusted(external: &Name) -> Option<Name> {
+fn trusted(external: &Name) -> Option<Name> {
     checkable::trusted(external)
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the flow; none imports one further right. `hub`, `operator` and `cli` hold the others together.
-const ORDER: [&str; 17] = [
-    "identity", "api", "settings", "validate", "render", "references", "publish", "status", "snapshot", "lease", "metrics",
+const ORDER: [&str; 16] = [
+    "identity", "api", "validate", "render", "references", "publish", "status", "snapshot", "lease", "metrics",
     "http", "satellite", "watch", "hub", "operator", "cli",
 ];
 

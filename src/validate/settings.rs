@@ -1,6 +1,6 @@
 //! What an operator of Groundlink decides once for the whole hub.
 
-use crate::validate::{self, Name};
+use super::{Name, trusted};
 use std::collections::BTreeSet;
 
 /// Settings that decide what may be published.
@@ -23,7 +23,7 @@ impl Settings {
             .filter(|text| !text.is_empty())
             .map(|text| Name::parse(text).map_err(|error| format!("external object {error}")))
             .collect::<Result<BTreeSet<_>, _>>()?;
-        external_objects.extend(external_objects.iter().filter_map(validate::trusted).collect::<Vec<_>>());
+        external_objects.extend(external_objects.iter().filter_map(trusted).collect::<Vec<_>>());
         Ok(Self {
             privileged_namespaces: privileged.iter().filter(|n| !n.is_empty()).cloned().collect(),
             external_objects,
