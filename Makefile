@@ -1,0 +1,44 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint fmt crds golden bench tools image clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
+	@echo "demo: building groundlink (a few minutes the first time)"
+	@cargo build --release --locked --bin groundlink --example demo
+	@GROUNDLINK="$(CURDIR)/target/release/groundlink" KEEP="$(KEEP)" target/release/examples/demo
+
+test: ## Everything that can be tested here; what CI runs
+	@hack/test.sh
+
+unit: ## Unit and documentation tests: no cluster, seconds
+	cargo test --locked --lib
+	cargo test --locked --doc
+
+lint: ## Format, clippy and documentation without a warning
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+fmt: ## Format the code
+	cargo fmt
+
+crds: ## Write crds/ from the types
+	cargo run --quiet --locked -- crd --out crds
+
+golden: ## Rewrite the expected files of tests/golden
+	UPDATE_GOLDEN=1 cargo test --locked --test golden
+
+bench: tools ## Benchmarks next to a null operator, on real API servers (ARGS="--quick" for a short one)
+	cargo bench --locked --bench pipeline -- $(ARGS)
+
+tools: ## Build kube-apiserver, etcd, kubectl and helm into .cache/bin (about ten minutes, once)
+	@hack/tools/build.sh
+
+image: ## Build the container image (needs docker or a compatible builder)
+	docker build --tag groundlink:dev .
+
+clean: ## Remove build output; .cache with the control plane stays
+	cargo clean
