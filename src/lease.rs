@@ -96,7 +96,8 @@ impl Elector {
 
     async fn attempt(&mut self) -> Result<u64, Waiting> {
         let name = self.name.clone();
-        let explain = |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
+        let explain =
+            |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
         let floor = self.claim.floor.load(Ordering::Relaxed);
         let Some(mut lease) = self.api.get_opt(&self.name).await.map_err(explain)? else {
             let term = floor.max(1);
@@ -128,7 +129,8 @@ impl Elector {
         if holder.is_empty() || holder.starts_with(&self.volume_prefix) {
             return true;
         }
-        let duration = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(15)).unwrap_or(15));
+        let duration =
+            Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(15)).unwrap_or(15));
         match &self.seen {
             Some((since, seen)) if seen == spec => since.elapsed() > duration,
             _ => {
@@ -180,7 +182,9 @@ impl Elector {
 
     async fn release(&self) {
         let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
-        if let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity)) {
+        if let Some(spec) =
+            lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity))
+        {
             spec.holder_identity = Some(String::new());
             // A failure only makes the successor wait.
             let _ = self.api.replace(&self.name, &PostParams::default(), &lease).await;

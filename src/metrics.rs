@@ -90,21 +90,49 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register("objects", "MonitoringObjects by state: published, refused, failing", self.objects.clone());
+        r.register(
+            "objects",
+            "MonitoringObjects by state: published, refused, failing",
+            self.objects.clone(),
+        );
         r.register("publish", "Changes of files by result", self.published.clone());
         r.register("commit_duration_seconds", "Time of one group commit", self.commit_seconds.clone());
         r.register("commit_files", "Files in one group commit", self.commit_files.clone());
-        r.register("status_writes", "Writes of MonitoringObject statuses by kind and result", self.status_writes.clone());
+        r.register(
+            "status_writes",
+            "Writes of MonitoringObject statuses by kind and result",
+            self.status_writes.clone(),
+        );
         r.register("status_queue_depth", "Status writes that wait, by kind", self.status_queue.clone());
         r.register("snapshot_term", "Term of the latest snapshot's revision", self.snapshot_term.clone());
-        r.register("snapshot_counter", "Counter of the latest snapshot's revision", self.snapshot_counter.clone());
+        r.register(
+            "snapshot_counter",
+            "Counter of the latest snapshot's revision",
+            self.snapshot_counter.clone(),
+        );
         r.register("snapshot_objects", "Objects in the latest snapshot", self.snapshot_objects.clone());
-        r.register("unconfirmed_objects", "Objects that the first snapshot still waits for", self.unconfirmed.clone());
+        r.register(
+            "unconfirmed_objects",
+            "Objects that the first snapshot still waits for",
+            self.unconfirmed.clone(),
+        );
         r.register("satellite_up", "1 while the satellite answers", self.satellite_up.clone());
-        r.register("satellite_acknowledgements", "Passes that a satellite acknowledged", self.satellite_passes.clone());
-        r.register("satellite_writes", "Pointer writes that a satellite acknowledged", self.satellite_writes.clone());
+        r.register(
+            "satellite_acknowledgements",
+            "Passes that a satellite acknowledged",
+            self.satellite_passes.clone(),
+        );
+        r.register(
+            "satellite_writes",
+            "Pointer writes that a satellite acknowledged",
+            self.satellite_writes.clone(),
+        );
         r.register("satellite_failures", "Failed passes by reason", self.satellite_failures.clone());
-        r.register("satellite_objects", "Objects that the satellite should hold", self.satellite_objects.clone());
+        r.register(
+            "satellite_objects",
+            "Objects that the satellite should hold",
+            self.satellite_objects.clone(),
+        );
         r.register("satellite_bytes", "Bytes that the satellite should hold", self.satellite_bytes.clone());
         r.register(
             "satellite_status_failures",

@@ -7,8 +7,8 @@ use crate::metrics::Metrics;
 use crate::publish::Volume;
 use crate::references::{IcingaVersion, Index, itl};
 use crate::satellite::{self, Fleet, HostPolicy};
-use crate::validate::Settings;
 use crate::status::Writer;
+use crate::validate::Settings;
 use crate::watch;
 use anyhow::Context as _;
 use kube::api::Api;
@@ -66,7 +66,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         false => vec![options.namespace.clone()],
     };
     let settings = Settings::new(&privileged, &options.external_objects).map_err(anyhow::Error::msg)?;
-    let reserved = itl(options.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
+    let reserved =
+        itl(options.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
     let client = hub_client().await?;
 
     let metrics = Arc::new(Metrics::default());
@@ -76,7 +77,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         ("monitoringobjects", "not listed yet"),
         ("recovery", "not begun yet"),
     ]);
-    let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let mut tasks = tokio::task::JoinSet::new();
     // Health is served until everything else has ended.

@@ -54,7 +54,9 @@ pub async fn run(client: Client, events: mpsc::Sender<Event>) {
     while let Some(event) = stream.next().await {
         let event = match event {
             Ok(watcher::Event::Init) => Event::ListBegins,
-            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Event::Object(Box::new(receive(object))),
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
+                Event::Object(Box::new(receive(object)))
+            }
             Ok(watcher::Event::InitDone) => Event::ListComplete,
             Ok(watcher::Event::Delete(object)) => Event::Deleted {
                 namespace: object.namespace().unwrap_or_default(),
@@ -87,16 +89,18 @@ fn receive(guard: DeserializeGuard<MonitoringObject>) -> Received {
 fn explain(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     let status = match error {
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) | WatchFailed(kube::Error::Api(status)) => {
-            Some(status)
-        }
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => Some(status),
         watcher::Error::WatchError(status) => Some(status),
         _ => None,
     };
     match status.map(|status| status.code) {
         Some(404) => "the CRD monitoringobjects.groundlink.dev is not installed; apply crds/".into(),
         Some(401) => "the API server does not accept the operator's credential (401)".into(),
-        Some(403) => "the operator may not list and watch monitoringobjects; install the chart's ClusterRole".into(),
+        Some(403) => {
+            "the operator may not list and watch monitoringobjects; install the chart's ClusterRole".into()
+        }
         _ => clean(&error.to_string(), 300),
     }
 }

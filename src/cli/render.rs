@@ -48,13 +48,17 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings =
-        Settings::new(&arguments.privileged_namespaces, &arguments.external_objects).map_err(anyhow::Error::msg)?;
+    let settings = Settings::new(&arguments.privileged_namespaces, &arguments.external_objects)
+        .map_err(anyhow::Error::msg)?;
     let mut objects: BTreeMap<ObjectKey, MonitoringObject> = BTreeMap::new();
     for path in &arguments.files {
         for (source, text) in read(path)? {
             for mut object in parse(&text).with_context(|| source.clone())? {
-                let name = object.metadata.name.clone().with_context(|| format!("{source}: metadata.name is missing"))?;
+                let name = object
+                    .metadata
+                    .name
+                    .clone()
+                    .with_context(|| format!("{source}: metadata.name is missing"))?;
                 let namespace = object.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
                 let key = ObjectKey::new(namespace, &name);
                 if objects.insert(key.clone(), object).is_some() {
@@ -63,13 +67,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let reserved = itl(arguments.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
+    let reserved =
+        itl(arguments.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
     let mut index = Index::new(reserved);
     let mut refused: BTreeMap<&ObjectKey, String> = BTreeMap::new();
     for (order, (key, object)) in objects.iter().enumerate() {
         match validate(object, &settings) {
             // Without a cluster nobody knows who is older: the order of the names decides.
-            Ok(declaration) => index.upsert(order as i64, &key.to_string().into(), Arc::new(render(key, &declaration))),
+            Ok(declaration) => {
+                index.upsert(order as i64, &key.to_string().into(), Arc::new(render(key, &declaration)))
+            }
             Err(refusal) => {
                 refused.insert(key, format!("{:?}: {}", refusal.reason, refusal.message));
             }
@@ -108,13 +115,19 @@ fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     }
     let name = path.display().to_string();
     if !path.is_dir() {
-        return Ok(vec![(name.clone(), std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?)]);
+        return Ok(vec![(
+            name.clone(),
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?,
+        )]);
     }
-    let mut paths: Vec<_> =
-        std::fs::read_dir(path).with_context(|| format!("cannot list {name}"))?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut paths: Vec<_> = std::fs::read_dir(path)
+        .with_context(|| format!("cannot list {name}"))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
     paths.sort();
     paths.retain(|path| {
-        path.is_dir() || path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known))
+        path.is_dir()
+            || path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known))
     });
     let mut all = Vec::new();
     for path in paths {
@@ -133,7 +146,8 @@ fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
             None => vec![document],
         };
         for item in items {
-            let field = |name: &str| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+            let field =
+                |name: &str| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
             if field("kind") != "MonitoringObject" || !field("apiVersion").starts_with("groundlink.dev/") {
                 continue;
             }

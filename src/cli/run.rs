@@ -59,7 +59,8 @@ enum LogFormat {
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&arguments.log).with_context(|| format!("--log {:?} is not a filter", arguments.log))?;
+    let filter = EnvFilter::try_new(&arguments.log)
+        .with_context(|| format!("--log {:?} is not a filter", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.init(),

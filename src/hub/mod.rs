@@ -23,9 +23,9 @@ use crate::publish::{Published, Volume};
 use crate::references::Index;
 use crate::render::{MAX_FILE_BYTES, Rendered, render};
 use crate::satellite::Fleet;
-use crate::validate::Settings;
 use crate::snapshot::{Catalog, Snapshot};
 use crate::status::{Queue, Recorded, Writer};
+use crate::validate::Settings;
 use crate::validate::{Refusal, validate};
 use crate::watch::{Event, Received};
 use entry::Entry;
@@ -196,7 +196,8 @@ impl Hub {
 
     /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
     fn list_complete(&mut self) {
-        let gone: Vec<_> = self.entries.iter().filter(|(_, entry)| !entry.listed).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<_> =
+            self.entries.iter().filter(|(_, entry)| !entry.listed).map(|(key, _)| key.clone()).collect();
         gone.iter().for_each(|key| self.gone(key));
         self.parts.readiness.set("monitoringobjects", None);
         if !self.recovery.listed {
@@ -206,7 +207,10 @@ impl Hub {
 
     fn object(&mut self, received: Received) {
         let metadata = &received.object.metadata;
-        let (Some(namespace), Some(name), Some(uid)) = (&metadata.namespace, &metadata.name, &metadata.uid) else { return };
+        let (Some(namespace), Some(name), Some(uid)) = (&metadata.namespace, &metadata.name, &metadata.uid)
+        else {
+            return;
+        };
         let key = ObjectKey::new(namespace, name);
         let generation = metadata.generation.unwrap_or(0);
         let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
@@ -227,7 +231,11 @@ impl Hub {
             }
         }
         if let Some(revision) = recorded.revision
-            && self.parts.claim.term().is_some_and(|term| revision.term >= term && self.revision == Revision::default())
+            && self
+                .parts
+                .claim
+                .term()
+                .is_some_and(|term| revision.term >= term && self.revision == Revision::default())
         {
             // The Lease was made anew since: our term must be above every one that was used.
             self.parts.claim.raise_above(revision.term);
@@ -263,7 +271,9 @@ impl Hub {
     /// An event of a generation that is known: our own write comes back, or someone changed the status by hand.
     fn status_seen(&mut self, key: &ObjectKey, version: u64, recorded: Recorded) {
         let busy = self.queue.is_in_flight(key) || self.queue.has_ready(key);
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| version > entry.version && !busy) else { return };
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| version > entry.version && !busy) else {
+            return;
+        };
         entry.version = version;
         if entry.recorded != recorded {
             // Ours is written again, after the file was confirmed again.
@@ -318,7 +328,9 @@ impl Hub {
                 Retry::Commit(key) => {
                     self.dirty.insert(key);
                 }
-                Retry::Status { key, uid, generation, published } => self.rewrite(key, &uid, generation, published),
+                Retry::Status { key, uid, generation, published } => {
+                    self.rewrite(key, &uid, generation, published)
+                }
             }
         }
         if self.counted.elapsed() > LOOK_AROUND * 4 {
@@ -342,7 +354,8 @@ fn content(key: &ObjectKey, received: &Received, settings: &Settings) -> Result<
     let rendered = render(key, &validate(&received.object, settings)?);
     let size = rendered.bytes().len();
     if size > MAX_FILE_BYTES {
-        let message = format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");
+        let message =
+            format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");
         return Err(Refusal { reason: Reason::TooLarge, message });
     }
     Ok(Arc::new(rendered))

@@ -39,7 +39,8 @@ impl Hub {
         let Some(new) = self.parts.index.visible(key) else {
             return (old.is_some() || unknown).then(|| Change::Remove { key: key.clone(), old });
         };
-        let in_place = !entry.unknown && entry.on_volume.as_ref().is_some_and(|old| old.digest() == new.digest());
+        let in_place =
+            !entry.unknown && entry.on_volume.as_ref().is_some_and(|old| old.digest() == new.digest());
         let is_this_generation = entry.candidate == Some(new.digest()) && !entry.suspended;
         // An older content that is kept was acknowledged when it was published.
         let is_settled = if is_this_generation { entry.durable && entry.published } else { true };

@@ -11,7 +11,10 @@ impl Hub {
     /// Cuts a snapshot if there is something new in it: at once after a quiet time, else when the window is over.
     pub(super) fn cut_snapshot(&mut self) {
         let Some(term) = self.parts.claim.term() else { return };
-        if !self.recovery.listed || !self.recovery.unconfirmed.is_empty() || self.snapshot_due() > Instant::now() {
+        if !self.recovery.listed
+            || !self.recovery.unconfirmed.is_empty()
+            || self.snapshot_due() > Instant::now()
+        {
             return;
         }
         let same_term = self.revision.term == term;
@@ -89,7 +92,8 @@ impl Hub {
 
 /// Revisions at which an object may have become Synced by this change; nothing if none can.
 fn affected(old: &Fleet, new: &Fleet) -> Option<(Bound<Revision>, Bound<Revision>)> {
-    let same_members = old.keys().eq(new.keys()) && old.values().zip(new.values()).all(|(a, b)| a.acceptance == b.acceptance);
+    let same_members = old.keys().eq(new.keys())
+        && old.values().zip(new.values()).all(|(a, b)| a.acceptance == b.acceptance);
     if !same_members {
         return Some((Bound::Unbounded, Bound::Unbounded));
     }

@@ -33,13 +33,21 @@ impl Hub {
             let waiting = self.parts.index.waiting(key)?;
             State::Refused { reason: waiting.reason, message: waiting.message.into() }
         };
-        Some(Facts { key, generation: entry.generation, published, revision: self.revision(key, entry), state })
+        Some(Facts {
+            key,
+            generation: entry.generation,
+            published,
+            revision: self.revision(key, entry),
+            state,
+        })
     }
 
     /// First snapshot that holds what is on the volume; nothing if none does yet.
     fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<crate::identity::Revision> {
         let on_volume = entry.on_volume.as_ref()?.digest();
-        entry.revision.filter(|_| self.catalog.admitted(key).is_some_and(|admitted| admitted.digest() == on_volume))
+        entry
+            .revision
+            .filter(|_| self.catalog.admitted(key).is_some_and(|admitted| admitted.digest() == on_volume))
     }
 
     pub(super) fn sync(&self, key: &ObjectKey, entry: &Entry) -> Sync {
@@ -147,7 +155,13 @@ impl Hub {
     }
 
     /// A failed write is due again, if it still is about the present generation.
-    pub(super) fn rewrite(&mut self, key: ObjectKey, uid: &Arc<str>, generation: i64, published: Option<Published>) {
+    pub(super) fn rewrite(
+        &mut self,
+        key: ObjectKey,
+        uid: &Arc<str>,
+        generation: i64,
+        published: Option<Published>,
+    ) {
         let current = self.entries.get(&key).is_some_and(|e| e.uid == *uid && e.generation == generation);
         if !current || self.queue.has_ready(&key) {
             return;

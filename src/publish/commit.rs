@@ -126,7 +126,8 @@ impl Volume {
     /// Carries out a batch. Every change has exactly one outcome; a failure of one leaves the others alone, but for those
     /// that depend on it. `permitted` is asked before the first write and before each rename: it is the leader's claim.
     pub fn commit(&self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) -> Vec<Outcome> {
-        let mut commit = Commit { volume: self, directories: HashMap::new(), outcomes: Vec::with_capacity(batch.len()) };
+        let mut commit =
+            Commit { volume: self, directories: HashMap::new(), outcomes: Vec::with_capacity(batch.len()) };
         commit.run(batch, permitted);
         commit.outcomes
     }
@@ -147,7 +148,9 @@ struct Staged {
 impl Commit<'_> {
     fn run(&mut self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) {
         if !permitted() {
-            return batch.iter().for_each(|change| self.fail(change.key(), "this process is not the leader any more"));
+            return batch
+                .iter()
+                .for_each(|change| self.fail(change.key(), "this process is not the leader any more"));
         }
         let mut broken: HashSet<ObjectKey> = HashSet::new();
         let mut staged: HashMap<ObjectKey, Staged> = HashMap::new();
@@ -186,7 +189,10 @@ impl Commit<'_> {
                 Some(other) => Err(format!("waits for {other}, which could not be written")),
                 None if !permitted() => Err("this process is not the leader any more".into()),
                 None => self.apply(&change, temp.as_ref().map(|(name, _)| name.as_str())).map_err(|error| {
-                    explain(if change.is_write() { "rename it into place" } else { "remove the file" }, &error.into())
+                    explain(
+                        if change.is_write() { "rename it into place" } else { "remove the file" },
+                        &error.into(),
+                    )
                 }),
             };
             match result {
@@ -205,7 +211,11 @@ impl Commit<'_> {
     }
 
     fn fail(&mut self, key: &ObjectKey, message: &str) {
-        self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message: message.into(), visible: false }));
+        self.outcomes.push(Outcome::Failed(Failure {
+            key: key.clone(),
+            message: message.into(),
+            visible: false,
+        }));
     }
 
     /// A new temp file with the content. The name never ends in `.conf`, which is what Icinga includes.
@@ -214,7 +224,8 @@ impl Commit<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let mut file = File::from(open_beneath(self.volume.staging.as_fd(), &name, flags, 0o644)?);
         // Icinga runs as another user, whatever this process's umask.
-        let written = file.write_all(content.bytes()).and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(0o644))?));
+        let written =
+            file.write_all(content.bytes()).and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(0o644))?));
         if let Err(error) = written {
             let _ = unlinkat(&self.volume.staging, &name, AtFlags::empty());
             return Err(error);

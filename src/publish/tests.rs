@@ -26,7 +26,10 @@ fn published(outcomes: &[Outcome]) -> Vec<String> {
 }
 
 fn failures(outcomes: &[Outcome]) -> Vec<&Failure> {
-    outcomes.iter().filter_map(|o| if let Outcome::Failed(failure) = o { Some(failure) } else { None }).collect()
+    outcomes
+        .iter()
+        .filter_map(|o| if let Outcome::Failed(failure) = o { Some(failure) } else { None })
+        .collect()
 }
 
 fn files(root: &Path) -> usize {
@@ -45,7 +48,8 @@ fn a_batch_is_published_in_order_and_removed() {
     assert_eq!(std::fs::read(&file).unwrap(), &**host.bytes());
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
     assert_eq!(files(root.path()), 0);
-    let remove = |content: &Arc<Rendered>| Change::Remove { key: content.key().clone(), old: Some(content.clone()) };
+    let remove =
+        |content: &Arc<Rendered>| Change::Remove { key: content.key().clone(), old: Some(content.clone()) };
     let outcomes = volume.commit(vec![remove(&command), remove(&host)], &|| true);
     assert!(matches!(&outcomes[0], Outcome::Removed(key) if *key == *host.key()));
     assert!(!root.path().join("objects.d/a").exists());
@@ -60,7 +64,9 @@ fn a_large_batch_uses_one_sync_and_is_found_again() {
     assert_eq!(published(&outcomes).len(), 50);
     let found = volume.scan().unwrap();
     assert_eq!(found.len(), 50);
-    assert!(found.iter().all(|file| contents.iter().any(|c| c.digest() == file.digest && *c.key() == file.key)));
+    assert!(
+        found.iter().all(|file| contents.iter().any(|c| c.digest() == file.digest && *c.key() == file.key))
+    );
 }
 
 #[test]
@@ -72,7 +78,8 @@ fn what_depends_on_a_failed_file_is_not_renamed() {
     let other = content("a/other", "", &["Host!o"], &[]);
     // A directory in the place of the command's file cannot be replaced by a rename.
     std::fs::create_dir_all(root.path().join("objects.d/b/command.conf/x")).unwrap();
-    let outcomes = volume.commit(vec![publish(None, &host), publish(None, &command), publish(None, &other)], &|| true);
+    let outcomes =
+        volume.commit(vec![publish(None, &host), publish(None, &command), publish(None, &other)], &|| true);
     assert_eq!(published(&outcomes), ["a/other"]);
     let messages: Vec<_> = failures(&outcomes).iter().map(|f| f.message.clone()).collect();
     assert!(messages.iter().any(|m| m.contains("waits for b/command")), "{messages:?}");

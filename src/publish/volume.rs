@@ -6,7 +6,8 @@
 use crate::identity::{Digest, ObjectKey};
 use crate::render::{MAX_FILE_BYTES, Rendered, read_back};
 use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags, flock, fsync, mkdirat, openat2, statat, unlinkat,
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags, flock, fsync, mkdirat, openat2,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -37,7 +38,9 @@ pub enum Error {
     #[error("volume {0}: nothing is mounted there; mount the claim, or leave out --require-mount")]
     NotMounted(PathBuf),
     /// Someone else's configuration.
-    #[error("volume {0}: it holds an objects.d that Groundlink did not make (no .groundlink/volume-id); empty it, or use another volume")]
+    #[error(
+        "volume {0}: it holds an objects.d that Groundlink did not make (no .groundlink/volume-id); empty it, or use another volume"
+    )]
     NotOurs(PathBuf),
     /// Another process publishes into it.
     #[error("volume {0}: another process holds .groundlink/lock; stop it first")]
@@ -88,14 +91,16 @@ impl Volume {
         if require_mount && !is_mount_point(path) {
             return Err(Error::NotMounted(path.to_owned()));
         }
-        let root = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
-            .map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        let root =
+            rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
+                .map_err(|source| Error::Open { path: path.to_owned(), source })?;
         let exists = |name: &str| statat(&root, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         if exists(OBJECTS) && !exists(MARK) {
             return Err(Error::NotOurs(path.to_owned()));
         }
         make_directory(&root, OWN)?;
-        let lock = open_beneath(root.as_fd(), LOCK, OFlags::RDWR | OFlags::CREATE, 0o600).map_err(Error::io("open the lock"))?;
+        let lock = open_beneath(root.as_fd(), LOCK, OFlags::RDWR | OFlags::CREATE, 0o600)
+            .map_err(Error::io("open the lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::Locked(path.to_owned()))?;
         let id = read_or_make_id(&root)?;
         make_directory(&root, STAGING)?;
@@ -129,11 +134,14 @@ impl Volume {
         let mut found = Vec::new();
         for namespace in entries(objects.as_fd()).map_err(Error::io("list objects.d"))? {
             let Ok(directory) = open_directory(objects.as_fd(), &namespace) else { continue };
-            let listing = entries(directory.as_fd()).map_err(Error::io(format!("list objects.d/{namespace}")))?;
+            let listing =
+                entries(directory.as_fd()).map_err(Error::io(format!("list objects.d/{namespace}")))?;
             for name in listing {
                 let Some(stem) = name.strip_suffix(".conf") else { continue };
-                let Some(bytes) = read_file(directory.as_fd(), &name)
-                    .map_err(|source| Error::Io { action: format!("read objects.d/{namespace}/{name}"), source })?
+                let Some(bytes) = read_file(directory.as_fd(), &name).map_err(|source| Error::Io {
+                    action: format!("read objects.d/{namespace}/{name}"),
+                    source,
+                })?
                 else {
                     continue;
                 };
@@ -178,10 +186,21 @@ fn read_or_make_id(root: &OwnedFd) -> Result<String, Error> {
     Ok(id)
 }
 
-pub(super) fn open_beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags, mode: u32) -> Result<OwnedFd, Errno> {
+pub(super) fn open_beneath(
+    at: BorrowedFd<'_>,
+    path: &str,
+    flags: OFlags,
+    mode: u32,
+) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    openat2(at, path, flags, Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 }), resolve)
+    openat2(
+        at,
+        path,
+        flags,
+        Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 }),
+        resolve,
+    )
 }
 
 pub(super) fn open_directory(at: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {

@@ -41,17 +41,17 @@ impl Slot {
 #[derive(Default)]
 struct Entry {
     exclusive: Vec<ObjectKey>,
-    shared: Option<Box<HashSet<ObjectKey>>>,
+    shared: HashSet<ObjectKey>,
     users: HashSet<ObjectKey>,
 }
 
 impl Entry {
     fn claimants(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.exclusive.iter().chain(self.shared.iter().flat_map(|keys| keys.iter()))
+        self.exclusive.iter().chain(self.shared.iter())
     }
 
     fn is_unused(&self) -> bool {
-        self.exclusive.is_empty() && self.users.is_empty() && self.shared.as_ref().is_none_or(|s| s.is_empty())
+        self.exclusive.is_empty() && self.users.is_empty() && self.shared.is_empty()
     }
 }
 
@@ -191,8 +191,8 @@ impl Index {
             if let Some(entry) = self.names.get_mut(name) {
                 if *exclusive {
                     entry.exclusive.retain(|other| other != key);
-                } else if let Some(shared) = &mut entry.shared {
-                    shared.remove(key);
+                } else {
+                    entry.shared.remove(key);
                 }
             }
             self.claim_changed(name);
@@ -202,7 +202,7 @@ impl Index {
             if *exclusive {
                 entry.exclusive.push(key.clone());
             } else {
-                entry.shared.get_or_insert_default().insert(key.clone());
+                entry.shared.insert(key.clone());
             }
             self.claim_changed(name);
         }
@@ -242,8 +242,8 @@ impl Index {
             self.suspects.extend(entry.claimants().cloned());
             self.hopefuls.extend(entry.claimants().cloned());
             self.changed.extend(entry.claimants().cloned());
-        } else if let Some(shared) = &entry.shared {
-            let waiting: Vec<_> = shared.iter().filter(|key| self.waits(key)).cloned().collect();
+        } else {
+            let waiting: Vec<_> = entry.shared.iter().filter(|key| self.waits(key)).cloned().collect();
             self.hopefuls.extend(waiting);
         }
     }
@@ -256,7 +256,7 @@ impl Index {
     fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<&ObjectKey> {
         let own = &self.slots.get(key)?.age;
         let entry = self.names.get(&claim.name)?;
-        let shared = entry.shared.iter().flat_map(|keys| keys.iter()).filter(|_| claim.exclusive);
+        let shared = entry.shared.iter().filter(|_| claim.exclusive);
         entry
             .exclusive
             .iter()
@@ -279,7 +279,8 @@ impl Index {
                 || self.names.get(name).is_some_and(|entry| {
                     entry.claimants().any(|key| {
                         let content = overlay.get(key).or_else(|| self.slots.get(key)?.visible.as_ref());
-                        key != user.key() && content.is_some_and(|content| provides(content, name) && sees(user, content))
+                        key != user.key()
+                            && content.is_some_and(|content| provides(content, name) && sees(user, content))
                     })
                 })
         })
@@ -304,7 +305,9 @@ impl Index {
         while let Some(key) = self.suspects.pop_first() {
             let Some(content) = self.slots.get(&key).and_then(|slot| slot.visible.clone()) else { continue };
             let overlay = Overlay::new();
-            if self.owns_names(&content) && content.uses().iter().all(|needed| self.satisfied(&content, needed, &overlay)) {
+            if self.owns_names(&content)
+                && content.uses().iter().all(|needed| self.satisfied(&content, needed, &overlay))
+            {
                 continue;
             }
             self.update(&key, |slots| {
@@ -332,14 +335,17 @@ impl Index {
         let group = self.group();
         let mut excluded: HashSet<ObjectKey> = HashSet::new();
         let admitted = loop {
-            let hoped: Overlay = group.iter().filter(|(key, _)| !excluded.contains(*key)).map(clone_pair).collect();
+            let hoped: Overlay =
+                group.iter().filter(|(key, _)| !excluded.contains(*key)).map(clone_pair).collect();
             let admitted = self.admissible(&hoped);
             // Those whose mutual need is not met after all go first: they may have taken a name from others here.
             let unmet = |mutual: bool| -> Vec<ObjectKey> {
                 let met = |content: &Rendered, needed: &Use| {
                     needed.mutual != mutual || self.satisfied(content, needed, &admitted)
                 };
-                let unmet = admitted.values().filter(|content| !content.uses().iter().all(|needed| met(content, needed)));
+                let unmet = admitted
+                    .values()
+                    .filter(|content| !content.uses().iter().all(|needed| met(content, needed)));
                 unmet.map(|content| content.key().clone()).collect()
             };
             let mut disappointed = unmet(true);
@@ -357,7 +363,9 @@ impl Index {
             let alone = |key: &ObjectKey| -> Option<Overlay> {
                 let hoped = Overlay::from([(key.clone(), group.get(key)?.clone())]);
                 let admitted = self.admissible(&hoped);
-                let met = |content: &Arc<Rendered>| content.uses().iter().all(|n| self.satisfied(content, n, &admitted));
+                let met = |content: &Arc<Rendered>| {
+                    content.uses().iter().all(|n| self.satisfied(content, n, &admitted))
+                };
                 (!admitted.is_empty() && admitted.values().all(met)).then_some(admitted)
             };
             let mut keys: Vec<_> = excluded.iter().collect();
@@ -369,7 +377,8 @@ impl Index {
         for (key, content) in admitted {
             let mut replaced = None;
             for claim in content.provides() {
-                let users = self.names.get(&claim.name).into_iter().flat_map(|entry| entry.users.iter().cloned());
+                let users =
+                    self.names.get(&claim.name).into_iter().flat_map(|entry| entry.users.iter().cloned());
                 self.hopefuls.extend(users);
             }
             self.update(&key, |slots| {
@@ -398,7 +407,9 @@ impl Index {
             }
             let mut more = HashSet::new();
             for claim in content.provides() {
-                more.extend(self.names.get(&claim.name).into_iter().flat_map(|entry| entry.users.iter().cloned()));
+                more.extend(
+                    self.names.get(&claim.name).into_iter().flat_map(|entry| entry.users.iter().cloned()),
+                );
             }
             for needed in content.uses().iter().filter(|needed| !self.satisfied(&content, needed, &none)) {
                 for entry in needed.any_of.iter().filter_map(|name| self.names.get(name)) {
@@ -421,9 +432,13 @@ impl Index {
         while let Some(key) = queue.pop_front() {
             let Some(content) = hoped.get(&key).filter(|_| !admitted.contains_key(&key)) else { continue };
             let ground = |needed: &Use| {
-                self.satisfied(content, needed, &admitted) || (needed.mutual && self.satisfied(content, needed, hoped))
+                self.satisfied(content, needed, &admitted)
+                    || (needed.mutual && self.satisfied(content, needed, hoped))
             };
-            if !self.owns_names(content) || !content.uses().iter().all(ground) || self.is_circular(content, &admitted) {
+            if !self.owns_names(content)
+                || !content.uses().iter().all(ground)
+                || self.is_circular(content, &admitted)
+            {
                 continue;
             }
             admitted.insert(key.clone(), content.clone());
@@ -440,13 +455,17 @@ impl Index {
     fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
         let key = content.key();
         let has_users = self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
-            visible.provides().iter().any(|claim| self.names.get(&claim.name).is_some_and(|entry| !entry.users.is_empty()))
+            visible
+                .provides()
+                .iter()
+                .any(|claim| self.names.get(&claim.name).is_some_and(|entry| !entry.users.is_empty()))
         });
         if !has_users {
             return false;
         }
         let mut seen: HashSet<(&ObjectKey, bool)> = HashSet::new();
-        let mut queue: Vec<(&Use, bool)> = content.uses().iter().map(|needed| (needed, needed.mutual)).collect();
+        let mut queue: Vec<(&Use, bool)> =
+            content.uses().iter().map(|needed| (needed, needed.mutual)).collect();
         while let Some((needed, mutual)) = queue.pop() {
             for name in &needed.any_of {
                 for provider in self.names.get(name).into_iter().flat_map(Entry::claimants) {
@@ -455,7 +474,8 @@ impl Index {
                         return true;
                     }
                     if provider != key && seen.insert((provider, mutual)) {
-                        let content = admitted.get(provider).or_else(|| self.slots.get(provider)?.visible.as_ref());
+                        let content =
+                            admitted.get(provider).or_else(|| self.slots.get(provider)?.visible.as_ref());
                         let uses = content.into_iter().flat_map(|content| content.uses());
                         queue.extend(uses.map(|needed| (needed, mutual || needed.mutual)));
                     }

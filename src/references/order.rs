@@ -31,7 +31,11 @@ fn names(content: &Option<Arc<Rendered>>) -> HashSet<&Name> {
 }
 
 fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
-    content.iter().flat_map(|content| content.uses()).filter(|needed| !needed.mutual).flat_map(|needed| &needed.any_of)
+    content
+        .iter()
+        .flat_map(|content| content.uses())
+        .filter(|needed| !needed.mutual)
+        .flat_map(|needed| &needed.any_of)
 }
 
 /// Sorts a batch; `keys` are the resources of the steps. Beside each resource stand those that must come before it: if one
@@ -87,5 +91,8 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
             }
         }
     }
-    sorted.into_iter().map(|i| (keys[i].clone(), before[i].iter().map(|j| keys[*j].clone()).collect())).collect()
+    sorted
+        .into_iter()
+        .map(|i| (keys[i].clone(), before[i].iter().map(|j| keys[*j].clone()).collect()))
+        .collect()
 }

@@ -76,7 +76,10 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let header = Header::of(declaration);
     // JSON escapes every line break, so the header cannot end its comment.
     let json = serde_json::to_string(&header).unwrap_or_default();
-    let _ = writeln!(out, "// Published by Groundlink from MonitoringObject {key}. Changes here are overwritten.");
+    let _ = writeln!(
+        out,
+        "// Published by Groundlink from MonitoringObject {key}. Changes here are overwritten."
+    );
     let _ = writeln!(out, "{HEADER_MARK}{json}");
     let form = match declaration.form {
         Form::Object => "object",

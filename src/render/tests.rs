@@ -23,7 +23,9 @@ fn text(rendered: &Rendered) -> String {
 #[test]
 fn hostile_text_stays_inside_its_literal() {
     let hostile = "\"\nobject Host \"evil\" { } {{{ */ // \\";
-    let out = text(&rendered(json!({"host": {"checkCommand": "dummy", "displayName": hostile, "vars": {hostile: hostile}}})));
+    let out = text(&rendered(
+        json!({"host": {"checkCommand": "dummy", "displayName": hostile, "vars": {hostile: hostile}}}),
+    ));
     let body: Vec<_> = out.lines().skip(2).collect();
     assert_eq!(body.iter().filter(|line| line.starts_with("object")).count(), 1, "{out}");
     let literal = r#""\"\nobject Host \"evil\" { } {{{ */ // \\""#;
@@ -39,7 +41,8 @@ fn the_header_cannot_end_its_comment() {
 
 #[test]
 fn read_back_gives_the_same_value() {
-    let first = rendered(json!({"zone": "eu", "host": {"imports": ["t"], "groups": ["g"], "vars": {"a": 1.5}}}));
+    let first =
+        rendered(json!({"zone": "eu", "host": {"imports": ["t"], "groups": ["g"], "vars": {"a": 1.5}}}));
     let again = read_back(first.key(), first.bytes().to_vec()).unwrap();
     assert_eq!(again.digest(), first.digest());
     assert_eq!(again.provides(), first.provides());
@@ -50,9 +53,14 @@ fn read_back_gives_the_same_value() {
 
 #[test]
 fn ordering_and_membership_are_guarded_by_type() {
-    let out = text(&rendered(json!({"hostGroup": {"assignWhere": ["\"x\" in host.vars.list && host.vars.n > 3"]}})));
+    let out = text(&rendered(
+        json!({"hostGroup": {"assignWhere": ["\"x\" in host.vars.list && host.vars.n > 3"]}}),
+    ));
     assert!(out.contains(r#"(typeof(host.vars["list"]) == Array && ("x" in host.vars["list"]))"#), "{out}");
-    assert!(out.contains(r#"(typeof(host.vars["n"]) == Number && typeof(3) == Number && (host.vars["n"] > 3))"#), "{out}");
+    assert!(
+        out.contains(r#"(typeof(host.vars["n"]) == Number && typeof(3) == Number && (host.vars["n"] > 3))"#),
+        "{out}"
+    );
 }
 
 #[test]

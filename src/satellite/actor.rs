@@ -4,12 +4,14 @@ use super::apply::{Acked, Remote};
 use super::breaker::Breaker;
 use super::client::connect;
 use super::credential::sanitise;
-use super::problem::Problem;
+use super::problem::{Contact, Problem};
 use super::registry::Context;
 use super::report::{self, Report};
 use super::watermark::Held;
 use crate::api::condition::clean;
-use crate::api::satellite_cluster::{AckLevel, BreakerState, Cleanup, DriftPolicy, Layout, NamespacesFrom, Stats};
+use crate::api::satellite_cluster::{
+    AckLevel, BreakerState, Cleanup, DriftPolicy, Layout, NamespacesFrom, Stats,
+};
 use crate::api::{Reason, SatelliteCluster};
 use crate::identity::{Digest, Revision};
 use crate::snapshot::single::Target;
@@ -105,16 +107,10 @@ impl Actor {
             self.tell();
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                changed = self.snapshots.changed() => {
+                // A new snapshot resets the backoff, not the breaker: an open one waits for its probe.
+                changed = self.snapshots.changed(), if self.breaker.state() != BreakerState::Open => {
                     if changed.is_err() { break }
-                    // A new snapshot resets the backoff, not the breaker: an open one waits for its probe.
                     self.attempts = 0;
-                    if self.breaker.state() == BreakerState::Open {
-                        tokio::select! {
-                            () = self.stop.cancelled() => break,
-                            () = tokio::time::sleep(pause) => {}
-                        }
-                    }
                 }
                 changed = self.config.changed() => {
                     if changed.is_err() { break }
@@ -180,19 +176,19 @@ impl Actor {
         }
         self.context.metrics.satellite_failed(&self.name, problem.reason);
         self.attempts += 1;
-        if problem.silent {
-            self.breaker.failed(self.started.elapsed());
-        } else {
-            self.breaker.answered();
+        match problem.contact {
+            Contact::Silent => self.breaker.failed(self.started.elapsed()),
+            Contact::Answered => self.breaker.answered(),
+            Contact::None => {}
         }
         if matches!(problem.reason, Reason::Unauthorized) {
             // The Secret is read again at once.
             self.remote = None;
         }
-        let (transient, silent) = (problem.transient, problem.silent);
+        let transient = problem.transient;
         self.report.problem = Some(problem);
         self.set_unreachable(self.breaker.state() == BreakerState::Open);
-        if !transient && !silent {
+        if !transient {
             return Next::Wait(RECHECK.mul_f64(rand::random_range(0.8..1.2)));
         }
         Next::Wait(self.breaker.pause(self.attempts, rand::random()))
@@ -218,7 +214,10 @@ impl Actor {
         if self.breaker.state() == BreakerState::Open {
             let probe = tokio::time::timeout(PROBE_TIMEOUT, remote.read()).await;
             probe.unwrap_or_else(|_| {
-                Err(Problem::silent(Reason::Unreachable, format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs())))
+                Err(Problem::silent(
+                    Reason::Unreachable,
+                    format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs()),
+                ))
             })?;
             self.breaker.answered();
         }
@@ -236,7 +235,8 @@ impl Actor {
         if self.last == Some((snapshot.revision(), view.digest)) {
             // Nothing new: look whether someone changed it.
             remote.read().await?;
-            self.report.drifted = object.spec.drift_policy == DriftPolicy::Report && remote.digest() != Some(view.digest);
+            self.report.drifted =
+                object.spec.drift_policy == DriftPolicy::Report && remote.digest() != Some(view.digest);
             if self.report.drifted {
                 self.breaker.answered();
                 return Ok(());
@@ -271,12 +271,18 @@ impl Actor {
     }
 
     fn tell(&mut self) {
+        if self.report.desired.is_none() && self.report.problem.is_none() && !self.report.suspended {
+            // Nothing is known yet. After a restart the recorded status is true until something else is.
+            return;
+        }
         let object = self.config.borrow().clone();
         let status = report::compose(&object, &self.report, &self.breaker);
         self.statuses.send_if_modified(|current| {
             // Times of a status that says the same are not news.
             let next = match current.as_ref() {
-                Some((_, old)) => report::compose(&with_status(&object, old.clone()), &self.report, &self.breaker),
+                Some((_, old)) => {
+                    report::compose(&with_status(&object, old.clone()), &self.report, &self.breaker)
+                }
                 None => status,
             };
             if current.as_ref().is_some_and(|(_, old)| *old == next) {
@@ -290,13 +296,21 @@ impl Actor {
     async fn connect(&self, object: &SatelliteCluster) -> Result<Remote, Problem> {
         let reference = &object.spec.kubeconfig_secret_ref;
         let api = Api::<Secret>::namespaced(self.context.hub.clone(), &self.context.namespace);
-        let missing = |what: String| Problem::transient(Reason::CredentialMissing, format!("spec.kubeconfigSecretRef: {what}"));
+        let missing = |what: String| {
+            Problem::transient(Reason::CredentialMissing, format!("spec.kubeconfigSecretRef: {what}"))
+        };
         let secret = match tokio::time::timeout(HUB_TIMEOUT, api.get_opt(&reference.name)).await {
             Err(_) => return Err(missing("the hub's API server does not answer".into())),
             Ok(Err(error)) => {
-                return Err(missing(format!("cannot read Secret {}: {}", reference.name, clean(&error.to_string(), 200))));
+                return Err(missing(format!(
+                    "cannot read Secret {}: {}",
+                    reference.name,
+                    clean(&error.to_string(), 200)
+                )));
             }
-            Ok(Ok(None)) => return Err(missing(format!("Secret {} does not exist; create it", reference.name))),
+            Ok(Ok(None)) => {
+                return Err(missing(format!("Secret {} does not exist; create it", reference.name)));
+            }
             Ok(Ok(Some(secret))) => secret,
         };
         let data = secret.data.unwrap_or_default();
@@ -304,15 +318,18 @@ impl Actor {
             Some(key) => vec![key],
             None => vec!["value", "kubeconfig"],
         };
-        let bytes = keys.iter().find_map(|key| data.get(*key)).ok_or_else(|| {
-            missing(format!("Secret {} has no key {}", reference.name, keys.join(" or ")))
-        })?;
+        let bytes = keys
+            .iter()
+            .find_map(|key| data.get(*key))
+            .ok_or_else(|| missing(format!("Secret {} has no key {}", reference.name, keys.join(" or "))))?;
         let refused = |why: String| {
             Problem::stalled(Reason::CredentialRefused, format!("Secret {}: {why}", reference.name))
         };
-        let text = std::str::from_utf8(&bytes.0).map_err(|_| refused("the kubeconfig is not UTF-8".into()))?;
+        let text =
+            std::str::from_utf8(&bytes.0).map_err(|_| refused("the kubeconfig is not UTF-8".into()))?;
         let kubeconfig = sanitise(text, self.context.policy).map_err(refused)?;
-        let timeout = duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let timeout =
+            duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));
         let client = connect(kubeconfig, self.context.policy, timeout).await.map_err(refused)?;
         Ok(Remote::new(client, target(object), object.spec.adoption_policy, timeout))
     }
@@ -327,11 +344,14 @@ impl Actor {
     }
 
     async fn set_finalizer(&self, object: &SatelliteCluster, wanted: bool) -> Result<(), Problem> {
-        let failed = |why: String| Problem::transient(Reason::Pending, format!("cannot change metadata.finalizers: {why}"));
+        let failed = |why: String| {
+            Problem::transient(Reason::Pending, format!("cannot change metadata.finalizers: {why}"))
+        };
         if !self.context.claim.is_current() {
             return Err(failed("this process is not the leader any more".into()));
         }
-        let mut finalizers: Vec<_> = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        let mut finalizers: Vec<_> =
+            object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
         if wanted {
             finalizers.push(FINALIZER.to_owned());
         }
@@ -395,7 +415,8 @@ fn acceptance(object: &SatelliteCluster) -> Acceptance {
     let namespaces = &object.spec.namespaces;
     Acceptance {
         zones: object.spec.zones.iter().map(|zone| zone.as_str().to_owned()).collect(),
-        namespaces: (namespaces.from != NamespacesFrom::All).then(|| namespaces.names.iter().cloned().collect()),
+        namespaces: (namespaces.from != NamespacesFrom::All)
+            .then(|| namespaces.names.iter().cloned().collect()),
     }
 }
 

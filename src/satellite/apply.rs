@@ -60,10 +60,18 @@ impl Remote {
         format!("{}/{}", self.target.namespace, self.target.name)
     }
 
-    async fn bounded<T>(&self, action: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    async fn bounded<T>(
+        &self,
+        action: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failure> {
         match tokio::time::timeout(self.deadline, call).await {
             Err(_) => {
-                let message = format!("cannot {action} ConfigMap {}: no answer within {:?}", self.name(), self.deadline);
+                let message = format!(
+                    "cannot {action} ConfigMap {}: no answer within {:?}",
+                    self.name(),
+                    self.deadline
+                );
                 Err(Failure { problem: Problem::silent(Reason::Unreachable, message), code: None })
             }
             Ok(Ok(value)) => Ok(value),
@@ -80,7 +88,8 @@ impl Remote {
     /// The problem.
     pub async fn read(&mut self) -> Result<(), Problem> {
         self.known = None;
-        let pointer = self.bounded("read", self.api.get_opt(&self.target.name)).await.map_err(|f| f.problem)?;
+        let pointer =
+            self.bounded("read", self.api.get_opt(&self.target.name)).await.map_err(|f| f.problem)?;
         let held = pointer.as_ref().map(|pointer| single::read(pointer, &self.target));
         self.known = Some(Known { pointer, held });
         Ok(())
@@ -129,7 +138,9 @@ impl Remote {
                 let pointer_revision = held.revision.unwrap_or_else(|| snapshot.revision());
                 return Ok(Acked { pointer_revision, digest: view.digest, wrote: false });
             }
-            if let Some(revision) = held.revision.filter(|revision| held.ours && *revision >= snapshot.revision()) {
+            if let Some(revision) =
+                held.revision.filter(|revision| held.ours && *revision >= snapshot.revision())
+            {
                 if revision.term > snapshot.revision().term {
                     claim.raise_above(revision.term);
                 }
@@ -157,7 +168,9 @@ impl Remote {
                 let call = self.api.replace(&self.target.name, &parameters, &pointer);
                 match self.bounded("replace", call).await {
                     // Deleted since it was read.
-                    Err(Failure { code: Some(404), problem }) => return Err(Failure { code: Some(409), problem }),
+                    Err(Failure { code: Some(404), problem }) => {
+                        return Err(Failure { code: Some(409), problem });
+                    }
                     other => other?,
                 }
             }
@@ -168,7 +181,10 @@ impl Remote {
         let digest = held.digest;
         self.known = Some(Known { pointer: Some(stripped(written)), held: Some(held) });
         if digest != view.digest {
-            let message = format!("the satellite stored ConfigMap {} with other content (an admission webhook?)", self.name());
+            let message = format!(
+                "the satellite stored ConfigMap {} with other content (an admission webhook?)",
+                self.name()
+            );
             return Err(Problem::transient(Reason::Rejected, message).into());
         }
         Ok(Acked { pointer_revision: snapshot.revision(), digest, wrote: true })
@@ -197,7 +213,9 @@ impl Remote {
     /// The problem; it may be tried again.
     pub async fn delete(&mut self) -> Result<(), Problem> {
         self.read().await?;
-        let Some(Known { pointer: Some(pointer), held: Some(held) }) = self.known.take() else { return Ok(()) };
+        let Some(Known { pointer: Some(pointer), held: Some(held) }) = self.known.take() else {
+            return Ok(());
+        };
         if !held.ours {
             return Ok(());
         }

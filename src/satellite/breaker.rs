@@ -57,7 +57,7 @@ impl Breaker {
     pub fn pause(&self, attempts: u32, random: f64) -> Duration {
         match self.state {
             BreakerState::Open => PROBE_EVERY.mul_f64(0.8 + 0.4 * random),
-            BreakerState::HalfOpen => Duration::ZERO,
+            BreakerState::HalfOpen => BACKOFF_BASE,
             BreakerState::Closed => BACKOFF_BASE
                 .saturating_mul(1 << attempts.saturating_sub(1).min(10))
                 .min(BACKOFF_CAP)
@@ -94,7 +94,7 @@ mod tests {
         (0..5).for_each(|i| breaker.failed(s(i)));
         breaker.answered();
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        assert_eq!(breaker.pause(9, 0.5), Duration::ZERO);
+        assert_eq!(breaker.pause(9, 0.5), BACKOFF_BASE);
         breaker.failed(s(20));
         assert_eq!(breaker.state(), BreakerState::Open);
         breaker.answered();

@@ -32,7 +32,9 @@ impl HostPolicy {
             IpAddr::V4(_) => address,
         };
         let local = match address {
-            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast(),
+            IpAddr::V4(v4) => {
+                v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast()
+            }
             IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || is_link_local(v6),
         };
         self.allow_loopback || !local
@@ -52,7 +54,11 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// When the certificate or the key cannot be read; the message holds no secret.
-pub async fn connect(kubeconfig: Kubeconfig, policy: HostPolicy, request_timeout: Duration) -> Result<Client, String> {
+pub async fn connect(
+    kubeconfig: Kubeconfig,
+    policy: HostPolicy,
+    request_timeout: Duration,
+) -> Result<Client, String> {
     let wrong = "certificate-authority-data, client-certificate-data or client-key-data cannot be read";
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
@@ -69,7 +75,9 @@ pub async fn connect(kubeconfig: Kubeconfig, policy: HostPolicy, request_timeout
         .layer(TimeoutLayer::new(request_timeout))
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(|_| "the token cannot be used".to_owned())?)
-        .map_response(|response: http::Response<hyper::body::Incoming>| response.map(|body| Limited::new(body, MAX_ANSWER)))
+        .map_response(|response: http::Response<hyper::body::Incoming>| {
+            response.map(|body| Limited::new(body, MAX_ANSWER))
+        })
         .map_err(tower::BoxError::from)
         .service(hyper);
     Ok(Client::new(service, "default"))
@@ -96,7 +104,9 @@ impl tower::Service<Name> for Resolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed: Vec<_> = found.filter(|address| policy.allows(address.ip())).collect();
             if allowed.is_empty() {
-                return Err(std::io::Error::other("the server's name has no address that is allowed for a satellite"));
+                return Err(std::io::Error::other(
+                    "the server's name has no address that is allowed for a satellite",
+                ));
             }
             Ok(allowed.into_iter())
         })

@@ -37,11 +37,15 @@ pub fn sanitise(text: &str, policy: HostPolicy) -> Result<Kubeconfig, String> {
         return Err(format!("the kubeconfig has {} bytes; at most {MAX_BYTES} are allowed", text.len()));
     }
     // The parser's own message may quote the text, which holds credentials.
-    let root: Value = serde_saphyr::from_str(text).map_err(|_| "the kubeconfig is not valid YAML".to_owned())?;
+    let root: Value =
+        serde_saphyr::from_str(text).map_err(|_| "the kubeconfig is not valid YAML".to_owned())?;
     let cluster = only(&root, "clusters", "cluster")?;
     let user = only(&root, "users", "user")?;
     let context = only(&root, "contexts", "context")?;
-    for (part, refused, name) in [(cluster.1, &REFUSED_CLUSTER[..], "clusters[0].cluster"), (user.1, &REFUSED_USER[..], "users[0].user")] {
+    for (part, refused, name) in [
+        (cluster.1, &REFUSED_CLUSTER[..], "clusters[0].cluster"),
+        (user.1, &REFUSED_USER[..], "users[0].user"),
+    ] {
         for field in refused {
             if part.get(*field).is_some_and(|value| !value.is_null() && *value != Value::Bool(false)) {
                 return Err(format!(
@@ -65,7 +69,9 @@ pub fn sanitise(text: &str, policy: HostPolicy) -> Result<Kubeconfig, String> {
     let mut clean_user = Map::new();
     if text_of(user.1, "token").is_some_and(|token| !token.is_empty()) {
         copy(user.1, &mut clean_user, &["token"]);
-    } else if text_of(user.1, "client-certificate-data").is_some() && text_of(user.1, "client-key-data").is_some() {
+    } else if text_of(user.1, "client-certificate-data").is_some()
+        && text_of(user.1, "client-key-data").is_some()
+    {
         copy(user.1, &mut clean_user, &["client-certificate-data", "client-key-data"]);
     } else {
         return Err("users[0].user needs token, or client-certificate-data with client-key-data".into());
@@ -145,19 +151,28 @@ mod tests {
 
     #[test]
     fn rebuilds_what_is_allowed_and_drops_what_is_unknown() {
-        let text = kubeconfig(&format!("{CLUSTER}, certificate-authority-data: QQ==, new-field: x"), &format!("{USER}, another: y"));
+        let text = kubeconfig(
+            &format!("{CLUSTER}, certificate-authority-data: QQ==, new-field: x"),
+            &format!("{USER}, another: y"),
+        );
         let value = serde_json::to_value(sanitise(&text, STRICT).unwrap()).unwrap().to_string();
-        assert!(value.contains("edge.example") && !value.contains("new-field") && !value.contains("another"), "{value}");
+        assert!(
+            value.contains("edge.example") && !value.contains("new-field") && !value.contains("another"),
+            "{value}"
+        );
     }
 
     #[test]
     fn refuses_each_dangerous_field_by_name_and_never_shows_a_value() {
         for field in REFUSED_USER {
-            let error = sanitise(&kubeconfig(CLUSTER, &format!("{USER}, {field}: {{command: touch}}")), STRICT).unwrap_err();
+            let error =
+                sanitise(&kubeconfig(CLUSTER, &format!("{USER}, {field}: {{command: touch}}")), STRICT)
+                    .unwrap_err();
             assert!(error.contains(field) && !error.contains("canary"), "{error}");
         }
         for field in REFUSED_CLUSTER {
-            let error = sanitise(&kubeconfig(&format!("{CLUSTER}, {field}: true"), USER), STRICT).unwrap_err();
+            let error =
+                sanitise(&kubeconfig(&format!("{CLUSTER}, {field}: true"), USER), STRICT).unwrap_err();
             assert!(error.contains(field) && !error.contains("canary"), "{error}");
         }
     }
@@ -165,7 +180,15 @@ mod tests {
     #[test]
     fn refuses_addresses_that_no_satellite_has() {
         for host in [
-            "127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "[::1]", "169.254.169.254", "[fe80::1]", "0.0.0.0", "[::]",
+            "127.0.0.1",
+            "127.8.8.8",
+            "localhost",
+            "LOCALHOST.",
+            "[::1]",
+            "169.254.169.254",
+            "[fe80::1]",
+            "0.0.0.0",
+            "[::]",
             "[::ffff:127.0.0.1]",
         ] {
             let text = kubeconfig(&format!("server: \"https://{host}:6443\""), USER);

@@ -3,6 +3,17 @@
 use crate::api::Reason;
 use crate::api::condition::clean;
 
+/// Whether a problem came from the satellite's API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// It was not asked.
+    None,
+    /// It did not answer.
+    Silent,
+    /// It answered.
+    Answered,
+}
+
 /// A problem of one satellite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -10,8 +21,8 @@ pub struct Problem {
     pub reason: Reason,
     /// For a person.
     pub message: String,
-    /// Whether the satellite did not answer at all: it counts for the breaker.
-    pub silent: bool,
+    /// What it says about the connection, for the breaker.
+    pub contact: Contact,
     /// Whether trying again helps without a change by a person.
     pub transient: bool,
 }
@@ -19,17 +30,17 @@ pub struct Problem {
 impl Problem {
     /// A problem that a person must resolve.
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), silent: false, transient: false }
+        Self { reason, message: message.into(), contact: Contact::None, transient: false }
     }
 
     /// A problem that may go by itself.
     pub fn transient(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), silent: false, transient: true }
+        Self { reason, message: message.into(), contact: Contact::None, transient: true }
     }
 
     /// No answer.
     pub fn silent(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), silent: true, transient: true }
+        Self { reason, message: message.into(), contact: Contact::Silent, transient: true }
     }
 
     /// From a failed request; `action` says what was asked, `target` is `<namespace>/<name>`.
@@ -38,18 +49,28 @@ impl Problem {
             kube::Error::Api(status) => {
                 let said = clean(&status.message, 200);
                 let message = format!("cannot {action} ConfigMap {target}: {} {said}", status.code);
-                match status.code {
-                    401 => Self::transient(Reason::Unauthorized, format!("{message}; renew the token in the Secret")),
-                    403 if status.message.contains("exceeded quota") => {
-                        Self::transient(Reason::QuotaExceeded, format!("{message}; raise the quota of the namespace"))
+                let problem = match status.code {
+                    401 => Self::transient(
+                        Reason::Unauthorized,
+                        format!("{message}; renew the token in the Secret"),
+                    ),
+                    403 if status.message.contains("exceeded quota") => Self::transient(
+                        Reason::QuotaExceeded,
+                        format!("{message}; raise the quota of the namespace"),
+                    ),
+                    403 => Self::transient(
+                        Reason::Forbidden,
+                        format!("{message}; grant the Role of examples/satellite-rbac.yaml"),
+                    ),
+                    404 => {
+                        Self::transient(Reason::NamespaceMissing, format!("{message}; create the namespace"))
                     }
-                    403 => Self::transient(Reason::Forbidden, format!("{message}; grant the Role of examples/satellite-rbac.yaml")),
-                    404 => Self::transient(Reason::NamespaceMissing, format!("{message}; create the namespace")),
                     409 => Self::transient(Reason::Conflict, message),
                     413 => Self::stalled(Reason::TooLarge, message),
                     422 => Self::stalled(Reason::Rejected, message),
                     _ => Self::transient(Reason::Unreachable, message),
-                }
+                };
+                Self { contact: Contact::Answered, ..problem }
             }
             error => {
                 // The chain of sources has the cause; none of them holds a credential.

@@ -56,7 +56,8 @@ pub async fn run(context: Context, stop: CancellationToken) {
     let config = watcher::Config::default().timeout(50);
     let mut clusters = watcher(clusters, config.clone()).default_backoff().map_err(Box::new).boxed();
     let mut secrets = watcher(secrets, config).default_backoff().map_err(Box::new).boxed();
-    let mut registry = Registry { context, stop: stop.clone(), handles: BTreeMap::new(), listed: BTreeSet::new() };
+    let mut registry =
+        Registry { context, stop: stop.clone(), handles: BTreeMap::new(), listed: BTreeSet::new() };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -87,7 +88,8 @@ impl Registry {
                 self.apply(object).await;
             }
             Ok(watcher::Event::InitDone) => {
-                let gone: Vec<_> = self.handles.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();
+                let gone: Vec<_> =
+                    self.handles.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();
                 for name in gone {
                     self.remove(&name).await;
                 }
@@ -97,7 +99,9 @@ impl Registry {
             Ok(watcher::Event::Delete(object)) => self.remove(&object.name_any()).await,
             Err(error) => {
                 let why = crate::api::condition::clean(&error.to_string(), 300);
-                self.context.readiness.set("satellites", Some(format!("cannot watch SatelliteClusters: {why}")));
+                self.context
+                    .readiness
+                    .set("satellites", Some(format!("cannot watch SatelliteClusters: {why}")));
             }
         }
     }
@@ -122,9 +126,11 @@ impl Registry {
         let (config, receiver) = watch::channel(object.clone());
         let secret_changed = Arc::new(Notify::new());
         let stop = self.stop.child_token();
-        let actor = Actor::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
+        let actor =
+            Actor::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
         let task = tokio::spawn(actor.run());
-        self.handles.insert(name, Handle { uid: object.metadata.uid.clone(), config, secret_changed, stop, task });
+        self.handles
+            .insert(name, Handle { uid: object.metadata.uid.clone(), config, secret_changed, stop, task });
     }
 
     async fn remove(&mut self, name: &str) {

@@ -2,10 +2,12 @@
 //! delays a delivery.
 
 use super::breaker::Breaker;
-use super::problem::Problem;
+use super::problem::{Contact, Problem};
 use crate::api::condition::{clean_message, timestamp_now, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
-use crate::api::{Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus};
+use crate::api::{
+    Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus,
+};
 use crate::identity::{Digest, Revision};
 use crate::lease::Claim;
 use crate::metrics::Metrics;
@@ -44,7 +46,7 @@ pub fn compose(object: &SatelliteCluster, report: &Report, breaker: &Breaker) ->
     let generation = object.metadata.generation.unwrap_or(0);
     let mut status = SatelliteClusterStatus {
         observed_generation: generation,
-        desired: watermark(old.desired.as_ref(), report.desired),
+        desired: watermark(old.desired.as_ref(), report.desired).or(old.desired),
         written: watermark(old.written.as_ref(), report.written).or(old.written),
         acked: watermark(old.acked.as_ref(), report.acked).or(old.acked),
         breaker: Some(breaker_status(old.breaker.as_ref(), breaker)),
@@ -72,7 +74,8 @@ type Said = (ConditionStatus, Reason, String);
 fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<(ConditionType, Said)> {
     use ConditionStatus::{False, True, Unknown};
     let problem = report.problem.as_ref();
-    let silent = problem.is_some_and(|p| p.silent) || breaker.state() != BreakerState::Closed;
+    let silent =
+        problem.is_some_and(|p| p.contact == Contact::Silent) || breaker.state() != BreakerState::Closed;
     let credential = problem.filter(|p| {
         matches!(p.reason, Reason::CredentialRefused | Reason::CredentialMissing | Reason::Unauthorized)
     });
@@ -91,7 +94,9 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     let synced = match problem {
         _ if report.suspended => suspended(),
         Some(p) if !in_sync => told(False, p),
-        _ if awaiting_agent => (False, Reason::AwaitingAgent, "spec.ackLevel is Loaded, and no agent has spoken".to_owned()),
+        _ if awaiting_agent => {
+            (False, Reason::AwaitingAgent, "spec.ackLevel is Loaded, and no agent has spoken".to_owned())
+        }
         _ if in_sync && report.left_out > 0 => {
             let example = report.left_out_example.as_deref().unwrap_or_default();
             let message = format!(
@@ -106,7 +111,9 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     let reachable = match problem {
         Some(p) if silent => told(False, p),
         _ if silent => (False, Reason::Unreachable, "no answer; probing".to_owned()),
-        _ if credential.is_some_and(|p| p.reason != Reason::Unauthorized) => (Unknown, Reason::Pending, String::new()),
+        _ if credential.is_some_and(|p| p.reason != Reason::Unauthorized) => {
+            (Unknown, Reason::Pending, String::new())
+        }
         _ => connected.clone(),
     };
     let credentials = match credential {
@@ -124,7 +131,11 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         complete
     };
     let drifted = if report.drifted {
-        (True, Reason::ContentChanged, "someone changed what was delivered; spec.driftPolicy is Report".to_owned())
+        (
+            True,
+            Reason::ContentChanged,
+            "someone changed what was delivered; spec.driftPolicy is Report".to_owned(),
+        )
     } else {
         (False, Reason::InSync, String::new())
     };
@@ -157,9 +168,15 @@ fn watermark(old: Option<&Watermark>, new: Option<(Revision, Digest)>) -> Option
 
 fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker) -> BreakerStatus {
     let state = breaker.state();
-    let since = old.filter(|old| old.state == state).and_then(|old| old.since.clone()).unwrap_or_else(timestamp_now);
+    let since =
+        old.filter(|old| old.state == state).and_then(|old| old.since.clone()).unwrap_or_else(timestamp_now);
     // The count is shown up to the point where it opens: it must not rewrite the status with every probe.
-    BreakerStatus { state, consecutive_failures: breaker.failures().min(5), since: Some(since), next_probe: None }
+    BreakerStatus {
+        state,
+        consecutive_failures: breaker.failures().min(5),
+        since: Some(since),
+        next_probe: None,
+    }
 }
 
 /// Longest wait for the hub's API server.
@@ -198,7 +215,11 @@ pub async fn write(
     }
 }
 
-async fn patch(api: &Api<SatelliteCluster>, object: &SatelliteCluster, status: &SatelliteClusterStatus) -> Result<(), String> {
+async fn patch(
+    api: &Api<SatelliteCluster>,
+    object: &SatelliteCluster,
+    status: &SatelliteClusterStatus,
+) -> Result<(), String> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let patch = json!([
         { "op": "test", "path": "/metadata/uid", "value": object.metadata.uid },

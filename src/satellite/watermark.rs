@@ -27,7 +27,8 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     if expected.is_empty() {
         return Sync::NoSatellites;
     }
-    let acked = |held: &Held| revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision));
+    let acked =
+        |held: &Held| revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision));
     let missing: Vec<_> = expected.iter().filter(|(_, held)| !acked(held)).collect();
     if missing.is_empty() {
         return Sync::All(expected.len());

@@ -120,7 +120,8 @@ impl Catalog {
                 self.in_transit.remove(&key);
             }
             let Some(bucket) = self.admitted.get_mut(bucket_of(&key)) else { continue };
-            let unchanged = bucket.get(&key).map(|old| old.digest()) == content.as_ref().map(|new| new.digest());
+            let unchanged =
+                bucket.get(&key).map(|old| old.digest()) == content.as_ref().map(|new| new.digest());
             if unchanged {
                 continue;
             }
@@ -161,7 +162,10 @@ impl Proposal<'_> {
         needed.any_of.iter().any(|name| {
             self.index.is_reserved(name)
                 || self.index.claimants(name).chain(&self.catalog.in_transit).any(|key| {
-                    key != user && self.get(key).is_some_and(|content| content.provides().iter().any(|c| c.name == *name))
+                    key != user
+                        && self
+                            .get(key)
+                            .is_some_and(|content| content.provides().iter().any(|c| c.name == *name))
                 })
         })
     }
@@ -181,23 +185,27 @@ impl Proposal<'_> {
                     culprits.insert(key.clone());
                 }
                 for claim in content.provides().iter().filter(|claim| claim.exclusive) {
-                    let held = self.index.claimants(&claim.name).chain(&self.catalog.in_transit).any(|other| {
-                        other != key
-                            && !self.applied.contains_key(other)
-                            && self.get(other).is_some_and(|c| c.provides().contains(claim))
-                    });
+                    let held =
+                        self.index.claimants(&claim.name).chain(&self.catalog.in_transit).any(|other| {
+                            other != key
+                                && !self.applied.contains_key(other)
+                                && self.get(other).is_some_and(|c| c.provides().contains(claim))
+                        });
                     if held || takers.insert(&claim.name, key).is_some() {
                         culprits.insert(key.clone());
                     }
                 }
             }
             let Some(old) = self.catalog.admitted(key) else { continue };
-            let kept = |name: &Name| content.as_ref().is_some_and(|c| c.provides().iter().any(|claim| claim.name == *name));
+            let kept = |name: &Name| {
+                content.as_ref().is_some_and(|c| c.provides().iter().any(|claim| claim.name == *name))
+            };
             for claim in old.provides().iter().filter(|claim| !kept(&claim.name)) {
                 let needed_by = |user: &ObjectKey| {
                     user != key
                         && self.get(user).is_some_and(|content| {
-                            let uses = content.uses().iter().filter(|needed| needed.any_of.contains(&claim.name));
+                            let uses =
+                                content.uses().iter().filter(|needed| needed.any_of.contains(&claim.name));
                             uses.into_iter().any(|needed| !self.holds(user, needed))
                                 && !self.applied.contains_key(user)
                         })

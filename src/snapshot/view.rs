@@ -74,7 +74,9 @@ fn close<'a>(
             .filter(|file| {
                 !file.uses().iter().all(|needed| {
                     needed.any_of.iter().any(|name| {
-                        providers.get(name).is_none_or(|keys| keys.iter().any(|key| accepted.contains_key(key)))
+                        providers
+                            .get(name)
+                            .is_none_or(|keys| keys.iter().any(|key| accepted.contains_key(key)))
                     })
                 })
             })

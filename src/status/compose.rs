@@ -99,8 +99,9 @@ impl Recorded {
             ready: is_true(ConditionType::Ready),
             synced: is_true(ConditionType::Synced),
             fingerprint: fingerprint(status),
-            transitions: TYPES
-                .map(|kind| find(kind).map_or((None, 0), |c| (Some(c.status), parse_timestamp(&c.last_transition_time)))),
+            transitions: TYPES.map(|kind| {
+                find(kind).map_or((None, 0), |c| (Some(c.status), parse_timestamp(&c.last_transition_time)))
+            }),
         }
     }
 
@@ -153,9 +154,14 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                 Sync::NoSatellites => {
                     ((True, Reason::NoSatellites, "no satellite should hold it".to_owned()), fine.clone())
                 }
-                Sync::All(count) => {
-                    ((True, Reason::AllSatellites, format!("acknowledged by all {count} satellites that should hold it")), fine.clone())
-                }
+                Sync::All(count) => (
+                    (
+                        True,
+                        Reason::AllSatellites,
+                        format!("acknowledged by all {count} satellites that should hold it"),
+                    ),
+                    fine.clone(),
+                ),
                 Sync::Pending { expected, missing, unreachable } => {
                     let names: Vec<String> = missing.iter().take(5).cloned().collect();
                     let more = if missing.len() > names.len() { ", ..." } else { "" };
@@ -180,7 +186,8 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
         ],
         State::Suspended { current } => {
             let waiting = format!("spec.suspend is set: this generation is not processed{kept}");
-            let (ready, reason) = if *current { (True, Reason::Published) } else { (False, Reason::Suspended) };
+            let (ready, reason) =
+                if *current { (True, Reason::Published) } else { (False, Reason::Suspended) };
             [
                 (ready, reason, if *current { published } else { waiting }),
                 if recorded.synced && *current {
@@ -230,7 +237,10 @@ mod tests {
         assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);
         assert_eq!(condition(ConditionType::Reconciling).status, ConditionStatus::True);
         assert_eq!(condition(ConditionType::Synced).status, ConditionStatus::False);
-        assert!(condition(ConditionType::Synced).message.contains("1 of 2") && status.pending_satellites.is_some());
+        assert!(
+            condition(ConditionType::Synced).message.contains("1 of 2")
+                && status.pending_satellites.is_some()
+        );
         assert!(status.conditions.iter().all(|c| c.observed_generation == Some(3)));
     }
 

@@ -153,9 +153,11 @@ impl Writer {
         let answer = self.client.request::<PartialObjectMeta<MonitoringObject>>(request);
         match tokio::time::timeout(TIMEOUT, answer).await {
             Err(_) => Err(Error::Unknown(format!("no answer within {} s", TIMEOUT.as_secs()))),
-            Ok(Ok(object)) => {
-                Ok(object.metadata.resource_version.and_then(|version| version.parse().ok()).unwrap_or_default())
-            }
+            Ok(Ok(object)) => Ok(object
+                .metadata
+                .resource_version
+                .and_then(|version| version.parse().ok())
+                .unwrap_or_default()),
             Ok(Err(kube::Error::Api(answer))) => Err(classify(&answer)),
             Ok(Err(error)) => Err(Error::Unknown(clean(&error.to_string(), 300))),
         }

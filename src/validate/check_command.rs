@@ -67,7 +67,9 @@ pub(super) fn declare(
 fn argument(builder: &mut Builder, path: &str, argument: &CommandArgument) -> Value {
     let mut out = BTreeMap::new();
     let mut text = |key: &str, field: &str, text: Option<&str>, max: usize, macros: bool| {
-        if let Some(value) = text.and_then(|text| builder.checked(&format!("{path}.{field}"), text, max, macros)) {
+        if let Some(value) =
+            text.and_then(|text| builder.checked(&format!("{path}.{field}"), text, max, macros))
+        {
             out.insert(key.to_owned(), value);
         }
     };

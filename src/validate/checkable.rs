@@ -5,7 +5,12 @@ use super::name::{IcingaType, Name};
 use crate::api::objects::CheckableSpec;
 use crate::api::text::{Line, ObjectName, Text};
 
-pub(super) fn declare(builder: &mut Builder, kind: IcingaType, spec: &CheckableSpec, zone: Option<&ObjectName>) {
+pub(super) fn declare(
+    builder: &mut Builder,
+    kind: IcingaType,
+    spec: &CheckableSpec,
+    zone: Option<&ObjectName>,
+) {
     let line = |value: &Option<Line>| value.as_ref().map(|line| line.as_str().to_owned());
     builder.imports(&spec.imports);
     builder.zone(zone);
@@ -24,7 +29,8 @@ pub(super) fn declare(builder: &mut Builder, kind: IcingaType, spec: &CheckableS
         if spec.imports.is_empty() {
             builder.problem("checkCommand", "is required, here or in a template that spec imports directly");
         } else {
-            let any_of = spec.imports.iter().map(|import| sets_check_command(kind, import.as_str())).collect();
+            let any_of =
+                spec.imports.iter().map(|import| sets_check_command(kind, import.as_str())).collect();
             builder.require(Use { any_of, mutual: false });
         }
     }
@@ -43,7 +49,9 @@ pub(super) fn declare(builder: &mut Builder, kind: IcingaType, spec: &CheckableS
                 let any_of = vec![runs_checks_of(endpoint, zone.as_str()), declared_elsewhere(endpoint)];
                 builder.require(Use { any_of, mutual: false });
             }
-            None => builder.problem("commandEndpoint", "needs spec.zone: the zone whose endpoint runs the check"),
+            None => {
+                builder.problem("commandEndpoint", "needs spec.zone: the zone whose endpoint runs the check")
+            }
         }
     }
     builder.boolean("volatile", spec.volatile);

@@ -119,7 +119,10 @@ impl Header {
     /// The uses again.
     pub fn all_uses(&self) -> Vec<Use> {
         let one = |mutual| {
-            move |any_of: &Vec<String>| Use { any_of: any_of.iter().map(|n| Name::from_header(n)).collect(), mutual }
+            move |any_of: &Vec<String>| Use {
+                any_of: any_of.iter().map(|n| Name::from_header(n)).collect(),
+                mutual,
+            }
         };
         self.uses.iter().map(one(false)).chain(self.mutual.iter().map(one(true))).collect()
     }
@@ -191,7 +194,8 @@ impl Builder {
 
     fn check_name(&mut self, name: &str, path: &str, max: usize) {
         if name.is_empty() || name.chars().count() > max {
-            self.problems.push(format!("{path} must have 1 to {max} characters, and has {}", name.chars().count()));
+            self.problems
+                .push(format!("{path} must have 1 to {max} characters, and has {}", name.chars().count()));
         } else if name.contains('!') || name.chars().any(|c| c.is_control()) {
             self.problems.push(format!("{path} must not contain an exclamation mark or a control character"));
         } else if name.trim() != name {
@@ -292,7 +296,13 @@ impl Builder {
     }
 
     /// A duration; `positive` refuses zero.
-    pub fn duration(&mut self, attribute: &'static str, field: &str, value: Option<&Duration>, positive: bool) {
+    pub fn duration(
+        &mut self,
+        attribute: &'static str,
+        field: &str,
+        value: Option<&Duration>,
+        positive: bool,
+    ) {
         match value.map(|text| value::parse_duration(text.as_str())) {
             Some(Ok(seconds)) if positive && seconds <= 0.0 => self.problem(field, "must be more than zero"),
             Some(Ok(seconds)) => self.attribute(attribute, Value::Number(seconds)),

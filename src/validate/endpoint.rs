@@ -1,8 +1,8 @@
 use super::declaration::{Builder, Declaration, Use};
 use super::name::{IcingaType, Name};
+use super::value::Value;
 use crate::api::objects::EndpointSpec;
 use crate::api::text::{EndpointName, Line};
-use super::value::Value;
 
 /// Icinga refuses an endpoint that no zone lists, and one that two zones list.
 pub(super) fn listed(endpoint: &str) -> Name {
@@ -12,10 +12,13 @@ pub(super) fn listed(endpoint: &str) -> Name {
 pub(super) fn declare(mut builder: Builder, spec: &EndpointSpec) -> Result<Declaration, String> {
     let name = builder.name();
     if name.chars().count() > EndpointName::MAX {
-        builder.problem("", &format!(
-            "must have a name of at most {} characters: it is the common name of a certificate",
-            EndpointName::MAX
-        ));
+        builder.problem(
+            "",
+            &format!(
+                "must have a name of at most {} characters: it is the common name of a certificate",
+                EndpointName::MAX
+            ),
+        );
     }
     builder.provide(Name::object(IcingaType::Endpoint, &name), true);
     builder.require(Use { any_of: vec![listed(&name)], mutual: true });

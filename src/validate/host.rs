@@ -4,7 +4,11 @@ use super::name::{IcingaType, Name};
 use crate::api::objects::HostSpec;
 use crate::api::text::{Line, ObjectName};
 
-pub(super) fn declare(mut builder: Builder, spec: &HostSpec, zone: Option<&ObjectName>) -> Result<Declaration, String> {
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &HostSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
     let name = builder.name();
     builder.provide(
         match builder.form() {
@@ -16,6 +20,12 @@ pub(super) fn declare(mut builder: Builder, spec: &HostSpec, zone: Option<&Objec
     checkable::declare(&mut builder, IcingaType::Host, &spec.checkable, zone);
     builder.text("address", "address", spec.address.as_ref().map(Line::as_str), Line::MAX);
     builder.text("address6", "address6", spec.address6.as_ref().map(Line::as_str), Line::MAX);
-    builder.references("groups", "groups", IcingaType::HostGroup, spec.groups.iter().map(ObjectName::as_str), 64);
+    builder.references(
+        "groups",
+        "groups",
+        IcingaType::HostGroup,
+        spec.groups.iter().map(ObjectName::as_str),
+        64,
+    );
     builder.finish()
 }

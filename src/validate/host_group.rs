@@ -3,7 +3,11 @@ use super::name::{IcingaType, Name};
 use crate::api::objects::HostGroupSpec;
 use crate::api::text::{Line, ObjectName, Text};
 
-pub(super) fn declare(mut builder: Builder, spec: &HostGroupSpec, zone: Option<&ObjectName>) -> Result<Declaration, String> {
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &HostGroupSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
     let name = builder.name();
     if builder.form() == Form::Template {
         builder.provide(Name::template(IcingaType::HostGroup, &name), true);
@@ -16,7 +20,13 @@ pub(super) fn declare(mut builder: Builder, spec: &HostGroupSpec, zone: Option<&
     builder.imports(&spec.imports);
     builder.zone(zone);
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
-    builder.references("groups", "groups", IcingaType::HostGroup, spec.groups.iter().map(ObjectName::as_str), 64);
+    builder.references(
+        "groups",
+        "groups",
+        IcingaType::HostGroup,
+        spec.groups.iter().map(ObjectName::as_str),
+        64,
+    );
     builder.text("notes", "notes", spec.notes.as_ref().map(Text::as_str), Text::MAX);
     builder.macro_text("notes_url", "notesUrl", spec.notes_url.as_ref().map(Line::as_str), Line::MAX);
     builder.macro_text("action_url", "actionUrl", spec.action_url.as_ref().map(Line::as_str), Line::MAX);

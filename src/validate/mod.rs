@@ -3,8 +3,8 @@
 //!
 //! A new type: its fields in `api/objects/`, one file here, one arm in [`validate`].
 
-mod checkable;
 mod check_command;
+mod checkable;
 mod declaration;
 mod endpoint;
 pub mod expression;
@@ -100,10 +100,14 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         declared.push(check_command::declare(builder, command, spec.zone.as_ref()));
     }
     if spec.zone.is_some() && (spec.zone_object.is_some() || spec.endpoint.is_some()) {
-        return Err(Refusal::invalid("spec.zone must not be set on a zoneObject or an endpoint: both exist everywhere"));
+        return Err(Refusal::invalid(
+            "spec.zone must not be set on a zoneObject or an endpoint: both exist everywhere",
+        ));
     }
     if spec.template && (spec.zone_object.is_some() || spec.endpoint.is_some()) {
-        return Err(Refusal::invalid("spec.template must not be set on a zoneObject or an endpoint: neither has templates"));
+        return Err(Refusal::invalid(
+            "spec.template must not be set on a zoneObject or an endpoint: neither has templates",
+        ));
     }
     if let Some(zone) = &spec.zone_object {
         declared.push(zone::declare(builder(IcingaType::Zone, form, "zoneObject"), zone));

@@ -4,7 +4,11 @@ use super::name::{IcingaType, Name};
 use crate::api::objects::ServiceSpec;
 use crate::api::text::ObjectName;
 
-pub(super) fn declare(mut builder: Builder, spec: &ServiceSpec, zone: Option<&ObjectName>) -> Result<Declaration, String> {
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &ServiceSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
     let name = builder.name();
     match (builder.form(), &spec.host_name) {
         (Form::Template, _) => {
@@ -24,7 +28,9 @@ pub(super) fn declare(mut builder: Builder, spec: &ServiceSpec, zone: Option<&Ob
             builder.provide(Name::service(host.as_str(), &name), true);
             builder.provide(Name::services_named(&name), false);
         }
-        (Form::Object, None) => builder.problem("hostName", "is required, unless apply or spec.template is set"),
+        (Form::Object, None) => {
+            builder.problem("hostName", "is required, unless apply or spec.template is set")
+        }
     }
     let host = spec.host_name.as_ref().map(ObjectName::as_str);
     builder.reference("host_name", "hostName", IcingaType::Host, host);

@@ -22,13 +22,34 @@ fn each_refusal_names_the_field_and_the_remedy() {
         (json!({}), "exactly one of host"),
         (json!({"host": {"checkCommand": "dummy"}, "hostGroup": {}}), "2 type members"),
         (json!({"host": {}}), "spec.host.checkCommand is required"),
-        (json!({"host": {"checkCommand": "a!b"}}), "spec.host.checkCommand must not contain an exclamation mark"),
-        (json!({"host": {"checkCommand": "dummy", "checkInterval": "0s"}}), "spec.host.checkInterval must be more than zero"),
-        (json!({"host": {"checkCommand": "dummy", "notes": "a\u{0}b"}}), "spec.host.notes contains the control character U+0000"),
-        (json!({"host": {"checkCommand": "dummy", "vars": {"a": {"b": "5$"}}}}), r#"spec.host.vars["a"]["b"]: has an unclosed macro"#),
-        (json!({"host": {"checkCommand": "dummy", "vars": {"a": "x".repeat(1 << 20)}}}), "spec.host.vars holds 1048577 bytes"),
-        (json!({"host": {"checkCommand": "dummy", "notes": "x".repeat(5000)}}), "spec.host.notes has 5000 characters"),
-        (json!({"host": {"checkCommand": "dummy", "commandEndpoint": "e"}}), "spec.host.commandEndpoint needs spec.zone"),
+        (
+            json!({"host": {"checkCommand": "a!b"}}),
+            "spec.host.checkCommand must not contain an exclamation mark",
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "checkInterval": "0s"}}),
+            "spec.host.checkInterval must be more than zero",
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "notes": "a\u{0}b"}}),
+            "spec.host.notes contains the control character U+0000",
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "vars": {"a": {"b": "5$"}}}}),
+            r#"spec.host.vars["a"]["b"]: has an unclosed macro"#,
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "vars": {"a": "x".repeat(1 << 20)}}}),
+            "spec.host.vars holds 1048577 bytes",
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "notes": "x".repeat(5000)}}),
+            "spec.host.notes has 5000 characters",
+        ),
+        (
+            json!({"host": {"checkCommand": "dummy", "commandEndpoint": "e"}}),
+            "spec.host.commandEndpoint needs spec.zone",
+        ),
         (json!({"service": {"checkCommand": "dummy"}}), "spec.service.hostName is required"),
         (
             json!({"service": {"checkCommand": "dummy", "apply": {"assignWhere": ["host.nope"]}}}),
@@ -55,7 +76,8 @@ fn commands_are_accepted_from_privileged_namespaces_alone() {
 
 #[test]
 fn several_problems_are_told_at_once() {
-    let refusal = refusal(json!({"host": {"notes": "\u{1}", "address": "\u{2}", "notesUrl": "$", "actionUrl": "$"}}));
+    let refusal =
+        refusal(json!({"host": {"notes": "\u{1}", "address": "\u{2}", "notesUrl": "$", "actionUrl": "$"}}));
     assert!(refusal.message.contains("; and 2 more"), "{}", refusal.message);
 }
 

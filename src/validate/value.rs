@@ -46,7 +46,7 @@ pub fn text_problem(text: &str) -> Option<String> {
 
 /// Says what is wrong with a macro string: dollar signs must come in pairs (`$name$`, or `$$` for a literal one).
 pub fn macro_problem(text: &str) -> Option<String> {
-    if text.matches('$').count() % 2 == 0 {
+    if text.matches('$').count().is_multiple_of(2) {
         return None;
     }
     Some("has an unclosed macro: dollar signs must come in pairs; write $$ for a literal dollar sign".into())
@@ -84,7 +84,12 @@ pub fn parse_duration(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// The path of what is wrong, below `path`, and what to do about it.
-pub fn from_json(json: &serde_json::Value, path: &str, depth: usize, bytes: &mut usize) -> Result<Value, String> {
+pub fn from_json(
+    json: &serde_json::Value,
+    path: &str,
+    depth: usize,
+    bytes: &mut usize,
+) -> Result<Value, String> {
     if depth > MAX_DEPTH {
         return Err(format!("{path}: nested more than {MAX_DEPTH} levels deep"));
     }
@@ -159,9 +164,11 @@ mod tests {
             deep = serde_json::json!([deep]);
         }
         assert!(from_json(&deep, "vars", 0, &mut 0).is_err());
-        assert!(from_json(&serde_json::json!(9007199254740993u64), "vars", 0, &mut 0).is_ok_and(|v| v
-            == Value::Number(9007199254740992.0)
-            || v == Value::Number(9007199254740993.0)));
+        assert!(
+            from_json(&serde_json::json!(9007199254740993u64), "vars", 0, &mut 0).is_ok_and(|v| v
+                == Value::Number(9007199254740992.0)
+                || v == Value::Number(9007199254740993.0))
+        );
         assert!(from_json(&serde_json::json!(1e300), "vars", 0, &mut 0).is_err());
         let error = from_json(&serde_json::json!({"a": [{"b": "\u{1}"}]}), "vars", 0, &mut 0).unwrap_err();
         assert!(error.starts_with(r#"vars["a"][0]["b"]:"#), "{error}");

@@ -11,7 +11,8 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
     installation.put("team-a", "linux", json!({ "hostGroup": { "displayName": "Linux servers" } })).await;
-    let host = json!({ "host": { "checkCommand": "hostalive", "address": "192.0.2.1", "groups": ["linux"] } });
+    let host =
+        json!({ "host": { "checkCommand": "hostalive", "address": "192.0.2.1", "groups": ["linux"] } });
     installation.put("team-a", "web", host).await;
     let object = installation.synced("team-a", "web").await;
     let status = object.status.unwrap();
@@ -33,7 +34,12 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
         .recorder
         .mutating()
         .into_iter()
-        .filter(|e| !e.path.contains("/leases") && !e.path.contains("/web2") && !e.path.contains("configmaps") && !e.path.contains("satelliteclusters"))
+        .filter(|e| {
+            !e.path.contains("/leases")
+                && !e.path.contains("/web2")
+                && !e.path.contains("configmaps")
+                && !e.path.contains("satelliteclusters")
+        })
         .map(|e| format!("{} {}", e.method, e.path))
         .collect();
     assert!(writes.is_empty(), "{writes:?}");

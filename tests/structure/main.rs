@@ -6,8 +6,22 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the flow; none imports one further right. `hub`, `operator` and `cli` hold the others together.
 const ORDER: [&str; 16] = [
-    "identity", "api", "validate", "render", "references", "publish", "status", "snapshot", "lease", "metrics",
-    "http", "satellite", "watch", "hub", "operator", "cli",
+    "identity",
+    "api",
+    "validate",
+    "render",
+    "references",
+    "publish",
+    "status",
+    "snapshot",
+    "lease",
+    "metrics",
+    "http",
+    "satellite",
+    "watch",
+    "hub",
+    "operator",
+    "cli",
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -48,7 +62,8 @@ fn no_module_imports_one_further_right() {
         if ["main", "lib"].contains(&module) {
             continue;
         }
-        let own = position(module).unwrap_or_else(|| panic!("{module} has no place in the flow: add it to ORDER"));
+        let own =
+            position(module).unwrap_or_else(|| panic!("{module} has no place in the flow: add it to ORDER"));
         for import in imports(&std::fs::read_to_string(&file).unwrap()) {
             seen += 1;
             match position(import) {

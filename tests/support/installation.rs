@@ -134,7 +134,8 @@ impl Installation {
         let server = self.plane.server("hub");
         let token = server.service_account_token(OPERATOR, OPERATOR).await;
         let path = self.scratch.path().join("operator.kubeconfig");
-        std::fs::write(&path, server.kubeconfig_for(&self.hub_proxy.url(), &token)).expect("the kubeconfig is written");
+        std::fs::write(&path, server.kubeconfig_for(&self.hub_proxy.url(), &token))
+            .expect("the kubeconfig is written");
         Operator::builder(program)
             .arg("run")
             .args(["--volume", self.volume.to_str().expect("UTF-8")])
@@ -178,7 +179,10 @@ impl Installation {
             "spec": spec,
         });
         let parameters = PatchParams::apply("test").force();
-        self.objects(namespace).patch(name, &parameters, &Patch::Apply(object)).await.expect("the object is accepted")
+        self.objects(namespace)
+            .patch(name, &parameters, &Patch::Apply(object))
+            .await
+            .expect("the object is accepted")
     }
 
     /// Deletes a MonitoringObject.
@@ -187,7 +191,13 @@ impl Installation {
     }
 
     /// Waits until a condition of an object, made for its present generation, has this status.
-    pub async fn condition(&self, namespace: &str, name: &str, kind: ConditionType, wanted: ConditionStatus) -> MonitoringObject {
+    pub async fn condition(
+        &self,
+        namespace: &str,
+        name: &str,
+        kind: ConditionType,
+        wanted: ConditionStatus,
+    ) -> MonitoringObject {
         let api = self.objects(namespace);
         eventually(GENEROUS, &format!("{namespace}/{name} has {kind:?}={wanted:?}"), async || {
             let object = api.get(name).await.map_err(|error| error.to_string())?;
@@ -242,7 +252,10 @@ impl Installation {
     /// The pointer of a satellite.
     pub async fn pointer(&self, satellite: &str) -> Option<ConfigMap> {
         let client = self.plane.server(satellite).client().await;
-        Api::<ConfigMap>::namespaced(client, "icinga").get_opt("groundlink").await.expect("the satellite answers")
+        Api::<ConfigMap>::namespaced(client, "icinga")
+            .get_opt("groundlink")
+            .await
+            .expect("the satellite answers")
     }
 
     /// Waits until a satellite holds exactly the files of the volume, and returns them.
@@ -253,7 +266,8 @@ impl Installation {
             if files == held {
                 return Ok(held);
             }
-            let missing: Vec<_> = files.iter().filter(|(key, text)| held.get(*key) != Some(text)).map(|(k, _)| k).collect();
+            let missing: Vec<_> =
+                files.iter().filter(|(key, text)| held.get(*key) != Some(text)).map(|(k, _)| k).collect();
             let extra: Vec<_> = held.keys().filter(|key| !files.contains_key(*key)).collect();
             Err(format!("missing or stale {missing:?}, extra {extra:?}"))
         })
@@ -262,7 +276,10 @@ impl Installation {
 }
 
 /// Status, reason and message of a condition, if it was made for the object's present generation.
-pub fn condition_of(object: &MonitoringObject, kind: ConditionType) -> Option<(ConditionStatus, Reason, String)> {
+pub fn condition_of(
+    object: &MonitoringObject,
+    kind: ConditionType,
+) -> Option<(ConditionStatus, Reason, String)> {
     let status = object.status.as_ref()?;
     let condition = status.conditions.iter().find(|condition| condition.r#type == kind)?;
     let current = condition.observed_generation == object.metadata.generation;
@@ -271,7 +288,8 @@ pub fn condition_of(object: &MonitoringObject, kind: ConditionType) -> Option<(C
 
 async fn install_chart(server: &Arc<ApiServer>) {
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
-    let arguments = ["install", OPERATOR, chart, "--namespace", OPERATOR, "--create-namespace", "--wait=false"];
+    let arguments =
+        ["install", OPERATOR, chart, "--namespace", OPERATOR, "--create-namespace", "--wait=false"];
     succeeded("helm install", &server.helm(&arguments).await);
     let arguments = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
     succeeded("kubectl wait", &server.kubectl(&arguments).await);

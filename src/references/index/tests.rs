@@ -5,7 +5,13 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// A content as a published file has it; only its header matters here.
-fn content(key: &str, provides: &[&str], uses: &[&str], mutual: &[&str], zone: Option<&str>) -> Arc<Rendered> {
+fn content(
+    key: &str,
+    provides: &[&str],
+    uses: &[&str],
+    mutual: &[&str],
+    zone: Option<&str>,
+) -> Arc<Rendered> {
     let (namespace, name) = key.split_once('/').unwrap();
     let alternatives = |names: &[&str]| names.iter().map(|name| vec![name.to_string()]).collect::<Vec<_>>();
     let header = serde_json::json!({
@@ -164,8 +170,11 @@ fn check(index: &Index) {
     // Everything stands on something that was there before it: no circles but mutual ones.
     let mut grounded: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
     loop {
-        let next: Vec<_> =
-            set.values().filter(|c| !grounded.contains_key(c.key()) && names_held(&grounded, c, false)).cloned().collect();
+        let next: Vec<_> = set
+            .values()
+            .filter(|c| !grounded.contains_key(c.key()) && names_held(&grounded, c, false))
+            .cloned()
+            .collect();
         if next.is_empty() {
             break;
         }
@@ -177,7 +186,7 @@ fn check(index: &Index) {
         let Some(waiting) = &slot.waiting else { continue };
         let mut larger = set.clone();
         larger.remove(waiting.key());
-        let loses_users = set.get(waiting.key()).is_some();
+        let loses_users = set.contains_key(waiting.key());
         if index.owns_names(waiting) && names_held(&larger, waiting, true) && !loses_users {
             panic!("{waiting:?} could be published beside {set:?}: {:?}", index.waiting(waiting.key()));
         }

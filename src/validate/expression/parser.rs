@@ -51,13 +51,15 @@ fn tokenize(source: &str) -> Result<Vec<(usize, Token)>, String> {
             let (text, next) = string(&characters, at)?;
             tokens.push((column, Token::Text(text)));
             at = next;
-        } else if c.is_ascii_digit() || (c == '-' && characters.get(at + 1).is_some_and(char::is_ascii_digit)) {
+        } else if c.is_ascii_digit() || (c == '-' && characters.get(at + 1).is_some_and(char::is_ascii_digit))
+        {
             let mut end = at + 1;
             while characters.get(end).is_some_and(|c| c.is_ascii_digit() || *c == '.') {
                 end += 1;
             }
             let text: String = characters[at..end].iter().collect();
-            let number: f64 = text.parse().map_err(|_| format!("column {column}: {text:?} is not a number"))?;
+            let number: f64 =
+                text.parse().map_err(|_| format!("column {column}: {text:?} is not a number"))?;
             if number.abs() > MAX_WHOLE {
                 return Err(format!("column {column}: {text} is larger than 2^53"));
             }
@@ -114,7 +116,14 @@ fn string(characters: &[char], start: usize) -> Result<(String, usize), String> 
 /// `in` and the ordering comparisons are printed with a type guard that repeats their operands, so those must be plain.
 fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), String> {
     let plain = |e: &Expression| {
-        matches!(e, Expression::Attribute(_) | Expression::Text(_) | Expression::Number(_) | Expression::Boolean(_) | Expression::Null)
+        matches!(
+            e,
+            Expression::Attribute(_)
+                | Expression::Text(_)
+                | Expression::Number(_)
+                | Expression::Boolean(_)
+                | Expression::Null
+        )
     };
     if plain(left) && plain(right) {
         return Ok(());
@@ -154,7 +163,11 @@ impl Parser {
     }
 
     fn require(&mut self, symbol: &str) -> Result<(), String> {
-        if self.take(symbol) { Ok(()) } else { Err(self.expected(&format!("`{symbol}`, not {}", self.peek()))) }
+        if self.take(symbol) {
+            Ok(())
+        } else {
+            Err(self.expected(&format!("`{symbol}`, not {}", self.peek())))
+        }
     }
 
     fn or(&mut self) -> Result<Expression, String> {
@@ -220,7 +233,8 @@ impl Parser {
             self.require(")")?;
             return Ok(inner);
         }
-        let here = self.expected("an attribute such as host.vars.os, a string, a number, true, false, null or match()");
+        let here = self
+            .expected("an attribute such as host.vars.os, a string, a number, true, false, null or match()");
         match self.next() {
             Token::Text(text) => Ok(Expression::Text(text)),
             Token::Number(number) => Ok(Expression::Number(number)),
@@ -282,7 +296,8 @@ mod tests {
 
     #[test]
     fn binds_as_icinga_does() {
-        let Ok(Expression::Or(_, right)) = parse(r#"host.name == "a" || "x" in host.groups && !host.vars.b"#) else {
+        let Ok(Expression::Or(_, right)) = parse(r#"host.name == "a" || "x" in host.groups && !host.vars.b"#)
+        else {
             panic!("|| binds least");
         };
         assert!(matches!(*right, Expression::And(_, _)));
