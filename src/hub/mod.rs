@@ -92,6 +92,10 @@ struct Hub {
     /// Objects that are not Synced yet, by the revision at which they entered the snapshots.
     awaiting: BTreeMap<Revision, BTreeSet<ObjectKey>>,
     retries: BTreeMap<(Instant, u64), Retry>,
+    /// Objects with a [`Retry::Commit`].
+    recommits: BTreeSet<ObjectKey>,
+    /// Objects with a [`Retry::Status`], and which.
+    rewrites: HashMap<ObjectKey, (Instant, u64)>,
     retry_number: u64,
     recovery: Recovery,
     /// Revision of the latest snapshot.
@@ -131,6 +135,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         unsettled: true,
         awaiting: BTreeMap::new(),
         retries: BTreeMap::new(),
+        recommits: BTreeSet::new(),
+        rewrites: HashMap::new(),
         retry_number: 0,
         revision: Revision::default(),
         last_cut: None,
@@ -304,9 +310,11 @@ impl Hub {
         }
     }
 
-    fn retry_in(&mut self, pause: Duration, retry: Retry) {
+    fn retry_in(&mut self, pause: Duration, retry: Retry) -> (Instant, u64) {
         self.retry_number += 1;
-        self.retries.insert((Instant::now() + pause, self.retry_number), retry);
+        let due = (Instant::now() + pause, self.retry_number);
+        self.retries.insert(due, retry);
+        due
     }
 
     fn next_wake(&self) -> Instant {

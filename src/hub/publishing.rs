@@ -21,7 +21,13 @@ impl Hub {
                     self.committing.insert(key);
                     batch.push(change);
                 }
-                None => self.check_status(&key),
+                None => {
+                    // It is as it should be, whatever the volume said before.
+                    if let Some(entry) = self.entries.get_mut(&key) {
+                        entry.failing = None;
+                    }
+                    self.check_status(&key);
+                }
             }
         }
         (!batch.is_empty()).then_some(batch)
@@ -66,7 +72,7 @@ impl Hub {
                         self.orphans.insert(key.clone(), None);
                     }
                 }
-                self.retry_in(backoff(3), Retry::Commit(key));
+                self.recommit_in(backoff(3), key);
             }
             return;
         };
@@ -116,6 +122,13 @@ impl Hub {
         self.queue.push_ready(key, Some(token));
     }
 
+    /// At most one retry of a file waits at a time, however often it changes meanwhile.
+    fn recommit_in(&mut self, pause: Duration, key: ObjectKey) {
+        if self.recommits.insert(key.clone()) {
+            self.retry_in(pause, Retry::Commit(key));
+        }
+    }
+
     fn file_removed(&mut self, key: &ObjectKey) {
         self.catalog.withdraw(key);
         self.unsettled = true;
@@ -145,7 +158,7 @@ impl Hub {
                 4
             }
         };
-        self.retry_in(backoff(attempts), Retry::Commit(key.clone()));
+        self.recommit_in(backoff(attempts), key.clone());
         self.check_status(&key);
     }
 }

@@ -7,6 +7,7 @@ use crate::publish::Published;
 use crate::satellite::sync_of;
 use crate::status::{self, Facts, Job, Receipt, State, Sync, compose};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// An answered write.
@@ -149,9 +150,28 @@ impl Hub {
                     tracing::warn!(object = %key, why = %error, "status not acknowledged");
                 }
                 let generation = entry.generation;
-                self.retry_in(pause, Retry::Status { key, uid, generation, published });
+                self.rewrite_in(pause, key, uid, generation, published);
             }
         }
+    }
+
+    /// At most one retry of an object's status waits at a time; one with a publication takes the place of one without.
+    fn rewrite_in(
+        &mut self,
+        pause: Duration,
+        key: ObjectKey,
+        uid: Arc<str>,
+        generation: i64,
+        published: Option<Published>,
+    ) {
+        if let Some(due) = self.rewrites.get(&key) {
+            if published.is_none() {
+                return;
+            }
+            self.retries.remove(due);
+        }
+        let due = self.retry_in(pause, Retry::Status { key: key.clone(), uid, generation, published });
+        self.rewrites.insert(key, due);
     }
 
     /// A failed write is due again, if it still is about the present generation.
@@ -162,13 +182,19 @@ impl Hub {
         generation: i64,
         published: Option<Published>,
     ) {
-        let current = self.entries.get(&key).is_some_and(|e| e.uid == *uid && e.generation == generation);
-        if !current || self.queue.has_ready(&key) {
+        let Some(entry) = self.entries.get(&key).filter(|e| e.uid == *uid && e.generation == generation)
+        else {
+            return;
+        };
+        if self.queue.has_ready(&key) {
             return;
         }
+        let admitted = self.catalog.admitted(&key).map(|content| content.digest());
+        let is_done = |p: &Published| entry.is_recorded_ready() && admitted == Some(p.content().digest());
         match published {
-            Some(published) => self.queue.push_ready(key, Some(published)),
-            None => self.check_status(&key),
+            Some(published) if !is_done(&published) => self.queue.push_ready(key, Some(published)),
+            // A later write of the same was acknowledged meanwhile.
+            _ => self.check_status(&key),
         }
     }
 }

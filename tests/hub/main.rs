@@ -5,6 +5,7 @@
 mod support;
 
 mod lifecycle;
+mod status_faults;
 
 /// The program under test.
 const GROUNDLINK: &str = env!("CARGO_BIN_EXE_groundlink");

@@ -20,6 +20,9 @@ pub enum Action {
     },
     /// Passes the request on, waits for the whole answer, and closes the connection without giving it.
     DropAfterApply,
+    /// Passes the request on, and keeps the answer back until released (by the proxy). If the caller gives up first, the
+    /// exchange stays without an answer although the request was applied.
+    HoldAnswer,
     /// Closes the connection; the API server sees nothing.
     DropBefore,
     /// Waits, then passes the request on.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod api_server;
+mod asserts;
 mod binaries;
 mod control_plane;
 mod fault;
@@ -18,6 +19,7 @@ mod volume_watch;
 mod wait;
 
 pub use api_server::{ApiServer, client_of};
+pub use asserts::{assert_closed, carries, host, on_ready, says_ready, writes_status, written_status};
 pub use binaries::binary;
 pub use control_plane::ControlPlane;
 pub use fault::{Action, Fault};

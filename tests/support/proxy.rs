@@ -126,7 +126,7 @@ impl Proxy {
         self.shared.rules.add(fault);
     }
 
-    /// Lets the requests go on that an [`Action::Hang`] holds at this moment.
+    /// Lets go on what an [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
     pub fn release(&self) {
         self.shared.released.send_modify(|count| *count += 1);
     }
@@ -244,7 +244,7 @@ async fn forward(
         Some(Action::Delay(time)) => tokio::time::sleep(*time).await,
         Some(Action::Hang) => released.changed().await.map_err(io::Error::other)?,
         Some(Action::RewriteRequestBody(other)) => body = other.clone(),
-        Some(Action::DropAfterApply) | None => {}
+        Some(Action::DropAfterApply | Action::HoldAnswer) | None => {}
     }
     shared.paused.subscribe().wait_for(|paused| !paused).await.map_err(io::Error::other)?;
 
@@ -259,6 +259,9 @@ async fn forward(
         body
     } else {
         let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if action == Some(Action::HoldAnswer) {
+            released.changed().await.map_err(io::Error::other)?;
+        }
         recorder.end(seq, head.status, Some(bytes.clone()).filter(|bytes| bytes.len() <= KEPT_BODY));
         Body::from(Bytes::clone(&bytes))
     };

@@ -1,0 +1,172 @@
+//! R1 and R2: what satellites get waits for the acknowledgement of its own Ready, whatever happens to that write.
+
+use crate::GROUNDLINK;
+use crate::support::{
+    Action, GENEROUS, Installation, assert_closed, carries, condition_of, digest, eventually, host, on_ready,
+    written_status,
+};
+use groundlink::api::{ConditionStatus, ConditionType};
+use std::time::{Duration, Instant};
+
+const WEB: &str = "team-a.web.conf";
+
+/// Waits until the file of `team-a/web` holds `marker`, and returns its text.
+async fn on_volume(installation: &Installation, marker: &str) -> String {
+    eventually(GENEROUS, &format!("the file holds {marker:?}"), async || {
+        let text = installation.files().remove(WEB).ok_or("no file")?;
+        if text.contains(marker) { Ok(text) } else { Err(text) }
+    })
+    .await
+}
+
+/// Another object becomes Ready and Synced as if nothing were wrong.
+async fn bystander(installation: &Installation, name: &str) -> Duration {
+    let started = Instant::now();
+    installation.put("team-a", name, host("bystander")).await;
+    installation.synced("team-a", name).await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{name} needed {took:?}: one stuck object delayed it");
+    took
+}
+
+async fn waits_for_hits(fault: &crate::support::Fault, hits: u64) {
+    eventually(GENEROUS, "the fault hits", async || match fault.hits() {
+        n if n >= hits => Ok(()),
+        n => Err(format!("{n} of {hits}")),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
+    let installation = Installation::start(&["sat-a", "sat-b"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "web", host("marker-begin")).await;
+    installation.synced("team-a", "web").await;
+    let faults = [
+        ("500", Action::refuse(500, "InternalError")),
+        ("409", Action::refuse(409, "Conflict")),
+        ("403", Action::refuse(403, "Forbidden")),
+        ("lost", Action::DropAfterApply),
+        ("hang", Action::Hang),
+    ];
+    for (what, action) in faults {
+        let marker = format!("marker-{what}-end");
+        let before = installation.files()[WEB].clone();
+        installation.recorder.clear();
+        let fault = on_ready(action, "web");
+        installation.hub_proxy.set_fault(Some(fault.clone()));
+        installation.put("team-a", "web", host(&marker)).await;
+        waits_for_hits(&fault, 1).await;
+        let other = format!("other-{what}");
+        let took = bystander(&installation, &other).await;
+        // The second attempt: with a hang it comes after the deadline of the first.
+        waits_for_hits(&fault, 2).await;
+
+        let text = on_volume(&installation, &marker).await;
+        for satellite in ["sat-a", "sat-b"] {
+            let held = installation.pointer(satellite).await.unwrap().data.unwrap();
+            assert_eq!(held[WEB], before, "{what}: {satellite} has bytes whose Ready nobody acknowledged");
+            assert!(held.contains_key(&format!("team-a.{other}.conf")), "{what}: {satellite} lacks {other}");
+        }
+        let carried = installation.satellite_writes().iter().filter(|e| carries(e, &marker)).count();
+        assert_eq!(carried, 0, "{what}: a satellite write carries bytes whose Ready nobody acknowledged");
+        let object = installation.objects("team-a").get("web").await.unwrap();
+        if what != "lost" {
+            let ready = condition_of(&object, ConditionType::Ready);
+            assert!(
+                ready.is_none_or(|(status, ..)| status != ConditionStatus::True),
+                "{what}: Ready came true"
+            );
+        }
+        assert!(operator.exit_status().is_none());
+
+        let ended = Instant::now();
+        installation.hub_proxy.set_fault(None);
+        installation.hub_proxy.release();
+        installation.synced("team-a", "web").await;
+        let recovered = ended.elapsed();
+        for satellite in ["sat-a", "sat-b"] {
+            assert_closed(&installation.equal(satellite, GENEROUS).await);
+        }
+        let writes = installation.assert_acknowledged_first("web", &marker, &digest(text.as_bytes()));
+        assert!(writes >= 2, "{what}: both satellites were written");
+        println!(
+            "{what}: {} attempts, bystander Synced after {took:?}, recovered {recovered:?} after the fault",
+            fault.hits()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let _operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "web", host("begin")).await;
+    installation.synced("team-a", "web").await;
+
+    // The request of the older spec arrives late: the API server refuses it.
+    for (action, late, newer, replace) in [
+        (Action::Hang, "late-request", "newer-a", false),
+        (Action::HoldAnswer, "late-answer", "newer-b", false),
+        (Action::Hang, "late-request-of-old-uid", "newer-c", true),
+        (Action::HoldAnswer, "late-answer-of-old-uid", "newer-d", true),
+    ] {
+        installation.recorder.clear();
+        let fault = on_ready(action.clone(), "web").times(1);
+        installation.hub_proxy.set_fault(Some(fault.clone()));
+        let old = installation.put("team-a", "web", host(late)).await;
+        waits_for_hits(&fault, 1).await;
+        if action == Action::HoldAnswer {
+            // Applied, and the operator does not know.
+            installation.published("team-a", "web").await;
+        }
+        if replace {
+            installation.delete("team-a", "web").await;
+        }
+        let new = installation.put("team-a", "web", host(newer)).await;
+        assert_eq!(old.metadata.uid == new.metadata.uid, !replace);
+        let text = on_volume(&installation, newer).await;
+        bystander(&installation, &format!("other-{newer}")).await;
+        // The write of the older spec is still held, and nothing claims Ready for the newer one.
+        let object = installation.objects("team-a").get("web").await.unwrap();
+        let ready = condition_of(&object, ConditionType::Ready);
+        assert!(ready.is_none(), "{late}: a Ready for the new spec beside a held write: {ready:?}");
+
+        installation.hub_proxy.release();
+        let object = installation.synced("team-a", "web").await;
+        let status = object.status.unwrap();
+        assert_eq!(Some(status.observed_generation), new.metadata.generation);
+        assert_eq!(status.published_digest.as_deref(), Some(digest(text.as_bytes()).as_str()));
+        assert_eq!(installation.equal("sat-a", GENEROUS).await[WEB], text);
+
+        let held = installation.ready_writes("web").into_iter().find(|e| e.action.is_some()).unwrap();
+        let carried = installation.satellite_writes().iter().filter(|e| carries(e, late)).count();
+        match (&action, replace) {
+            (Action::Hang, false) => {
+                assert_eq!(held.status, Some(422), "the generation does not fit any more")
+            }
+            (Action::Hang, _) => assert_eq!(held.status, Some(422), "the uid does not fit any more"),
+            _ => assert_eq!(held.status, Some(200)),
+        }
+        if action == Action::Hang || replace {
+            // Never acknowledged, or acknowledged for a resource that is gone.
+            assert_eq!(carried, 0, "{late} reached a satellite");
+        }
+        // Whatever says Ready for the new object names the new bytes.
+        for write in installation.ready_writes("web") {
+            let patch = write.request_json();
+            let is_new = patch[0]["value"] == new.metadata.uid.clone().unwrap()
+                && patch[1]["value"] == new.metadata.generation.unwrap();
+            let names_new = written_status(&write.request_body)["publishedDigest"] == digest(text.as_bytes());
+            assert_eq!(is_new, names_new, "{patch}");
+        }
+        assert!(installation.assert_acknowledged_first("web", newer, &digest(text.as_bytes())) > 0);
+        // Forward only.
+        let writes = installation.satellite_writes();
+        let first_newer = writes.iter().position(|e| carries(e, newer)).unwrap();
+        assert!(!writes[first_newer..].iter().any(|e| carries(e, late)), "{late} came after {newer}");
+    }
+}

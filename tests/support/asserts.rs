@@ -1,0 +1,200 @@
+//! What the fault suites ask of requests, statuses and satellites.
+
+use super::{Action, Exchange, Fault, GENEROUS, Installation, OPERATOR, eventually};
+use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason, SatelliteCluster};
+use http::Method;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A host with these notes.
+pub fn host(notes: &str) -> Value {
+    json!({ "host": { "checkCommand": "hostalive", "notes": notes } })
+}
+
+/// Whether a request writes the status of the MonitoringObject `name`.
+pub fn writes_status(method: &Method, path: &str, name: &str) -> bool {
+    method == Method::PATCH && path.ends_with(&format!("/monitoringobjects/{name}/status"))
+}
+
+/// What a status write says (JSON patch with the whole status): `Null` if it is none.
+pub fn written_status(body: &[u8]) -> Value {
+    let patch: Value = serde_json::from_slice(body).unwrap_or_default();
+    let operations = patch.as_array().cloned().unwrap_or_default();
+    operations
+        .into_iter()
+        .find(|op| op["path"] == "/status")
+        .map(|op| op["value"].clone())
+        .unwrap_or_default()
+}
+
+/// Whether a status write says Ready=True.
+pub fn says_ready(body: &[u8]) -> bool {
+    let status = written_status(body);
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// Does `action` to every write of Ready=True of one object.
+pub fn on_ready(action: Action, name: &str) -> Fault {
+    let name = name.to_owned();
+    Fault::on(action, move |head, body| {
+        writes_status(&head.method, head.uri.path(), &name) && says_ready(body)
+    })
+}
+
+/// Whether the text stands in a request's body.
+pub fn carries(exchange: &Exchange, text: &str) -> bool {
+    exchange.request_body.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Panics unless everything that the set's files name is in the set (or is `hostalive`), as their headers tell.
+pub fn assert_closed(files: &BTreeMap<String, String>) {
+    let headers: Vec<(&String, Value)> = files
+        .iter()
+        .map(|(key, text)| {
+            let line = text.lines().nth(1).and_then(|line| line.strip_prefix("// groundlink: "));
+            (key, serde_json::from_str(line.unwrap_or_else(|| panic!("{key} has no header"))).unwrap())
+        })
+        .collect();
+    let names =
+        |header: &Value, field: &str| -> Vec<Value> { header[field].as_array().cloned().unwrap_or_default() };
+    let provided: BTreeSet<String> = headers
+        .iter()
+        .flat_map(|(_, header)| names(header, "provides").into_iter().chain(names(header, "shares")))
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .chain(["CheckCommand!hostalive".to_owned()])
+        .collect();
+    for (key, header) in &headers {
+        for any_of in names(header, "uses").into_iter().chain(names(header, "mutual")) {
+            let resolved = any_of.as_array().unwrap().iter().any(|n| provided.contains(n.as_str().unwrap()));
+            assert!(resolved, "{key} names {any_of}, which the set does not hold: {:?}", files.keys());
+        }
+    }
+}
+
+impl Installation {
+    /// Creates or changes a MonitoringObject; the API server may refuse it.
+    pub async fn try_put(&self, namespace: &str, name: &str, spec: Value) -> kube::Result<MonitoringObject> {
+        let object = json!({
+            "apiVersion": "groundlink.dev/v1alpha1",
+            "kind": "MonitoringObject",
+            "metadata": { "name": name },
+            "spec": spec,
+        });
+        let parameters = PatchParams::apply("test").force();
+        self.objects(namespace).patch(name, &parameters, &Patch::Apply(object)).await
+    }
+
+    /// What satellites were asked to write since the recorder was cleared.
+    pub fn satellite_writes(&self) -> Vec<Exchange> {
+        self.recorder.matching(|e| e.is_mutating() && e.server != "hub")
+    }
+
+    /// Writes of Ready=True of one object.
+    pub fn ready_writes(&self, name: &str) -> Vec<Exchange> {
+        self.recorder.matching(|e| writes_status(&e.method, &e.path, name) && says_ready(&e.request_body))
+    }
+
+    /// R1: no satellite write carries `marker` unless a Ready=True of `name`, written for content with that marker, was
+    /// answered before the write began. `digest` is the content's. Returns how many satellite writes carry it.
+    pub fn assert_acknowledged_first(&self, name: &str, marker: &str, digest: &str) -> usize {
+        let acknowledged = self
+            .ready_writes(name)
+            .into_iter()
+            .filter(|e| e.is_acknowledged() && written_status(&e.request_body)["publishedDigest"] == digest)
+            .filter_map(|e| e.seq_end)
+            .min();
+        let writes: Vec<_> = self.satellite_writes().into_iter().filter(|e| carries(e, marker)).collect();
+        for write in &writes {
+            assert!(
+                acknowledged.is_some_and(|seq| seq < write.seq_start),
+                "{} {} at {} carries {marker:?}; its Ready was acknowledged at {acknowledged:?}",
+                write.server,
+                write.path,
+                write.seq_start,
+            );
+        }
+        writes.len()
+    }
+
+    /// Waits until a SatelliteCluster's condition, made for its present generation, has this status and reason; returns its
+    /// message.
+    pub async fn satellite_says(
+        &self,
+        name: &str,
+        kind: ConditionType,
+        wanted: (ConditionStatus, Reason),
+        deadline: Duration,
+    ) -> String {
+        let api = self.satellites();
+        eventually(deadline, &format!("satellite {name} says {kind:?}={wanted:?}"), async || {
+            let object = api.get(name).await.map_err(|error| error.to_string())?;
+            let conditions = object.status.map(|status| status.conditions).unwrap_or_default();
+            let found = conditions
+                .into_iter()
+                .find(|c| c.r#type == kind && c.observed_generation == object.metadata.generation);
+            match found {
+                Some(c) if (c.status, c.reason) == wanted => Ok(c.message),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+    }
+
+    /// Waits until a SatelliteCluster is Ready and Synced.
+    pub async fn satellite_in_sync(&self, name: &str, deadline: Duration) {
+        let connected = (ConditionStatus::True, Reason::Connected);
+        self.satellite_says(name, ConditionType::Ready, connected, deadline).await;
+        self.satellite_says(name, ConditionType::Synced, (ConditionStatus::True, Reason::InSync), deadline)
+            .await;
+    }
+
+    /// Waits until a SatelliteCluster is gone.
+    pub async fn satellite_gone(&self, name: &str, deadline: Duration) {
+        let api: Api<SatelliteCluster> = self.satellites();
+        eventually(deadline, &format!("SatelliteCluster {name} is gone"), async || {
+            match api.get_opt(name).await.map_err(|error| error.to_string())? {
+                None => Ok(()),
+                Some(object) => Err(format!("{:?} {:?}", object.metadata.finalizers, object.status)),
+            }
+        })
+        .await;
+    }
+
+    /// ConfigMaps in the target namespace of a satellite, as its admin.
+    pub async fn config_maps(&self, server: &str) -> Api<ConfigMap> {
+        let client: Client = self.plane.server(server).client().await;
+        Api::namespaced(client, "icinga")
+    }
+
+    /// Waits until a ConfigMap of any name on a satellite holds exactly these keys, and returns its files.
+    pub async fn holds_keys(&self, server: &str, name: &str, keys: &[&str]) -> BTreeMap<String, String> {
+        let api = self.config_maps(server).await;
+        let wanted: BTreeSet<&str> = keys.iter().copied().collect();
+        eventually(GENEROUS, &format!("{server} holds {wanted:?} in {name}"), async || {
+            let held = api.get_opt(name).await.map_err(|error| error.to_string())?;
+            let held = held.and_then(|map| map.data).unwrap_or_default();
+            match held.keys().map(String::as_str).eq(wanted.iter().copied()) {
+                true => Ok(held),
+                false => Err(format!("{:?}", held.keys())),
+            }
+        })
+        .await
+    }
+
+    /// Runs kubectl against the hub; it must succeed.
+    pub async fn kubectl(&self, args: &[&str]) {
+        super::succeeded(&format!("kubectl {args:?}"), &self.plane.server("hub").kubectl(args).await);
+    }
+
+    /// Name of a Secret in the operator's namespace, with its kubeconfig.
+    pub async fn secret(&self, name: &str) -> String {
+        let api: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.hub.clone(), OPERATOR);
+        let secret = api.get(name).await.expect("the Secret is there");
+        String::from_utf8(secret.data.unwrap()["value"].0.clone()).unwrap()
+    }
+}
