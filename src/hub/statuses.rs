@@ -88,11 +88,21 @@ impl Hub {
             let Some(Job { key, published }) = self.queue.pop() else { break };
             let status = self.entries.get(&key).and_then(|entry| {
                 let facts = self.facts(&key, entry)?;
+                if published.is_none()
+                    && matches!(facts.state, State::Published(_))
+                    && !entry.is_recorded_ready()
+                {
+                    // Ready is written with the publication that it stands for, or not at all: confirm the file again.
+                    return None;
+                }
                 let now = jiff::Timestamp::now().as_second();
                 let status = compose(&facts, &entry.recorded, now);
                 let needed = published.is_some() || !entry.recorded.says(&status);
                 needed.then(|| (status, entry.uid.clone(), entry.generation))
             });
+            if status.is_none() {
+                self.reconfirm(&key);
+            }
             let Some((status, uid, generation)) = status else {
                 self.queue.done(&key);
                 continue;
@@ -106,6 +116,17 @@ impl Hub {
         }
         let (ready, synced) = self.queue.lengths();
         self.parts.metrics.status_queued(ready, synced);
+    }
+
+    /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
+    fn reconfirm(&mut self, key: &ObjectKey) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.published
+            && !entry.is_recorded_ready()
+        {
+            entry.published = false;
+            self.dirty.insert(key.clone());
+        }
     }
 
     pub(super) fn written(&mut self, done: Result<Written, tokio::task::JoinError>) {
@@ -186,9 +207,6 @@ impl Hub {
         else {
             return;
         };
-        if self.queue.has_ready(&key) {
-            return;
-        }
         let admitted = self.catalog.admitted(&key).map(|content| content.digest());
         let is_done = |p: &Published| entry.is_recorded_ready() && admitted == Some(p.content().digest());
         match published {

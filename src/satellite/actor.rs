@@ -36,6 +36,11 @@ const VERIFY_EVERY: Duration = Duration::from_secs(30);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest wait for the hub's API server.
 const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+/// A pass that took some time is followed by this many times of rest, so that a burst costs a satellite's API server (which
+/// takes the whole set each time in layout Single) a share of its time and not all of it.
+const REST: u32 = 3;
+/// Longest rest.
+const REST_MAX: Duration = Duration::from_secs(2);
 /// How often a cause that needs a person is looked at again all the same.
 const RECHECK: Duration = Duration::from_secs(30);
 
@@ -56,6 +61,8 @@ pub struct Actor {
     statuses: watch::Sender<Option<(Arc<SatelliteCluster>, crate::api::SatelliteClusterStatus)>>,
     started: Instant,
     deleting_since: Option<Instant>,
+    /// No pass before this time.
+    rested: Instant,
 }
 
 /// What to wait for after a step.
@@ -93,6 +100,7 @@ impl Actor {
             statuses,
             started: Instant::now(),
             deleting_since: None,
+            rested: Instant::now(),
         }
     }
 
@@ -100,6 +108,10 @@ impl Actor {
     pub async fn run(mut self) {
         self.configured();
         loop {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = tokio::time::sleep_until(self.rested) => {}
+            }
             let pause = match self.step().await {
                 Next::Finished => break,
                 Next::Wait(pause) => pause,
@@ -242,7 +254,11 @@ impl Actor {
                 return Ok(());
             }
         }
+        let began = Instant::now();
         let acked = remote.pass(&snapshot, &view, &self.context.claim).await?;
+        if acked.wrote {
+            self.rested = Instant::now() + (began.elapsed() * REST).min(REST_MAX);
+        }
         self.breaker.answered();
         self.report.drifted = false;
         self.acknowledged(object, snapshot.revision(), &acked);

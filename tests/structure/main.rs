@@ -75,3 +75,25 @@ fn no_module_imports_one_further_right() {
     assert!(seen > 50, "the test reads nothing");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn every_setting_of_the_chart_is_one_of_the_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let template = std::fs::read_to_string(root.join("charts/groundlink/templates/deployment.yaml")).unwrap();
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_groundlink"))
+        .args(["run", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let names: BTreeSet<&str> = template
+        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+        .filter(|word| word.starts_with("GROUNDLINK_"))
+        .collect();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
+        assert!(
+            help.contains(&format!("{name}=")),
+            "the chart sets {name}, which `groundlink run` does not know"
+        );
+    }
+}
