@@ -135,11 +135,12 @@ check "no ClusterRole reaches Secrets" no_cluster_secrets
 cluster_rules() {
   equal "$(render rbac.yaml | documents ClusterRole | rules)" \
 "apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
-apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]"
+apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+apiGroups: [apiextensions.k8s.io] resources: [customresourcedefinitions] resourceNames: [monitoringobjects.groundlink.dev] verbs: [get]"
 }
-check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status" cluster_rules
+check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, see whether their CRD is there" cluster_rules
 read_namespaces() {
-  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,2d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
+  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,3d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
 }
 check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
 namespace_rules() {

@@ -4,8 +4,9 @@
 use crate::api::condition::clean;
 use crate::api::{MonitoringObject, MonitoringObjectSpec};
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use std::time::Duration;
@@ -104,6 +105,37 @@ fn explain(error: &watcher::Error) -> String {
         _ => clean(&error.to_string(), 300),
     }
 }
+
+/// How the CRD of MonitoringObjects is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Crd {
+    /// Installed.
+    Installed,
+    /// Being deleted, or not there: its objects were deleted by that, not by a person.
+    Lost,
+    /// The API server did not say; ask again.
+    Unknown(String),
+}
+
+/// Asks how the CRD is. Without the permission to ask (403) it counts as installed, so that deletes are not held for ever.
+pub async fn crd(client: &Client) -> Crd {
+    let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
+    let answer = tokio::time::timeout(CRD_TIMEOUT, api.get_opt("monitoringobjects.groundlink.dev")).await;
+    match answer {
+        Err(_) => Crd::Unknown(format!("no answer within {} s", CRD_TIMEOUT.as_secs())),
+        Ok(Ok(Some(crd))) if crd.metadata.deletion_timestamp.is_none() => Crd::Installed,
+        Ok(Ok(_)) => Crd::Lost,
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            tracing::warn!(
+                "not permitted to read the CRD: a deleted CRD cannot be told from deleted objects"
+            );
+            Crd::Installed
+        }
+        Ok(Err(error)) => Crd::Unknown(clean(&error.to_string(), 300)),
+    }
+}
+
+const CRD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time without a sign from the API server before a client gives up a read.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);

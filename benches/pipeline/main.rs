@@ -1,2 +1,96 @@
-//! To be written.
-fn main() {}
+//! The pipeline on real API servers, next to a *null operator*: a bare client on the same server that answers each create
+//! with one status write and does nothing else. Whatever Groundlink does beyond that is its own cost.
+//!
+//! ```text
+//! make bench                         everything, on a quiet machine
+//! make bench ARGS=--quick            the same phases with few objects: does it work?
+//! make bench ARGS="--only P1,P3"     some of it
+//! make bench ARGS="--volume /mnt"    with the volume on that file system
+//! ```
+//! Every phase ends with a check that nothing was lost; only such a check (or a phase that does not come to an end) makes the
+//! exit code 1. A slow run is a slow run. All results are in `target/bench/pipeline.json` as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod burst;
+mod latency;
+mod load;
+mod machine;
+mod memory;
+mod null;
+mod observe;
+mod plan;
+mod report;
+mod requests;
+mod restart;
+mod stage;
+
+use futures::FutureExt;
+use machine::Machine;
+use plan::Plan;
+use report::Report;
+use stage::Stage;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+/// Says on standard error where the run is.
+macro_rules! progress {
+    ($($arg:tt)*) => {
+        eprintln!("[{:7.1} s] {}", $crate::machine::uptime().as_secs_f64(), format_args!($($arg)*))
+    };
+}
+pub(crate) use progress;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    machine::uptime();
+    let plan = match Plan::from_arguments(std::env::args().skip(1)) {
+        Ok(plan) => plan,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::default();
+    // A check of the test kit that fails is a panic; what was measured until then is still shown.
+    match AssertUnwindSafe(run(&plan, &mut report)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => report.failures.push(format!("{error:#}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            report.failures.push(text.to_owned());
+        }
+    }
+    report.print(&plan);
+    if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    if plan.wants(&["P1", "P2", "P3", "P8", "P11"]) {
+        let stage = Stage::start(plan, &["sat-a", "sat-b"]).await?;
+        report.machine = Some(Machine::look(&stage).await?);
+        if plan.wants(&["P1"]) {
+            latency::ready(&stage, plan, report).await?;
+        }
+        if plan.wants(&["P2"]) {
+            latency::delivered(&stage, plan, report).await?;
+        }
+        if plan.wants(&["P3", "P11"]) {
+            burst::bursts(&stage, plan, report).await?;
+        } else if plan.wants(&["P8"]) {
+            burst::restart_alone(&stage, plan, report).await?;
+        }
+    }
+    if plan.wants(&["P9"]) {
+        // Servers of its own: one of them is restarted.
+        let stage = Stage::start(plan, &[]).await?;
+        if report.machine.is_none() {
+            report.machine = Some(Machine::look(&stage).await?);
+        }
+        memory::resident(&stage, plan, report).await?;
+    }
+    Ok(())
+}

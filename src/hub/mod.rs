@@ -8,6 +8,7 @@
 //! *Flush when idle, gather while busy*: one commit runs at a time on its own thread; while it runs, changes gather, and the
 //! next takes them all. Statuses are written concurrently beside it. One task owns all state, so nothing here is locked.
 
+mod departures;
 mod entry;
 mod publishing;
 mod recovery;
@@ -27,8 +28,10 @@ use crate::snapshot::{Catalog, Snapshot};
 use crate::status::{Queue, Recorded, Writer};
 use crate::validate::Settings;
 use crate::validate::{Refusal, validate};
-use crate::watch::{Event, Received};
+use crate::watch::{Crd, Event, Received};
+use departures::Departures;
 use entry::Entry;
+use kube::Client;
 use publishing::Committed;
 use recovery::Recovery;
 use statuses::Written;
@@ -64,6 +67,8 @@ pub struct Parts {
     pub writer: Writer,
     /// The right to write.
     pub claim: Claim,
+    /// The hub's API server.
+    pub client: Client,
     /// Events of the watch.
     pub events: mpsc::Receiver<Event>,
     /// Where snapshots go.
@@ -98,6 +103,7 @@ struct Hub {
     rewrites: HashMap<ObjectKey, (Instant, u64)>,
     retry_number: u64,
     recovery: Recovery,
+    departures: Departures,
     /// Revision of the latest snapshot.
     revision: Revision,
     last_cut: Option<Instant>,
@@ -138,12 +144,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         recommits: BTreeSet::new(),
         rewrites: HashMap::new(),
         retry_number: 0,
+        departures: Departures::default(),
         revision: Revision::default(),
         last_cut: None,
         counted: Instant::now(),
     };
     let mut commits: JoinSet<Committed> = JoinSet::new();
     let mut writes: JoinSet<Written> = JoinSet::new();
+    let mut checks: JoinSet<Crd> = JoinSet::new();
     let mut events = Vec::with_capacity(EVENTS_AT_ONCE);
     loop {
         hub.decide();
@@ -158,6 +166,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
             });
         }
         hub.write_statuses(&mut writes);
+        hub.check_departures(&mut checks);
         hub.cut_snapshot();
         let wake = hub.next_wake();
         tokio::select! {
@@ -169,6 +178,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
                     hub.written(done);
                 }
             }
+            Some(answer) = checks.join_next() => hub.departures_checked(answer),
             count = hub.parts.events.recv_many(&mut events, EVENTS_AT_ONCE) => {
                 if count == 0 {
                     break;
@@ -191,8 +201,8 @@ impl Hub {
             Event::Object(received) => self.object(*received),
             Event::Deleted { namespace, name, uid } => {
                 let key = ObjectKey::new(&namespace, &name);
-                if self.entries.get(&key).is_some_and(|entry| *entry.uid == *uid) {
-                    self.gone(&key);
+                if let Some(entry) = self.entries.get(&key).filter(|entry| *entry.uid == *uid) {
+                    self.departures.insert(key, entry.uid.clone());
                 }
             }
             Event::ListComplete => self.list_complete(),
@@ -202,9 +212,9 @@ impl Hub {
 
     /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
     fn list_complete(&mut self) {
-        let gone: Vec<_> =
-            self.entries.iter().filter(|(_, entry)| !entry.listed).map(|(key, _)| key.clone()).collect();
-        gone.iter().for_each(|key| self.gone(key));
+        for (key, entry) in self.entries.iter().filter(|(_, entry)| !entry.listed) {
+            self.departures.insert(key.clone(), entry.uid.clone());
+        }
         self.parts.readiness.set("monitoringobjects", None);
         if !self.recovery.listed {
             self.recover();
@@ -225,6 +235,7 @@ impl Hub {
             // Deleted and made again while nobody looked.
             self.gone(&key);
         }
+        self.departures.cancel(&key);
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.listed = true;
             // Never back to an older spec, whatever a stale server says.
@@ -321,6 +332,9 @@ impl Hub {
         let mut wake = Instant::now() + LOOK_AROUND;
         if let Some(((due, _), _)) = self.retries.first_key_value() {
             wake = wake.min(*due);
+        }
+        if let Some(due) = self.departures_due() {
+            wake = wake.min(due);
         }
         if self.unsettled && self.recovery.listed && self.recovery.unconfirmed.is_empty() {
             wake = wake.min(self.snapshot_due());

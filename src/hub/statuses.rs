@@ -145,8 +145,12 @@ impl Hub {
                 entry.attempts = 0;
                 if let Some(acknowledged) = receipt.acknowledged {
                     let digest = acknowledged.content().digest();
-                    if self.catalog.admitted(&key).is_none_or(|admitted| admitted.digest() != digest) {
+                    let admitted = self.catalog.admitted(&key).map(|content| content.digest());
+                    if admitted != Some(digest) {
                         entry.revision = None;
+                    } else if entry.revision.is_none() && self.revision.counter > 0 {
+                        // Made again with the same content: the latest snapshot holds it already.
+                        entry.revision = Some(self.revision);
                     }
                     self.catalog.offer(acknowledged);
                     self.unsettled = true;

@@ -1,1 +1,37 @@
-//! To be written.
+//! What is declared is what Icinga gets: rendered bytes against files, and what a real Icinga 2 understood against what was
+//! declared.
+//!
+//! A case is a directory of `cases/`: `input.yaml`; `expected.conf`, which `UPDATE_GOLDEN=1` writes; `refusals.txt`, the lines
+//! on standard error; `applied.txt`, the services that the apply rules make; `extra.conf`, objects that Icinga has from elsewhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
+
+mod case;
+mod declared;
+mod fields;
+mod hostile;
+mod icinga;
+mod random;
+
+use case::Case;
+
+#[test]
+fn each_case_renders_to_its_golden_file() {
+    report(Case::all().iter().map(|case| (case.name.clone(), case.check())));
+}
+
+#[test]
+fn icinga_understands_each_case_as_declared() {
+    let Some(icinga) = icinga::installed() else { return };
+    report(Case::all().iter().map(|case| (case.name.clone(), case.understood(icinga))));
+}
+
+/// Fails with everything that is wrong, not with the first.
+fn report(verdicts: impl Iterator<Item = (String, Result<(), String>)>) {
+    let mut count = 0;
+    let wrong: Vec<_> = verdicts
+        .inspect(|_| count += 1)
+        .filter_map(|(name, verdict)| verdict.err().map(|why| format!("== {name}\n{why}")))
+        .collect();
+    assert!(count > 0, "there are no cases");
+    assert!(wrong.is_empty(), "{} of {count} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod crd_loss;
 mod lifecycle;
 mod status_faults;
 

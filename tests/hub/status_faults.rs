@@ -130,7 +130,7 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
         let new = installation.put("team-a", "web", host(newer)).await;
         assert_eq!(old.metadata.uid == new.metadata.uid, !replace);
         let text = on_volume(&installation, newer).await;
-        let other = format!("other-{newer}");
+        let other = format!("beside-{}", newer.trim_start_matches("newer-"));
         installation.put("team-a", &other, host("bystander")).await;
         installation.published("team-a", &other).await;
         // The write of the older spec is still held, and nothing claims Ready for the newer one.

@@ -86,8 +86,9 @@ fn every_setting_of_the_chart_is_one_of_the_program() {
         .unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let names: BTreeSet<&str> = template
-        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
-        .filter(|word| word.starts_with("GROUNDLINK_"))
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- name: "))
+        .filter(|n| n.starts_with("GROUNDLINK_"))
         .collect();
     assert!(names.len() >= 8, "{names:?}");
     for name in names {

@@ -1,11 +1,13 @@
 //! What the fault suites ask of requests, statuses and satellites.
 
 use super::{Action, Exchange, Fault, GENEROUS, Installation, OPERATOR, eventually};
-use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason, SatelliteCluster};
+use groundlink::api::{
+    ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectSpec, Reason, SatelliteCluster,
+};
 use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -87,6 +89,31 @@ impl Installation {
         });
         let parameters = PatchParams::apply("test").force();
         self.objects(namespace).patch(name, &parameters, &Patch::Apply(object)).await
+    }
+
+    /// Creates or replaces a MonitoringObject by POST or PUT of JSON. (Server-side apply reads its body as YAML, which
+    /// admits no control characters.)
+    pub async fn replace(&self, namespace: &str, name: &str, spec: Value) -> MonitoringObject {
+        let api = self.objects(namespace);
+        let spec: MonitoringObjectSpec = serde_json::from_value(spec).expect("a spec");
+        eventually(GENEROUS, &format!("{namespace}/{name} is replaced"), async || {
+            let answer = match api.get_opt(name).await.expect("the hub answers") {
+                Some(mut object) => {
+                    object.spec = spec.clone();
+                    api.replace(name, &PostParams::default(), &object).await
+                }
+                None => {
+                    let object = MonitoringObject::new(name, spec.clone());
+                    api.create(&PostParams::default(), &object).await
+                }
+            };
+            match answer {
+                // The operator wrote the status in between.
+                Err(kube::Error::Api(status)) if status.is_conflict() => Err(status.message.clone()),
+                answer => Ok(answer.expect("the object is accepted")),
+            }
+        })
+        .await
     }
 
     /// What satellites were asked to write since the recorder was cleared.

@@ -1,0 +1,106 @@
+//! The clients that create and delete objects.
+
+use crate::machine::uptime;
+use crate::plan::patience;
+use anyhow::{Context as _, bail};
+use futures::{StreamExt, TryStreamExt, stream};
+use http::Request;
+use kube::Client;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Creators at work at once in a burst.
+const CREATORS: usize = 16;
+
+/// Objects of the one kind that a phase uses.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The smallest file there is, so that a large set fits into layout Single.
+    Group,
+    /// A host as people declare them.
+    Host,
+}
+
+impl Kind {
+    fn spec(self, number: usize) -> Value {
+        match self {
+            Self::Group => json!({ "hostGroup": {} }),
+            Self::Host => json!({ "host": {
+                "checkCommand": "hostalive",
+                "address": format!("10.{}.{}.{}", number >> 16, (number >> 8) & 255, number & 255),
+                "displayName": format!("Web server {number} of the shop"),
+                "notes": "Runs the front end. Owner: team web.",
+                "vars": { "os": "Linux", "rack": format!("r{}", number % 97), "disks": ["/", "/var"] },
+            } }),
+        }
+    }
+}
+
+/// Name of the object of this number. The same length for all: so is their file.
+pub fn name(number: usize) -> String {
+    format!("g{number:05}")
+}
+
+/// Path of a namespace's MonitoringObjects.
+pub fn path(namespace: &str) -> String {
+    format!("/apis/groundlink.dev/v1alpha1/namespaces/{namespace}/monitoringobjects")
+}
+
+/// Creates one object.
+pub async fn create(client: &Client, namespace: &str, kind: Kind, number: usize) -> anyhow::Result<()> {
+    let object = json!({
+        "apiVersion": "groundlink.dev/v1alpha1",
+        "kind": "MonitoringObject",
+        "metadata": { "name": name(number) },
+        "spec": kind.spec(number),
+    });
+    let request = Request::post(path(namespace))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(object.to_string().into_bytes())?;
+    client.request_text(request).await.with_context(|| format!("create {namespace}/{}", name(number)))?;
+    Ok(())
+}
+
+/// Creates objects as fast as the server takes them.
+pub async fn burst(
+    client: &Client,
+    namespace: &str,
+    kind: Kind,
+    numbers: std::ops::Range<usize>,
+) -> anyhow::Result<()> {
+    stream::iter(numbers)
+        .map(|number| create(client, namespace, kind, number))
+        .buffer_unordered(CREATORS)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Value>,
+}
+
+/// Deletes every object of a namespace, and waits until the server has none.
+pub async fn delete_all(client: &Client, namespace: &str, count: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + patience(count);
+    loop {
+        // A large collection takes longer than the server gives one request; what is left is deleted by the next.
+        let answer = client.request_text(Request::delete(path(namespace)).body(Vec::new())?).await;
+        let first = Request::get(format!("{}?limit=1", path(namespace))).body(Vec::new())?;
+        let list: List = client.request(first).await.context("list what is left")?;
+        if list.items.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("objects of {namespace} cannot be deleted: {:?}", answer.err());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Something different each time, for names of namespaces.
+pub fn nonce() -> String {
+    format!("{:x}", uptime().as_millis())
+}

@@ -1,0 +1,93 @@
+//! The null operator: watches, and answers each create with one status write. No file, no satellite, nothing else: the floor
+//! under every operator that reports in a status.
+
+use crate::observe::{Seen, open};
+use futures::StreamExt;
+use groundlink::api::MonitoringObjectStatus;
+use groundlink::identity::{Digest, ObjectKey};
+use groundlink::status::{Facts, Recorded, State, Sync, compose};
+use http::{Request, header};
+use kube::Client;
+use kube::core::WatchEvent;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// Writes under way at once, as many as Groundlink has.
+const IN_FLIGHT: usize = 16;
+
+/// A running null operator. Dropping it ends it.
+pub struct NullOperator {
+    task: JoinHandle<()>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl NullOperator {
+    /// Starts it; every object that is created after the return is answered. The client's account should be Groundlink's
+    /// own, so that the server does the same work to know and admit it.
+    pub async fn start(client: Client) -> anyhow::Result<Self> {
+        let path = "/apis/groundlink.dev/v1alpha1/monitoringobjects";
+        let events = open::<Seen>(&client, path, "", "application/json").await?;
+        let failed = Arc::new(AtomicUsize::new(0));
+        let counter = failed.clone();
+        let task = tokio::spawn(async move {
+            let mut events = std::pin::pin!(events);
+            let room = Arc::new(Semaphore::new(IN_FLIGHT));
+            while let Some(Ok(event)) = events.next().await {
+                let WatchEvent::Added(object) = event else { continue };
+                let Ok(permit) = room.clone().acquire_owned().await else { return };
+                let (client, counter) = (client.clone(), counter.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = answer(&client, &object).await {
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        eprintln!("null operator: {error}");
+                    }
+                    drop(permit);
+                });
+            }
+        });
+        Ok(Self { task, failed })
+    }
+
+    /// Writes that the server did not accept.
+    pub fn failed(&self) -> usize {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for NullOperator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The very status, byte for byte in size, that Groundlink writes first for an object that two satellites wait for.
+fn status(object: &Seen) -> MonitoringObjectStatus {
+    let key = ObjectKey::new(&object.metadata.namespace, &object.metadata.name);
+    let missing = vec!["sat-a".to_owned(), "sat-b".to_owned()];
+    let facts = Facts {
+        key: &key,
+        generation: object.metadata.generation,
+        published: Some(Digest::of(key.name().as_bytes())),
+        revision: None,
+        state: State::Published(Sync::Pending { expected: 2, missing, unreachable: false }),
+    };
+    compose(&facts, &Recorded::default(), jiff::Timestamp::now().as_second())
+}
+
+async fn answer(client: &Client, object: &Seen) -> anyhow::Result<()> {
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": object.metadata.uid },
+        { "op": "test", "path": "/metadata/generation", "value": object.metadata.generation },
+        { "op": "add", "path": "/status", "value": status(object) },
+    ]);
+    let path = crate::load::path(&object.metadata.namespace);
+    let request = Request::patch(format!("{path}/{}/status?fieldManager=null", object.metadata.name))
+        .header(header::CONTENT_TYPE, "application/json-patch+json")
+        .header(header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .body(patch.to_string().into_bytes())?;
+    client.request_text(request).await?;
+    Ok(())
+}

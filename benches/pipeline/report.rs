@@ -1,0 +1,192 @@
+//! Results: a table for people, and everything as JSON.
+
+use crate::machine::{Machine, uptime};
+use crate::plan::Plan;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// Durations that were measured, in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Samples(Vec<f64>);
+
+impl Samples {
+    /// One more.
+    pub fn push(&mut self, took: Duration) {
+        self.0.push(took.as_secs_f64() * 1_000.0);
+    }
+
+    /// Nearest rank; not a number if nothing was measured.
+    pub fn percentile(&self, percent: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Number, and the usual percentiles.
+    pub fn json(&self) -> Value {
+        let at = |percent| self.percentile(percent);
+        json!({ "count": self.0.len(), "p50": at(50.0), "p90": at(90.0), "p99": at(99.0), "max": at(100.0) })
+    }
+}
+
+/// The middle one, or the mean of the two in the middle.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[count / 2],
+        count => (sorted[count / 2 - 1] + sorted[count / 2]) / 2.0,
+    }
+}
+
+/// What a row must not exceed.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// So many times the null operator.
+    Ratio(f64),
+    /// This value.
+    Value(f64),
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    metric: String,
+    unit: &'static str,
+    null: Option<f64>,
+    groundlink: Option<f64>,
+    ratio: Option<f64>,
+    target: Option<Target>,
+    verdict: &'static str,
+}
+
+impl Row {
+    /// A row from both measurements, where there are two.
+    pub fn new(metric: impl Into<String>, unit: &'static str, null: Option<f64>, ours: f64) -> Self {
+        let groundlink = Some(ours).filter(|ours| ours.is_finite());
+        let ratio = null.zip(groundlink).map(|(null, ours)| ours / null).filter(|ratio| ratio.is_finite());
+        Self { metric: metric.into(), unit, null, groundlink, ratio, target: None, verdict: "" }
+    }
+
+    /// For a rate, where more is better: the ratio is still that of the times.
+    pub fn rate(metric: impl Into<String>, unit: &'static str, null: f64, ours: f64) -> Self {
+        Self { ratio: Some(null / ours), ..Self::new(metric, unit, Some(null), ours) }
+    }
+
+    /// What it must not exceed.
+    pub fn target(mut self, target: Target) -> Self {
+        let (value, limit) = match target {
+            Target::Ratio(limit) => (self.ratio, limit),
+            Target::Value(limit) => (self.groundlink, limit),
+        };
+        self.target = Some(target);
+        self.verdict = match value {
+            Some(value) if value <= limit => "within target",
+            Some(value) if value <= limit * 1.5 => "within 1.5x",
+            _ => "MISSED",
+        };
+        self
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let number = |value: Option<f64>| value.map_or_else(|| "-".into(), short);
+        let target = match self.target {
+            None => "-".into(),
+            Some(Target::Ratio(limit)) => format!("<= {limit}x"),
+            Some(Target::Value(limit)) => format!("<= {}", short(limit)),
+        };
+        [
+            format!("{} [{}]", self.metric, self.unit),
+            number(self.null),
+            number(self.groundlink),
+            self.ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}x")),
+            target,
+            self.verdict.to_owned(),
+        ]
+    }
+}
+
+fn short(value: f64) -> String {
+    match value.abs() {
+        large if large >= 1_000.0 => format!("{value:.0}"),
+        large if large >= 10.0 => format!("{value:.1}"),
+        0.0 => "0".into(),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// Everything that a run found.
+#[derive(Default)]
+pub struct Report {
+    /// What it ran on.
+    pub machine: Option<Machine>,
+    rows: Vec<Row>,
+    /// What stands behind the rows, for the JSON.
+    pub details: Vec<Value>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+    /// Checks that failed.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// One more row; it is also said at once.
+    pub fn row(&mut self, row: Row) {
+        crate::progress!("    {}", row.cells().join("  "));
+        self.rows.push(row);
+    }
+
+    /// The table on standard output, and the JSON file.
+    pub fn print(&self, plan: &Plan) {
+        println!();
+        if let Some(machine) = &self.machine {
+            println!("{}", machine.line());
+        }
+        println!("took {:.0} s; null and groundlink took turns in one run", uptime().as_secs_f64());
+        if plan.quick {
+            println!("QUICK RUN: sizes are too small to judge by; look at whether it works");
+        }
+        println!();
+        let titles = ["metric", "null operator", "groundlink", "ratio", "target", "verdict"];
+        let mut lines = vec![titles.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(Row::cells));
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let [metric, null, ours, ratio, target, verdict] = line;
+            let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|column| widths[column]);
+            println!("{metric:<a$}  {null:>b$}  {ours:>c$}  {ratio:>d$}  {target:>e$}  {verdict:<f$}");
+            if number == 0 {
+                println!("{}", "-".repeat(widths.iter().sum::<usize>() + 10));
+            }
+        }
+        println!();
+        self.notes.iter().for_each(|note| println!("note: {note}"));
+        self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
+        match self.save(plan) {
+            Ok(path) => println!("{path}"),
+            Err(error) => println!("the JSON file cannot be written: {error}"),
+        }
+    }
+
+    fn save(&self, plan: &Plan) -> std::io::Result<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/pipeline.json");
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        let text = json!({
+            "quick": plan.quick,
+            "seconds": uptime().as_secs_f64(),
+            "machine": self.machine,
+            "rows": self.rows,
+            "details": self.details,
+            "notes": self.notes,
+            "failures": self.failures,
+        });
+        std::fs::write(&path, format!("{text:#}\n"))?;
+        Ok(path.display().to_string())
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a phase plays: real servers, and either Groundlink or the null operator.
+
+use crate::load;
+use crate::null::NullOperator;
+use crate::plan::{Plan, patience};
+use crate::report::Report;
+use crate::requests::sum;
+use crate::support::{GENEROUS, Installation, OPERATOR, Operator, client_of, digest, eventually};
+use anyhow::{Context as _, ensure};
+use groundlink::api::MonitoringObject;
+use kube::Client;
+use kube::api::ListParams;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The floor.
+    Null,
+    /// Groundlink.
+    Ours,
+}
+
+/// Who takes turns with whom.
+pub const SIDES: [Side; 2] = [Side::Null, Side::Ours];
+
+/// A hub, its satellites and a volume.
+pub struct Stage {
+    /// The servers; the operator talks to them directly.
+    pub installation: Installation,
+    /// The program under test.
+    pub program: String,
+    satellites: Vec<String>,
+    _volume: Option<tempfile::TempDir>,
+}
+
+/// An operator at work.
+pub enum Running {
+    /// The floor.
+    Null(NullOperator),
+    /// Groundlink.
+    Ours(Operator),
+}
+
+impl Running {
+    /// Groundlink, if it is that.
+    pub fn ours(&self) -> Option<&Operator> {
+        if let Self::Ours(operator) = self { Some(operator) } else { None }
+    }
+}
+
+impl Stage {
+    /// Starts the servers and joins the satellites.
+    pub async fn start(plan: &Plan, satellites: &[&str]) -> anyhow::Result<Self> {
+        crate::progress!("starting a hub and {} satellites", satellites.len());
+        let program = std::env::var("GROUNDLINK").unwrap_or_else(|_| env!("CARGO_BIN_EXE_groundlink").into());
+        let mut installation = Installation::start_direct(satellites).await;
+        let volume = match &plan.volume {
+            Some(parent) => {
+                Some(tempfile::Builder::new().prefix("groundlink-bench-").tempdir_in(parent).with_context(
+                    || format!("--volume {}: a directory cannot be made there", parent.display()),
+                )?)
+            }
+            None => None,
+        };
+        if let Some(directory) = &volume {
+            let path = directory.path().join("volume");
+            std::fs::create_dir(&path)?;
+            installation.set_volume(&path);
+        }
+        for name in satellites {
+            // The default of the resource; the tests use a shorter one.
+            installation.register(name, json!({ "requestTimeout": "10s" })).await;
+        }
+        let satellites = satellites.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Self { installation, program, satellites, _volume: volume })
+    }
+
+    /// Names of the satellites.
+    pub fn satellites(&self) -> &[String] {
+        &self.satellites
+    }
+
+    /// An admin's client of a satellite.
+    pub async fn satellite(&self, name: &str) -> Client {
+        self.installation.plane.server(name).client().await
+    }
+
+    /// A fresh namespace. Its name is short: it is part of every file.
+    pub async fn namespace(&self) -> String {
+        let name = format!("b{}", load::nonce());
+        self.installation.namespace(&name).await;
+        name
+    }
+
+    /// Starts an operator and waits until it can work at once.
+    pub async fn run(&self, side: Side) -> anyhow::Result<Running> {
+        match side {
+            Side::Null => {
+                // Groundlink's own account: its token is checked and its rights are looked up, which an admin's are not.
+                let server = self.installation.plane.server("hub");
+                let kubeconfig = server.service_account_kubeconfig(OPERATOR, OPERATOR).await;
+                Ok(Running::Null(NullOperator::start(client_of(&kubeconfig).await).await?))
+            }
+            Side::Ours => {
+                let operator = self.installation.operator_builder(&self.program).await.spawn();
+                self.working(&operator).await;
+                Ok(Running::Ours(operator))
+            }
+        }
+    }
+
+    /// Waits until Groundlink is ready and every satellite has acknowledged its first snapshot.
+    pub async fn working(&self, operator: &Operator) {
+        self.installation.ready(operator).await;
+        let wanted = self.satellites.len();
+        eventually(GENEROUS, "every satellite acknowledged the first snapshot", async || {
+            let metrics = operator.metrics().await;
+            let acknowledged = self.satellites.iter().filter(|name| {
+                let label = format!("groundlink_satellite_acknowledgements_total{{satellite=\"{name}\"}}");
+                sum(&metrics, &label) > 0.0
+            });
+            let count = acknowledged.count();
+            if count == wanted { Ok(()) } else { Err(format!("{count} of {wanted}")) }
+        })
+        .await;
+    }
+
+    /// Nothing was lost, and nothing was said that is not so: the volume holds exactly these objects, every status names
+    /// the digest of its file, and every satellite holds what the volume holds.
+    pub async fn verify(&self, namespace: &str, count: usize) -> anyhow::Result<()> {
+        let files = self.installation.files();
+        ensure!(files.len() == count, "{count} objects, and {} files on the volume", files.len());
+        let mut objects: Vec<MonitoringObject> = Vec::new();
+        let mut parameters = ListParams::default().limit(500);
+        loop {
+            let page = self.installation.objects(namespace).list(&parameters).await?;
+            parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            objects.extend(page.items);
+            if parameters.continue_token.is_none() {
+                break;
+            }
+        }
+        ensure!(objects.len() == count, "{count} objects were created, and the server has {}", objects.len());
+        for object in &objects {
+            let name = object.metadata.name.as_deref().unwrap_or_default();
+            let file = files.get(&format!("{namespace}.{name}.conf"));
+            let said = object.status.as_ref().and_then(|status| status.published_digest.as_deref());
+            let held = file.map(|text| digest(text.as_bytes()));
+            ensure!(
+                said.is_some() && said == held.as_deref(),
+                "{namespace}/{name}: the status says {said:?}, the volume holds {held:?}"
+            );
+        }
+        for satellite in &self.satellites {
+            self.installation.equal(satellite, GENEROUS).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes the objects, waits until nothing is left of them anywhere, and ends the operator.
+    pub async fn finish(
+        &self,
+        running: Running,
+        namespace: &str,
+        count: usize,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        load::delete_all(&self.installation.hub, namespace, count).await?;
+        match running {
+            Running::Null(null) => {
+                ensure!(null.failed() == 0, "{} writes of the null operator failed", null.failed());
+            }
+            Running::Ours(operator) => {
+                self.emptied(count).await?;
+                self.end(&operator, report).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn emptied(&self, count: usize) -> anyhow::Result<()> {
+        eventually(patience(count), "nothing is left on the volume", async || {
+            let left = self.installation.files().len();
+            if left == 0 { Ok(()) } else { Err(format!("{left} files")) }
+        })
+        .await;
+        for satellite in &self.satellites {
+            self.installation.equal(satellite, patience(count)).await;
+        }
+        Ok(())
+    }
+
+    /// Ends Groundlink as a rollout does, and notes what it complained about.
+    pub async fn end(&self, operator: &Operator, report: &mut Report) {
+        let status = operator.terminate(Duration::from_secs(20)).await;
+        if !status.success() {
+            report.failures.push(format!("the operator ended with {status}"));
+        }
+        let mut complaints: BTreeMap<String, usize> = BTreeMap::new();
+        for line in operator.log_text().lines() {
+            let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            if line["level"] == "WARN" || line["level"] == "ERROR" {
+                let text = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
+                *complaints.entry(format!("{} {}", text("message"), text("why"))).or_default() += 1;
+            }
+        }
+        report
+            .notes
+            .extend(complaints.into_iter().map(|(text, count)| format!("operator's log: {count} x {text}")));
+    }
+}

@@ -1,0 +1,230 @@
+//! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the operator's code is used.
+
+use crate::icinga::{self, Object};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const MEMBERS: [(&str, &str); 6] = [
+    ("host", "Host"),
+    ("service", "Service"),
+    ("hostGroup", "HostGroup"),
+    ("checkCommand", "CheckCommand"),
+    ("zoneObject", "Zone"),
+    ("endpoint", "Endpoint"),
+];
+const DURATIONS: [&str; 5] = ["checkInterval", "retryInterval", "checkTimeout", "timeout", "logDuration"];
+/// Fields that are statements, not attributes.
+const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
+/// Attributes that say who an object is and where it comes from.
+const IDENTITY: [&str; 5] = ["__name", "name", "host_name", "source_location", "templates"];
+
+/// `namespace/name` of a resource.
+pub fn resource(document: &Value) -> String {
+    let field = |name: &str| document["metadata"][name].as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", field("namespace"), field("name"))
+}
+
+/// The type's member of a resource, and Icinga's type.
+pub fn member(document: &Value) -> (&'static str, &'static str) {
+    let members: Vec<_> =
+        MEMBERS.into_iter().filter(|(member, _)| !document["spec"][member].is_null()).collect();
+    assert_eq!(members.len(), 1, "{}", resource(document));
+    members[0]
+}
+
+/// Attributes of an object.
+#[derive(Default)]
+struct Attributes {
+    values: Map<String, Value>,
+    /// Whether a template that is not among the documents may add to them.
+    open: bool,
+}
+
+/// What a set of resources declares.
+#[derive(Default)]
+pub struct Declared {
+    /// By type and full name.
+    objects: BTreeMap<(String, String), Attributes>,
+    /// Attributes of the services that a rule makes, by the rule's name.
+    rules: BTreeMap<String, Attributes>,
+}
+
+impl Declared {
+    pub fn of(documents: &[Value]) -> Self {
+        let is_template = |document: &Value| document["spec"]["template"] == json!(true);
+        let mut templates = BTreeMap::new();
+        for document in documents.iter().filter(|document| is_template(document)) {
+            templates.insert((member(document).1, name(document)), document);
+        }
+        let mut declared = Self::default();
+        for document in documents.iter().filter(|document| !is_template(document)) {
+            let (field, kind) = member(document);
+            let mut attributes = Attributes::default();
+            gather(document, &templates, &mut attributes);
+            let mut full_name = name(document);
+            if !document["spec"][field]["apply"].is_null() {
+                declared.rules.insert(full_name, attributes);
+                continue;
+            }
+            if let Some(host) = document["spec"][field]["hostName"].as_str() {
+                full_name = format!("{host}!{full_name}");
+            }
+            let before = declared.objects.insert((kind.to_owned(), full_name.clone()), attributes);
+            assert!(before.is_none(), "{kind} {full_name:?} is declared twice");
+        }
+        declared
+    }
+
+    /// Everything that is declared is there with exactly these values, what is not declared has Icinga's defaults, and
+    /// nothing else is there but the services that rules make.
+    pub fn compare(&self, understood: &[Object], applied: &BTreeSet<&str>) -> Result<(), String> {
+        let reference = &icinga::installed().unwrap().reference;
+        let mut wrong = Vec::new();
+        let mut missing: BTreeSet<_> = self.objects.keys().cloned().collect();
+        let mut seen_applied = BTreeSet::new();
+        for object in understood {
+            let key = (object.kind.clone(), object.name.clone());
+            let short = object.properties["name"].as_str().unwrap();
+            let attributes = match (self.objects.get(&key), self.rules.get(short)) {
+                (Some(attributes), _) => attributes,
+                (None, Some(attributes)) if object.kind == "Service" => {
+                    seen_applied.insert(object.name.as_str());
+                    attributes
+                }
+                _ => {
+                    wrong.push(format!("{} {:?} is there, and nobody declared it", object.kind, object.name));
+                    continue;
+                }
+            };
+            missing.remove(&key);
+            let is_applied = !self.objects.contains_key(&key);
+            for (attribute, value) in &attributes.values {
+                let understood = object.properties.get(attribute).unwrap_or(&Value::Null);
+                let equal = match (value, understood) {
+                    (Value::Object(part), Value::Object(whole)) if attributes.open => {
+                        part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| same(value, other)))
+                    }
+                    _ => same(value, understood),
+                };
+                if !equal {
+                    wrong.push(difference(object, attribute, value, understood));
+                }
+            }
+            for (attribute, understood) in &object.properties {
+                let known = attributes.values.contains_key(attribute) || attributes.open;
+                if known || IDENTITY.contains(&attribute.as_str()) || (is_applied && attribute == "zone") {
+                    continue;
+                }
+                let default = match attribute.as_str() {
+                    "display_name" => &object.properties["name"],
+                    _ => &reference[&object.kind][attribute],
+                };
+                if !same(default, understood) {
+                    wrong.push(difference(object, attribute, default, understood));
+                }
+            }
+        }
+        wrong.extend(missing.iter().map(|(kind, name)| format!("{kind} {name:?} is not there")));
+        wrong.extend(
+            seen_applied
+                .difference(applied)
+                .map(|name| format!("Service {name:?} is applied and should not be")),
+        );
+        wrong.extend(
+            applied
+                .difference(&seen_applied)
+                .map(|name| format!("Service {name:?} should be applied and is not")),
+        );
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+fn difference(object: &Object, attribute: &str, wanted: &Value, understood: &Value) -> String {
+    format!(
+        "{} {:?}: {attribute}\n  declared:   {wanted}\n  understood: {understood}",
+        object.kind, object.name
+    )
+}
+
+fn name(document: &Value) -> String {
+    let name = document["spec"]["name"].as_str().or(document["metadata"]["name"].as_str());
+    name.unwrap().to_owned()
+}
+
+/// Templates first, in order; later values win, dictionaries add up.
+fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &mut Attributes) {
+    let (field, kind) = member(document);
+    let fields = document["spec"][field].as_object().unwrap();
+    for import in fields.get("imports").and_then(Value::as_array).into_iter().flatten() {
+        match templates.get(&(kind, import.as_str().unwrap().to_owned())) {
+            Some(template) => gather(template, templates, to),
+            None => to.open = true,
+        }
+    }
+    if let Some(zone) = document["spec"].get("zone") {
+        to.values.insert("zone".into(), zone.clone());
+    }
+    for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
+        let value = match (field.as_str(), value) {
+            (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text)),
+            ("port", value) => json!(value.to_string()),
+            ("arguments", Value::Object(arguments)) => {
+                let snake_keys = |argument: &Value| -> Value {
+                    let fields = argument.as_object().unwrap().iter();
+                    fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>().into()
+                };
+                arguments
+                    .iter()
+                    .map(|(key, argument)| (key.clone(), snake_keys(argument)))
+                    .collect::<Map<_, _>>()
+                    .into()
+            }
+            // An empty one is left out, and says nothing.
+            (_, Value::Object(map)) if map.is_empty() => continue,
+            (_, Value::Array(items)) if items.is_empty() => continue,
+            (_, value) => value.clone(),
+        };
+        match (to.values.get_mut(&snake_case(field)), value) {
+            (Some(Value::Object(before)), Value::Object(more)) => before.extend(more),
+            (_, value) => {
+                to.values.insert(snake_case(field), value);
+            }
+        }
+    }
+}
+
+fn snake_case(field: &str) -> String {
+    let split =
+        |c: char| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() };
+    field.chars().map(split).collect()
+}
+
+fn seconds(text: &str) -> f64 {
+    let (mut sum, mut number, mut unit) = (0.0, String::new(), String::new());
+    for c in text.chars().chain(['0']) {
+        if c.is_ascii_digit() && !unit.is_empty() {
+            let factors = [("ms", 1.0), ("s", 1e3), ("m", 6e4), ("h", 3.6e6), ("d", 8.64e7)];
+            let (_, factor) = factors.into_iter().find(|(name, _)| *name == unit).unwrap();
+            sum += number.parse::<f64>().unwrap() * factor;
+            number.clear();
+            unit.clear();
+        }
+        if c.is_ascii_digit() { number.push(c) } else { unit.push(c) }
+    }
+    sum / 1e3
+}
+
+/// Equal, however the numbers are written.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => a == b,
+            _ => a.as_f64() == b.as_f64(),
+        },
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}

@@ -1,0 +1,46 @@
+//! A CRD that is deleted takes every object with it. That is no reason to take the monitoring away.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, eventually, succeeded};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    for i in 0..5 {
+        installation
+            .put("team-a", &format!("h{i}"), json!({ "host": { "checkCommand": "hostalive" } }))
+            .await;
+    }
+    installation.synced("team-a", "h4").await;
+    let held = installation.equal("sat-a", GENEROUS).await;
+    assert_eq!(held.len(), 5);
+
+    let server = installation.plane.server("hub");
+    succeeded("delete", &server.kubectl(&["delete", "crd", "monitoringobjects.groundlink.dev"]).await);
+    eventually(GENEROUS, "the operator says that the CRD is lost", async || {
+        let (code, body) = operator.get("/readyz").await;
+        if code == 503 && body.contains("the CRD was deleted, and 5 objects") { Ok(()) } else { Err(body) }
+    })
+    .await;
+    assert_eq!(installation.files(), held);
+    assert_eq!(installation.equal("sat-a", GENEROUS).await, held);
+
+    // The CRD comes back, with four of the objects: they are Ready again; the fifth is still kept.
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+    succeeded("apply", &server.kubectl(&["apply", "--server-side", "-f", crds]).await);
+    let established = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
+    succeeded("wait", &server.kubectl(&established).await);
+    for i in 0..4 {
+        installation
+            .put("team-a", &format!("h{i}"), json!({ "host": { "checkCommand": "hostalive" } }))
+            .await;
+    }
+    for i in 0..4 {
+        installation.synced("team-a", &format!("h{i}")).await;
+    }
+    assert_eq!(installation.files(), held);
+    assert_eq!(installation.equal("sat-a", GENEROUS).await, held);
+}

@@ -1,0 +1,463 @@
+//! The witness against histories that never happened: each with one fault, which it must name, and nothing else.
+
+use crate::support::{Action, Content, Exchange, FileEvent, FileEventKind, digest};
+use crate::witness::{Findings, History, Rule, check};
+use http::Method;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// A history that is written down in order: each call takes the next numbers.
+#[derive(Default)]
+struct Story {
+    seq: u64,
+    files: Vec<FileEvent>,
+    exchanges: Vec<Exchange>,
+}
+
+/// A file that provides `Host!<name>`, and uses the library's command and what is given.
+fn host(name: &str, version: u32, uses: &[&str]) -> String {
+    let uses: Vec<_> = ["CheckCommand!hostalive"].iter().chain(uses).map(|name| [name]).collect();
+    let header = json!({ "provides": [format!("Host!{name}")], "uses": uses });
+    format!(
+        "// by hand\n// groundlink: {header}\nobject Host \"{name}\" {{\n  display_name = \"v{version}\"\n}}\n"
+    )
+}
+
+fn group(name: &str) -> String {
+    let header = json!({ "provides": [format!("HostGroup!{name}")] });
+    format!("// by hand\n// groundlink: {header}\nobject HostGroup \"{name}\" {{\n}}\n")
+}
+
+impl Story {
+    fn next(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    fn file(&mut self, key: &str, kind: FileEventKind) -> &mut FileEvent {
+        let (seq, path) = (self.next(), format!("objects.d/{key}.conf"));
+        self.files.push(FileEvent { seq, at: Instant::now(), path, kind, superseded: false });
+        self.files.last_mut().unwrap()
+    }
+
+    fn renamed(&mut self, key: &str, text: &str) -> &mut FileEvent {
+        let content = Content { digest: digest(text.as_bytes()), bytes: text.to_owned().into() };
+        self.file(key, FileEventKind::Renamed(Some(content)))
+    }
+
+    fn deleted(&mut self, key: &str) {
+        self.file(key, FileEventKind::Deleted);
+    }
+
+    fn exchange(
+        &mut self,
+        server: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+        answer: Option<u16>,
+    ) -> usize {
+        let seq_start = self.next();
+        let seq_end = answer.map(|_| self.next());
+        self.exchanges.push(Exchange {
+            server: server.into(),
+            seq_start,
+            started: Instant::now(),
+            seq_end,
+            answered: None,
+            method,
+            path: path.into(),
+            query: String::new(),
+            user_agent: None,
+            request_body: body.to_string().into(),
+            status: answer,
+            response_body: None,
+            action: None,
+        });
+        self.exchanges.len() - 1
+    }
+
+    fn status(&mut self, key: &str, ready: &str, text: &str, answer: Option<u16>) -> usize {
+        let (namespace, name) = key.split_once('/').unwrap();
+        let path =
+            format!("/apis/groundlink.dev/v1alpha1/namespaces/{namespace}/monitoringobjects/{name}/status");
+        let body = json!([
+            { "op": "test", "path": "/metadata/generation", "value": 1 },
+            { "op": "add", "path": "/status", "value": {
+                "observedGeneration": 1,
+                "publishedDigest": digest(text.as_bytes()),
+                "conditions": [{ "type": "Ready", "status": ready, "observedGeneration": 1 }],
+            } },
+        ]);
+        self.exchange("hub", Method::PATCH, &path, &body, answer)
+    }
+
+    /// Renamed and acknowledged.
+    fn published(&mut self, key: &str, text: &str) {
+        self.renamed(key, text);
+        self.status(key, "True", text, Some(200));
+    }
+
+    fn list(&mut self, key: &str, text: &str) {
+        let at = self.exchange(
+            "hub",
+            Method::GET,
+            "/apis/groundlink.dev/v1alpha1/monitoringobjects",
+            &json!({}),
+            Some(200),
+        );
+        let (namespace, name) = key.split_once('/').unwrap();
+        let answer = json!({ "items": [{
+            "metadata": { "namespace": namespace, "name": name },
+            "status": { "publishedDigest": digest(text.as_bytes()) },
+        }] });
+        self.exchanges[at].response_body = Some(answer.to_string().into());
+    }
+
+    fn delivered(&mut self, satellite: &str, revision: &str, files: &[(&str, &str)]) -> usize {
+        let data: serde_json::Map<String, Value> = files
+            .iter()
+            .map(|(key, text)| (format!("{}.conf", key.replace('/', ".")), json!(text)))
+            .collect();
+        let body =
+            json!({ "metadata": { "annotations": { "groundlink.dev/revision": revision } }, "data": data });
+        let path = "/api/v1/namespaces/icinga/configmaps/groundlink";
+        self.exchange(satellite, Method::PUT, path, &body, Some(200))
+    }
+
+    fn findings(&self) -> Findings {
+        check(&History { files: self.files.clone(), exchanges: self.exchanges.clone(), directories_since: 0 })
+    }
+
+    fn broken(&self) -> Vec<(Rule, String)> {
+        self.findings().violations.into_iter().map(|v| (v.rule, v.subject)).collect()
+    }
+
+    fn assert_only(&self, rule: Rule, subject: &str) {
+        assert_eq!(self.broken(), [(rule, subject.to_owned())], "{:#?}", self.findings());
+    }
+}
+
+const WEB: &str = "team-a/web";
+
+#[test]
+fn the_promise_kept_is_not_reported() {
+    let mut story = Story::default();
+    let (one, two, linux) = (host("web", 1, &[]), host("web", 2, &["HostGroup!linux"]), group("linux"));
+    story.published(WEB, &one);
+    story.delivered("sat-a", "1.1", &[(WEB, &one)]);
+    story.published("team-b/linux", &linux);
+    story.published(WEB, &two);
+    story.delivered("sat-a", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
+    story.delivered("sat-b", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
+    // Repeated, taken back, and given again after a new acknowledgement.
+    story.delivered("sat-a", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
+    story.published(WEB, &one);
+    story.delivered("sat-a", "2.1", &[(WEB, &one), ("team-b/linux", &linux)]);
+    story.deleted(WEB);
+    story.delivered("sat-a", "2.2", &[("team-b/linux", &linux)]);
+    story.published(WEB, &one);
+    story.delivered("sat-a", "10.1", &[(WEB, &one), ("team-b/linux", &linux)]);
+    let findings = story.findings();
+    assert_eq!(findings.violations, []);
+    let figures = (findings.satellite_writes, findings.keys, findings.renames, findings.ready_writes);
+    assert_eq!((figures, findings.removals, findings.inconclusive), ((7, 12, 5, 5), 1, 0));
+}
+
+#[test]
+fn bytes_that_were_never_renamed() {
+    let mut story = Story::default();
+    story.published(WEB, &host("web", 1, &[]));
+    story.delivered("sat-a", "1.1", &[(WEB, &host("web", 2, &[]))]);
+    story.assert_only(Rule::DeliveredBeforeRename, WEB);
+}
+
+#[test]
+fn bytes_that_were_renamed_too_late_or_elsewhere() {
+    let mut story = Story::default();
+    let text = host("web", 1, &[]);
+    story.delivered("sat-a", "1.1", &[(WEB, &text)]);
+    story.published(WEB, &text);
+    story.assert_only(Rule::DeliveredBeforeRename, WEB);
+
+    let mut story = Story::default();
+    story.published("team-b/web", &text);
+    story.delivered("sat-a", "1.1", &[(WEB, &text)]);
+    story.assert_only(Rule::DeliveredBeforeRename, WEB);
+}
+
+#[test]
+fn a_key_that_is_no_objects() {
+    let mut story = Story::default();
+    story.delivered("sat-a", "1.1", &[("nonsense", "x")]);
+    story.assert_only(Rule::DeliveredBeforeRename, "nonsense.conf");
+}
+
+#[test]
+fn bytes_whose_ready_was_not_acknowledged_before() {
+    let text = host("web", 1, &[]);
+    let deliver = |story: &mut Story| {
+        story.delivered("sat-a", "1.1", &[(WEB, &text)]);
+    };
+    type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
+    let cases: [(&str, Step<'_>); 6] = [
+        ("no status", Box::new(|_| {})),
+        (
+            "Ready=False",
+            Box::new(|story| {
+                story.status(WEB, "False", &text, Some(200));
+            }),
+        ),
+        (
+            "refused",
+            Box::new(|story| {
+                story.status(WEB, "True", &text, Some(422));
+            }),
+        ),
+        (
+            "not answered",
+            Box::new(|story| {
+                story.status(WEB, "True", &text, None);
+            }),
+        ),
+        (
+            "an error",
+            Box::new(|story| {
+                story.status(WEB, "True", &text, Some(503));
+            }),
+        ),
+        (
+            "the answer never came",
+            Box::new(|story| {
+                let at = story.status(WEB, "True", &text, Some(200));
+                story.exchanges[at].action = Some(Action::DropAfterApply);
+            }),
+        ),
+    ];
+    for (what, step) in cases {
+        let mut story = Story::default();
+        story.renamed(WEB, &text);
+        step(&mut story);
+        deliver(&mut story);
+        assert_eq!(story.broken(), [(Rule::DeliveredBeforeAcknowledgement, WEB.to_owned())], "{what}");
+    }
+
+    // Answered while the delivery was on its way: too late.
+    let mut story = Story::default();
+    story.renamed(WEB, &text);
+    let at = story.status(WEB, "True", &text, Some(200));
+    deliver(&mut story);
+    story.exchanges[at].seq_end = Some(story.seq + 1);
+    story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
+}
+
+#[test]
+fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
+    let text = host("web", 1, &[]);
+    let mut story = Story::default();
+    story.renamed(WEB, &text);
+    story.status(WEB, "True", &text, None);
+    story.list(WEB, &text);
+    story.delivered("sat-a", "2.1", &[(WEB, &text)]);
+    assert_eq!((story.broken(), story.findings().recovered_keys), (vec![], 1));
+
+    // Not if it told another digest, nor if it was read before the write, nor if Ready was never written.
+    let mut story = Story::default();
+    story.renamed(WEB, &text);
+    story.list(WEB, &text);
+    story.status(WEB, "True", &text, None);
+    story.list(WEB, &host("web", 0, &[]));
+    story.delivered("sat-a", "2.1", &[(WEB, &text)]);
+    story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
+
+    let mut story = Story::default();
+    story.renamed(WEB, &text);
+    story.status(WEB, "False", &text, None);
+    story.list(WEB, &text);
+    story.delivered("sat-a", "2.1", &[(WEB, &text)]);
+    story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
+}
+
+#[test]
+fn a_restart_does_not_reset_what_was_acknowledged() {
+    let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
+    let mut story = Story::default();
+    story.published(WEB, &one);
+    story.delivered("sat-a", "1.1", &[(WEB, &one)]);
+    // The next process lists, and delivers to a satellite that joins, without a new status write.
+    story.list(WEB, &one);
+    story.delivered("sat-b", "2.1", &[(WEB, &one)]);
+    assert_eq!(story.broken(), []);
+    // A newer content is on the volume, not acknowledged: the older one may still be sent, the newer one not yet.
+    story.renamed(WEB, &two);
+    story.delivered("sat-c", "2.1", &[(WEB, &one)]);
+    assert_eq!(story.broken(), []);
+    story.delivered("sat-c", "2.2", &[(WEB, &two)]);
+    story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
+}
+
+#[test]
+fn a_revision_that_goes_back_or_stands_for_two_contents() {
+    let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
+    for (revision, bad) in
+        [("9.100", true), ("10.1", true), ("10.2", true), ("10.3", false), ("11.1", false), ("x", true)]
+    {
+        let mut story = Story::default();
+        story.published(WEB, &one);
+        story.delivered("sat-a", "10.2", &[(WEB, &one)]);
+        story.delivered("sat-b", "9.9", &[(WEB, &one)]);
+        story.published(WEB, &two);
+        story.delivered("sat-a", revision, &[(WEB, &two)]);
+        let broken = story.broken();
+        let expected = (Rule::RevisionWentBack, "sat-a".to_owned());
+        assert!(if bad { broken.contains(&expected) } else { broken.is_empty() }, "{revision}: {broken:?}");
+    }
+    // A write that the satellite refused went nowhere.
+    let mut story = Story::default();
+    story.published(WEB, &one);
+    story.delivered("sat-a", "10.2", &[(WEB, &one)]);
+    let at = story.delivered("sat-a", "9.1", &[(WEB, &one)]);
+    story.exchanges[at].status = Some(409);
+    assert_eq!(story.broken(), []);
+}
+
+#[test]
+fn an_older_content_that_comes_back() {
+    let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
+    let mut story = Story::default();
+    story.published(WEB, &one);
+    story.published(WEB, &two);
+    story.delivered("sat-a", "1.1", &[(WEB, &two)]);
+    story.delivered("sat-a", "1.2", &[(WEB, &one)]);
+    story.assert_only(Rule::ContentWentBack, WEB);
+
+    // Deleted everywhere, and delivered again without a new acknowledgement.
+    let mut story = Story::default();
+    story.published(WEB, &one);
+    story.delivered("sat-a", "1.1", &[(WEB, &one)]);
+    story.deleted(WEB);
+    story.delivered("sat-a", "1.2", &[]);
+    story.delivered("sat-a", "1.3", &[(WEB, &one)]);
+    story.assert_only(Rule::ContentWentBack, WEB);
+}
+
+#[test]
+fn a_file_that_is_written_in_place() {
+    for kind in [FileEventKind::CreatedInPlace, FileEventKind::ModifiedInPlace(None)] {
+        let mut story = Story::default();
+        story.published(WEB, &host("web", 1, &[]));
+        story.file(WEB, kind);
+        story.assert_only(Rule::WrittenInPlace, WEB);
+    }
+}
+
+#[test]
+fn ready_for_bytes_that_are_not_on_the_volume() {
+    let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
+    type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
+    let cases: [(&str, Step<'_>); 4] = [
+        ("before the rename", Box::new(|_| {})),
+        (
+            "other bytes",
+            Box::new(|story| {
+                story.renamed(WEB, &two);
+            }),
+        ),
+        (
+            "already replaced",
+            Box::new(|story| {
+                story.renamed(WEB, &one);
+                story.renamed(WEB, &two);
+            }),
+        ),
+        (
+            "already removed",
+            Box::new(|story| {
+                story.renamed(WEB, &one);
+                story.deleted(WEB);
+            }),
+        ),
+    ];
+    for (what, step) in cases {
+        let mut story = Story::default();
+        step(&mut story);
+        story.status(WEB, "True", &one, Some(200));
+        assert_eq!(story.broken(), [(Rule::ReadyWithoutFile, WEB.to_owned())], "{what}");
+    }
+
+    // Refused by the API server, because the generation moved on: nobody was told. Without an answer it may have been
+    // replaced meanwhile, but it must have been there.
+    let mut story = Story::default();
+    story.renamed(WEB, &one);
+    story.renamed(WEB, &two);
+    story.status(WEB, "True", &one, Some(422));
+    story.status(WEB, "True", &one, None);
+    assert_eq!(story.broken(), []);
+    story.status(WEB, "True", &host("web", 3, &[]), None);
+    story.assert_only(Rule::ReadyWithoutFile, WEB);
+}
+
+#[test]
+fn a_delivered_set_that_names_what_it_does_not_hold() {
+    let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
+    let mut story = Story::default();
+    story.published("team-b/linux", &linux);
+    story.published(WEB, &web);
+    story.delivered("sat-a", "1.1", &[(WEB, &web), ("team-b/linux", &linux)]);
+    assert_eq!(story.broken(), []);
+    story.delivered("sat-a", "1.2", &[(WEB, &web)]);
+    story.assert_only(Rule::DeliveredOpenSet, WEB);
+
+    // Nothing but the library's own names comes for free.
+    let mut story = Story::default();
+    let text = host("web", 1, &["CheckCommand!no-such"]);
+    story.published(WEB, &text);
+    assert_eq!(story.broken(), [(Rule::VolumeOpenSet, WEB.to_owned())]);
+}
+
+#[test]
+fn a_name_that_is_held_twice() {
+    let text = host("web", 1, &[]);
+    let mut story = Story::default();
+    story.published(WEB, &text);
+    story.deleted(WEB);
+    story.published("team-b/web", &text);
+    story.delivered("sat-a", "1.1", &[(WEB, &text), ("team-b/web", &text)]);
+    story.assert_only(Rule::DeliveredOpenSet, "team-b/web");
+}
+
+#[test]
+fn a_volume_that_is_open_for_an_instant() {
+    let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
+    let mut story = Story::default();
+    story.renamed(WEB, &web);
+    story.renamed("team-b/linux", &linux);
+    story.assert_only(Rule::VolumeOpenSet, WEB);
+
+    let mut story = Story::default();
+    story.renamed("team-b/linux", &linux);
+    story.renamed(WEB, &web);
+    story.deleted("team-b/linux");
+    story.deleted(WEB);
+    story.assert_only(Rule::VolumeOpenSet, WEB);
+
+    let mut story = Story::default();
+    story.renamed("team-b/linux", &linux);
+    story.renamed(WEB, &web);
+    story.deleted(WEB);
+    story.deleted("team-b/linux");
+    assert_eq!(story.broken(), []);
+}
+
+#[test]
+fn what_the_watch_could_not_read_excuses_one_content_and_no_more() {
+    let [one, two, three] = [1, 2, 3].map(|version| host("web", version, &[]));
+    let mut story = Story::default();
+    // The first rename was replaced before it could be read, so its event shows the second content.
+    story.renamed(WEB, &two).superseded = true;
+    story.renamed(WEB, &two);
+    story.status(WEB, "True", &one, None);
+    assert_eq!((story.broken(), story.findings().inconclusive), (vec![], 1));
+    story.status(WEB, "True", &three, None);
+    story.assert_only(Rule::ReadyWithoutFile, WEB);
+}

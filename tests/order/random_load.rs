@@ -1,0 +1,68 @@
+//! 300 random creates, changes and deletes against a hub and two satellites.
+
+use crate::load::Load;
+use crate::support::{Action, Fault, GENEROUS, Installation, VolumeWatch, eventually};
+use crate::witness::{History, check};
+use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+const OPERATIONS: usize = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_delivered_was_renamed_and_acknowledged_before() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let seed = seed("random load");
+    let installation = Installation::start(&["sat-a", "sat-b"]).await;
+    let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());
+    installation.recorder.before_each_request(watch.flusher());
+    let operator = installation.operator(GROUNDLINK).await;
+    let mut load = Load::new(seed);
+    load.prepare(&installation).await;
+    let directories = installation.recorder.sequence().now();
+    let started = Instant::now();
+    for operation in 0..OPERATIONS {
+        if operation == OPERATIONS / 2 {
+            installation.hub_proxy.set_fault(Some(unreliable_statuses(seed)));
+        }
+        load.step(&installation).await;
+        // Bursts, with a breath now and then.
+        if operation % 8 == 0 {
+            tokio::time::sleep(load.pause(0..60)).await;
+        }
+    }
+    let took = started.elapsed();
+    installation.hub_proxy.set_fault(None);
+    let settled = eventually(GENEROUS, "everything is as the model says", async || {
+        load.compare(&installation, &["sat-a", "sat-b"]).await
+    });
+    settled.await;
+    let [created, changed, deleted] = load.operations;
+    println!(
+        "random load: {created} creates, {changed} changes, {deleted} deletes in {took:.1?}; at the end {} resources, \
+         hub, volume and both satellites as the model says",
+        load.size().0
+    );
+    check(&History::take(&installation.recorder, &watch, directories)).assert_clean("random load");
+    drop(operator);
+}
+
+/// Some status writes are slow, some answers are lost after they were applied, some are refused for now.
+fn unreliable_statuses(seed: u64) -> Fault {
+    let rng = Mutex::new(StdRng::seed_from_u64(seed ^ 1));
+    Fault::new(move |head, _| {
+        if head.method != http::Method::PATCH || !head.uri.path().contains("/monitoringobjects/") {
+            return None;
+        }
+        let mut rng = rng.lock().unwrap();
+        match rng.random_range(0..100) {
+            0..25 => Some(Action::Delay(Duration::from_millis(rng.random_range(1..150)))),
+            25..29 => Some(Action::DropAfterApply),
+            29..32 => Some(Action::DropBefore),
+            32..35 => Some(Action::refuse(503, "ServiceUnavailable")),
+            _ => None,
+        }
+    })
+}
