@@ -152,8 +152,36 @@ fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
                 continue;
             }
             let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            objects.push(serde_json::from_value(item).with_context(|| format!("MonitoringObject {name:?}"))?);
+            let object: MonitoringObject =
+                serde_json::from_value(item.clone()).with_context(|| format!("MonitoringObject {name:?}"))?;
+            let known = serde_json::to_value(&object.spec)?;
+            if let Some(field) = unknown_field(&item["spec"], &known, "spec") {
+                bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
+            }
+            objects.push(object);
         }
     }
     Ok(objects)
+}
+
+/// The first field that was given and not understood: an API server would refuse it, and a typo must not go unseen. Empty
+/// values are left out when the object is written again, so their absence means nothing.
+fn unknown_field(given: &serde_json::Value, known: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value::{Array, Bool, Null, Object};
+    match (given, known) {
+        (Object(given), Object(known)) => given.iter().find_map(|(key, value)| match known.get(key) {
+            Some(understood) => unknown_field(value, understood, &format!("{path}.{key}")),
+            None => match value {
+                Null | Bool(false) => None,
+                Array(items) if items.is_empty() => None,
+                Object(fields) if fields.is_empty() => None,
+                _ => Some(format!("{path}.{key}")),
+            },
+        }),
+        (Array(given), Array(known)) => {
+            let pairs = given.iter().zip(known).enumerate();
+            pairs.into_iter().find_map(|(i, (given, known))| unknown_field(given, known, &format!("{path}[{i}]")))
+        }
+        _ => None,
+    }
 }
