@@ -180,7 +180,9 @@ fn unknown_field(given: &serde_json::Value, known: &serde_json::Value, path: &st
         }),
         (Array(given), Array(known)) => {
             let pairs = given.iter().zip(known).enumerate();
-            pairs.into_iter().find_map(|(i, (given, known))| unknown_field(given, known, &format!("{path}[{i}]")))
+            pairs
+                .into_iter()
+                .find_map(|(i, (given, known))| unknown_field(given, known, &format!("{path}[{i}]")))
         }
         _ => None,
     }

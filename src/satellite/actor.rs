@@ -3,9 +3,9 @@
 use super::apply::{Acked, Remote};
 use super::breaker::Breaker;
 use super::client::connect;
+use super::context::Context;
 use super::credential::sanitise;
 use super::problem::{Contact, Problem};
-use super::registry::Context;
 use super::report::{self, Report};
 use super::watermark::Held;
 use crate::api::condition::clean;

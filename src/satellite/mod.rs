@@ -6,6 +6,7 @@ mod actor;
 mod apply;
 mod breaker;
 mod client;
+mod context;
 mod credential;
 mod problem;
 mod registry;
@@ -13,5 +14,6 @@ mod report;
 mod watermark;
 
 pub use client::HostPolicy;
-pub use registry::{Context, run};
+pub use context::Context;
+pub use registry::run;
 pub use watermark::{Fleet, Held, sync_of};

@@ -1,45 +1,19 @@
 //! Which satellites there are: one actor for each SatelliteCluster of the operator's namespace.
 
 use super::actor::Actor;
-use super::client::HostPolicy;
-use super::watermark::Fleet;
+use super::context::Context;
 use crate::api::SatelliteCluster;
-use crate::http::Readiness;
-use crate::lease::Claim;
-use crate::metrics::Metrics;
-use crate::snapshot::Snapshot;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// What every actor needs.
-#[derive(Clone)]
-pub struct Context {
-    /// Client of the hub.
-    pub hub: Client,
-    /// The operator's namespace.
-    pub namespace: String,
-    /// Which addresses a satellite may have.
-    pub policy: HostPolicy,
-    /// The right to write.
-    pub claim: Claim,
-    /// The latest snapshot; nothing before the first.
-    pub snapshots: watch::Receiver<Option<Snapshot>>,
-    /// Where acknowledgements go.
-    pub fleet: Arc<watch::Sender<Fleet>>,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    /// What `/readyz` says.
-    pub readiness: Readiness,
-}
 
 struct Handle {
     uid: Option<String>,
