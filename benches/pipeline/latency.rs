@@ -16,9 +16,15 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for one object.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Whether an object counts: the first of a round opens connections and fills caches, for either side.
+fn counts(number: usize) -> bool {
+    number > 0
+}
+
 /// P1: create -> Ready, the next create as soon as the object before is Ready.
 pub async fn ready(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut samples = [Samples::default(), Samples::default()];
+    let count = plan.ready + 1;
     for round in 0..plan.rounds {
         for (side, samples) in SIDES.into_iter().zip(&mut samples) {
             crate::progress!("P1, round {}: {side:?}, {} objects", round + 1, plan.ready);
@@ -26,21 +32,23 @@ pub async fn ready(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::R
             let namespace = stage.namespace().await;
             let hub = &stage.installation.hub;
             let mut objects = observe::objects(hub, &namespace).await?;
-            for number in 0..plan.ready {
+            for number in 0..count {
                 let start = Instant::now();
                 load::create(hub, &namespace, Kind::Group, number).await?;
                 let name = load::name(number);
                 let what = format!("{name} is Ready");
                 let at = objects.until(DEADLINE, &what, |seen| seen.ready.get(&name).copied()).await?;
-                samples.push(at - start);
+                if counts(number) {
+                    samples.push(at - start);
+                }
             }
             if side == Side::Ours {
-                let deadline = patience(plan.ready);
-                let all = |seen: &observe::Objects| observe::last_of(&seen.synced, plan.ready);
+                let deadline = patience(count);
+                let all = |seen: &observe::Objects| observe::last_of(&seen.synced, count);
                 objects.until(deadline, "all are Synced", all).await?;
-                stage.verify(&namespace, plan.ready).await?;
+                stage.verify(&[&namespace], count).await?;
             }
-            stage.finish(running, &namespace, plan.ready, report).await?;
+            stage.finish(running, &namespace, count, report).await?;
         }
     }
     let [null, ours] = &samples;
@@ -49,7 +57,7 @@ pub async fn ready(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::R
         let metric = format!("P1  create -> Ready, one at a time, p{percent}");
         report.row(Row::new(metric, "ms", Some(null), ours).target(Target::Ratio(1.3)));
     }
-    report.details.push(json!({ "phase": "P1", "null": Samples::json(&null), "groundlink": ours.json() }));
+    report.details.push(json!({ "phase": "P1", "null": Samples::json(null), "groundlink": ours.json() }));
     Ok(())
 }
 
@@ -69,22 +77,25 @@ pub async fn delivered(stage: &Stage, plan: &Plan, report: &mut Report) -> anyho
     let namespace = stage.namespace().await;
     let hub = &stage.installation.hub;
     let mut objects = observe::objects(hub, &namespace).await?;
-    for number in 0..plan.delivered {
+    let count = plan.delivered + 1;
+    for number in 0..count {
         let start = Instant::now();
         load::create(hub, &namespace, Kind::Group, number).await?;
         let name = load::name(number);
         let at = objects.until(DEADLINE, "a status", |seen| seen.ready.get(&name).copied()).await?;
-        null.push(at - start);
+        if counts(number) {
+            null.push(at - start);
+        }
         tokio::time::sleep(PAUSE).await;
     }
     drop(objects);
-    stage.finish(running, &namespace, plan.delivered, report).await?;
+    stage.finish(running, &namespace, count, report).await?;
     let write = plain_write(stage, plan.delivered).await?;
 
     crate::progress!("P2: Groundlink, {} objects with a pause", plan.delivered);
-    let idle = one_by_one(stage, plan.delivered, PAUSE, report).await?;
+    let idle = one_by_one(stage, count, PAUSE, report).await?;
     crate::progress!("P2: Groundlink, {} objects without a pause", plan.back_to_back);
-    let hasty = one_by_one(stage, plan.back_to_back, Duration::ZERO, report).await?;
+    let hasty = one_by_one(stage, plan.back_to_back + 1, Duration::ZERO, report).await?;
 
     let floor = null.percentile(50.0) + write.percentile(50.0);
     let at = |samples: &Samples, percent| samples.percentile(percent);
@@ -133,17 +144,21 @@ async fn one_by_one(
         for pointer in &mut pointers {
             last = last.max(pointer.until(DEADLINE, &key, |files| files.get(&key).copied()).await?);
         }
-        way.delivered.push(last - start);
+        let ready = objects.until(DEADLINE, &name, |seen| seen.ready.get(&name).copied()).await?;
+        if counts(number) {
+            way.delivered.push(last - start);
+            way.ready.push(ready - start);
+        }
         if !pause.is_zero() {
             let synced = objects.until(DEADLINE, &name, |seen| seen.synced.get(&name).copied()).await?;
-            way.synced.push(synced - start);
+            if counts(number) {
+                way.synced.push(synced - start);
+            }
         }
-        let ready = objects.until(DEADLINE, &name, |seen| seen.ready.get(&name).copied()).await?;
-        way.ready.push(ready - start);
         tokio::time::sleep(pause).await;
     }
     objects.until(patience(count), "all are Synced", |seen| observe::last_of(&seen.synced, count)).await?;
-    stage.verify(&namespace, count).await?;
+    stage.verify(&[&namespace], count).await?;
     stage.finish(running, &namespace, count, report).await?;
     Ok(way)
 }

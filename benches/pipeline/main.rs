@@ -6,6 +6,7 @@
 //! make bench ARGS=--quick            the same phases with few objects: does it work?
 //! make bench ARGS="--only P1,P3"     some of it
 //! make bench ARGS="--volume /mnt"    with the volume on that file system
+//! make bench ARGS="--only P9 --resident 100000"   memory at the size of the target, in place of an extrapolation
 //! ```
 //! Every phase ends with a check that nothing was lost; only such a check (or a phase that does not come to an end) makes the
 //! exit code 1. A slow run is a slow run. All results are in `target/bench/pipeline.json` as well.
@@ -63,6 +64,12 @@ async fn main() -> ExitCode {
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
             report.failures.push(text.to_owned());
         }
+    }
+    if observe::resumed() > 0 {
+        report.notes.push(format!(
+            "{} watches of the benchmark were closed by a server short of time and taken up again: some times are late",
+            observe::resumed()
+        ));
     }
     report.print(&plan);
     if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,4 +1,5 @@
-//! P9: resident memory with many objects, and after a relist.
+//! P9: resident memory with many objects: of the process that published them, of one that finds them at its start, and after
+//! a relist. The last two are taken at two sizes, so that what is fixed can be told from what grows.
 
 use crate::load::{self, Kind};
 use crate::machine::{Memory, cpu_seconds, memory};
@@ -6,114 +7,171 @@ use crate::observe::{self, last_of};
 use crate::plan::{Plan, patience};
 use crate::report::{Report, Row, Target};
 use crate::requests::Requests;
-use crate::stage::{Running, Side, Stage};
-use crate::support::Operator;
-use anyhow::{Context as _, bail, ensure};
-use serde_json::json;
+use crate::stage::Stage;
+use crate::support::{Operator, eventually};
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Number of objects that the target is about.
-const TARGET_OBJECTS: f64 = 100_000.0;
-/// The objects are created in so many parts, to see whether the memory grows in proportion.
-const PARTS: usize = 4;
+/// Number of objects that the targets are about.
+const TARGET_OBJECTS: usize = 100_000;
+/// The objects of one namespace are created in so many parts, with a line of progress each.
+const PARTS: usize = 2;
 /// Longest wait for the operator to list again after the server came back.
-const RELIST: Duration = Duration::from_secs(90);
+const RELIST: Duration = Duration::from_secs(120);
+
+/// Memory at half of the objects and at all of them.
+struct Sizes {
+    half: Memory,
+    all: Memory,
+}
+
+/// What a process that starts with objects needs.
+struct Found {
+    start: f64,
+    found: Memory,
+    relisted: Memory,
+    /// LISTs and status writes after the server came back.
+    lists: u64,
+    writes: u64,
+}
 
 /// Resident memory at `plan.resident` objects without a satellite.
 pub async fn resident(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
-    let count = plan.resident;
-    let running = stage.run(Side::Ours).await?;
-    let operator = running.ours().context("Groundlink runs")?;
-    let namespace = stage.namespace().await;
-    let hub = stage.installation.hub.clone();
-    let mut objects = observe::objects(&hub, &namespace).await?;
-    let empty = settled(operator).await;
+    let (count, half) = (plan.resident, plan.resident / 2);
+    let namespaces = [stage.namespace().await, stage.namespace().await];
+    let [first, second] = namespaces.each_ref().map(String::as_str);
+    let operator = stage.operator().await;
+    let empty = settled(&operator).await;
     crate::progress!("P9: {:.1} MiB resident without objects", empty.resident);
-    let mut growth = vec![json!({ "objects": 0, "memory": empty })];
     let cpu = cpu_seconds(operator.pid());
-    for part in 0..PARTS {
-        let (from, to) = (part * count / PARTS, (part + 1) * count / PARTS);
-        let start = Instant::now();
-        load::burst(&hub, &namespace, Kind::Host, from..to).await?;
-        let wait = patience(to - from);
-        objects.until(wait, "all have a status", |seen| last_of(&seen.ready, to)).await?;
-        let now = settled(operator).await;
-        let rate = (to - from) as f64 / start.elapsed().as_secs_f64();
-        crate::progress!("P9: {to} of {count} published, {rate:.0}/s, {:.1} MiB resident", now.resident);
-        growth.push(json!({ "objects": to, "memory": now }));
-    }
-    let cpu = cpu_seconds(operator.pid()) - cpu;
-    drop(objects);
-    stage.verify(&namespace, count).await?;
-    let full = settled(operator).await;
+    let at_half = publish(stage, &operator, first, 0..half).await?;
+    let at_all = publish(stage, &operator, second, half..count).await?;
+    let cpu = (cpu_seconds(operator.pid()) - cpu) * 1_000.0 / count as f64;
+    let published = Sizes { half: at_half, all: at_all };
+    stage.verify(&namespaces, count).await?;
+    stage.terminate(&operator, report).await;
 
-    crate::progress!("P9: restarting the hub's API server");
-    let server = stage.installation.plane.server("hub");
-    server.restart().await;
-    let (lists, ready) = relisted(stage, operator).await?;
-    let after = settled(operator).await;
-    let requests = Requests::of(&server.client().await).await?;
-    let rewritten = requests.count("PATCH monitoringobjects/status");
-    stage.verify(&namespace, count).await.context("after the relist")?;
+    let all = found(stage, &namespaces, count, Some((second, half)), report).await?;
+    let rest = found(stage, &namespaces[..1], half, None, report).await?;
 
     let files = stage.installation.files();
-    let average = files.values().map(String::len).sum::<usize>() as f64 / count as f64;
+    let average = files.values().map(String::len).sum::<usize>() as f64 / files.len() as f64;
     report.notes.push(format!("P9: a file has {average:.0} bytes on average; no satellite is joined"));
-    if lists == 0 {
-        report.notes.push("P9: the operator resumed its watch and did not list again".into());
+    if all.lists == 0 || rest.lists == 0 {
+        report
+            .notes
+            .push("P9: the operator resumed its watch and did not list again: no relist was measured".into());
     }
-    if !ready {
-        report.notes.push(format!("P9: /readyz still says not ready {RELIST:?} after the server came back"));
-    }
-    let row = |what: &str, memory: Memory, limit: f64, report: &mut Report| {
-        report.row(Row::new(format!("P9  resident, {count} objects{what}"), "MiB", None, memory.resident));
-        report.row(Row::new(format!("P9  peak so far, {count} objects{what}"), "MiB", None, memory.peak));
-        let each = (memory.resident - empty.resident) * 1024.0 * 1024.0 / count as f64;
-        report.row(Row::new(format!("P9  bytes per object{what}"), "B", None, each));
-        let all = empty.resident + each * TARGET_OBJECTS / 1024.0 / 1024.0;
-        let metric = format!("P9  EXTRAPOLATED to 100000 objects{what}");
-        report.row(Row::new(metric, "MiB", None, all).target(Target::Value(limit)));
-    };
     report.row(Row::new("P9  resident, no objects", "MiB", None, empty.resident));
-    row("", full, 96.0, report);
-    row(", after a relist", after, 128.0, report);
-    report.row(Row::new("P9  statuses rewritten after a relist", "requests", None, rewritten as f64));
-    let each = cpu * 1_000.0 / count as f64;
-    report.row(Row::new(
-        format!("P9  operator's CPU per object, create to Ready, {count}"),
-        "ms",
-        None,
-        each,
-    ));
+    rows("of the process that published them", 96.0, count, &published, report);
+    let sizes = Sizes { half: rest.found, all: all.found };
+    rows("of a process that found them", 96.0, count, &sizes, report);
+    let sizes = Sizes { half: rest.relisted, all: all.relisted };
+    rows("after a relist", 128.0, count, &sizes, report);
+    report.row(Row::new(format!("P9  start -> ready, {count}"), "s", None, all.start));
+    let rewritten = (all.writes + rest.writes) as f64;
+    report.row(Row::new("P9  statuses rewritten after a relist", "requests", None, rewritten));
+    report.row(Row::new(format!("P9  operator's CPU per object, create to Ready, {count}"), "ms", None, cpu));
+    let json = |found: &Found| -> Value {
+        json!({ "start": found.start, "found": found.found, "relisted": found.relisted, "lists": found.lists })
+    };
     report.details.push(json!({
-        "phase": "P9", "objects": count, "file_bytes": average, "growth": growth, "after_relist": after,
-        "lists": lists, "ready_after_relist": ready, "cpu_seconds": cpu,
+        "phase": "P9", "objects": count, "file_bytes": average, "empty": empty, "cpu_ms": cpu,
+        "published": [published.half, published.all], "half": json(&rest), "all": json(&all),
     }));
-    // The servers go with the stage: nothing is deleted.
-    if let Running::Ours(operator) = &running {
-        stage.end(operator, report).await;
-    }
     Ok(())
 }
 
-/// Waits until the operator has listed MonitoringObjects again and says that it is ready. The restarted server counts from
-/// zero, so its counts are the operator's.
-async fn relisted(stage: &Stage, operator: &Operator) -> anyhow::Result<(u64, bool)> {
+fn rows(who: &str, limit: f64, count: usize, sizes: &Sizes, report: &mut Report) {
+    let target = Target::Value(limit);
+    let row = Row::new(format!("P9  resident {who}, {count}"), "MiB", None, sizes.all.resident);
+    report.row(if count >= TARGET_OBJECTS { row.target(target) } else { row });
+    report.row(Row::new(format!("P9  peak {who}, {count}"), "MiB", None, sizes.all.peak));
+    let each = (sizes.all.resident - sizes.half.resident) / (count - count / 2) as f64;
+    report.row(Row::new(format!("P9  bytes per further object {who}"), "B", None, each * 1024.0 * 1024.0));
+    if count < TARGET_OBJECTS {
+        let expected = sizes.all.resident + each * (TARGET_OBJECTS - count) as f64;
+        let metric = format!("P9  EXTRAPOLATED to {TARGET_OBJECTS} {who}");
+        report.row(Row::new(metric, "MiB", None, expected).target(target));
+    }
+}
+
+/// Creates objects, and waits until all are Ready and the memory has settled.
+async fn publish(
+    stage: &Stage,
+    operator: &Operator,
+    namespace: &str,
+    numbers: std::ops::Range<usize>,
+) -> anyhow::Result<Memory> {
+    let hub = &stage.installation.hub;
+    let mut objects = observe::objects(hub, namespace).await?;
+    let count = numbers.len();
+    for part in 0..PARTS {
+        let (from, to) = (part * count / PARTS, (part + 1) * count / PARTS);
+        let start = Instant::now();
+        load::burst(hub, namespace, Kind::Host, numbers.start + from..numbers.start + to).await?;
+        let ready = |seen: &observe::Objects| last_of(&seen.ready, to);
+        objects.until(patience(to - from), "all have a status", ready).await?;
+        let rate = (to - from) as f64 / start.elapsed().as_secs_f64();
+        let now = memory(operator.pid()).resident;
+        crate::progress!("P9: {} published, {rate:.0}/s, {now:.1} MiB resident", numbers.start + to);
+    }
+    Ok(settled(operator).await)
+}
+
+/// Starts a process that finds `count` objects, restarts the API server under it, and deletes the objects of one namespace
+/// before it ends.
+async fn found(
+    stage: &Stage,
+    namespaces: &[String],
+    count: usize,
+    leaving: Option<(&str, usize)>,
+    report: &mut Report,
+) -> anyhow::Result<Found> {
+    crate::progress!("P9: a new process finds {count} objects");
+    let begin = Instant::now();
+    let operator = stage.operator().await;
+    let start = begin.elapsed().as_secs_f64();
+    let found = settled(&operator).await;
+    crate::progress!("P9: {:.1} MiB resident; restarting the API server", found.resident);
+    let server = stage.installation.plane.server("hub");
+    server.restart().await;
+    let lists = relisted(stage, &operator, report).await?;
+    let relisted = settled(&operator).await;
+    crate::progress!("P9: {:.1} MiB resident after a relist", relisted.resident);
+    let writes = Requests::of(&server.client().await).await?.count("PATCH monitoringobjects/status");
+    stage.verify(namespaces, count).await.context("after the relist")?;
+    if let Some((namespace, remaining)) = leaving {
+        load::delete_all(&stage.installation.hub, namespace, count).await?;
+        eventually(patience(count), "the files of what was deleted are gone", async || {
+            let files = stage.installation.files().len();
+            if files == remaining { Ok(()) } else { Err(format!("{files} files")) }
+        })
+        .await;
+    }
+    // What it logs about a server that went away is no news.
+    stage.terminate(&operator, report).await;
+    Ok(Found { start, found, relisted, lists, writes })
+}
+
+/// Waits until the operator has listed MonitoringObjects again and is ready. The restarted server counts from zero, so the
+/// count is the operator's.
+async fn relisted(stage: &Stage, operator: &Operator, report: &mut Report) -> anyhow::Result<u64> {
     let deadline = Instant::now() + RELIST;
     let client = stage.installation.plane.server("hub").client().await;
     loop {
         ensure!(operator.exit_status().is_none(), "the operator ended when the API server went away");
-        let requests = Requests::of(&client).await?;
-        let (lists, watches) =
-            (requests.count("LIST monitoringobjects"), requests.count("WATCH monitoringobjects"));
-        let ready = operator.get("/readyz").await.0 == 200;
-        // A watch is counted when it ends; until then only being ready tells that it is there.
-        if (lists > 0 && ready) || Instant::now() > deadline {
-            crate::progress!("P9: {lists} LIST requests, {watches} ended watches, ready: {ready}");
-            return Ok((lists, ready));
+        let lists = Requests::of(&client).await?.count("LIST monitoringobjects");
+        let (code, why) = operator.get("/readyz").await;
+        if lists > 0 && code == 200 {
+            return Ok(lists);
         }
-        if !ready && lists == 0 && Instant::now() > deadline {
-            bail!("the operator does not come back within {RELIST:?}");
+        if Instant::now() > deadline {
+            if code != 200 {
+                report.notes.push(format!("P9: not ready {RELIST:?} after the server came back: {why}"));
+            }
+            return Ok(lists);
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

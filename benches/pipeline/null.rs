@@ -1,8 +1,7 @@
 //! The null operator: watches, and answers each create with one status write. No file, no satellite, nothing else: the floor
 //! under every operator that reports in a status.
 
-use crate::observe::{Seen, open};
-use futures::StreamExt;
+use crate::observe::{Seen, follow};
 use groundlink::api::MonitoringObjectStatus;
 use groundlink::identity::{Digest, ObjectKey};
 use groundlink::status::{Facts, Recorded, State, Sync, compose};
@@ -29,13 +28,12 @@ impl NullOperator {
     /// own, so that the server does the same work to know and admit it.
     pub async fn start(client: Client) -> anyhow::Result<Self> {
         let path = "/apis/groundlink.dev/v1alpha1/monitoringobjects";
-        let events = open::<Seen>(&client, path, "", "application/json").await?;
+        let mut events = follow::<Seen>(&client, path, "", "application/json").await?;
         let failed = Arc::new(AtomicUsize::new(0));
         let counter = failed.clone();
         let task = tokio::spawn(async move {
-            let mut events = std::pin::pin!(events);
             let room = Arc::new(Semaphore::new(IN_FLIGHT));
-            while let Some(Ok(event)) = events.next().await {
+            while let Some((_, event)) = events.recv().await {
                 let WatchEvent::Added(object) = event else { continue };
                 let Ok(permit) = room.clone().acquire_owned().await else { return };
                 let (client, counter) = (client.clone(), counter.clone());

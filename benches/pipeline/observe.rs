@@ -8,14 +8,13 @@ use kube::core::WatchEvent;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 
 /// A watch, and what was seen by it. Dropping it ends the watch.
 pub struct Observer<S> {
     seen: watch::Receiver<S>,
-    task: JoinHandle<()>,
 }
 
 #[derive(Deserialize)]
@@ -29,19 +28,83 @@ struct ListMetadata {
     resource_version: String,
 }
 
-/// Opens a watch on everything after this moment.
-pub async fn open<T: Clone + DeserializeOwned>(
+/// What a watch needs of an object to go on after it.
+pub trait Versioned {
+    /// `metadata.resourceVersion`
+    fn version(&self) -> &str;
+}
+
+/// How often a watch was taken up again, in the whole run.
+static RESUMED: AtomicUsize = AtomicUsize::new(0);
+
+/// How often a watch was closed and taken up again, in the whole run.
+pub fn resumed() -> usize {
+    RESUMED.load(Ordering::Relaxed)
+}
+
+/// An event, and when it arrived.
+pub type Arrived<T> = (Instant, WatchEvent<T>);
+
+/// Watches everything after this moment, until the receiver is dropped. A server that is short of time closes watches; they
+/// are taken up again where they ended, and it is said so, because what arrives then arrives late.
+pub async fn follow<T>(
     client: &Client,
     path: &str,
     selector: &str,
-    accept: &str,
-) -> anyhow::Result<impl futures::Stream<Item = kube::Result<WatchEvent<T>>> + use<T>> {
+    accept: &'static str,
+) -> anyhow::Result<mpsc::UnboundedReceiver<Arrived<T>>>
+where
+    T: Clone + DeserializeOwned + Versioned + Send + 'static,
+{
     let list = Request::get(format!("{path}?limit=1{selector}")).body(Vec::new())?;
     let list: List = client.request(list).await.context("list")?;
-    let version = list.metadata.resource_version;
-    let uri = format!("{path}?watch=1&timeoutSeconds=7200&resourceVersion={version}{selector}");
-    let request = Request::get(uri).header(http::header::ACCEPT, accept).body(Vec::new())?;
-    Ok(client.request_events::<T>(request).await.context("watch")?)
+    let mut version = list.metadata.resource_version;
+    let uri = format!("{path}?watch=1&timeoutSeconds=7200{selector}&resourceVersion=");
+    let client = client.clone();
+    let open = async move |version: &str| {
+        let request = Request::get(format!("{uri}{version}")).header(http::header::ACCEPT, accept);
+        Ok::<_, anyhow::Error>(client.request_events::<T>(request.body(Vec::new())?).await?)
+    };
+    let mut events = open(&version).await.context("watch")?.boxed();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let path = path.to_owned();
+    tokio::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                () = sender.closed() => return,
+                event = events.next() => event,
+            };
+            match event {
+                Some(Ok(WatchEvent::Error(status))) => {
+                    // The server does not know where it ended any more: whoever waits for it is told by the closed channel.
+                    crate::progress!("the watch of {path} cannot go on: {}", status.message);
+                    return;
+                }
+                Some(Ok(event)) => {
+                    if let WatchEvent::Added(object) | WatchEvent::Modified(object) = &event {
+                        version = object.version().to_owned();
+                    }
+                    // A receiver that is gone is noticed above.
+                    let _ = sender.send((Instant::now(), event));
+                }
+                other => {
+                    let why = other
+                        .and_then(Result::err)
+                        .map_or_else(|| "closed".into(), |error| error.to_string());
+                    crate::progress!(
+                        "the watch of {path} ended ({why}) and goes on; times that follow are late"
+                    );
+                    RESUMED.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    match open(&version).await {
+                        Ok(next) => events = next.boxed(),
+                        Err(error) => crate::progress!("the watch of {path}: {error:#}"),
+                    }
+                }
+            }
+        }
+    });
+    Ok(receiver)
 }
 
 impl<S: Default + Send + Sync + 'static> Observer<S> {
@@ -49,26 +112,32 @@ impl<S: Default + Send + Sync + 'static> Observer<S> {
         client: &Client,
         path: &str,
         selector: &str,
-        accept: &str,
+        accept: &'static str,
         fold: F,
     ) -> anyhow::Result<Self>
     where
-        T: Clone + DeserializeOwned + Send + 'static,
+        T: Clone + DeserializeOwned + Versioned + Send + 'static,
         F: Fn(&mut S, T, Instant) + Send + 'static,
     {
-        let events = open::<T>(client, path, selector, accept).await?;
+        let mut events = follow::<T>(client, path, selector, accept).await?;
         let (sender, seen) = watch::channel(S::default());
-        let task = tokio::spawn(async move {
-            let mut events = std::pin::pin!(events);
-            // A watch that ends drops the sender, and whoever waits is told.
-            while let Some(Ok(event)) = events.next().await {
-                if let WatchEvent::Added(object) | WatchEvent::Modified(object) = event {
-                    let now = Instant::now();
-                    sender.send_modify(|seen| fold(seen, object, now));
+        tokio::spawn(async move {
+            loop {
+                // A watch that ends for good drops the sender, and whoever waits is told.
+                let event = tokio::select! {
+                    () = sender.closed() => return,
+                    event = events.recv() => event,
+                };
+                match event {
+                    None => return,
+                    Some((at, WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
+                        sender.send_modify(|seen| fold(seen, object, at));
+                    }
+                    Some(_) => {}
                 }
             }
         });
-        Ok(Self { seen, task })
+        Ok(Self { seen })
     }
 
     /// Waits until `done` returns something of what was seen.
@@ -83,12 +152,6 @@ impl<S: Default + Send + Sync + 'static> Observer<S> {
             Ok(Err(_)) => bail!("the watch ended while waiting: {what}"),
             Err(_) => bail!("not within {deadline:?}: {what}"),
         }
-    }
-}
-
-impl<S> Drop for Observer<S> {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -125,6 +188,14 @@ pub struct SeenMetadata {
     pub uid: String,
     /// Generation.
     pub generation: i64,
+    #[serde(rename = "resourceVersion")]
+    version: String,
+}
+
+impl Versioned for Seen {
+    fn version(&self) -> &str {
+        &self.metadata.version
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -159,8 +230,15 @@ const SELECTOR: &str = "&fieldSelector=metadata.name%3Dgroundlink";
 
 #[derive(Clone, Deserialize)]
 struct Pointer {
+    metadata: Annotated,
     #[serde(default)]
     data: BTreeMap<String, String>,
+}
+
+impl Versioned for Pointer {
+    fn version(&self) -> &str {
+        &self.metadata.version
+    }
 }
 
 /// Watches a satellite's pointer: when it first held each file.
@@ -178,8 +256,16 @@ struct Labelled {
     metadata: Annotated,
 }
 
+impl Versioned for Labelled {
+    fn version(&self) -> &str {
+        &self.metadata.version
+    }
+}
+
 #[derive(Clone, Deserialize)]
 struct Annotated {
+    #[serde(rename = "resourceVersion")]
+    version: String,
     #[serde(default)]
     annotations: HashMap<String, String>,
 }

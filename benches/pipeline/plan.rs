@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const USAGE: &str = "usage: pipeline [--quick] [--only P1,P2,P3,P8,P9,P11] [--volume DIR]";
+const USAGE: &str = "usage: pipeline [--quick] [--only P1,P2,P3,P8,P9,P11] [--volume DIR] [--resident N]";
 const METRICS: [&str; 6] = ["P1", "P2", "P3", "P8", "P9", "P11"];
 
 /// Sizes of one run.
@@ -60,6 +60,10 @@ impl Plan {
                     if let Some(unknown) = plan.only.iter().find(|name| !METRICS.contains(&name.as_str())) {
                         return Err(format!("{unknown} is not measured here\n{USAGE}"));
                     }
+                }
+                "--resident" => {
+                    let number = arguments.next().and_then(|text| text.parse().ok());
+                    plan.resident = number.filter(|number| *number >= 4).ok_or(USAGE)?;
                 }
                 "--volume" => plan.volume = Some(arguments.next().ok_or(USAGE)?.into()),
                 other => return Err(format!("{other}?\n{USAGE}")),

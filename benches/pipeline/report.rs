@@ -93,6 +93,12 @@ impl Row {
         self
     }
 
+    /// Number of the target, which orders the table.
+    fn place(&self) -> u32 {
+        let digits: String = self.metric.chars().skip(1).take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or_default()
+    }
+
     fn cells(&self) -> [String; 6] {
         let number = |value: Option<f64>| value.map_or_else(|| "-".into(), short);
         let target = match self.target {
@@ -154,7 +160,9 @@ impl Report {
         println!();
         let titles = ["metric", "null operator", "groundlink", "ratio", "target", "verdict"];
         let mut lines = vec![titles.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_by_key(|row| row.place());
+        lines.extend(rows.into_iter().map(Row::cells));
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..titles.len()).map(width).collect();
         for (number, line) in lines.iter().enumerate() {

@@ -92,6 +92,8 @@ impl Stage {
     pub async fn namespace(&self) -> String {
         let name = format!("b{}", load::nonce());
         self.installation.namespace(&name).await;
+        // A namespace that the server's own caches do not know yet makes its first creates wait.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         name
     }
 
@@ -104,12 +106,15 @@ impl Stage {
                 let kubeconfig = server.service_account_kubeconfig(OPERATOR, OPERATOR).await;
                 Ok(Running::Null(NullOperator::start(client_of(&kubeconfig).await).await?))
             }
-            Side::Ours => {
-                let operator = self.installation.operator_builder(&self.program).await.spawn();
-                self.working(&operator).await;
-                Ok(Running::Ours(operator))
-            }
+            Side::Ours => Ok(Running::Ours(self.operator().await)),
         }
+    }
+
+    /// Starts Groundlink and waits until it can work at once.
+    pub async fn operator(&self) -> Operator {
+        let operator = self.installation.operator_builder(&self.program).await.spawn();
+        self.working(&operator).await;
+        operator
     }
 
     /// Waits until Groundlink is ready and every satellite has acknowledged its first snapshot.
@@ -130,22 +135,25 @@ impl Stage {
 
     /// Nothing was lost, and nothing was said that is not so: the volume holds exactly these objects, every status names
     /// the digest of its file, and every satellite holds what the volume holds.
-    pub async fn verify(&self, namespace: &str, count: usize) -> anyhow::Result<()> {
+    pub async fn verify(&self, namespaces: &[impl AsRef<str>], count: usize) -> anyhow::Result<()> {
         let files = self.installation.files();
         ensure!(files.len() == count, "{count} objects, and {} files on the volume", files.len());
         let mut objects: Vec<MonitoringObject> = Vec::new();
-        let mut parameters = ListParams::default().limit(500);
-        loop {
-            let page = self.installation.objects(namespace).list(&parameters).await?;
-            parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            objects.extend(page.items);
-            if parameters.continue_token.is_none() {
-                break;
+        for namespace in namespaces {
+            let mut parameters = ListParams::default().limit(500);
+            loop {
+                let page = self.installation.objects(namespace.as_ref()).list(&parameters).await?;
+                parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+                objects.extend(page.items);
+                if parameters.continue_token.is_none() {
+                    break;
+                }
             }
         }
         ensure!(objects.len() == count, "{count} objects were created, and the server has {}", objects.len());
         for object in &objects {
             let name = object.metadata.name.as_deref().unwrap_or_default();
+            let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
             let file = files.get(&format!("{namespace}.{name}.conf"));
             let said = object.status.as_ref().and_then(|status| status.published_digest.as_deref());
             let held = file.map(|text| digest(text.as_bytes()));
@@ -193,18 +201,25 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends Groundlink as a rollout does, and notes what it complained about.
-    pub async fn end(&self, operator: &Operator, report: &mut Report) {
+    /// Ends Groundlink as a rollout does.
+    pub async fn terminate(&self, operator: &Operator, report: &mut Report) {
         let status = operator.terminate(Duration::from_secs(20)).await;
         if !status.success() {
             report.failures.push(format!("the operator ended with {status}"));
         }
+    }
+
+    /// Ends Groundlink, and notes what it complained about.
+    pub async fn end(&self, operator: &Operator, report: &mut Report) {
+        self.terminate(operator, report).await;
         let mut complaints: BTreeMap<String, usize> = BTreeMap::new();
         for line in operator.log_text().lines() {
             let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
             if line["level"] == "WARN" || line["level"] == "ERROR" {
                 let text = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
-                *complaints.entry(format!("{} {}", text("message"), text("why"))).or_default() += 1;
+                let complaint: String =
+                    format!("{} {}", text("message"), text("why")).chars().take(200).collect();
+                *complaints.entry(complaint).or_default() += 1;
             }
         }
         report

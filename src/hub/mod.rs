@@ -348,9 +348,11 @@ impl Hub {
         {
             match entry.remove() {
                 Retry::Commit(key) => {
+                    self.recommits.remove(&key);
                     self.dirty.insert(key);
                 }
                 Retry::Status { key, uid, generation, published } => {
+                    self.rewrites.remove(&key);
                     self.rewrite(key, &uid, generation, published)
                 }
             }

@@ -36,6 +36,8 @@ const VERIFY_EVERY: Duration = Duration::from_secs(30);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest wait for the hub's API server.
 const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a process that is not the leader looks whether it has become one.
+const FOLLOW: Duration = Duration::from_millis(100);
 /// A pass that took some time is followed by this many times of rest, so that a burst costs a satellite's API server (which
 /// takes the whole set each time in layout Single) a share of its time and not all of it.
 const REST: u32 = 3;
@@ -157,6 +159,9 @@ impl Actor {
     }
 
     async fn step(&mut self) -> Next {
+        if !self.context.claim.is_current() {
+            return Next::Wait(FOLLOW);
+        }
         let object = self.config.borrow().clone();
         self.report.suspended = object.spec.suspend;
         if object.metadata.deletion_timestamp.is_some() {
@@ -223,27 +228,26 @@ impl Actor {
         }
         let Some(remote) = self.remote.as_mut() else { return Ok(()) };
         let snapshot = self.snapshots.borrow_and_update().clone();
+        let snapshot = snapshot.map(|snapshot| {
+            let view = view(&snapshot, &acceptance(object));
+            self.report.desired = Some((snapshot.revision(), view.digest));
+            self.report.left_out = view.left_out.len();
+            self.report.left_out_example = view.left_out.first().map(ToString::to_string);
+            self.report.stats =
+                Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards: 0 });
+            (snapshot, view)
+        });
         if self.breaker.state() == BreakerState::Open {
             let probe = tokio::time::timeout(PROBE_TIMEOUT, remote.read()).await;
-            probe.unwrap_or_else(|_| {
-                Err(Problem::silent(
-                    Reason::Unreachable,
-                    format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs()),
-                ))
-            })?;
+            let silent = format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs());
+            probe.unwrap_or_else(|_| Err(Problem::silent(Reason::Unreachable, silent)))?;
             self.breaker.answered();
         }
-        let Some(snapshot) = snapshot else {
+        let Some((snapshot, view)) = snapshot else {
             remote.read().await?;
             self.breaker.answered();
             return Ok(());
         };
-        let view = view(&snapshot, &acceptance(object));
-        self.report.desired = Some((snapshot.revision(), view.digest));
-        self.report.left_out = view.left_out.len();
-        self.report.left_out_example = view.left_out.first().map(ToString::to_string);
-        self.report.stats =
-            Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards: 0 });
         if self.last == Some((snapshot.revision(), view.digest)) {
             // Nothing new: look whether someone changed it.
             remote.read().await?;

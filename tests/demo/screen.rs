@@ -57,6 +57,11 @@ impl Screen {
         }
     }
 
+    /// Words of a program, wrapped.
+    pub fn quote(&self, text: &str) {
+        wrap(text, WIDTH - 4).iter().for_each(|line| println!("    {line}"));
+    }
+
     /// One line of a difference.
     pub fn difference(&self, line: &str) {
         let code = if line.starts_with('+') { "32" } else { "31" };
@@ -72,7 +77,7 @@ impl Screen {
     pub fn verdict(&self, outcome: &Outcome, observed: &str) {
         let mark = self.mark(outcome);
         for (i, line) in wrap(observed, WIDTH - 11).into_iter().enumerate() {
-            println!("{} {line}", if i == 0 { format!("\n  {mark}") } else { " ".repeat(9) });
+            println!("{} {line}", if i == 0 { format!("\n  {mark}") } else { " ".repeat(8) });
         }
     }
 
@@ -109,9 +114,9 @@ impl Screen {
 
     /// The claims at the end.
     pub fn claims(&self, claims: &[Claim]) {
-        const CLAIM: usize = 44;
-        let rest = WIDTH - CLAIM - 15;
-        println!("  {:>2}  {:<CLAIM$} {:<6}  observed", "", "claim", "");
+        const CLAIM: usize = 42;
+        let rest = WIDTH - CLAIM - 16;
+        println!("  {:>2}  {:<CLAIM$}  {:<6}  observed", "", "claim", "");
         for (number, claim) in claims.iter().enumerate() {
             let (left, right) = (wrap(claim.text, CLAIM), wrap(&claim.observed, rest));
             for i in 0..left.len().max(right.len()) {
@@ -120,7 +125,8 @@ impl Screen {
                     0 => ((number + 1).to_string(), self.mark(&claim.outcome)),
                     _ => (String::new(), " ".repeat(6)),
                 };
-                println!("  {number:>2}  {:<CLAIM$} {mark}  {}", cell(&left), cell(&right));
+                let line = format!("  {number:>2}  {:<CLAIM$}  {mark}  {}", cell(&left), cell(&right));
+                println!("{}", line.trim_end());
             }
         }
     }

@@ -65,8 +65,7 @@ impl Stage {
                 Installation::start(&names).await
             })
             .await;
-        let watch =
-            VolumeWatch::start_with_staging(installation.volume(), installation.recorder.sequence());
+        let watch = VolumeWatch::start_with_staging(installation.volume(), installation.recorder.sequence());
         installation.recorder.before_each_request(watch.flusher());
         let hub = installation.plane.server("hub");
         let kubeconfig = installation.scratch().join("kubectl.kubeconfig");
@@ -232,6 +231,31 @@ impl Stage {
             files = self.installation.equal(satellite, GENEROUS).await.len();
         }
         files
+    }
+
+    /// Shows the SatelliteClusters, once their statuses say what the satellites hold: they are written at most once a second.
+    pub async fn show_satellites(&self) {
+        use groundlink::api::{ConditionStatus, ConditionType};
+        for (satellite, _) in &self.satellites {
+            eventually(GENEROUS, &format!("SatelliteCluster {satellite} says what it holds"), async || {
+                let object = self.installation.satellites().get(satellite).await;
+                let status = object.map_err(|error| error.to_string())?.status.unwrap_or_default();
+                let held = self.installation.pointer(satellite).await.unwrap_or_default();
+                let annotations = held.metadata.annotations.unwrap_or_default();
+                let synced = status
+                    .conditions
+                    .iter()
+                    .any(|c| c.r#type == ConditionType::Synced && c.status == ConditionStatus::True);
+                let digest = status.acked.as_ref().map(|acked| &acked.digest);
+                let objects = status.stats.as_ref().map(|stats| stats.objects as usize);
+                let files = held.data.unwrap_or_default().len();
+                let says =
+                    synced && digest == annotations.get("groundlink.dev/digest") && objects == Some(files);
+                if says { Ok(()) } else { Err(format!("{digest:?}, {objects:?} of {files} objects")) }
+            })
+            .await;
+        }
+        self.kubectl(&["get", "sat", "-n", "groundlink"]).await;
     }
 
     /// Waits until every MonitoringObject says Ready and Synced for its generation and its file has the digest that its

@@ -214,12 +214,13 @@ fn seconds(text: &str) -> f64 {
     sum / 1e3
 }
 
-/// Equal, however the numbers are written.
+/// Equal, however the numbers are written. `b` was read from JSON by `serde_json`, which may miss the nearest double; so `a` is
+/// written and read in the same way.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a == b,
-            _ => a.as_f64() == b.as_f64(),
+            _ => a.as_f64() == b.as_f64() || serde_json::from_str::<f64>(&a.to_string()).ok() == b.as_f64(),
         },
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {

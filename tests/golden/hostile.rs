@@ -1,1 +1,289 @@
+//! Manifests that are built to break the configuration of everybody else. Each must be refused, or load and be understood
+//! as declared; there is nothing between.
 
+use crate::case::render;
+use crate::declared::{Declared, resource};
+use crate::{icinga, report};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Known to be wrong. An entry that has become right fails, until it is taken out here.
+const OPEN: [&str; 26] = [
+    "a chain of 80 templates",
+    "a chain of 34 zones",
+    "templates that import each other twice, 24 deep",
+    "a template and a host of one name",
+    "a template and a group of one name",
+    "a command with the name of a library template",
+    "a template with the name of a library command",
+    "a command with the name of a built-in template",
+    "a template with the name of a built-in template",
+    "a command without a command",
+    "arguments without a command",
+    "inherited arguments without a command",
+    "an endpoint listed twice by its zone",
+    "a number that no double holds",
+    "an expression of 340 terms",
+    "a key below a string",
+    "a key below a number",
+    "a key below a flag",
+    "a key below a list",
+    "an index beyond the end of a list",
+    "match() on a dictionary",
+    "match() on a method of dictionaries",
+    "a command's timeout with a fraction",
+    "a command's timeout beyond 32 bits",
+    "a rule in a zone, and hosts of other zones",
+    "a rule whose template has a host",
+];
+
+struct Hostile {
+    name: &'static str,
+    documents: Vec<Value>,
+    applied: &'static [&'static str],
+}
+
+fn object(name: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "groundlink.dev/v1alpha1",
+        "kind": "MonitoringObject",
+        "metadata": { "namespace": "groundlink", "name": name },
+        "spec": spec,
+    })
+}
+
+fn host(vars: Value) -> Value {
+    json!({ "host": { "checkCommand": "dummy", "vars": vars } })
+}
+
+/// A service rule beside a host with these variables.
+fn rule(expression: &str, vars: Value) -> Vec<Value> {
+    let rule = json!({ "service": { "checkCommand": "dummy", "apply": { "assignWhere": [expression] } } });
+    vec![object("rule", rule), object("h", host(vars))]
+}
+
+/// Templates of which each imports the one before it `times` times, and a host at the end.
+fn template_chain(length: usize, times: usize) -> Vec<Value> {
+    let template = |i: usize| {
+        let imports: Vec<_> =
+            (0..times).filter(|_| i > 0).map(|_| format!("t{}", i.saturating_sub(1))).collect();
+        object(
+            &format!("t{i}"),
+            json!({ "template": true, "host": { "checkCommand": "dummy", "imports": imports } }),
+        )
+    };
+    let end = object("h", json!({ "host": { "imports": [format!("t{}", length - 1)] } }));
+    (0..length).map(template).chain([end]).collect()
+}
+
+fn zone_chain(length: usize) -> Vec<Value> {
+    let top = object("z0", json!({ "zoneObject": {} }));
+    let below =
+        |i: usize| object(&format!("z{i}"), json!({ "zoneObject": { "parent": format!("z{}", i - 1) } }));
+    std::iter::once(top).chain((1..length).map(below)).collect()
+}
+
+fn command(spec: Value) -> Vec<Value> {
+    vec![object("c", json!({ "checkCommand": spec }))]
+}
+
+fn two_zones(more: Vec<Value>) -> Vec<Value> {
+    let mut documents = vec![
+        object("eu", json!({ "zoneObject": { "endpoints": ["eu-1"] } })),
+        object("eu-1", json!({ "endpoint": {} })),
+        object("us", json!({ "zoneObject": { "endpoints": ["us-1"] } })),
+        object("us-1", json!({ "endpoint": {} })),
+        object("eu-web", json!({ "zone": "eu", "host": { "checkCommand": "dummy" } })),
+        object("us-web", json!({ "zone": "us", "host": { "checkCommand": "dummy" } })),
+        object("web", json!({ "host": { "checkCommand": "dummy" } })),
+    ];
+    documents.extend(more);
+    documents
+}
+
+fn hostile() -> Vec<Hostile> {
+    let mut all = Vec::new();
+    let mut add = |name, documents| all.push(Hostile { name, documents, applied: &[] });
+    add("a chain of 80 templates", template_chain(80, 1));
+    add("a chain of 34 zones", zone_chain(34));
+    add("a zone that is its own grandparent", {
+        let mut zones = zone_chain(3);
+        zones[0]["spec"]["zoneObject"]["parent"] = json!("z2");
+        zones
+    });
+    add("templates that import each other twice, 24 deep", template_chain(24, 2));
+    let dummy =
+        |template: bool| json!({ "name": "x", "template": template, "host": { "checkCommand": "dummy" } });
+    add("a template and a host of one name", vec![object("a", dummy(true)), object("b", dummy(false))]);
+    let group = |template: bool| json!({ "name": "x", "template": template, "hostGroup": {} });
+    add("a template and a group of one name", vec![object("a", group(true)), object("b", group(false))]);
+    let named = |name: &str, template: bool| {
+        vec![object(
+            "a",
+            json!({ "name": name, "template": template, "checkCommand": { "command": ["/bin/true"] } }),
+        )]
+    };
+    add("a command with the name of a library command", named("ping4", false));
+    add("a command with the name of a library template", named("ping-common", false));
+    add("a template with the name of a library command", named("ping4", true));
+    add("a template with the name of a library template", named("ping-common", true));
+    add("a command with the name of a built-in template", named("plugin-check-command", false));
+    add("a template with the name of a built-in template", named("plugin-check-command", true));
+    let template = object("t", json!({ "template": true, "checkCommand": { "timeout": "5s" } }));
+    add(
+        "a command without a command",
+        vec![template.clone(), object("c", json!({ "checkCommand": { "imports": ["t"] } }))],
+    );
+    add(
+        "arguments without a command",
+        vec![
+            template,
+            object(
+                "c",
+                json!({ "checkCommand": { "imports": ["t"], "arguments": { "-a": { "value": "x" } } } }),
+            ),
+        ],
+    );
+    add(
+        "inherited arguments without a command",
+        vec![
+            object(
+                "t",
+                json!({ "template": true, "checkCommand": { "arguments": { "-a": { "value": "x" } } } }),
+            ),
+            object("c", json!({ "checkCommand": { "imports": ["t"] } })),
+        ],
+    );
+    add(
+        "a command's timeout with a fraction",
+        command(json!({ "command": ["/bin/true"], "timeout": "1500ms" })),
+    );
+    add(
+        "a command's timeout beyond 32 bits",
+        command(json!({ "command": ["/bin/true"], "timeout": "999999999d" })),
+    );
+    add(
+        "a command's dollar signs",
+        command(json!({
+            "command": ["$$", "$a$"],
+            "arguments": { "$x": { "value": "a$$", "key": "$", "separator": "$", "description": "$", "setIf": "hello" } },
+            "env": { "$x": "$$" },
+            "vars": { "$": 1, "a": { "b": { "c": "$$" } } },
+        })),
+    );
+    add(
+        "an endpoint listed twice by its zone",
+        vec![
+            object("z", json!({ "zoneObject": { "endpoints": ["e", "e"] } })),
+            object("e", json!({ "endpoint": {} })),
+        ],
+    );
+    add(
+        "an endpoint listed by two zones",
+        vec![
+            object("y", json!({ "zoneObject": { "endpoints": ["e"] } })),
+            object("z", json!({ "zoneObject": { "endpoints": ["e"] } })),
+            object("e", json!({ "endpoint": {} })),
+        ],
+    );
+    add("an endpoint of a grandchild zone", {
+        let mut documents = zone_chain(3);
+        documents[2]["spec"]["zoneObject"]["endpoints"] = json!(["e"]);
+        documents.push(object("e", json!({ "endpoint": {} })));
+        documents.push(object(
+            "h",
+            json!({ "zone": "z0", "host": { "checkCommand": "dummy", "commandEndpoint": "e" } }),
+        ));
+        documents
+    });
+    add(
+        "a group twice",
+        vec![
+            object("g", json!({ "hostGroup": {} })),
+            object("h", json!({ "host": { "checkCommand": "dummy", "groups": ["g", "g"] } })),
+        ],
+    );
+    add("a number that no double holds", vec![object("h", host(json!({ "a": 9_007_199_254_740_993_u64 })))]);
+    add("a chain of 340 elements", vec![object("h", host(json!({ "a": vec![json!({ "a": [1] }); 340] })))]);
+    add("an expression of 340 terms", rule(&vec!["0"; 340].join("||"), json!({})));
+    add("an expression 31 deep", rule(&format!("{}false", "!!".repeat(15)), json!({})));
+    add("a key below a string", rule("host.vars.a.b == 1", json!({ "a": "text" })));
+    add("a key below a number", rule("host.vars.a.b == 1", json!({ "a": 5 })));
+    add("a key below a flag", rule("host.vars.a.b == 1", json!({ "a": true })));
+    add("a key below a list", rule("host.vars.a.b == 1", json!({ "a": [1] })));
+    add("a key below null", rule("host.vars.a.b == 1", json!({ "a": null })));
+    add("an index beyond the end of a list", rule(r#"host.vars.a["9"] == 1"#, json!({ "a": [1] })));
+    add("match() on a dictionary", rule(r#"match("x", host.vars.a)"#, json!({ "a": { "x": 1 } })));
+    add("match() on a list", rule(r#"match("y", host.vars.a)"#, json!({ "a": ["x", 1, null, { "x": 1 }] })));
+    add("match() on null", rule(r#"match("y", host.vars.a)"#, json!({ "a": null })));
+    add("match() on a method of dictionaries", rule(r#"match("x", host.vars.len)"#, json!({ "a": 1 })));
+    all.push(Hostile {
+        name: "a rule in a zone, and hosts of other zones",
+        documents: two_zones(vec![object(
+            "ssh",
+            json!({
+                "zone": "eu",
+                "service": { "checkCommand": "dummy", "apply": { "assignWhere": ["true"] } },
+            }),
+        )]),
+        // The satellites of "us" never see the rule, so the hub must not apply it there either.
+        applied: &["eu-web!ssh"],
+    });
+    all.push(Hostile {
+        name: "a rule without a zone",
+        documents: two_zones(vec![object(
+            "ssh",
+            json!({
+                "service": { "checkCommand": "dummy", "apply": { "assignWhere": ["true"] } },
+            }),
+        )]),
+        applied: &["eu-web!ssh", "us-web!ssh", "web!ssh"],
+    });
+    all.push(Hostile {
+        name: "a rule whose template has a host",
+        documents: vec![
+            object("t", json!({ "template": true, "service": { "hostName": "h", "checkCommand": "dummy" } })),
+            object("s", json!({ "service": { "imports": ["t"], "apply": { "assignWhere": ["true"] } } })),
+            object("h", json!({ "host": { "checkCommand": "dummy" } })),
+            object("i", json!({ "host": { "checkCommand": "dummy" } })),
+        ],
+        applied: &["h!s", "i!s"],
+    });
+    all
+}
+
+/// Renders with the real program, loads what is not refused, and compares.
+fn verdict(hostile: &Hostile, icinga: &icinga::Icinga) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("input.json");
+    std::fs::write(&input, serde_json::to_string(&json!({ "items": hostile.documents })).unwrap()).unwrap();
+    let output = render(&input, &[]);
+    let refusals = String::from_utf8(output.stderr).unwrap();
+    let refused: BTreeSet<_> = refusals.lines().filter_map(|line| line.split([' ', ':']).nth(1)).collect();
+    let published: Vec<_> =
+        hostile.documents.iter().filter(|d| !refused.contains(resource(d).as_str())).cloned().collect();
+    let understood = icinga.load(&String::from_utf8(output.stdout).unwrap(), "")?;
+    // Where something is refused, what rules make of the rest is not the question.
+    let applied: BTreeSet<_> =
+        if refused.is_empty() { hostile.applied.iter().copied().collect() } else { BTreeSet::new() };
+    Declared::of(&published).compare(&understood, &applied)
+}
+
+#[test]
+fn a_hostile_manifest_is_refused_or_understood() {
+    let Some(icinga) = icinga::installed() else { return };
+    let all = hostile();
+    let names: BTreeSet<_> = all.iter().map(|hostile| hostile.name).collect();
+    assert!(OPEN.iter().all(|open| names.contains(open)), "an entry of OPEN names nothing");
+    report(all.iter().map(|hostile| {
+        let verdict = match (verdict(hostile, icinga), OPEN.contains(&hostile.name)) {
+            (Err(why), true) => {
+                println!("OPEN: {}: {why}", hostile.name);
+                Ok(())
+            }
+            (Ok(()), true) => Err("is right now: take it out of OPEN".into()),
+            (verdict, false) => verdict,
+        };
+        (hostile.name.to_owned(), verdict)
+    }));
+}

@@ -62,6 +62,8 @@ impl Icinga {
         let mut reference: BTreeMap<_, _> =
             own.into_iter().map(|object| (object.kind, object.properties)).collect();
         reference.get_mut("Zone").unwrap().insert("endpoints".into(), Value::Null);
+        // No default: who leaves it out gets nothing, and must have been refused.
+        reference.get_mut("CheckCommand").unwrap().insert("command".into(), "(required)".into());
         Self { library: library.into_iter().map(|object| (object.kind, object.name)).collect(), reference }
     }
 
@@ -94,8 +96,9 @@ fn run(configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
         "const PluginDir = \"/\"\ninclude <itl>\ninclude <plugins>\ninclude \"{at}/extra.conf\"\ninclude \"{at}/case.conf\"\n"
     );
     std::fs::write(path.join("main.conf"), main).unwrap();
-    let mut command = Command::new("icinga2");
-    command.args(["daemon", "-C", "-c"]).arg(path.join("main.conf"));
+    // Templates can be made to take for ever.
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=1", "10", "icinga2", "daemon", "-C", "-c"]).arg(path.join("main.conf"));
     command.args(["--define", &format!("CacheDir={at}"), "--define", &format!("VarsPath={at}/vars")]);
     let output = command.output().unwrap();
     if !output.status.success() {

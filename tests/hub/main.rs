@@ -7,7 +7,9 @@ mod support;
 mod bad_input;
 mod crd_loss;
 mod lifecycle;
+mod missing_things;
 mod status_faults;
+mod volume_faults;
 
 /// The program under test.
 const GROUNDLINK: &str = env!("CARGO_BIN_EXE_groundlink");

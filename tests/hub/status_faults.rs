@@ -2,10 +2,11 @@
 
 use crate::GROUNDLINK;
 use crate::support::{
-    Action, GENEROUS, Installation, assert_closed, carries, condition_of, digest, eventually, host, on_ready,
-    written_status,
+    Action, Fault, GENEROUS, Installation, assert_closed, carries, condition_of, digest, eventually, host,
+    on_ready, writes_status, written_status,
 };
-use groundlink::api::{ConditionStatus, ConditionType};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 const WEB: &str = "team-a.web.conf";
@@ -29,7 +30,7 @@ async fn bystander(installation: &Installation, name: &str) -> Duration {
     took
 }
 
-async fn waits_for_hits(fault: &crate::support::Fault, hits: u64) {
+async fn waits_for_hits(fault: &Fault, hits: u64) {
     eventually(GENEROUS, "the fault hits", async || match fault.hits() {
         n if n >= hits => Ok(()),
         n => Err(format!("{n} of {hits}")),
@@ -97,6 +98,17 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
             fault.hits()
         );
     }
+
+    // A refusal has no publication to acknowledge, and is written again all the same until it arrives.
+    let fault = Fault::on(Action::refuse(500, "InternalError"), |head, _| {
+        writes_status(&head.method, head.uri.path(), "refused")
+    });
+    installation.hub_proxy.set_fault(Some(fault.clone()));
+    let spec = json!({ "host": { "checkCommand": "hostalive", "groups": ["nowhere"] } });
+    installation.put("team-a", "refused", spec).await;
+    waits_for_hits(&fault, 4).await;
+    installation.hub_proxy.set_fault(None);
+    installation.refused("team-a", "refused", Reason::UnresolvedReference).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

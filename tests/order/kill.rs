@@ -1,1 +1,301 @@
+//! The same load while the operator is killed again and again; and then a restart that has nothing to do.
 
+use crate::load::{Load, NAMESPACES, marker_of};
+use crate::support::{
+    Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Sequence, VolumeWatch,
+    condition_of, digest, eventually,
+};
+use crate::witness::{Header, History, check, key_of_path};
+use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
+use futures::StreamExt;
+use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject};
+use kube::ResourceExt;
+use kube::api::Api;
+use kube::runtime::{WatchStreamExt, watcher};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const OPERATIONS: usize = 300;
+const KILLS: usize = 30;
+const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
+/// How long a restart with nothing to do is watched after both satellites acknowledged.
+const QUIET: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let seed = seed("kill");
+    let installation = Arc::new(Installation::start(&SATELLITES).await);
+    let sequence = installation.recorder.sequence().clone();
+    let watch = Arc::new(VolumeWatch::start(installation.volume(), &sequence));
+    installation.recorder.before_each_request(watch.flusher());
+    let mut operator = installation.operator(GROUNDLINK).await;
+    let mut load = Load::new(seed);
+    load.prepare(&installation).await;
+    let directories = sequence.now();
+    let reader = Reader::start(installation.volume());
+    let observations = Arc::new(Mutex::new(Vec::new()));
+    let observer =
+        tokio::spawn(observe(installation.clone(), watch.clone(), sequence.clone(), observations.clone()));
+
+    let killed = Arc::new(AtomicBool::new(false));
+    let working = tokio::spawn({
+        let (installation, killed) = (installation.clone(), killed.clone());
+        async move {
+            let mut steps = 0;
+            // At least the whole load, and as long as there are kills to come.
+            while steps < OPERATIONS || !killed.load(Ordering::SeqCst) {
+                load.step(&installation).await;
+                steps += 1;
+                tokio::time::sleep(load.pause(0..60)).await;
+            }
+            load
+        }
+    });
+    let mut rng = StdRng::seed_from_u64(seed ^ 2);
+    let started = Instant::now();
+    let mut working_when_killed = 0;
+    for _ in 0..KILLS {
+        // From the start of the process, or from the moment at which it has the whole picture.
+        if rng.random_bool(0.6) {
+            operator.wait_for_log("\"recovered\"", GENEROUS).await;
+            working_when_killed += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(rng.random_range(20..400))).await;
+        operator.kill();
+        operator = installation.operator_builder(GROUNDLINK).await.spawn();
+    }
+    let took = started.elapsed();
+    killed.store(true, Ordering::SeqCst);
+    let load = working.await.unwrap();
+    let history = || History::take(&installation.recorder, &watch, directories);
+    load.settled(&installation, &SATELLITES, history).await;
+    let [created, changed, deleted] = load.operations;
+    println!(
+        "kill: {KILLS} kills in {took:.1?} ({working_when_killed} after it had recovered) during {created} creates, \
+         {changed} changes, {deleted} deletes; then hub, volume and both satellites as the model says, {} resources",
+        load.size().0
+    );
+    observer.abort();
+    judge_observations(&observations.lock().unwrap(), &watch);
+    reader.finish(&watch);
+    check(&history()).assert_clean("kill");
+
+    restart_writes_nothing(&installation, &watch, operator).await;
+}
+
+/// R7: after SIGTERM and a start with nothing changed there is no file event, no status write, no satellite write.
+async fn restart_writes_nothing(installation: &Installation, watch: &VolumeWatch, operator: Operator) {
+    // Statuses of SatelliteClusters follow within a second or two; what is not told yet would be told after the start.
+    eventually(GENEROUS, "both SatelliteClusters tell what their satellite holds", async || {
+        for satellite in SATELLITES {
+            let object = installation.satellites().get_status(satellite).await.map_err(|e| e.to_string())?;
+            let status = object.status.ok_or("no status")?;
+            let pointer = installation.pointer(satellite).await.ok_or("no pointer")?;
+            let digest = &pointer.metadata.annotations.unwrap_or_default()["groundlink.dev/digest"];
+            let is_true = |kind| {
+                status.conditions.iter().any(|c| c.r#type == kind && c.status == ConditionStatus::True)
+            };
+            let told =
+                [&status.desired, &status.acked].map(|mark| mark.as_ref().map(|mark| mark.digest.clone()));
+            if told != [Some(digest.clone()), Some(digest.clone())] || !is_true(ConditionType::Synced) {
+                return Err(format!("{satellite}: {status:?}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+    let status = operator.terminate(Duration::from_secs(20)).await;
+    assert!(status.success(), "{status}: {}", operator.log_text());
+    watch.flush();
+    let before = installation.recorder.sequence().now();
+    let operator = installation.operator(GROUNDLINK).await;
+    eventually(GENEROUS, "both satellites acknowledge the first snapshot", async || {
+        let metrics = operator.metrics().await;
+        let acknowledged = |satellite: &&str| {
+            let line = format!("groundlink_satellite_acknowledgements_total{{satellite=\"{satellite}\"}}");
+            metrics.lines().any(|found| found.starts_with(&line))
+        };
+        let cut = !metrics.lines().any(|line| line == "groundlink_snapshot_counter 0");
+        if cut && SATELLITES.iter().all(acknowledged) { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+    // That nothing comes can only be seen by waiting.
+    tokio::time::sleep(QUIET).await;
+    let files: Vec<_> = watch.history().into_iter().filter(|event| event.seq > before).collect();
+    let since = |exchange: &Exchange| exchange.seq_start > before;
+    let writes = installation.recorder.matching(|exchange| since(exchange) && exchange.is_mutating());
+    let (leases, others): (Vec<_>, Vec<_>) =
+        writes.into_iter().partition(|exchange| exchange.path.contains("/leases"));
+    let reads = installation.recorder.count(|exchange| since(exchange) && !exchange.is_mutating());
+    println!(
+        "kill: restart with nothing changed: {} file events, {} writes beside {} of the Lease, {reads} reads",
+        files.len(),
+        others.len(),
+        leases.len()
+    );
+    let others: Vec<_> = others
+        .iter()
+        .map(|e| format!("{} {} {}", e.method, e.path, String::from_utf8_lossy(&e.request_body)))
+        .collect();
+    assert!(files.is_empty(), "{files:#?}");
+    assert!(others.is_empty(), "{others:#?}");
+    assert!(!leases.is_empty() && reads > 0, "the restart was not seen at all");
+}
+
+/// Reads every published file again and again, as an Icinga that reloads at any moment would.
+struct Reader {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<(usize, BTreeMap<(String, String), String>)>,
+}
+
+impl Reader {
+    fn start(volume: &Path) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, objects) = (stop.clone(), volume.join("objects.d"));
+        let run = move || {
+            let (mut reads, mut seen) = (0, BTreeMap::new());
+            while !stopped.load(Ordering::SeqCst) {
+                for (path, key) in published_files(&objects) {
+                    // Gone between the listing and the reading: not half a file.
+                    let Ok(bytes) = std::fs::read(&path) else { continue };
+                    let text = String::from_utf8(bytes).expect("a published file is UTF-8");
+                    assert!(Header::read(&text).is_some(), "{key} is not complete:\n{text}");
+                    reads += 1;
+                    seen.insert((key, digest(text.as_bytes())), text);
+                }
+                // Two cores: the reader must not be the load.
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            (reads, seen)
+        };
+        Self { stop, thread: std::thread::Builder::new().name("reader".into()).spawn(run).unwrap() }
+    }
+
+    /// Every content that was read is one that a rename put there.
+    fn finish(self, watch: &VolumeWatch) {
+        self.stop.store(true, Ordering::SeqCst);
+        let (reads, seen) = self.thread.join().expect("every file that was read is complete");
+        let history = watch.history();
+        let renamed: BTreeSet<(String, String)> = history
+            .iter()
+            .filter_map(|event| Some((key_of_path(&event.path)?, event.content()?.digest.clone())))
+            .collect();
+        let hidden: BTreeSet<String> = history
+            .iter()
+            .filter(|event| event.superseded)
+            .filter_map(|event| key_of_path(&event.path))
+            .collect();
+        let strange: Vec<_> =
+            seen.iter().filter(|(at, _)| !renamed.contains(*at) && !hidden.contains(&at.0)).collect();
+        assert!(strange.is_empty(), "read, and never renamed into place: {strange:#?}");
+        assert!(reads > 1000, "the reader hardly ran: {reads}");
+        println!(
+            "kill: {reads} reads of {} different contents, every one complete and renamed into place",
+            seen.len()
+        );
+    }
+}
+
+fn published_files(objects: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for namespace in NAMESPACES {
+        for entry in std::fs::read_dir(objects.join(namespace)).into_iter().flatten().flatten() {
+            let name = entry.file_name().into_string().expect("UTF-8");
+            let name = name.strip_suffix(".conf").unwrap_or_else(|| panic!("{name} is below objects.d"));
+            found.push((entry.path(), format!("{namespace}/{name}")));
+        }
+    }
+    found
+}
+
+/// Ready as another client of the hub saw it, and what the volume held then.
+struct Observation {
+    key: String,
+    digest: String,
+    /// The volume was read before this place in the order, and after everything with a lower number had happened.
+    seq: u64,
+    on_disk: Option<String>,
+}
+
+async fn observe(
+    installation: Arc<Installation>,
+    watch: Arc<VolumeWatch>,
+    sequence: Sequence,
+    observations: Arc<Mutex<Vec<Observation>>>,
+) {
+    let api = Api::<MonitoringObject>::all(installation.hub.clone());
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    while let Some(event) = events.next().await {
+        let (Ok(watcher::Event::Apply(object)) | Ok(watcher::Event::InitApply(object))) = event else {
+            continue;
+        };
+        let is_ready = condition_of(&object, ConditionType::Ready)
+            .is_some_and(|(status, _, _)| status == ConditionStatus::True);
+        let Some(status) = object.status.as_ref().filter(|_| is_ready) else { continue };
+        let path = status.path.clone().expect("Ready has a path");
+        let on_disk = std::fs::read_to_string(installation.volume().join(&path)).ok();
+        watch.flush();
+        observations.lock().unwrap().push(Observation {
+            key: format!("{}/{}", object.namespace().unwrap(), object.name_any()),
+            digest: status.published_digest.clone().expect("Ready has a digest"),
+            seq: sequence.next(),
+            on_disk,
+        });
+    }
+}
+
+/// Whoever saw Ready found these very bytes on the volume, or bytes of a newer generation in their place, or that the
+/// file had been removed since; never older ones, and never none before.
+fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
+    let mut contents: BTreeMap<String, Vec<FileEvent>> = BTreeMap::new();
+    for event in watch.history() {
+        if let Some(key) = key_of_path(&event.path) {
+            contents.entry(key).or_default().push(event);
+        }
+    }
+    let (mut same, mut moved, mut wrong) = (0, 0, Vec::new());
+    for observation in observations {
+        if observation.on_disk.as_deref().is_some_and(|text| digest(text.as_bytes()) == observation.digest) {
+            same += 1;
+            continue;
+        }
+        let earlier: Vec<_> = contents
+            .get(&observation.key)
+            .into_iter()
+            .flatten()
+            .filter(|event| event.seq < observation.seq)
+            .collect();
+        let at = earlier
+            .iter()
+            .rposition(|event| event.content().is_some_and(|content| content.digest == observation.digest));
+        let has_moved = at.is_some_and(|at| {
+            let marker = earlier[at].content().and_then(|c| marker_of(&String::from_utf8_lossy(&c.bytes)));
+            match &observation.on_disk {
+                Some(text) => marker_of(text) > marker,
+                None => earlier[at + 1..].iter().any(|event| event.kind == FileEventKind::Deleted),
+            }
+        });
+        let was_hidden = earlier.iter().any(|event| event.superseded);
+        if has_moved || was_hidden {
+            moved += 1;
+        } else {
+            wrong.push(format!(
+                "{} at {}: {} and {:?}",
+                observation.key, observation.seq, observation.digest, observation.on_disk
+            ));
+        }
+    }
+    println!(
+        "kill: {} times Ready=True as another client of the hub saw it: {same} with these bytes on the volume, {moved} \
+         after it had moved on",
+        observations.len()
+    );
+    assert!(wrong.is_empty(), "Ready without the bytes on the volume: {wrong:#?}");
+    assert!(same > 0, "the observer saw nothing");
+}

@@ -3,7 +3,8 @@
 //! Groups, templates and hosts that others name keep their own references for life, so which of them can be published
 //! follows from the resources alone, not from the order in which changes were seen. What nobody names changes in any way.
 
-use crate::support::{Installation, OPERATOR, condition_of, digest};
+use crate::support::{GENEROUS, Installation, OPERATOR, condition_of, digest, eventually};
+use crate::witness::{History, story};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -12,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Instant;
 
 /// Namespaces of the load.
 pub const NAMESPACES: [&str; 3] = ["team-a", "team-b", "team-c"];
@@ -262,6 +264,37 @@ impl Load {
             }
             visible.extend(more);
         }
+    }
+
+    /// Waits until hub, volume and satellites are as the model says.
+    ///
+    /// # Panics
+    /// When they do not become so, with what happened to the objects that are wrong.
+    pub async fn settled(
+        &self,
+        installation: &Installation,
+        satellites: &[&str],
+        history: impl Fn() -> History,
+    ) {
+        let end = Instant::now() + GENEROUS;
+        let settled = eventually(GENEROUS * 2, "everything is as the model says", async || {
+            match self.compare(installation, satellites).await {
+                Ok(()) => Ok(None),
+                Err(wrong) if Instant::now() > end => Ok(Some(wrong)),
+                Err(wrong) => Err(wrong),
+            }
+        });
+        let Some(wrong) = settled.await else { return };
+        let history = history();
+        let stories: Vec<_> = self
+            .declared
+            .keys()
+            .filter(|(_, name)| {
+                wrong.contains(&format!("{name}:")) || wrong.contains(&format!("{name}.conf"))
+            })
+            .map(|(namespace, name)| story(&history, &format!("{namespace}/{name}")))
+            .collect();
+        panic!("not as the model says:\n{wrong}\n{}", stories.join("\n"));
     }
 
     /// Compares hub, volume and both satellites with the model; `Err` says what is not as it should be (yet).

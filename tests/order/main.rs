@@ -9,6 +9,7 @@ mod isolation;
 mod kill;
 mod load;
 mod planted;
+mod races;
 mod random_load;
 mod witness;
 

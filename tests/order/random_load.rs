@@ -1,7 +1,7 @@
 //! 300 random creates, changes and deletes against a hub and two satellites.
 
 use crate::load::Load;
-use crate::support::{Action, Fault, GENEROUS, Installation, VolumeWatch, eventually};
+use crate::support::{Action, Fault, Installation, VolumeWatch};
 use crate::witness::{History, check};
 use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
 use rand::rngs::StdRng;
@@ -35,17 +35,15 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
     }
     let took = started.elapsed();
     installation.hub_proxy.set_fault(None);
-    let settled = eventually(GENEROUS, "everything is as the model says", async || {
-        load.compare(&installation, &["sat-a", "sat-b"]).await
-    });
-    settled.await;
+    let history = || History::take(&installation.recorder, &watch, directories);
+    load.settled(&installation, &["sat-a", "sat-b"], history).await;
     let [created, changed, deleted] = load.operations;
     println!(
         "random load: {created} creates, {changed} changes, {deleted} deletes in {took:.1?}; at the end {} resources, \
          hub, volume and both satellites as the model says",
         load.size().0
     );
-    check(&History::take(&installation.recorder, &watch, directories)).assert_clean("random load");
+    check(&history()).assert_clean("random load");
     drop(operator);
 }
 

@@ -322,20 +322,13 @@ impl Witness {
                 }
             }
             let writes = statuses.get(key).map(Vec::as_slice).unwrap_or_default();
-            let mut of_digest = writes
-                .iter()
-                .filter(|write| write.ready && write.digest.as_ref() == Some(&digest))
-                .peekable();
-            let acknowledged =
-                |write: &&StatusWrite| matches!(write.fate, Fate::Acknowledged(end) if end < start);
-            if writes
-                .iter()
-                .any(|write| write.ready && write.digest.as_ref() == Some(&digest) && acknowledged(&write))
-            {
+            let of_digest =
+                || writes.iter().filter(|write| write.ready && write.digest.as_ref() == Some(&digest));
+            if of_digest().any(|write| matches!(write.fate, Fate::Acknowledged(end) if end < start)) {
                 continue;
             }
             // The answer was lost, but a LIST said before this delivery that the write had been applied.
-            let recovered = of_digest.any(|write| {
+            let recovered = of_digest().any(|write| {
                 write.fate != Fate::Refused
                     && told.iter().any(|(end, digests)| {
                         write.start < *end && *end < start && digests.get(key) == Some(&digest)
@@ -553,6 +546,50 @@ pub fn key_of_path(path: &str) -> Option<String> {
 pub fn key_of_data(key: &str) -> Option<String> {
     let (namespace, name) = key.strip_suffix(".conf")?.split_once('.')?;
     Some(format!("{namespace}/{name}"))
+}
+
+/// What happened to one object, for the message of a test that failed.
+pub fn story(history: &History, key: &str) -> String {
+    let short = |text: &str| text.trim_start_matches("sha256:").chars().take(8).collect::<String>();
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for event in history.files.iter().filter(|event| key_of_path(&event.path).as_deref() == Some(key)) {
+        let content = event.content().map(|content| short(&content.digest)).unwrap_or_default();
+        let kind = format!("{:?}", event.kind).split('(').next().unwrap_or_default().to_owned();
+        let late = if event.superseded { " superseded" } else { "" };
+        lines.push((event.seq, format!("file {kind} {content}{late}")));
+    }
+    // What a satellite was sent last: deliveries that say the same are many.
+    let mut last: HashMap<&str, String> = HashMap::new();
+    for exchange in &history.exchanges {
+        let end = exchange.seq_end.unwrap_or(0);
+        if let Some((_, write)) = status_write(exchange).filter(|(other, _)| other == key) {
+            let patch = exchange.request_json();
+            let status = patch.as_array().and_then(|all| all.iter().find(|o| o["path"] == "/status"));
+            let status = status.map(|operation| operation["value"].clone()).unwrap_or_default();
+            let conditions = status["conditions"].as_array().into_iter().flatten();
+            let conditions: Vec<_> =
+                conditions.map(|c| format!("{}={}/{}", c["type"], c["status"], c["reason"])).collect();
+            let text = format!(
+                "status g{} {} {} -> {:?} at {end}",
+                status["observedGeneration"],
+                write.digest.as_deref().map(short).unwrap_or_default(),
+                conditions.join(" ").replace('"', ""),
+                exchange.status,
+            );
+            lines.push((exchange.seq_start, text));
+        } else if let Some(delivery) = delivery(exchange) {
+            let held = delivery.files.get(key).map(|text| short(&digest(text.as_bytes())));
+            let held = held.unwrap_or_else(|| "without it".into());
+            if last.insert(&exchange.server, held.clone()).as_ref() != Some(&held) {
+                let (server, revision) = (&exchange.server, delivery.revision);
+                let text = format!("{server} {revision:?} {held} -> {:?} at {end}", exchange.status);
+                lines.push((exchange.seq_start, text));
+            }
+        }
+    }
+    lines.sort();
+    let lines: Vec<_> = lines.into_iter().map(|(seq, text)| format!("  {seq:6} {text}")).collect();
+    format!("{key}:\n{}", lines.join("\n"))
 }
 
 const OBJECTS: &str = "/apis/groundlink.dev/v1alpha1";

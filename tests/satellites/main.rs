@@ -1,1 +1,12 @@
-//! To be written.
+//! Satellites on real API servers: joining, leaving, refused credentials, and everything that can be wrong with one.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod join;
+mod refused;
+mod sick;
+
+/// The program under test.
+const GROUNDLINK: &str = env!("CARGO_BIN_EXE_groundlink");

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Makes `icinga2` usable for the tests: nothing if it is there, otherwise Debian's icinga2-bin and icinga2-common.
+# Ends with 0 when icinga2 is usable, with 3 when it cannot be had on this machine; says which, and why.
+set -uo pipefail
+
+usable() { command -v icinga2 >/dev/null && icinga2 --version >/dev/null 2>&1; }
+version() { icinga2 --version 2>/dev/null | sed -nE '1s/.*version: ([^)]*)\).*/\1/p'; }
+give_up() {
+  echo "icinga: $1" >&2
+  exit 3
+}
+
+if usable; then
+  echo "icinga: icinga2 $(version) is there"
+  exit 0
+fi
+[ "$(id -u)" = 0 ] || give_up "icinga2 is not installed, and installing it needs root: apt-get install icinga2-bin icinga2-common"
+command -v apt-get >/dev/null || give_up "icinga2 is not installed, and there is no apt-get to install it with"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+echo "icinga: installing icinga2-bin and icinga2-common"
+{
+  apt-get update &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends icinga2-bin icinga2-common
+} >"$log" 2>&1 || {
+  tail -n 15 "$log" >&2
+  give_up "apt-get could not install icinga2; its last words are above"
+}
+usable || give_up "apt-get installed icinga2, and it does not run"
+echo "icinga: icinga2 $(version) installed"

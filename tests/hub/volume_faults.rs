@@ -1,0 +1,272 @@
+//! A volume that is full, read-only, not there, someone else's, or in use.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, Operator, condition_of, eventually, host};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Says on the real standard error, which the test runner does not capture, that something was not tested.
+fn skip(what: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must be able to test this: {what}");
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: volume faults: {what}");
+}
+
+/// A tmpfs, unmounted when dropped, also after a panic.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Nothing if mounting is not permitted here.
+    fn tmpfs(at: &Path, options: &str) -> Option<Self> {
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("{options},mode=0777"), "tmpfs"])
+            .arg(at)
+            .output()
+            .expect("run mount");
+        if output.status.success() {
+            return Some(Self(at.to_path_buf()));
+        }
+        skip(&format!("cannot mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        None
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Lazily: an operator may still run.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Makes every call of the operator that would change the volume fail with EROFS, as on a file system that became
+/// read-only, until dropped. (`mount -o remount,ro` is no way: the operator holds its lock file open for writing.)
+struct ReadOnly(Child);
+
+impl ReadOnly {
+    /// Nothing if tracing is not permitted here.
+    async fn of(operator: &Operator) -> Option<Self> {
+        let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs";
+        // openat2 is how temp files are made; directories are opened with it too, and those succeed on a read-only volume,
+        // but a commit begins with its temp files.
+        let child = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()])
+            .args([
+                "-e",
+                &format!("trace={calls},openat2"),
+                "-e",
+                &format!("inject={calls},openat2:error=EROFS"),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = child else {
+            skip("strace is not installed");
+            return None;
+        };
+        let mut traced = Self(child);
+        let status = format!("/proc/{}/status", operator.pid());
+        eventually(GENEROUS, "the operator is traced", async || {
+            if traced.0.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return Ok(false);
+            }
+            let text = std::fs::read_to_string(&status).map_err(|error| error.to_string())?;
+            match text.lines().find(|line| line.starts_with("TracerPid:")) {
+                Some(line) if !line.ends_with("\t0") => Ok(true),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+        .then_some(traced)
+        .or_else(|| {
+            skip("strace may not trace here");
+            None
+        })
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        // strace detaches on SIGTERM; SIGKILL would do too, and leave the same.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+async fn not_ready(operator: &Operator, words: &[&str]) -> String {
+    eventually(GENEROUS, &format!("/readyz says {words:?}"), async || {
+        let (code, body) = operator.get("/readyz").await;
+        match code == 503 && words.iter().all(|word| body.contains(word)) {
+            true => Ok(body),
+            false => Err(format!("{code} {body}")),
+        }
+    })
+    .await
+}
+
+/// Ready=False for want of room or right, the old file as it was, and the satellite too.
+async fn fails(installation: &Installation, name: &str, words: &[&str]) {
+    let message = installation.refused("team-a", name, Reason::PublishFailed).await;
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
+    }
+    let object = installation.objects("team-a").get(name).await.unwrap();
+    let reconciling = condition_of(&object, ConditionType::Reconciling).unwrap();
+    assert_eq!(reconciling.0, ConditionStatus::True, "it is tried again");
+    let stalled = condition_of(&object, ConditionType::Stalled).unwrap();
+    assert_eq!(stalled.0, ConditionStatus::False, "it is tried again by itself");
+}
+
+/// Fills the volume to the last page.
+fn fill(ballast: &Path) {
+    let mut file = std::fs::File::create(ballast).unwrap();
+    while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let Some(mounted) = Mounted::tmpfs(installation.volume(), "size=256k,nr_inodes=64") else { return };
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    for name in ["web", "gone"] {
+        installation.put("team-a", name, host("first")).await;
+        installation.synced("team-a", name).await;
+    }
+    let before = installation.files();
+
+    // No room: a changed and a new object.
+    let ballast = installation.volume().join("ballast");
+    fill(&ballast);
+    installation.put("team-a", "web", host("does not fit")).await;
+    installation.put("team-a", "new", host("does not fit")).await;
+    for name in ["web", "new"] {
+        fails(&installation, name, &["the volume is full", "the previous file is kept"]).await;
+    }
+    assert_eq!(installation.files(), before, "what was there is as it was");
+    assert_eq!(installation.equal("sat-a", GENEROUS).await, before);
+    assert_eq!(operator.get("/livez").await.0, 200);
+    // A delete works, and what it frees is used by those that wait.
+    installation.delete("team-a", "gone").await;
+    eventually(GENEROUS, "the file is gone", async || {
+        if installation.files().contains_key("team-a.gone.conf") { Err("there".to_owned()) } else { Ok(()) }
+    })
+    .await;
+    // Room comes back.
+    let started = Instant::now();
+    std::fs::remove_file(&ballast).unwrap();
+    for name in ["web", "new"] {
+        installation.synced("team-a", name).await;
+    }
+    println!("full: recovered {:?} after there was room", started.elapsed());
+    let held = installation.equal("sat-a", GENEROUS).await;
+    assert_eq!(held.keys().collect::<Vec<_>>(), ["team-a.new.conf", "team-a.web.conf"]);
+    assert!(held["team-a.web.conf"].contains("does not fit"));
+
+    // No inodes.
+    let ballast = installation.volume().join("inodes");
+    std::fs::create_dir(&ballast).unwrap();
+    for i in 0.. {
+        if std::fs::File::create(ballast.join(i.to_string())).is_err() {
+            break;
+        }
+    }
+    let before = installation.files();
+    installation.put("team-a", "web", host("no inode")).await;
+    fails(&installation, "web", &["the volume is full", "the previous file is kept"]).await;
+    assert_eq!(installation.files(), before);
+    let started = Instant::now();
+    std::fs::remove_dir_all(&ballast).unwrap();
+    installation.synced("team-a", "web").await;
+    println!("inodes: recovered {:?} after there were some", started.elapsed());
+
+    // Read-only, and back.
+    let before = installation.files();
+    if let Some(read_only) = ReadOnly::of(&operator).await {
+        installation.put("team-a", "web", host("read-only")).await;
+        fails(&installation, "web", &["the volume is read-only", "the previous file is kept"]).await;
+        installation.delete("team-a", "new").await;
+        operator.wait_for_log("team-a/new", GENEROUS).await;
+        assert_eq!(installation.files(), before);
+        assert_eq!(installation.equal("sat-a", GENEROUS).await, before, "what is published is delivered");
+        assert_eq!(operator.get("/livez").await.0, 200);
+        let started = Instant::now();
+        drop(read_only);
+        installation.synced("team-a", "web").await;
+        eventually(GENEROUS, "the deleted one goes", async || {
+            if installation.files().contains_key("team-a.new.conf") {
+                Err("there".to_owned())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        println!("read-only: recovered {:?} after it was writable", started.elapsed());
+        let held = installation.equal("sat-a", GENEROUS).await;
+        assert!(held.len() == 1 && held["team-a.web.conf"].contains("read-only"), "{held:?}");
+    }
+    let staging = installation.volume().join(".groundlink/staging");
+    assert_eq!(std::fs::read_dir(staging).unwrap().count(), 0, "no temp file is left");
+    assert!(operator.terminate(Duration::from_secs(10)).await.success());
+    drop(mounted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
+    let mut installation = Installation::start(&[]).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "web", host("one")).await;
+
+    // Nothing mounted where a mount is required; then there is.
+    let plain = installation.scratch().join("plain");
+    std::fs::create_dir(&plain).unwrap();
+    installation.set_volume(&plain);
+    let operator = installation.operator_builder(GROUNDLINK).await.arg("--require-mount").spawn();
+    let body = not_ready(&operator, &["nothing is mounted there", plain.to_str().unwrap()]).await;
+    assert_eq!(operator.get("/livez").await, (200, "ok\n".to_owned()), "{body}");
+    assert_eq!(std::fs::read_dir(&plain).unwrap().count(), 0, "nothing is written beside the volume");
+    let mounted = Mounted::tmpfs(&plain, "size=1m");
+    if mounted.is_some() {
+        installation.ready(&operator).await;
+        installation.synced("team-a", "web").await;
+        assert_eq!(installation.files().len(), 1);
+    }
+    assert!(operator.terminate(Duration::from_secs(10)).await.success());
+    drop(mounted);
+
+    // Someone else's configuration.
+    let foreign = installation.scratch().join("foreign");
+    std::fs::create_dir_all(foreign.join("objects.d/team-a")).unwrap();
+    std::fs::write(foreign.join("objects.d/team-a/web.conf"), "theirs").unwrap();
+    installation.set_volume(&foreign);
+    let operator = installation.operator_builder(GROUNDLINK).await.spawn();
+    not_ready(&operator, &["objects.d that Groundlink did not make", foreign.to_str().unwrap()]).await;
+    assert_eq!(std::fs::read_to_string(foreign.join("objects.d/team-a/web.conf")).unwrap(), "theirs");
+    assert!(!foreign.join(".groundlink").exists(), "it is not claimed either");
+    assert!(operator.terminate(Duration::from_secs(10)).await.success());
+
+    // Two operators on one volume: the second waits, and takes over when the first is killed.
+    let volume = installation.scratch().join("shared");
+    std::fs::create_dir(&volume).unwrap();
+    installation.set_volume(&volume);
+    let first = installation.operator(GROUNDLINK).await;
+    installation.synced("team-a", "web").await;
+    let second = installation.operator_builder(GROUNDLINK).await.spawn();
+    not_ready(&second, &["another process holds .groundlink/lock", volume.to_str().unwrap()]).await;
+    installation.put("team-a", "web", host("two")).await;
+    installation.synced("team-a", "web").await;
+    assert_eq!(second.get("/readyz").await.0, 503, "it still waits");
+    let killed = Instant::now();
+    first.kill();
+    installation.ready(&second).await;
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(8), "took over after {took:?}");
+    installation.put("team-a", "web", host("three")).await;
+    installation.synced("team-a", "web").await;
+    assert!(installation.files()["team-a.web.conf"].contains("three"));
+    println!("took over {took:?} after the kill");
+}

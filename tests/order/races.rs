@@ -1,0 +1,170 @@
+//! Changes that meet a status write on its way: each once came out of the random load, and is told here step by step.
+
+use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, eventually};
+use crate::witness::{History, check, story};
+use crate::{GROUNDLINK, ONE_AT_A_TIME};
+use groundlink::api::Reason;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Longer than every retry that may be on the way.
+const SOON: Duration = Duration::from_secs(40);
+const KEY: &str = "team-a.web.conf";
+
+struct Setting {
+    installation: Installation,
+    watch: VolumeWatch,
+    operator: Option<Operator>,
+    directories: u64,
+}
+
+fn host(notes: &str) -> Value {
+    json!({ "host": { "checkCommand": "hostalive", "notes": notes, "groups": ["linux"] } })
+}
+
+fn invalid() -> Value {
+    json!({ "host": { "checkCommand": "hostalive", "vars": { "broken": "$unbalanced" }, "groups": ["linux"] } })
+}
+
+impl Setting {
+    /// A group and a host in it, on the satellite.
+    async fn start() -> Self {
+        let installation = Installation::start(&["sat-a"]).await;
+        let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());
+        installation.recorder.before_each_request(watch.flusher());
+        let operator = Some(installation.operator(GROUNDLINK).await);
+        installation.namespace("team-a").await;
+        installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
+        installation.put("team-a", "web", host("one")).await;
+        installation.synced("team-a", "web").await;
+        let directories = installation.recorder.sequence().now();
+        Self { installation, watch, operator, directories }
+    }
+
+    /// Changes the host, and stops its status write on the way to the API server, while the file is in place.
+    async fn change_and_hold(&self, notes: &str) {
+        let held = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/web/status")).times(1);
+        self.installation.hub_proxy.set_fault(Some(held.clone()));
+        self.installation.put("team-a", "web", host(notes)).await;
+        eventually(SOON, "the status write is held", async || {
+            if held.hits() == 1 { Ok(()) } else { Err("not sent".into()) }
+        })
+        .await;
+        assert!(self.installation.files()[KEY].contains(notes));
+    }
+
+    fn release(&self) {
+        self.installation.hub_proxy.set_fault(None);
+        self.installation.hub_proxy.release();
+    }
+
+    async fn holds_what_the_volume_holds(&self) {
+        let settled = tokio::time::timeout(SOON, self.installation.equal("sat-a", SOON * 2)).await;
+        assert!(
+            settled.is_ok(),
+            "sat-a does not become equal: volume {:?}, sat-a {:?}\n{}\n{}",
+            self.installation.files(),
+            self.installation.pointer("sat-a").await.and_then(|pointer| pointer.data),
+            story(&self.history(), "team-a/web"),
+            story(&self.history(), "team-a/linux"),
+        );
+    }
+
+    fn history(&self) -> History {
+        History::take(&self.installation.recorder, &self.watch, self.directories)
+    }
+}
+
+/// The acknowledgement of a file that is gone must not bring it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let setting = Setting::start().await;
+    setting.change_and_hold("two").await;
+    setting.installation.delete("team-a", "linux").await;
+    eventually(SOON, "both files are withdrawn", async || {
+        let files = setting.installation.files();
+        if files.is_empty() { Ok(()) } else { Err(format!("{:?}", files.keys())) }
+    })
+    .await;
+    // The hub knows it too: the satellite holds neither.
+    setting.holds_what_the_volume_holds().await;
+    setting.release();
+    setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
+    setting.holds_what_the_volume_holds().await;
+    // Not even when what it named is there again, and the object itself is not.
+    setting.installation.delete("team-a", "web").await;
+    setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
+    setting.installation.synced("team-a", "linux").await;
+    setting.holds_what_the_volume_holds().await;
+    check(&setting.history()).assert_clean("late acknowledgement");
+}
+
+/// A content that was published, and whose generation was replaced by an invalid one before it was acknowledged, is kept on
+/// the volume; satellites must not be left with an older one for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_that_is_kept_reaches_the_satellites_too() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.change_and_hold("two").await;
+    setting.installation.put("team-a", "web", invalid()).await;
+    setting.release();
+    setting.installation.refused("team-a", "web", Reason::Invalid).await;
+    setting.holds_what_the_volume_holds().await;
+
+    // The same with a restart in between: nothing that was not acknowledged may leave then either.
+    drop(setting.operator.take());
+    setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
+    setting.installation.put("team-a", "db", json!({ "host": { "checkCommand": "hostalive" } })).await;
+    setting.installation.synced("team-a", "db").await;
+    setting.holds_what_the_volume_holds().await;
+    check(&setting.history()).assert_clean("kept content");
+}
+
+/// The same for a content that was withdrawn and comes back while the present generation is invalid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let setting = Setting::start().await;
+    setting.installation.put("team-a", "web", invalid()).await;
+    setting.installation.refused("team-a", "web", Reason::Invalid).await;
+    setting.installation.delete("team-a", "linux").await;
+    eventually(SOON, "both files are withdrawn", async || {
+        let files = setting.installation.files();
+        if files.is_empty() { Ok(()) } else { Err(format!("{:?}", files.keys())) }
+    })
+    .await;
+    setting.holds_what_the_volume_holds().await;
+    setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
+    setting.installation.synced("team-a", "linux").await;
+    setting.holds_what_the_volume_holds().await;
+    check(&setting.history()).assert_clean("kept content that was withdrawn");
+}
+
+/// A failed write of a new generation is retried, although a retry of the old one still waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let setting = Setting::start().await;
+    let unavailable = || Action::refuse(503, "ServiceUnavailable");
+    // Until the pause before the next retry is long.
+    let always = Fault::on(unavailable(), |head, _| head.uri.path().ends_with("/web/status"));
+    setting.installation.hub_proxy.set_fault(Some(always.clone()));
+    setting.installation.put("team-a", "web", host("two")).await;
+    eventually(SOON, "five writes have failed", async || {
+        if always.hits() >= 5 { Ok(()) } else { Err(always.hits().to_string()) }
+    })
+    .await;
+    // Meanwhile the next generation is Ready, and its Synced is refused once.
+    let once = Fault::on(unavailable(), |head, body| {
+        let synced = br#""reason":"AllSatellites""#;
+        head.uri.path().ends_with("/web/status") && body.windows(synced.len()).any(|part| part == synced)
+    })
+    .times(1);
+    setting.installation.hub_proxy.set_fault(Some(once.clone()));
+    setting.installation.put("team-a", "web", host("three")).await;
+    let synced = tokio::time::timeout(SOON, setting.installation.synced("team-a", "web")).await;
+    assert!(synced.is_ok(), "never Synced:\n{}", story(&setting.history(), "team-a/web"));
+    assert_eq!(once.hits(), 1);
+    check(&setting.history()).assert_clean("retry");
+}

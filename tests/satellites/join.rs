@@ -1,0 +1,218 @@
+//! Satellites that come, go, and accept a part.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, carries, eventually, host};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use kube::api::DeleteParams;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
+    let mut installation = Installation::start(&["sat-a"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    let objects: Vec<_> = (0..60)
+        .map(|i| {
+            json!({
+                "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject",
+                "metadata": { "name": format!("host-{i}"), "namespace": "team-a" }, "spec": host("early"),
+            })
+        })
+        .collect();
+    installation.apply(&objects).await;
+    for i in 0..60 {
+        installation.synced("team-a", &format!("host-{i}")).await;
+    }
+    let all = installation.equal("sat-a", GENEROUS).await;
+    assert_eq!(all.len(), 60);
+
+    // A late joiner: one pass, and not one status of an object.
+    installation.prepare("sat-b").await;
+    installation.recorder.clear();
+    let started = Instant::now();
+    installation.register("sat-b", json!({})).await;
+    assert_eq!(installation.equal("sat-b", GENEROUS).await, all);
+    let took = started.elapsed();
+    installation.satellite_in_sync("sat-b", GENEROUS).await;
+    // Whatever the join caused in the status queue is through when a later object is.
+    installation.put("team-a", "later", host("later")).await;
+    installation.synced("team-a", "later").await;
+    let writes = installation.satellite_writes();
+    let join: Vec<_> = writes.iter().filter(|e| e.server == "sat-b" && !carries(e, "later")).collect();
+    assert!((1..=2).contains(&join.len()), "{} mutating requests for a join", join.len());
+    let statuses = installation.recorder.matching(|e| {
+        e.is_mutating() && e.path.contains("/monitoringobjects/") && !e.path.ends_with("/later/status")
+    });
+    assert!(statuses.is_empty(), "a join rewrote {} statuses", statuses.len());
+    println!("late joiner: 60 objects after {took:?} with {} requests, 0 statuses", join.len());
+
+    // Removed: its ConfigMap goes, and only its.
+    for (name, deletion, stays) in
+        [("leaves", json!({ "cleanup": "Delete" }), false), ("orphans", json!({ "cleanup": "Orphan" }), true)]
+    {
+        let spec = json!({ "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": name }, "deletion": deletion });
+        installation.register(name, spec).await;
+        installation.satellite_in_sync(name, GENEROUS).await;
+        let maps = installation.config_maps("sat-b").await;
+        let held = maps.get(name).await.unwrap().data.unwrap();
+        assert_eq!(held.len(), 61);
+        installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
+        installation.satellite_gone(name, GENEROUS).await;
+        let left = maps.get_opt(name).await.unwrap();
+        assert_eq!(left.is_some(), stays, "cleanup {deletion}");
+        if let Some(left) = left {
+            assert_eq!(left.data.unwrap(), held, "an orphan keeps what it held");
+        }
+        assert!(
+            maps.get_opt("groundlink").await.unwrap().is_some(),
+            "another satellite's pointer is untouched"
+        );
+    }
+    assert!(operator.metrics().await.contains("satellite=\"sat-b\""));
+
+    // Dead while it is removed: it goes within its own timeout, whether it refuses or hangs.
+    for (name, hangs) in [("hangs", true), ("dead", false)] {
+        let spec = json!({
+            "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": name }, "deletion": { "timeout": "2s" },
+        });
+        installation.register(name, spec).await;
+        installation.satellite_in_sync(name, GENEROUS).await;
+        match hangs {
+            true => installation.proxies["sat-b"].pause_all(),
+            false => installation.plane.server("sat-b").stop(),
+        }
+        let started = Instant::now();
+        installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
+        installation.satellite_gone(name, Duration::from_secs(15)).await;
+        println!("{name}: gone after {:?}", started.elapsed());
+        operator.wait_for_log("its ConfigMaps stay", Duration::from_secs(1)).await;
+        installation.proxies["sat-b"].resume_all();
+        // Nobody else noticed.
+        installation.put("team-a", "later", host(name)).await;
+        installation.published("team-a", "later").await;
+        assert!(installation.equal("sat-a", GENEROUS).await["team-a.later.conf"].contains(name));
+        if hangs {
+            let left = installation.config_maps("sat-b").await.get_opt(name).await.unwrap();
+            assert!(left.is_some(), "what could not be removed in time is left");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.namespace("team-b").await;
+    // Four views of one cluster, each in a ConfigMap of its own.
+    for (name, spec) in [
+        ("eu", json!({ "zones": ["eu"] })),
+        ("team-a", json!({ "namespaces": { "from": "List", "names": ["team-a"] } })),
+        (
+            "both",
+            json!({ "zones": ["eu", "us"], "namespaces": { "from": "List", "names": ["team-a", "team-b"] } }),
+        ),
+    ] {
+        let mut spec = spec;
+        spec["kubeconfigSecretRef"] = json!({ "name": "sat-a" });
+        spec["target"] = json!({ "name": name });
+        installation.register(name, spec).await;
+    }
+    let zoned = |zone: &str| json!({ "zone": zone, "host": { "checkCommand": "hostalive" } });
+    let grouped = json!({ "host": { "checkCommand": "hostalive", "groups": ["shared"] } });
+    for (namespace, name, spec) in [
+        ("team-b", "eu", json!({ "zoneObject": {} })),
+        ("team-b", "us", json!({ "zoneObject": {} })),
+        ("team-b", "shared", json!({ "hostGroup": {} })),
+        ("team-a", "in-eu", zoned("eu")),
+        ("team-b", "in-us", zoned("us")),
+        ("team-a", "plain", host("plain")),
+        ("team-a", "grouped", grouped),
+    ] {
+        installation.put(namespace, name, spec).await;
+    }
+    for (namespace, name) in
+        [("team-a", "in-eu"), ("team-b", "in-us"), ("team-a", "plain"), ("team-a", "grouped")]
+    {
+        installation.synced(namespace, name).await;
+    }
+    let zones = ["team-b.eu.conf", "team-b.us.conf"];
+    let common = ["team-a.grouped.conf", "team-a.plain.conf", "team-b.shared.conf"];
+    let with = |more: &[&'static str]| [&zones[..], &common[..], more].concat();
+    for (name, keys) in [
+        ("groundlink", with(&[])),
+        ("eu", with(&["team-a.in-eu.conf"])),
+        ("both", with(&["team-a.in-eu.conf", "team-b.in-us.conf"])),
+        // Neither the group that it does not accept, nor what names it.
+        ("team-a", vec!["team-a.plain.conf"]),
+    ] {
+        assert_closed(&installation.holds_keys("sat-a", name, &keys).await);
+    }
+    let in_sync = (ConditionStatus::True, Reason::InSync);
+    eventually(GENEROUS, "the condition tells what is left out", async || {
+        let message = installation.satellite_says("team-a", ConditionType::Synced, in_sync, GENEROUS).await;
+        let tells = message.contains("1 objects") && message.contains("team-a/grouped");
+        if tells { Ok(()) } else { Err(message) }
+    })
+    .await;
+    let message = installation.satellite_says("both", ConditionType::Synced, in_sync, GENEROUS).await;
+    assert!(!message.contains("but"), "{message}");
+    // A change that only one of them accepts is written to that one alone.
+    installation.recorder.clear();
+    installation
+        .put(
+            "team-b",
+            "in-us",
+            json!({ "zone": "us", "host": { "checkCommand": "hostalive", "notes": "n" } }),
+        )
+        .await;
+    installation.synced("team-b", "in-us").await;
+    let paths: Vec<_> = installation.satellite_writes().into_iter().map(|e| e.path).collect();
+    assert_eq!(paths, ["/api/v1/namespaces/icinga/configmaps/both"]);
+    // A zone that is accepted from now on.
+    installation
+        .register(
+            "eu",
+            json!({
+                "kubeconfigSecretRef": { "name": "sat-a" }, "target": { "name": "eu" }, "zones": ["us"],
+            }),
+        )
+        .await;
+    installation.holds_keys("sat-a", "eu", &with(&["team-b.in-us.conf"])).await;
+
+    // The Secret: first a token that the server does not know, then garbage, then a new token.
+    for name in ["eu", "both", "team-a"] {
+        installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
+        installation.satellite_gone(name, GENEROUS).await;
+    }
+    let (server, proxy) = (installation.plane.server("sat-a"), &installation.proxies["sat-a"]);
+    let pid = operator.pid();
+    installation.set_secret("sat-a", &server.kubeconfig_for(&proxy.url(), "not-a-token")).await;
+    let unauthorized = (ConditionStatus::False, Reason::Unauthorized);
+    let message =
+        installation.satellite_says("sat-a", ConditionType::CredentialsValid, unauthorized, GENEROUS).await;
+    assert!(message.contains("renew the token"), "{message}");
+    installation.put("team-a", "plain", host("rotated")).await;
+    let object = installation.published("team-a", "plain").await;
+    assert!(object.status.unwrap().pending_satellites.is_some(), "Ready, and waiting for the satellite");
+    installation.set_secret("sat-a", "garbage: [").await;
+    let refused = (ConditionStatus::False, Reason::CredentialRefused);
+    installation.satellite_says("sat-a", ConditionType::CredentialsValid, refused, GENEROUS).await;
+    let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
+        kube::Api::namespaced(installation.hub.clone(), OPERATOR);
+    secrets.delete("sat-a", &DeleteParams::default()).await.unwrap();
+    let missing = (ConditionStatus::False, Reason::CredentialMissing);
+    let message =
+        installation.satellite_says("sat-a", ConditionType::CredentialsValid, missing, GENEROUS).await;
+    assert!(message.contains("Secret sat-a does not exist"), "{message}");
+    let token = server.service_account_token("icinga", "groundlink").await;
+    let started = Instant::now();
+    installation.set_secret("sat-a", &server.kubeconfig_for(&proxy.url(), &token)).await;
+    installation.synced("team-a", "plain").await;
+    println!("the new Secret was used after {:?}", started.elapsed());
+    installation.satellite_in_sync("sat-a", GENEROUS).await;
+    let held = installation.pointer("sat-a").await.unwrap().data.unwrap();
+    assert!(held["team-a.plain.conf"].contains("rotated"));
+    assert!(operator.exit_status().is_none() && operator.pid() == pid);
+}
