@@ -22,5 +22,8 @@ icinga2 daemon -C -c "$work/main.conf" --define CacheDir="$work" --define VarsPa
 {
   icinga2 object list --define CacheDir="$work" |
     sed -nE "s/.*Object '([^']+)' of type '(CheckCommand|EventCommand|NotificationCommand|TimePeriod)'.*/\2!\1/p"
+  # Built into the program, not in a file.
+  printf '%s\n' 'template CheckCommand!plugin-check-command' 'template EventCommand!plugin-event-command' \
+    'template TimePeriod!legacy-timeperiod'
   grep -rhoE '^template +[A-Za-z]+ +"[^"]+"' "$include" | sed -E 's/^template +([A-Za-z]+) +"(.*)"$/template \1!\2/'
 } | LC_ALL=C sort -u

@@ -55,6 +55,9 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 /// How often the loop looks around without a cause: the claim may have come, and the gauges are counted.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 
+/// A watch that did not fail for this long works again (its own retries are at most 30 s apart).
+const WATCH_WORKS: Duration = Duration::from_secs(40);
+
 /// What the loop works with.
 pub struct Parts {
     /// What may be published.
@@ -107,6 +110,8 @@ struct Hub {
     /// Revision of the latest snapshot.
     revision: Revision,
     last_cut: Option<Instant>,
+    /// When the watch failed last; it says nothing when it works again.
+    broken: Option<Instant>,
     counted: Instant,
 }
 
@@ -147,6 +152,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         departures: Departures::default(),
         revision: Revision::default(),
         last_cut: None,
+        broken: None,
         counted: Instant::now(),
     };
     let mut commits: JoinSet<Committed> = JoinSet::new();
@@ -206,7 +212,10 @@ impl Hub {
                 }
             }
             Event::ListComplete => self.list_complete(),
-            Event::Broken(why) => self.parts.readiness.set("monitoringobjects", Some(why)),
+            Event::Broken(why) => {
+                self.broken = Some(Instant::now());
+                self.parts.readiness.set("monitoringobjects", Some(why));
+            }
         }
     }
 
@@ -356,6 +365,10 @@ impl Hub {
                     self.rewrite(key, &uid, generation, published)
                 }
             }
+        }
+        if self.recovery.listed && self.broken.is_some_and(|since| since.elapsed() > WATCH_WORKS) {
+            self.broken = None;
+            self.parts.readiness.set("monitoringobjects", None);
         }
         if self.counted.elapsed() > LOOK_AROUND * 4 {
             self.counted = Instant::now();

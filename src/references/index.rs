@@ -138,7 +138,7 @@ impl Index {
     pub fn waiting(&self, key: &ObjectKey) -> Option<Waiting> {
         let content = self.slots.get(key)?.waiting.as_ref()?;
         for claim in content.provides() {
-            if self.reserved.contains(&claim.name) {
+            if self.is_taken(claim) {
                 return Some(Waiting {
                     reason: Reason::NameConflict,
                     message: format!(
@@ -235,6 +235,11 @@ impl Index {
 
     /// Others who claim the name win or lose it, and its users gain or lose it.
     fn claim_changed(&mut self, name: &Name) {
+        if let Some(twin) = name.twin().and_then(|twin| self.names.get(&twin)) {
+            self.suspects.extend(twin.exclusive.iter().cloned());
+            self.hopefuls.extend(twin.exclusive.iter().cloned());
+            self.changed.extend(twin.exclusive.iter().cloned());
+        }
         let Some(entry) = self.names.get(name) else { return };
         self.suspects.extend(entry.users.iter().cloned());
         // Sharers only meet exclusive claimants, so a crowd of sharers alone need not be looked at.
@@ -252,23 +257,28 @@ impl Index {
         self.slots.get(key).is_some_and(|slot| slot.waiting.is_some())
     }
 
-    /// The older resource that keeps `key` from having the name.
+    /// The older resource that keeps `key` from having the name, or the name's twin.
     fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<&ObjectKey> {
         let own = &self.slots.get(key)?.age;
-        let entry = self.names.get(&claim.name)?;
-        let shared = entry.shared.iter().filter(|_| claim.exclusive);
-        entry
-            .exclusive
-            .iter()
+        let entry = self.names.get(&claim.name);
+        let twin = claim.name.twin().and_then(|twin| self.names.get(&twin));
+        let shared = entry.into_iter().flat_map(|entry| &entry.shared).filter(|_| claim.exclusive);
+        let exclusive = entry.into_iter().chain(twin).flat_map(|entry| &entry.exclusive);
+        exclusive
             .chain(shared)
             .filter(|other| *other != key && self.slots.get(*other).is_some_and(|slot| slot.age < *own))
             .min_by_key(|other| self.slots.get(*other).map(|slot| slot.age.clone()))
     }
 
+    /// Whether the name, or its twin, exists without any resource.
+    fn is_taken(&self, claim: &Claim) -> bool {
+        self.reserved.contains(&claim.name)
+            || claim.name.twin().is_some_and(|twin| self.reserved.contains(&twin))
+    }
+
     fn owns_names(&self, content: &Rendered) -> bool {
-        content.provides().iter().all(|claim| {
-            !self.reserved.contains(&claim.name) && self.winner_over(content.key(), claim).is_none()
-        })
+        let provides = content.provides();
+        provides.iter().all(|claim| !self.is_taken(claim) && self.winner_over(content.key(), claim).is_none())
     }
 
     /// Whether something visible (or in `overlay`, which stands before it) provides one of the alternatives, where the

@@ -1,4 +1,4 @@
-//! Prints an expression tree, fully parenthesised. `in` and ordering comparisons are guarded by type: in Icinga they
+//! Prints an expression tree, fully parenthesised. `in`, `match` and ordering comparisons are guarded by type: in Icinga they
 //! throw on a value of another type, and one host's odd custom variable would fail the whole configuration.
 
 use super::quoting;
@@ -48,11 +48,15 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
             out.push(')');
         }
         Expression::Match(pattern, operand) => {
-            out.push_str("match(");
+            out.push_str("((typeof(");
+            print(out, operand);
+            out.push_str(") == String || typeof(");
+            print(out, operand);
+            out.push_str(") == Number) && match(");
             quoting::string(out, pattern);
             out.push_str(", ");
             print(out, operand);
-            out.push(')');
+            out.push_str("))");
         }
         Expression::Attribute(attribute) => self::attribute(out, attribute),
         Expression::Text(text) => quoting::string(out, text),

@@ -98,9 +98,11 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         out.push('\n');
     }
     for (attribute, value) in &declaration.attributes {
-        // A dictionary adds to the one of an imported template; a plain assignment would drop that one.
+        // A dictionary adds to that of an imported template, or of one imported beside this; "=" would drop that one.
         let operator = match value {
-            Value::Dictionary(_) if !declaration.imports.is_empty() => "+=",
+            Value::Dictionary(_) if declaration.form == Form::Template || !declaration.imports.is_empty() => {
+                "+="
+            }
             _ => "=",
         };
         let _ = write!(out, "  {attribute} {operator} ");

@@ -71,7 +71,10 @@ impl Default for Catalog {
 impl Catalog {
     /// A newer file of this object is on the volume and not acknowledged yet.
     pub fn publishing(&mut self, key: &ObjectKey) {
-        self.in_transit.insert(key.clone());
+        // What was never acknowledged has no older content that the index could have forgotten.
+        if self.admitted(key).is_some() || self.pending.contains_key(key) {
+            self.in_transit.insert(key.clone());
+        }
     }
 
     /// The API server acknowledged an object.
@@ -82,7 +85,7 @@ impl Catalog {
 
     /// The file of an object was removed from the volume.
     pub fn withdraw(&mut self, key: &ObjectKey) {
-        self.in_transit.insert(key.clone());
+        self.publishing(key);
         self.pending.insert(key.clone(), None);
     }
 
@@ -118,6 +121,8 @@ impl Catalog {
             self.pending.remove(&key);
             if content.as_ref().map(|c| c.digest()) == index.visible(&key).map(|c| c.digest()) {
                 self.in_transit.remove(&key);
+            } else {
+                self.in_transit.insert(key.clone());
             }
             let Some(bucket) = self.admitted.get_mut(bucket_of(&key)) else { continue };
             let unchanged =

@@ -1,6 +1,7 @@
-use super::declaration::{Builder, Declaration, Form};
+use super::checkable::sets_command;
+use super::declaration::{Builder, Declaration, Form, Use};
 use super::name::{IcingaType, Name};
-use super::value::Value;
+use super::value::{Value, parse_duration};
 use crate::api::objects::{CheckCommandSpec, CommandArgument};
 use crate::api::text::{Line, ObjectName, Text};
 use std::collections::BTreeMap;
@@ -20,8 +21,17 @@ pub(super) fn declare(
     );
     builder.imports(&spec.imports);
     builder.zone(zone);
-    if spec.command.is_empty() && spec.imports.is_empty() && builder.form() == Form::Object {
-        builder.problem("command", "is required, here or in an imported template");
+    if builder.form() == Form::Template {
+        if !spec.command.is_empty() {
+            builder.provide(sets_command(&name), true);
+        }
+    } else if spec.command.is_empty() {
+        if spec.imports.is_empty() {
+            builder.problem("command", "is required, here or in a template that spec imports directly");
+        } else {
+            let any_of = spec.imports.iter().map(|import| sets_command(import.as_str())).collect();
+            builder.require(Use { any_of, mutual: false });
+        }
     }
     builder.count("command", spec.command.len(), 64);
     let words: Vec<_> = spec
@@ -58,6 +68,13 @@ pub(super) fn declare(
     }
     if !env.is_empty() {
         builder.value("env", Value::Dictionary(env));
+    }
+    // Icinga keeps it in a 32-bit whole number.
+    if spec.timeout.as_ref().is_some_and(|timeout| {
+        parse_duration(timeout.as_str())
+            .is_ok_and(|seconds| seconds.fract() != 0.0 || seconds > f64::from(i32::MAX))
+    }) {
+        builder.problem("timeout", "must be whole seconds, at most 68 years");
     }
     builder.duration("timeout", "timeout", spec.timeout.as_ref(), true);
     builder.vars(&spec.vars);

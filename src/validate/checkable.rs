@@ -81,14 +81,21 @@ fn declared_elsewhere(endpoint: &str) -> Name {
 }
 
 /// What may be taken for granted about an object that is declared outside Groundlink.
-pub(super) fn trusted(external: &Name) -> Option<Name> {
-    match external.as_str().split_once('!')? {
-        ("Zone", zone) => Some(not_global(zone)),
-        ("Endpoint", endpoint) => Some(declared_elsewhere(endpoint)),
-        ("template Host", template) => Some(sets_check_command(IcingaType::Host, template)),
-        ("template Service", template) => Some(sets_check_command(IcingaType::Service, template)),
-        _ => None,
+pub(super) fn trusted(external: &Name) -> Vec<Name> {
+    let Some((kind, name)) = external.as_str().split_once('!') else { return Vec::new() };
+    match kind {
+        "Zone" => vec![not_global(name)],
+        "Endpoint" => vec![declared_elsewhere(name)],
+        "template Host" => vec![sets_check_command(IcingaType::Host, name)],
+        "template Service" => vec![sets_check_command(IcingaType::Service, name)],
+        "template CheckCommand" => vec![sets_command(name)],
+        _ => Vec::new(),
     }
+}
+
+/// Icinga refuses arguments without a command, so a command that relies on a template waits for one that sets it.
+pub(super) fn sets_command(template: &str) -> Name {
+    Name::fact(&format!("a command in template CheckCommand {template:?}"))
 }
 
 /// Icinga refuses hosts and services in a global zone.

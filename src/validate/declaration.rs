@@ -1,7 +1,7 @@
 //! A checked declaration, and the builder with which each type's file makes one. The builder collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::expression::{self, Expression};
+use super::expression::{self, Attribute, Comparison, Expression};
 use super::name::{IcingaType, Name};
 use super::value::{self, MAX_VARS_BYTES, Value};
 use crate::api::text::{self, Duration, ObjectName, Vars};
@@ -359,6 +359,17 @@ impl Builder {
     /// A value made by the type's own file.
     pub fn value(&mut self, attribute: &'static str, value: Value) {
         self.attribute(attribute, value);
+    }
+
+    /// Leaves out hosts of other zones.
+    pub fn only_in_zone(&mut self, zone: &str) {
+        let host_zone = Expression::Attribute(Attribute { field: "zone", keys: Vec::new() });
+        let other = Expression::Compare(
+            Comparison::NotEqual,
+            Box::new(host_zone),
+            Box::new(Expression::Text(zone.to_owned())),
+        );
+        self.declaration.ignore.push(other);
     }
 
     /// `assign where` and `ignore where`.

@@ -89,6 +89,18 @@ impl Name {
         Self(format!("Service!*!{name}").into())
     }
 
+    /// The name that cannot exist beside this one: an object and a template of one type cannot share a name in Icinga (but
+    /// for services, whose objects have the host's name before theirs).
+    pub fn twin(&self) -> Option<Self> {
+        if self.0.starts_with('=') || self.0.contains("Service!") {
+            return None;
+        }
+        Some(match self.0.strip_prefix("template ") {
+            Some(object) => Self(object.into()),
+            None => Self(format!("template {}", self.0).into()),
+        })
+    }
+
     /// Something that is true of the published set because an object says so, as a noun phrase for messages: for
     /// example `a zone that lists Endpoint "e"`.
     pub fn fact(phrase: &str) -> Self {

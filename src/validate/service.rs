@@ -16,6 +16,12 @@ pub(super) fn declare(
             if spec.apply.is_some() {
                 builder.problem("apply", "must not be set on a template");
             }
+            if spec.host_name.is_some() {
+                builder.problem(
+                    "hostName",
+                    "must not be set on a template: a rule that imports it would meet itself",
+                );
+            }
         }
         (Form::Apply, host) => {
             // A rule and a single service of the same name could meet on one host, which Icinga refuses.
@@ -39,6 +45,10 @@ pub(super) fn declare(
             builder.problem("apply.assignWhere", "needs at least one expression");
         }
         builder.rules("apply.", &apply.assign_where, &apply.ignore_where);
+        if let Some(zone) = zone {
+            // Its satellites alone see the rule, so it must make services of their hosts alone.
+            builder.only_in_zone(zone.as_str());
+        }
     }
     checkable::declare(&mut builder, IcingaType::Service, &spec.checkable, zone);
     let groups = spec.groups.iter().map(ObjectName::as_str);

@@ -23,7 +23,7 @@ impl Settings {
             .filter(|text| !text.is_empty())
             .map(|text| Name::parse(text).map_err(|error| format!("external object {error}")))
             .collect::<Result<BTreeSet<_>, _>>()?;
-        external_objects.extend(external_objects.iter().filter_map(trusted).collect::<Vec<_>>());
+        external_objects.extend(external_objects.iter().flat_map(trusted).collect::<Vec<_>>());
         Ok(Self {
             privileged_namespaces: privileged.iter().filter(|n| !n.is_empty()).cloned().collect(),
             external_objects,

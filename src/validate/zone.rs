@@ -22,7 +22,10 @@ pub(super) fn declare(mut builder: Builder, spec: &ZoneSpec) -> Result<Declarati
     }
     let endpoints = || spec.endpoints.iter().map(EndpointName::as_str);
     builder.references("endpoints", "endpoints", IcingaType::Endpoint, endpoints(), 16);
-    for endpoint in endpoints() {
+    for (i, endpoint) in endpoints().enumerate() {
+        if endpoints().take(i).any(|earlier| earlier == endpoint) {
+            builder.problem(&format!("endpoints[{i}]"), "is listed twice");
+        }
         builder.provide(listed(endpoint), true);
         builder.provide(runs_checks_of(endpoint, &name), false);
         if let Some(parent) = parent {

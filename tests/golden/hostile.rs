@@ -8,34 +8,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Known to be wrong. An entry that has become right fails, until it is taken out here.
-const OPEN: [&str; 26] = [
-    "a chain of 80 templates",
-    "a chain of 34 zones",
-    "templates that import each other twice, 24 deep",
-    "a template and a host of one name",
-    "a template and a group of one name",
-    "a command with the name of a library template",
-    "a template with the name of a library command",
-    "a command with the name of a built-in template",
-    "a template with the name of a built-in template",
-    "a command without a command",
-    "arguments without a command",
-    "inherited arguments without a command",
-    "an endpoint listed twice by its zone",
-    "a number that no double holds",
-    "an expression of 340 terms",
-    "a key below a string",
-    "a key below a number",
-    "a key below a flag",
-    "a key below a list",
-    "an index beyond the end of a list",
-    "match() on a dictionary",
-    "match() on a method of dictionaries",
-    "a command's timeout with a fraction",
-    "a command's timeout beyond 32 bits",
-    "a rule in a zone, and hosts of other zones",
-    "a rule whose template has a host",
-];
+const OPEN: [&str; 3] =
+    ["a chain of 80 templates", "a chain of 34 zones", "templates that import each other twice, 24 deep"];
 
 struct Hostile {
     name: &'static str,

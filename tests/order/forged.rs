@@ -4,7 +4,7 @@ use crate::support::{Action, Content, Exchange, FileEvent, FileEventKind, digest
 use crate::witness::{Findings, History, Rule, check};
 use http::Method;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A history that is written down in order: each call takes the next numbers.
 #[derive(Default)]
@@ -45,8 +45,8 @@ impl Story {
         self.file(key, FileEventKind::Renamed(Some(content)))
     }
 
-    fn deleted(&mut self, key: &str) {
-        self.file(key, FileEventKind::Deleted);
+    fn deleted(&mut self, key: &str) -> &mut FileEvent {
+        self.file(key, FileEventKind::Deleted)
     }
 
     fn exchange(
@@ -342,6 +342,23 @@ fn an_older_content_that_comes_back() {
 }
 
 #[test]
+fn an_object_that_appears_after_its_file_was_removed() {
+    let text = host("web", 1, &[]);
+    let mut story = Story::default();
+    story.published(WEB, &text);
+    story.delivered("sat-a", "1.1", &[(WEB, &text)]);
+    story.deleted(WEB).at -= Duration::from_secs(2);
+    // What it has it may keep until the next snapshot; a snapshot may just have been on its way to the other.
+    story.delivered("sat-a", "1.2", &[(WEB, &text)]);
+    story.published(WEB, &text);
+    story.deleted(WEB);
+    story.delivered("sat-b", "1.2", &[(WEB, &text)]);
+    assert_eq!(story.broken(), []);
+    story.files.last_mut().unwrap().at -= Duration::from_secs(2);
+    story.assert_only(Rule::DeliveredAfterRemoval, WEB);
+}
+
+#[test]
 fn a_file_that_is_written_in_place() {
     for kind in [FileEventKind::CreatedInPlace, FileEventKind::ModifiedInPlace(None)] {
         let mut story = Story::default();
@@ -355,7 +372,7 @@ fn a_file_that_is_written_in_place() {
 fn ready_for_bytes_that_are_not_on_the_volume() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
-    let cases: [(&str, Step<'_>); 4] = [
+    let cases: [(&str, Step<'_>); 5] = [
         ("before the rename", Box::new(|_| {})),
         (
             "other bytes",
@@ -371,9 +388,17 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
             }),
         ),
         (
-            "already removed",
+            "long removed",
             Box::new(|story| {
                 story.renamed(WEB, &one);
+                story.deleted(WEB).at -= Duration::from_secs(2);
+            }),
+        ),
+        (
+            "others removed",
+            Box::new(|story| {
+                story.renamed(WEB, &one);
+                story.renamed(WEB, &two);
                 story.deleted(WEB);
             }),
         ),
@@ -384,6 +409,13 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
         story.status(WEB, "True", &one, Some(200));
         assert_eq!(story.broken(), [(Rule::ReadyWithoutFile, WEB.to_owned())], "{what}");
     }
+
+    // Withdrawn while the write was on its way.
+    let mut story = Story::default();
+    story.renamed(WEB, &one);
+    story.deleted(WEB);
+    story.status(WEB, "True", &one, Some(200));
+    assert_eq!((story.broken(), story.findings().overtaken), (vec![], 1));
 
     // Refused by the API server, because the generation moved on: nobody was told. Without an answer it may have been
     // replaced meanwhile, but it must have been there.

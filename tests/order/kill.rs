@@ -86,14 +86,20 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     reader.finish(&watch);
     check(&history()).assert_clean("kill");
 
-    restart_writes_nothing(&installation, &watch, operator).await;
+    restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator).await;
 }
 
 /// R7: after SIGTERM and a start with nothing changed there is no file event, no status write, no satellite write.
-async fn restart_writes_nothing(installation: &Installation, watch: &VolumeWatch, operator: Operator) {
+pub async fn restart_writes_nothing(
+    test: &str,
+    installation: &Installation,
+    satellites: &[&str],
+    watch: &VolumeWatch,
+    operator: Operator,
+) {
     // Statuses of SatelliteClusters follow within a second or two; what is not told yet would be told after the start.
-    eventually(GENEROUS, "both SatelliteClusters tell what their satellite holds", async || {
-        for satellite in SATELLITES {
+    eventually(GENEROUS, "every SatelliteCluster tells what its satellite holds", async || {
+        for satellite in satellites {
             let object = installation.satellites().get_status(satellite).await.map_err(|e| e.to_string())?;
             let status = object.status.ok_or("no status")?;
             let pointer = installation.pointer(satellite).await.ok_or("no pointer")?;
@@ -115,14 +121,14 @@ async fn restart_writes_nothing(installation: &Installation, watch: &VolumeWatch
     watch.flush();
     let before = installation.recorder.sequence().now();
     let operator = installation.operator(GROUNDLINK).await;
-    eventually(GENEROUS, "both satellites acknowledge the first snapshot", async || {
+    eventually(GENEROUS, "every satellite acknowledges the first snapshot", async || {
         let metrics = operator.metrics().await;
         let acknowledged = |satellite: &&str| {
             let line = format!("groundlink_satellite_acknowledgements_total{{satellite=\"{satellite}\"}}");
             metrics.lines().any(|found| found.starts_with(&line))
         };
         let cut = !metrics.lines().any(|line| line == "groundlink_snapshot_counter 0");
-        if cut && SATELLITES.iter().all(acknowledged) { Ok(()) } else { Err(metrics) }
+        if cut && satellites.iter().all(acknowledged) { Ok(()) } else { Err(metrics) }
     })
     .await;
     // That nothing comes can only be seen by waiting.
@@ -134,7 +140,7 @@ async fn restart_writes_nothing(installation: &Installation, watch: &VolumeWatch
         writes.into_iter().partition(|exchange| exchange.path.contains("/leases"));
     let reads = installation.recorder.count(|exchange| since(exchange) && !exchange.is_mutating());
     println!(
-        "kill: restart with nothing changed: {} file events, {} writes beside {} of the Lease, {reads} reads",
+        "{test}: restart with nothing changed: {} file events, {} writes beside {} of the Lease, {reads} reads",
         files.len(),
         others.len(),
         leases.len()

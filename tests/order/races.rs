@@ -1,5 +1,6 @@
 //! Changes that meet a status write on its way: each once came out of the random load, and is told here step by step.
 
+use crate::kill::restart_writes_nothing;
 use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, eventually};
 use crate::witness::{History, check, story};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
@@ -34,6 +35,9 @@ impl Setting {
         installation.recorder.before_each_request(watch.flusher());
         let operator = Some(installation.operator(GROUNDLINK).await);
         installation.namespace("team-a").await;
+        // Keeps the directory: what is renamed into a new one is found by a scan, in no order.
+        installation.put("team-a", "anchor", json!({ "hostGroup": {} })).await;
+        installation.published("team-a", "anchor").await;
         installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
         installation.put("team-a", "web", host("one")).await;
         installation.synced("team-a", "web").await;
@@ -51,6 +55,14 @@ impl Setting {
         })
         .await;
         assert!(self.installation.files()[KEY].contains(notes));
+    }
+
+    async fn both_are_withdrawn(&self) {
+        eventually(SOON, "both files are withdrawn", async || {
+            let files = self.installation.files();
+            if files.len() == 1 { Ok(()) } else { Err(format!("{:?}", files.keys())) }
+        })
+        .await;
     }
 
     fn release(&self) {
@@ -82,11 +94,7 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     let setting = Setting::start().await;
     setting.change_and_hold("two").await;
     setting.installation.delete("team-a", "linux").await;
-    eventually(SOON, "both files are withdrawn", async || {
-        let files = setting.installation.files();
-        if files.is_empty() { Ok(()) } else { Err(format!("{:?}", files.keys())) }
-    })
-    .await;
+    setting.both_are_withdrawn().await;
     // The hub knows it too: the satellite holds neither.
     setting.holds_what_the_volume_holds().await;
     setting.release();
@@ -129,11 +137,7 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     setting.installation.put("team-a", "web", invalid()).await;
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
     setting.installation.delete("team-a", "linux").await;
-    eventually(SOON, "both files are withdrawn", async || {
-        let files = setting.installation.files();
-        if files.is_empty() { Ok(()) } else { Err(format!("{:?}", files.keys())) }
-    })
-    .await;
+    setting.both_are_withdrawn().await;
     setting.holds_what_the_volume_holds().await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
@@ -167,4 +171,16 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
     assert!(synced.is_ok(), "never Synced:\n{}", story(&setting.history(), "team-a/web"));
     assert_eq!(once.hits(), 1);
     check(&setting.history()).assert_clean("retry");
+}
+
+/// R7 for an object that is not Ready, and whose earlier content is kept and delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_beside_a_kept_content_writes_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.installation.put("team-a", "web", invalid()).await;
+    setting.installation.refused("team-a", "web", Reason::Invalid).await;
+    setting.holds_what_the_volume_holds().await;
+    let operator = setting.operator.take().unwrap();
+    restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
 }

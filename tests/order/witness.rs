@@ -8,6 +8,10 @@ use http::Method;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longer than a request takes from the operator to the proxy, on a machine that is busy.
+const TRANSIT: Duration = Duration::from_secs(1);
 
 /// What happened, file events and requests numbered from one sequence.
 pub struct History {
@@ -38,6 +42,8 @@ pub enum Rule {
     RevisionWentBack,
     /// I7: a satellite was given an older content again.
     ContentWentBack,
+    /// R5: an object appeared on a satellite although its file had been removed, and not put back, some time before.
+    DeliveredAfterRemoval,
     /// I1: a reader could have seen half a file.
     WrittenInPlace,
     /// I2: Ready=True was sent for bytes that were not what the volume held.
@@ -75,6 +81,8 @@ pub struct Findings {
     /// Acknowledged status writes with Ready=True, and all others that were sent.
     pub ready_writes: usize,
     pub other_status_writes: usize,
+    /// Of the accepted Ready=True writes, those that a withdrawal overtook on their way.
+    pub overtaken: usize,
     /// Checks that the kernel's queue left open: the file was replaced again before the watch could read it.
     pub inconclusive: usize,
 }
@@ -85,13 +93,15 @@ impl Findings {
     pub fn assert_clean(&self, test: &str) {
         println!(
             "{test}: checked {} satellite writes with {} keys ({} acknowledged in a LIST after a kill), {} renames, \
-             {} removals, {} Ready=True writes, {} other status writes; {} checks inconclusive, {} violations",
+             {} removals, {} Ready=True writes ({} overtaken by a withdrawal), {} other status writes; {} checks \
+             inconclusive, {} violations",
             self.satellite_writes,
             self.keys,
             self.recovered_keys,
             self.renames,
             self.removals,
             self.ready_writes,
+            self.overtaken,
             self.other_status_writes,
             self.inconclusive,
             self.violations.len()
@@ -154,6 +164,7 @@ enum State {
 #[derive(Default)]
 struct Timeline {
     states: Vec<(u64, State)>,
+    removals: Vec<(u64, Instant)>,
     /// Contents that were in place, by the first event that shows them.
     seen: HashMap<String, u64>,
     /// Events that put a content there that could not be read.
@@ -180,6 +191,18 @@ impl Timeline {
         if self.guessed.len() <= hidden { Answer::Open } else { Answer::No }
     }
 
+    /// Whether the file held `digest` until it was removed, and that was hardly before the request arrived.
+    fn was_removed_just_now(&self, digest: &str, exchange: &Exchange) -> bool {
+        let Some((seq, when)) = self.last_removal(exchange.seq_start) else { return false };
+        let held = matches!(self.state_at(seq), State::Holds(held) if held == digest);
+        held && exchange.started.saturating_duration_since(when) < TRANSIT
+    }
+
+    fn last_removal(&self, before: u64) -> Option<(u64, Instant)> {
+        let at = self.removals.partition_point(|(seq, _)| *seq < before);
+        at.checked_sub(1).map(|at| self.removals[at])
+    }
+
     fn state_at(&self, seq: u64) -> &State {
         let at = self.states.partition_point(|(event, _)| *event < seq);
         at.checked_sub(1).map_or(&State::Absent, |at| &self.states[at].1)
@@ -202,6 +225,7 @@ pub fn check(history: &History) -> Findings {
         let of_it: Vec<_> = deliveries.iter().filter(|d| d.exchange.server == satellite).collect();
         witness.revisions(satellite, &of_it);
         witness.ages(satellite, &of_it, &statuses);
+        witness.undead(&of_it, &timelines);
     }
     witness.volume(&history.files, history.directories_since);
     witness.findings.violations.sort_by_key(|violation| violation.seq);
@@ -233,6 +257,7 @@ impl Witness {
                 (FileEventKind::Deleted, _) => {
                     self.findings.removals += 1;
                     timeline.states.push((event.seq, State::Absent));
+                    timeline.removals.push((event.seq, event.at));
                 }
                 (_, None) => {
                     timeline.hidden.push(event.seq);
@@ -256,6 +281,9 @@ impl Witness {
     /// At the start of a request every earlier file event has a lower number. The write tests the generation, and whoever
     /// renames another content has read a newer generation from the API server before; so if the write is *accepted*, the
     /// file held its very digest when it was sent. If its fate is unknown, it held that digest at some time before.
+    ///
+    /// A withdrawal (what the object names was deleted) moves no generation, so it can overtake a write that is on its way.
+    /// That is counted, and allowed only for as long as a request may take to get here.
     fn statuses(
         &mut self,
         exchanges: &[Exchange],
@@ -274,6 +302,12 @@ impl Witness {
                 let state = timeline.state_at(write.start).clone();
                 let answer = match (write.fate, &state) {
                     (_, State::Holds(held)) if *held == digest => Answer::Yes,
+                    (Fate::Acknowledged(_), State::Absent)
+                        if timeline.was_removed_just_now(&digest, exchange) =>
+                    {
+                        self.findings.overtaken += 1;
+                        Answer::Yes
+                    }
                     (Fate::Acknowledged(_), State::Holds(_) | State::Absent) => Answer::No,
                     (Fate::Acknowledged(_), State::Hidden) => Answer::Open,
                     _ => timeline.was_in_place(&digest, write.start),
@@ -416,6 +450,27 @@ impl Witness {
                     None => {}
                 }
             }
+        }
+    }
+
+    /// R5: a satellite may keep for a while what the volume has lost (a group waits for the last host that names it), but
+    /// nothing appears anew that was removed before the snapshot can have been cut.
+    fn undead(&mut self, deliveries: &[&Delivery<'_>], timelines: &HashMap<String, Timeline>) {
+        let mut before: BTreeSet<&str> = BTreeSet::new();
+        for delivery in deliveries.iter().filter(|d| matches!(d.fate, Fate::Acknowledged(_))) {
+            let (server, start) = (&delivery.exchange.server, delivery.exchange.seq_start);
+            for key in delivery.files.keys().filter(|key| !before.contains(key.as_str())) {
+                let Some(timeline) = timelines.get(key) else { continue };
+                let removed =
+                    timeline.last_removal(start).filter(|_| *timeline.state_at(start) == State::Absent);
+                if removed
+                    .is_some_and(|(_, at)| delivery.exchange.started.saturating_duration_since(at) > TRANSIT)
+                {
+                    let detail = format!("appeared on {server} after its file was removed");
+                    self.report(Rule::DeliveredAfterRemoval, start, key, detail);
+                }
+            }
+            before = delivery.files.keys().map(String::as_str).collect();
         }
     }
 

@@ -83,6 +83,19 @@ fn the_oldest_keeps_a_name_and_the_next_takes_over() {
 }
 
 #[test]
+fn an_object_and_a_template_of_one_type_cannot_share_a_name() {
+    let mut index = Index::new([Name::from_header("template CheckCommand!ping-common")].into());
+    upsert(&mut index, 1, content("a/t", &["template Host!x"], &[], &[], None));
+    upsert(&mut index, 2, content("b/h", &["Host!x"], &[], &[], None));
+    upsert(&mut index, 3, content("b/c", &["CheckCommand!ping-common"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/t"]);
+    assert_eq!(index.waiting(&key("b/c")).unwrap().reason, Reason::NameConflict);
+    index.remove(&key("a/t"));
+    index.resolve();
+    assert_eq!(visible(&index), ["b/h"]);
+}
+
+#[test]
 fn a_zone_and_its_endpoint_come_together() {
     let mut index = Index::default();
     upsert(&mut index, 1, content("a/e", &["Endpoint!e"], &[], &["=listed e"], None));

@@ -62,5 +62,7 @@ pub struct Attribute {
 pub const HOST_FIELDS: [&str; 8] =
     ["name", "display_name", "address", "address6", "groups", "check_command", "zone", "vars"];
 
+/// Most `&&` and `||` in an expression: Icinga's evaluator recurses over them.
+pub const MAX_TERMS: usize = 100;
 /// Deepest nesting of an expression.
 pub const MAX_DEPTH: usize = 32;

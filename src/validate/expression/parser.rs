@@ -1,6 +1,6 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
-use super::{Attribute, Comparison, Expression, HOST_FIELDS, MAX_DEPTH};
+use super::{Attribute, Comparison, Expression, HOST_FIELDS, MAX_DEPTH, MAX_TERMS};
 use crate::validate::value::{MAX_WHOLE, text_problem};
 
 /// Parses a condition over `host`.
@@ -8,7 +8,7 @@ use crate::validate::value::{MAX_WHOLE, text_problem};
 /// # Errors
 /// A message for a person, with the column (in characters, from 1).
 pub fn parse(source: &str) -> Result<Expression, String> {
-    let mut parser = Parser { tokens: tokenize(source)?, position: 0, depth: 0 };
+    let mut parser = Parser { tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
     let expression = parser.or()?;
     match parser.peek() {
         Token::End => Ok(expression),
@@ -113,7 +113,7 @@ fn string(characters: &[char], start: usize) -> Result<(String, usize), String> 
     }
 }
 
-/// `in` and the ordering comparisons are printed with a type guard that repeats their operands, so those must be plain.
+/// `in`, `match` and the ordering comparisons are printed with a type guard that repeats their operands, so those must be plain.
 fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), String> {
     let plain = |e: &Expression| {
         matches!(
@@ -128,13 +128,14 @@ fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), 
     if plain(left) && plain(right) {
         return Ok(());
     }
-    Err(format!("column {column}: `in`, <, <=, > and >= compare attributes and constants only"))
+    Err(format!("column {column}: `in`, match, <, <=, > and >= take attributes and constants only"))
 }
 
 struct Parser {
     tokens: Vec<(usize, Token)>,
     position: usize,
     depth: usize,
+    terms: usize,
 }
 
 impl Parser {
@@ -173,6 +174,7 @@ impl Parser {
     fn or(&mut self) -> Result<Expression, String> {
         let mut left = self.and()?;
         while self.take("||") {
+            self.term()?;
             left = Expression::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
@@ -181,9 +183,18 @@ impl Parser {
     fn and(&mut self) -> Result<Expression, String> {
         let mut left = self.comparison()?;
         while self.take("&&") {
+            self.term()?;
             left = Expression::And(Box::new(left), Box::new(self.comparison()?));
         }
         Ok(left)
+    }
+
+    fn term(&mut self) -> Result<(), String> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return Err(self.expected(&format!("at most {MAX_TERMS} operators && and ||")));
+        }
+        Ok(())
     }
 
     fn comparison(&mut self) -> Result<Expression, String> {
@@ -255,7 +266,9 @@ impl Parser {
         let here = self.expected("a pattern in double quotes");
         let Token::Text(pattern) = self.next() else { return Err(here) };
         self.require(",")?;
+        let column = self.column();
         let operand = self.unary()?;
+        operands(column, &operand, &operand)?;
         self.require(")")?;
         Ok(Expression::Match(pattern, Box::new(operand)))
     }
@@ -283,8 +296,9 @@ impl Parser {
         if field != "vars" && !keys.is_empty() {
             return Err(format!("host.{field} has nothing below it; only host.vars has"));
         }
-        if keys.len() > MAX_DEPTH {
-            return Err(self.expected(&format!("at most {MAX_DEPTH} keys")));
+        if keys.len() > 1 {
+            // Reading below a value that is no dictionary fails the whole configuration.
+            return Err("host.vars has one level here: host.vars.<key> or host.vars[\"any key\"]".into());
         }
         Ok(Expression::Attribute(Attribute { field, keys }))
     }
