@@ -61,6 +61,8 @@ pub struct Elector {
     /// Prefix of every holder that published into the very volume whose lock this process has: such a holder is dead.
     volume_prefix: String,
     claim: Claim,
+    /// Highest term that this process held: a Lease that is deleted and made anew must not take it back.
+    highest: u64,
     /// When the lease of another was last seen to change, and what it said then.
     seen: Option<(Instant, LeaseSpec)>,
 }
@@ -75,7 +77,7 @@ impl Elector {
     pub fn new(api: Api<Lease>, name: &str, identity: &str, volume_id: &str, claim: Claim) -> Self {
         let volume_prefix = format!("{volume_id}/");
         let identity = format!("{volume_prefix}{identity}_{:08x}", rand::random::<u32>());
-        Self { api, name: name.to_owned(), identity, volume_prefix, claim, seen: None }
+        Self { api, name: name.to_owned(), identity, volume_prefix, claim, highest: 0, seen: None }
     }
 
     /// Tries once to hold the lease.
@@ -90,6 +92,7 @@ impl Elector {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(term)) => term,
         };
+        self.highest = self.highest.max(term);
         self.claim.set(Some((term, before + DURATION - MARGIN)));
         Ok(())
     }
@@ -99,8 +102,9 @@ impl Elector {
         let explain =
             |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
         let floor = self.claim.floor.load(Ordering::Relaxed);
+        let next = floor.max(self.highest + 1);
         let Some(mut lease) = self.api.get_opt(&self.name).await.map_err(explain)? else {
-            let term = floor.max(1);
+            let term = next;
             let lease = Lease {
                 metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
                 spec: Some(self.spec(term, None)),
@@ -112,7 +116,7 @@ impl Elector {
         let term = u64::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0);
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
-        let term = if ours { term } else { (term + 1).max(floor) };
+        let term = if ours { term } else { next.max(term + 1) };
         if !ours && holder != self.identity && !self.is_free(&spec) {
             return Err(Waiting(format!("Lease {} is held by {holder}", self.name)));
         }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 pub(super) struct Written {
     key: ObjectKey,
     uid: Arc<str>,
+    generation: i64,
     kind: &'static str,
     result: Result<Receipt, (status::Error, Option<Published>)>,
 }
@@ -111,7 +112,7 @@ impl Hub {
             let kind = if published.is_some() { "ready" } else { "other" };
             writes.spawn(async move {
                 let result = writer.write(&key, &uid, generation, &status, published).await;
-                Written { key, uid, kind, result }
+                Written { key, uid, generation, kind, result }
             });
         }
         let (ready, synced) = self.queue.lengths();
@@ -130,7 +131,7 @@ impl Hub {
     }
 
     pub(super) fn written(&mut self, done: Result<Written, tokio::task::JoinError>) {
-        let Ok(Written { key, uid, kind, result }) = done else {
+        let Ok(Written { key, uid, generation, kind, result }) = done else {
             // A write only sends a request and reads its answer; a bug there must not be hidden by going on.
             tracing::error!("a status write panicked");
             return;
@@ -174,7 +175,6 @@ impl Hub {
                 if !matches!(error, status::Error::Stale) {
                     tracing::warn!(object = %key, why = %error, "status not acknowledged");
                 }
-                let generation = entry.generation;
                 self.rewrite_in(pause, key, uid, generation, published);
             }
         }

@@ -83,10 +83,13 @@ impl Problem {
                     }
                     source = inner.source();
                 }
+                // rustls adds a link to its manual, and mentions TLS where the server just closed the connection.
+                let text = text.split(": https://docs.rs").next().unwrap_or_default();
                 let lower = text.to_lowercase();
-                let tls = ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
+                let tls = !lower.contains("close_notify")
+                    && ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
                 let reason = if tls { Reason::TLSError } else { Reason::Unreachable };
-                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {}", clean(&text, 300)))
+                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {}", clean(text, 300)))
             }
         }
     }

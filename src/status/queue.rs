@@ -56,9 +56,7 @@ impl Queue {
             self.in_flight.insert(key.clone());
             return Some(Job { key, published });
         }
-        if !self.ready.is_empty() {
-            return None;
-        }
+        // A Ready that only waits for its own object's write in flight keeps no Synced of another object back.
         let key = self.synced.iter().find(|key| !self.in_flight.contains(*key))?.clone();
         self.synced.remove(&key);
         self.in_flight.insert(key.clone());
@@ -104,9 +102,12 @@ mod tests {
         queue.push_synced(b.clone());
         assert_eq!(queue.pop().unwrap().key, b);
         queue.push_ready(b.clone(), None);
-        assert!(queue.pop().is_none(), "b is in flight, and a Synced write does not overtake its Ready");
+        assert_eq!(queue.pop().unwrap().key, a, "b waits for its own write, and delays nobody else");
+        assert!(queue.pop().is_none());
+        queue.done(&a);
+        queue.push_synced(a.clone());
         queue.done(&b);
-        assert_eq!(queue.pop().unwrap().key, b);
+        assert_eq!(queue.pop().unwrap().key, b, "Ready first");
         assert_eq!(queue.pop().unwrap().key, a);
         queue.push_ready(a.clone(), None);
         queue.forget(&a);

@@ -188,7 +188,6 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
 
 /// A Ready of a newer generation waits behind the held write of the older one; that must not hold anybody's Synced back.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails: Queue::pop lets no Synced write go while a Ready waits for its own object's write in flight"]
 async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;

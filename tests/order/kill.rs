@@ -157,8 +157,11 @@ pub async fn restart_writes_nothing(
 /// Reads every published file again and again, as an Icinga that reloads at any moment would.
 struct Reader {
     stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<(usize, BTreeMap<(String, String), String>)>,
+    thread: std::thread::JoinHandle<(usize, Seen)>,
 }
+
+/// Text by key and digest.
+type Seen = BTreeMap<(String, String), String>;
 
 impl Reader {
     fn start(volume: &Path) -> Self {

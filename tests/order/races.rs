@@ -65,6 +65,17 @@ impl Setting {
         .await;
     }
 
+    /// Waits until the hub itself counts so many refused objects: it knows of what was deleted.
+    async fn refused(&self, count: usize) {
+        let operator = self.operator.as_ref().unwrap();
+        let wanted = format!("groundlink_objects{{state=\"refused\"}} {count}");
+        eventually(SOON, &wanted, async || {
+            let metrics = operator.metrics().await;
+            if metrics.lines().any(|line| line == wanted) { Ok(()) } else { Err(metrics) }
+        })
+        .await;
+    }
+
     fn release(&self) {
         self.installation.hub_proxy.set_fault(None);
         self.installation.hub_proxy.release();
@@ -99,9 +110,11 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.holds_what_the_volume_holds().await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
+    setting.refused(1).await;
     setting.holds_what_the_volume_holds().await;
     // Not even when what it named is there again, and the object itself is not.
     setting.installation.delete("team-a", "web").await;
+    setting.refused(0).await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;

@@ -282,7 +282,6 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
 
 /// Without a satellite that tells of the higher term, nothing reminds the operator of the terms that were used before.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails: Elector::attempt starts a Lease that was deleted with term 1, below the term that it holds itself"]
 async fn a_lost_lease_takes_no_revision_backwards() {
     let installation = Installation::start(&[]).await;
     installation.namespace("team-a").await;
@@ -322,7 +321,6 @@ async fn a_lost_lease_takes_no_revision_backwards() {
 
 /// An API server that is killed, or a load balancer that drops a connection, has no broken TLS.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails: Problem::of takes a connection that ends without close_notify for a TLSError"]
 async fn a_connection_that_is_closed_is_no_tls_error() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;
