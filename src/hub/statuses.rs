@@ -47,9 +47,11 @@ impl Hub {
     /// First snapshot that holds what is on the volume; nothing if none does yet.
     fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<crate::identity::Revision> {
         let on_volume = entry.on_volume.as_ref()?.digest();
-        entry
-            .revision
-            .filter(|_| self.catalog.admitted(key).is_some_and(|admitted| admitted.digest() == on_volume))
+        match self.catalog.admitted(key) {
+            Some(admitted) => entry.revision.filter(|_| admitted.digest() == on_volume),
+            // Not in a snapshot of this process yet: what was recorded about the same bytes is true.
+            None => entry.recorded.revision.filter(|_| entry.recorded.published == Some(on_volume)),
+        }
     }
 
     pub(super) fn sync(&self, key: &ObjectKey, entry: &Entry) -> Sync {
@@ -79,6 +81,11 @@ impl Hub {
         } else if !says {
             self.queue.push_ready(key.clone(), None);
         } else if is_decided {
+            let on_volume = entry.on_volume.as_ref().filter(|_| entry.durable);
+            if let Some(kept) = on_volume.and_then(|content| status::recover(content, &entry.recorded)) {
+                self.catalog.offer(kept);
+                self.unsettled = true;
+            }
             self.confirmed(key);
         }
     }
@@ -87,6 +94,11 @@ impl Hub {
     pub(super) fn write_statuses(&mut self, writes: &mut JoinSet<Written>) {
         while self.queue.in_flight() < STATUS_WRITES && self.parts.claim.is_current() {
             let Some(Job { key, published }) = self.queue.pop() else { break };
+            if published.is_some() && self.committing.contains(&key) {
+                // Its file is being replaced or removed: the outcome brings a publication of its own, or a refusal.
+                self.queue.done(&key);
+                continue;
+            }
             let status = self.entries.get(&key).and_then(|entry| {
                 let facts = self.facts(&key, entry)?;
                 if published.is_none()
@@ -144,7 +156,10 @@ impl Hub {
                 entry.recorded = receipt.recorded;
                 entry.version = entry.version.max(receipt.resource_version);
                 entry.attempts = 0;
-                if let Some(acknowledged) = receipt.acknowledged {
+                let on_volume = entry.on_volume.as_ref().filter(|_| entry.durable);
+                let kept = on_volume.and_then(|content| status::recover(content, &entry.recorded));
+                // The acknowledgement of a file that was removed meanwhile brings nothing back.
+                if let Some(acknowledged) = receipt.acknowledged.filter(|_| on_volume.is_some()).or(kept) {
                     let digest = acknowledged.content().digest();
                     let admitted = self.catalog.admitted(&key).map(|content| content.digest());
                     if admitted != Some(digest) {
@@ -190,7 +205,10 @@ impl Hub {
         published: Option<Published>,
     ) {
         if let Some(due) = self.rewrites.get(&key) {
-            if published.is_none() {
+            // One for an older generation, or for an earlier resource of this name, does nothing when it is due.
+            let same = matches!(self.retries.get(due), Some(Retry::Status { uid: u, generation: g, .. })
+                if *u == uid && *g == generation);
+            if same && published.is_none() {
                 return;
             }
             self.retries.remove(due);

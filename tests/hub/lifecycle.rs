@@ -1,7 +1,7 @@
 //! One object's way, and a restart that changes nothing.
 
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation};
+use crate::support::{GENEROUS, Installation, eventually};
 use serde_json::json;
 use std::time::Duration;
 
@@ -46,6 +46,11 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
 
     installation.delete("team-a", "web2").await;
     installation.delete("team-a", "web").await;
+    eventually(GENEROUS, "the deleted objects' files are gone", async || {
+        let files: Vec<_> = installation.files().into_keys().collect();
+        if files == ["team-a.linux.conf"] { Ok(()) } else { Err(format!("{files:?}")) }
+    })
+    .await;
     for satellite in ["sat-a", "sat-b"] {
         let held = installation.equal(satellite, GENEROUS).await;
         assert!(held.keys().all(|key| key == "team-a.linux.conf"), "{held:?}");

@@ -200,14 +200,8 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
         story.delivered("sat-a", "1.1", &[(WEB, &text)]);
     };
     type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
-    let cases: [(&str, Step<'_>); 6] = [
+    let cases: [(&str, Step<'_>); 5] = [
         ("no status", Box::new(|_| {})),
-        (
-            "Ready=False",
-            Box::new(|story| {
-                story.status(WEB, "False", &text, Some(200));
-            }),
-        ),
         (
             "refused",
             Box::new(|story| {
@@ -261,19 +255,12 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
     story.delivered("sat-a", "2.1", &[(WEB, &text)]);
     assert_eq!((story.broken(), story.findings().recovered_keys), (vec![], 1));
 
-    // Not if it told another digest, nor if it was read before the write, nor if Ready was never written.
+    // Not if it told another digest, nor if it was read before the write.
     let mut story = Story::default();
     story.renamed(WEB, &text);
     story.list(WEB, &text);
     story.status(WEB, "True", &text, None);
     story.list(WEB, &host("web", 0, &[]));
-    story.delivered("sat-a", "2.1", &[(WEB, &text)]);
-    story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
-
-    let mut story = Story::default();
-    story.renamed(WEB, &text);
-    story.status(WEB, "False", &text, None);
-    story.list(WEB, &text);
     story.delivered("sat-a", "2.1", &[(WEB, &text)]);
     story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
 }

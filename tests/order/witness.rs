@@ -356,8 +356,9 @@ impl Witness {
                 }
             }
             let writes = statuses.get(key).map(Vec::as_slice).unwrap_or_default();
-            let of_digest =
-                || writes.iter().filter(|write| write.ready && write.digest.as_ref() == Some(&digest));
+            // An acknowledged status that names the digest as published: Ready=True, or the refusal of a newer spec while
+            // this content is kept.
+            let of_digest = || writes.iter().filter(|write| write.digest.as_ref() == Some(&digest));
             if of_digest().any(|write| matches!(write.fate, Fate::Acknowledged(end) if end < start)) {
                 continue;
             }
@@ -371,7 +372,8 @@ impl Witness {
             if recovered {
                 self.findings.recovered_keys += 1;
             } else {
-                let detail = format!("{server} was sent {digest}, and no Ready=True for it was acknowledged");
+                let detail =
+                    format!("{server} was sent {digest}, and no status that names it was acknowledged");
                 self.report(Rule::DeliveredBeforeAcknowledgement, start, key, detail);
             }
         }
@@ -431,8 +433,7 @@ impl Witness {
                 };
                 let writes = statuses.get(key).map(Vec::as_slice).unwrap_or_default();
                 let possible = |write: &StatusWrite| {
-                    write.ready
-                        && write.fate != Fate::Refused
+                    write.fate != Fate::Refused
                         && write.start < delivery.exchange.seq_start
                         && write.digest.as_ref() == Some(&digest)
                 };
