@@ -183,6 +183,11 @@ impl Hub {
                     status::Error::Unknown(_) | status::Error::Gone => "unknown",
                 };
                 self.parts.metrics.status_written(kind, result);
+                if generation != entry.generation {
+                    // It was about an older spec; what is true of the present one could not be told while it was under way.
+                    self.check_status(&key);
+                    return;
+                }
                 entry.attempts += 1;
                 // A stale write needs no retry, because the watch brings the newer object; it is kept for the case that it
                 // does not.
