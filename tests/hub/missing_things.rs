@@ -99,14 +99,6 @@ async fn what_happens_while_nobody_looks_is_found() {
 
     // Deleted and changed while the operator hears nothing. Once it resumes its watch, once the version is too old for that.
     for (gone, expired) in [("goes", false), ("goes-too", true)] {
-        installation.hub_proxy.pause_all();
-        installation.hub_proxy.cut_connections();
-        let old = installation.objects("team-a").get("reborn").await.unwrap();
-        installation.delete("team-a", gone).await;
-        installation.delete("team-a", "reborn").await;
-        let new = installation.put("team-a", "reborn", host(gone)).await;
-        assert_ne!(old.metadata.uid, new.metadata.uid);
-        installation.put("team-a", "changes", host(gone)).await;
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": "too old resource version", "reason": "Expired", "code": 410 });
         let event = format!("{}\n", json!({ "type": "ERROR", "object": status }));
@@ -116,8 +108,17 @@ async fn what_happens_while_nobody_looks_is_found() {
                 && head.uri.query().is_some_and(|query| query.contains("watch="))
         })
         .times(1);
+        // In place before the watch is cut: the next one may begin while the proxy holds everything back.
         installation.recorder.clear();
         installation.hub_proxy.set_fault(expired.then(|| fault.clone()));
+        installation.hub_proxy.pause_all();
+        installation.hub_proxy.cut_connections();
+        let old = installation.objects("team-a").get("reborn").await.unwrap();
+        installation.delete("team-a", gone).await;
+        installation.delete("team-a", "reborn").await;
+        let new = installation.put("team-a", "reborn", host(gone)).await;
+        assert_ne!(old.metadata.uid, new.metadata.uid);
+        installation.put("team-a", "changes", host(gone)).await;
         installation.hub_proxy.resume_all();
         for name in ["changes", "reborn"] {
             installation.synced("team-a", name).await;
