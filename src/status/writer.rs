@@ -98,7 +98,7 @@ impl Writer {
     /// exists only if this answers well.
     ///
     /// # Errors
-    /// [`Error`], together with the publication, which is not lost. Gives up after [`TIMEOUT`].
+    /// [`Error`], together with the publication, which is not lost. Gives up after 10 s.
     pub async fn write(
         &self,
         key: &ObjectKey,
