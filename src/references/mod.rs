@@ -1,8 +1,10 @@
 //! Which of the valid objects may be published: the largest set in which everything that is named exists, and every name
 //! is given once. Incremental: a change costs what it touches. Pure.
 
+mod admission;
 mod index;
 mod itl;
+mod names;
 mod order;
 
 pub use index::{Index, Waiting};

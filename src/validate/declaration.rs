@@ -44,7 +44,7 @@ pub struct Declaration {
 }
 
 /// A name that a declaration provides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// The name.
     pub name: Name,

@@ -123,6 +123,22 @@ fn circles_are_never_published() {
 }
 
 #[test]
+fn a_circle_that_is_broken_far_away_releases_who_waits_for_it() {
+    let mut index = Index::default();
+    let [a, b, c] = ["template Host!a", "template Host!b", "template Host!c"];
+    upsert(&mut index, 1, content("a/a", &[a], &[], &[], None));
+    upsert(&mut index, 2, content("a/c", &[c], &[a], &[], None));
+    upsert(&mut index, 3, content("a/b", &[b], &[c], &[], None));
+    let closing = content("a/a", &[a], &[b], &[], None);
+    upsert(&mut index, 1, closing.clone());
+    assert!(index.waiting(&key("a/a")).unwrap().message.contains("names itself"));
+    index.take_changed();
+    upsert(&mut index, 2, content("a/c", &[c], &[], &[], None));
+    assert_eq!(index.visible(&key("a/a")), Some(&closing));
+    assert!(index.take_changed().contains(&key("a/a")));
+}
+
+#[test]
 fn an_object_of_a_zone_is_seen_from_that_zone_alone() {
     let mut index = Index::default();
     upsert(&mut index, 1, content("a/g", &["HostGroup!g"], &[], &[], Some("eu")));
@@ -170,6 +186,19 @@ fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, user: &Rendered, mutual:
     })
 }
 
+/// The part of a set that stands on something, step by step.
+fn grounded(set: &BTreeMap<ObjectKey, Arc<Rendered>>) -> BTreeMap<ObjectKey, Arc<Rendered>> {
+    let mut grounded = BTreeMap::new();
+    loop {
+        let is_next = |c: &&Arc<Rendered>| !grounded.contains_key(c.key()) && names_held(&grounded, c, false);
+        let next: Vec<_> = set.values().filter(is_next).cloned().collect();
+        if next.is_empty() {
+            return grounded;
+        }
+        grounded.extend(next.into_iter().map(|c| (c.key().clone(), c)));
+    }
+}
+
 /// The slow model of what must hold after every step: closed, every name once, and nothing that waits could be added.
 fn check(index: &Index) {
     let set: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
@@ -181,32 +210,20 @@ fn check(index: &Index) {
         }
     }
     // Everything stands on something that was there before it: no circles but mutual ones.
-    let mut grounded: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
-    loop {
-        let next: Vec<_> = set
-            .values()
-            .filter(|c| !grounded.contains_key(c.key()) && names_held(&grounded, c, false))
-            .cloned()
-            .collect();
-        if next.is_empty() {
-            break;
-        }
-        grounded.extend(next.into_iter().map(|c| (c.key().clone(), c)));
-    }
-    assert_eq!(grounded.len(), set.len(), "a circle is visible");
+    assert_eq!(grounded(&set).len(), set.len(), "a circle is visible");
     // Largest: a waiting content that owns its names and would be grounded in the set must not exist.
     for slot in index.slots.values() {
         let Some(waiting) = &slot.waiting else { continue };
         let mut larger = set.clone();
-        larger.remove(waiting.key());
-        let loses_users = set.contains_key(waiting.key());
-        if index.owns_names(waiting) && names_held(&larger, waiting, true) && !loses_users {
+        larger.insert(waiting.key().clone(), waiting.clone());
+        let is_closed = larger.values().all(|content| names_held(&larger, content, true));
+        if index.owns_names(waiting) && is_closed && grounded(&larger).len() == larger.len() {
             panic!("{waiting:?} could be published beside {set:?}: {:?}", index.waiting(waiting.key()));
         }
         assert!(index.waiting(waiting.key()).is_some());
     }
     // Nothing is remembered of names that nobody has.
-    assert!(index.names.values().all(|entry| !entry.is_unused()));
+    assert!(!index.names.keeps_unused());
 }
 
 proptest! {
@@ -216,6 +233,7 @@ proptest! {
     fn closed_unique_and_largest_after_every_step(changes in changes(), batch in 1..4usize) {
         let mut index = Index::default();
         let mut volume: BTreeMap<ObjectKey, Arc<Rendered>> = BTreeMap::new();
+        let mut told: BTreeMap<ObjectKey, Waiting> = BTreeMap::new();
         for group in changes.chunks(batch) {
             for change in group {
                 match change {
@@ -239,9 +257,20 @@ proptest! {
             }
             index.resolve();
             check(&index);
+            let changed = index.take_changed();
+            // Whoever waits is told again when the reason is another: a status never names what is missing no more.
+            let keys = (0..12).map(|key| self::key(&format!("n/{key}")));
+            let waiting: BTreeMap<_, _> =
+                keys.filter_map(|key| index.waiting(&key).map(|waiting| (key, waiting))).collect();
+            for (key, why) in &waiting {
+                prop_assert!(
+                    changed.contains(key) || told.get(key) == Some(why),
+                    "{} is not told that {:?}, and still reads {:?}", key, why, told.get(key)
+                );
+            }
+            told = waiting;
             // The order of a batch: replayed step by step, it ends at the visible set.
-            let steps: BTreeMap<_, _> = index
-                .take_changed()
+            let steps: BTreeMap<_, _> = changed
                 .into_iter()
                 .map(|key| (key.clone(), Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned() }))
                 .filter(|(_, step)| step.old != step.new)

@@ -1,0 +1,163 @@
+//! Admission: which waiting contents enter the visible set, as many as possible at once, none of them on nothing.
+
+use super::index::{Index, Overlay, provides};
+use crate::identity::ObjectKey;
+use crate::render::Rendered;
+use crate::validate::Use;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+impl Index {
+    /// Admits what can be admitted; true if anything was.
+    pub(super) fn admit(&mut self) -> bool {
+        let group = self.group();
+        let mut excluded: HashSet<ObjectKey> = HashSet::new();
+        let admitted = loop {
+            let hoped: Overlay = group
+                .iter()
+                .filter(|(key, _)| !excluded.contains(*key))
+                .map(|(key, content)| (key.clone(), content.clone()))
+                .collect();
+            let admitted = self.admissible(&hoped);
+            // Those whose mutual need is not met after all go first: they may have taken a name from others here.
+            let unmet = |mutual: bool| -> Vec<ObjectKey> {
+                let met = |content: &Rendered, needed: &Use| {
+                    needed.mutual != mutual || self.satisfied(content, needed, &admitted)
+                };
+                let unmet = admitted
+                    .values()
+                    .filter(|content| !content.uses().iter().all(|needed| met(content, needed)));
+                unmet.map(|content| content.key().clone()).collect()
+            };
+            let mut disappointed = unmet(true);
+            if disappointed.is_empty() {
+                disappointed = unmet(false);
+            }
+            if disappointed.is_empty() {
+                break admitted;
+            }
+            excluded.extend(disappointed);
+        };
+        // What was left out for the sake of others may stand alone.
+        let mut admitted = admitted;
+        if admitted.is_empty() {
+            let alone = |key: &ObjectKey| -> Option<Overlay> {
+                let hoped = Overlay::from([(key.clone(), group.get(key)?.clone())]);
+                let admitted = self.admissible(&hoped);
+                let met = |content: &Arc<Rendered>| {
+                    content.uses().iter().all(|n| self.satisfied(content, n, &admitted))
+                };
+                (!admitted.is_empty() && admitted.values().all(met)).then_some(admitted)
+            };
+            let mut keys: Vec<_> = excluded.iter().collect();
+            keys.sort();
+            admitted = keys.into_iter().find_map(alone).unwrap_or_default();
+        }
+        let any = !admitted.is_empty();
+        self.hopefuls.extend(excluded.into_iter().filter(|_| any));
+        for (key, content) in &group {
+            let lacks_nothing = || {
+                let nothing = Overlay::new();
+                content.uses().iter().all(|needed| self.satisfied(content, needed, &nothing))
+            };
+            if !admitted.contains_key(key) && self.owns_names(content) && lacks_nothing() {
+                self.circular.insert(key.clone());
+            }
+        }
+        for (key, content) in admitted {
+            self.update(&key, |slots| {
+                if let Some(slot) = slots.get_mut(&key) {
+                    (slot.visible, slot.waiting) = (Some(content), None);
+                }
+            });
+        }
+        any
+    }
+
+    /// The waiting contents that a decision may concern: the hopeful ones, those that use what these provide, and those
+    /// that provide what these miss.
+    fn group(&mut self) -> Overlay {
+        let mut queue: Vec<ObjectKey> = std::mem::take(&mut self.hopefuls).into_iter().collect();
+        let mut group = Overlay::new();
+        let none = Overlay::new();
+        while let Some(key) = queue.pop() {
+            let Some(content) = self.slots.get(&key).and_then(|slot| slot.waiting.clone()) else { continue };
+            if group.contains_key(&key) {
+                continue;
+            }
+            let mut more = HashSet::new();
+            for claim in content.provides() {
+                more.extend(self.names.users(&claim.name).cloned());
+            }
+            for needed in content.uses().iter().filter(|needed| !self.satisfied(&content, needed, &none)) {
+                more.extend(needed.any_of.iter().flat_map(|name| self.names.claimants(name)).cloned());
+            }
+            self.changed.insert(key.clone());
+            group.insert(key, content);
+            queue.extend(more.into_iter().filter(|key| self.waits(key)));
+        }
+        group
+    }
+
+    /// The part of `hoped` that stands on visible ground, step by step; a mutual need may be met by anything in `hoped`.
+    fn admissible(&self, hoped: &Overlay) -> Overlay {
+        let mut admitted = Overlay::new();
+        let mut keys: Vec<_> = hoped.keys().cloned().collect();
+        keys.sort();
+        let mut queue: VecDeque<ObjectKey> = keys.into();
+        while let Some(key) = queue.pop_front() {
+            let Some(content) = hoped.get(&key).filter(|_| !admitted.contains_key(&key)) else { continue };
+            let ground = |needed: &Use| {
+                self.satisfied(content, needed, &admitted)
+                    || (needed.mutual && self.satisfied(content, needed, hoped))
+            };
+            if !self.owns_names(content)
+                || !content.uses().iter().all(ground)
+                || self.is_circular(content, &admitted)
+            {
+                continue;
+            }
+            admitted.insert(key.clone(), content.clone());
+            for claim in content.provides() {
+                let users = self.names.users(&claim.name);
+                queue.extend(users.filter(|user| hoped.contains_key(*user)).cloned());
+            }
+        }
+        admitted
+    }
+
+    /// Whether a content, taking the place of a visible one, would name itself through what it names, or stand on
+    /// something that stands on a name it gives up.
+    fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
+        let key = content.key();
+        let has_users = self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
+            visible.provides().iter().any(|claim| self.names.users(&claim.name).next().is_some())
+        });
+        if !has_users {
+            return false;
+        }
+        let mut seen: HashSet<(&ObjectKey, bool)> = HashSet::new();
+        let mut queue: Vec<(&Use, bool)> =
+            content.uses().iter().map(|needed| (needed, needed.mutual)).collect();
+        while let Some((needed, mutual)) = queue.pop() {
+            for name in &needed.any_of {
+                for provider in self.names.claimants(name) {
+                    // Through a mutual need it may come back to itself, if it still provides what is needed there.
+                    if provider == key && !(mutual && provides(content, name)) {
+                        return true;
+                    }
+                    let stands =
+                        admitted.get(provider).or_else(|| self.slots.get(provider)?.visible.as_ref());
+                    let Some(stands) = stands.filter(|stands| provider != key && provides(stands, name))
+                    else {
+                        continue;
+                    };
+                    if seen.insert((provider, mutual)) {
+                        queue.extend(stands.uses().iter().map(|needed| (needed, mutual || needed.mutual)));
+                    }
+                }
+            }
+        }
+        false
+    }
+}
