@@ -50,6 +50,62 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
+/// UID of a resource. In 16 bytes if it is a UUID as API servers write them, which it always was; the text of any other is
+/// kept, because a UID is opaque. Ordered as its text is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid(UidForm);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum UidForm {
+    Uuid([u8; 16]),
+    Other(Arc<str>),
+}
+
+const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
+
+impl Uid {
+    /// A UID from its text.
+    pub fn new(text: &str) -> Self {
+        Self(uuid(text).map_or_else(|| UidForm::Other(text.into()), UidForm::Uuid))
+    }
+}
+
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 36 || UUID_DASHES.iter().any(|at| text.as_bytes()[*at] != b'-') {
+        return None;
+    }
+    let mut digits =
+        text.bytes().enumerate().filter(|(at, _)| !UUID_DASHES.contains(at)).map(|(_, byte)| nibble(byte));
+    let mut bytes = [0; 16];
+    for byte in &mut bytes {
+        *byte = digits.next()?? << 4 | digits.next()??;
+    }
+    Some(bytes)
+}
+
+/// The value of a lower-case hexadecimal digit.
+fn nibble(digit: u8) -> Option<u8> {
+    (digit as char).to_digit(16).filter(|_| !digit.is_ascii_uppercase()).map(|value| value as u8)
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            UidForm::Other(text) => f.write_str(text),
+            UidForm::Uuid(bytes) => bytes.iter().enumerate().try_for_each(|(at, byte)| {
+                let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+                write!(f, "{dash}{byte:02x}")
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 /// SHA-256 of some bytes, written `sha256:<hex>`, so that anyone can check it with `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -90,10 +146,9 @@ impl FromStr for Digest {
         if hex.len() != 64 {
             return Err(());
         }
-        let nibble = |c: u8| (c as char).to_digit(16).filter(|_| !c.is_ascii_uppercase()).ok_or(());
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = (nibble(pair[0])? << 4 | nibble(pair[1])?) as u8;
+            *byte = nibble(pair[0]).ok_or(())? << 4 | nibble(pair[1]).ok_or(())?;
         }
         Ok(Self(bytes))
     }
@@ -137,6 +192,24 @@ mod tests {
         );
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert!("sha256:E3".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn a_uid_is_its_text_whatever_it_looks_like() {
+        let uuid = "ad19ab3e-0140-43c0-9841-2cadc9359e83";
+        let upper = uuid.to_uppercase();
+        for text in [
+            uuid,
+            &upper,
+            "",
+            "7",
+            "ad19ab3e-0140-43c0-9841-2cadc9359e8g",
+            "ad19ab3e00140-43c0-9841-2cadc9359e83",
+        ] {
+            assert_eq!(Uid::new(text).to_string(), text);
+        }
+        assert!(Uid::new(uuid) < Uid::new("ad19ab3e-0140-43c0-9841-2cadc9359e84"));
+        assert_ne!(Uid::new(uuid), Uid::new(&upper));
     }
 
     #[test]

@@ -5,10 +5,13 @@ use crate::api::condition::clean;
 use crate::api::{MonitoringObject, MonitoringObjectSpec};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -35,9 +38,9 @@ pub enum Event {
 }
 
 /// An object, or why it could not be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Received {
-    /// The object; with an empty spec if that could not be read.
+    /// The object; with an empty spec if that could not be read, and of the metadata only what decides something.
     pub object: MonitoringObject,
     /// Why the spec could not be read: one bad object must not end the watch.
     pub unreadable: Option<String>,
@@ -48,7 +51,7 @@ pub const CAPACITY: usize = 1024;
 
 /// Watches until the receiver is dropped.
 pub async fn run(client: Client, events: mpsc::Sender<Event>) {
-    let api = Api::<DeserializeGuard<MonitoringObject>>::all(client);
+    let api = Api::<Received>::all(client);
     // A silent connection is found after this time, not after kube's 295 s.
     let config = watcher::Config::default().timeout(50);
     let mut stream = watcher(api, config).default_backoff().map_err(|error| explain(&error)).boxed();
@@ -56,7 +59,7 @@ pub async fn run(client: Client, events: mpsc::Sender<Event>) {
         let event = match event {
             Ok(watcher::Event::Init) => Event::ListBegins,
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                Event::Object(Box::new(receive(object)))
+                Event::Object(Box::new(object))
             }
             Ok(watcher::Event::InitDone) => Event::ListComplete,
             Ok(watcher::Event::Delete(object)) => Event::Deleted {
@@ -72,17 +75,77 @@ pub async fn run(client: Client, events: mpsc::Sender<Event>) {
     }
 }
 
-fn receive(guard: DeserializeGuard<MonitoringObject>) -> Received {
-    match guard.0 {
-        Ok(mut object) => {
-            object.metadata.managed_fields = None;
-            Received { object, unreadable: None }
+/// Reads spec and status by themselves, so that one of another shape than ours does not end the stream. Managed fields, which
+/// are most of an object, are skipped.
+impl<'de> Deserialize<'de> for Received {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            metadata: RawMetadata,
+            #[serde(default)]
+            spec: serde_json::Value,
+            #[serde(default)]
+            status: serde_json::Value,
         }
-        Err(invalid) => {
-            let mut object = MonitoringObject::new("", MonitoringObjectSpec::default());
-            object.metadata = invalid.metadata;
-            Received { object, unreadable: Some(clean(&invalid.error, 500)) }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct RawMetadata {
+            name: Option<String>,
+            namespace: Option<String>,
+            uid: Option<String>,
+            generation: Option<i64>,
+            resource_version: Option<String>,
+            creation_timestamp: Option<Time>,
         }
+        let Raw { metadata, spec, status } = Raw::deserialize(deserializer)?;
+        let (spec, unreadable) = match serde_json::from_value(spec) {
+            Ok(spec) => (spec, None),
+            Err(error) => (MonitoringObjectSpec::default(), Some(clean(&error.to_string(), 500))),
+        };
+        let object = MonitoringObject {
+            metadata: ObjectMeta {
+                name: metadata.name,
+                namespace: metadata.namespace,
+                uid: metadata.uid,
+                generation: metadata.generation,
+                resource_version: metadata.resource_version,
+                creation_timestamp: metadata.creation_timestamp,
+                ..ObjectMeta::default()
+            },
+            spec,
+            // A status that cannot be read is none: it is written again.
+            status: serde_json::from_value(status).ok(),
+        };
+        Ok(Self { object, unreadable })
+    }
+}
+
+impl Resource for Received {
+    type DynamicType = ();
+    type Scope = <MonitoringObject as Resource>::Scope;
+
+    fn kind(_: &()) -> Cow<'_, str> {
+        MonitoringObject::kind(&())
+    }
+
+    fn group(_: &()) -> Cow<'_, str> {
+        MonitoringObject::group(&())
+    }
+
+    fn version(_: &()) -> Cow<'_, str> {
+        MonitoringObject::version(&())
+    }
+
+    fn plural(_: &()) -> Cow<'_, str> {
+        MonitoringObject::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.object.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.object.metadata
     }
 }
 

@@ -1,7 +1,7 @@
 //! `groundlink render`: manifests in, configuration out, without a cluster.
 
 use crate::api::MonitoringObject;
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::references::{IcingaVersion, Index, itl};
 use crate::render::render;
 use crate::validate::Settings;
@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         match validate(object, &settings) {
             // Without a cluster nobody knows who is older: the order of the names decides.
             Ok(declaration) => {
-                index.upsert(order as i64, &key.to_string().into(), Arc::new(render(key, &declaration)))
+                index.upsert(order as i64, &Uid::new(&key.to_string()), Arc::new(render(key, &declaration)))
             }
             Err(refusal) => {
                 refused.insert(key, format!("{:?}: {}", refusal.reason, refusal.message));
@@ -89,8 +89,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         if let Some(content) = index.visible(key) {
             match &arguments.out {
-                Some(directory) => write(&directory.join(key.path()), content.bytes())?,
-                None => print!("{}", String::from_utf8_lossy(content.bytes())),
+                Some(directory) => write(&directory.join(key.path()), &content.bytes())?,
+                None => print!("{}", content.text()),
             }
         }
     }

@@ -3,10 +3,9 @@
 //! away, so what left with the CRD is held until it has been back for a while.
 
 use super::Hub;
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::watch::{Crd, crd};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Objects that left and are not gone yet.
 #[derive(Default)]
 pub(super) struct Departures {
-    leaving: BTreeMap<ObjectKey, Arc<str>>,
+    leaving: BTreeMap<ObjectKey, Uid>,
     /// Those that had left when the running check began.
     checking: Option<Vec<ObjectKey>>,
     lost: Option<Lost>,
@@ -35,7 +34,7 @@ enum Lost {
 
 impl Departures {
     /// An object left.
-    pub fn insert(&mut self, key: ObjectKey, uid: Arc<str>) {
+    pub fn insert(&mut self, key: ObjectKey, uid: Uid) {
         self.leaving.insert(key, uid);
     }
 

@@ -1,14 +1,15 @@
 //! What the hub keeps of one resource: a few hundred bytes, and its file's content, which the catalog shares.
 
-use crate::identity::{Digest, Revision};
+use crate::identity::{Digest, Revision, Uid};
+use crate::publish::Published;
 use crate::render::Rendered;
-use crate::status::Recorded;
+use crate::status::{Acknowledged, Recorded, recover};
 use crate::validate::Refusal;
 use std::sync::Arc;
 
 /// One resource.
 pub(super) struct Entry {
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// Creation time, Unix seconds.
     pub created: i64,
     /// Generation that everything below is about.
@@ -33,6 +34,13 @@ pub(super) struct Entry {
     pub durable: bool,
     /// What the volume holds is not known: it must be written or removed.
     pub unknown: bool,
+    /// It was on the volume when the process started, and no status named it: whether it was ever Ready cannot be known.
+    pub found: bool,
+    /// The publication of an earlier generation that is in place and not acknowledged. Its Ready is told before why the
+    /// present generation is not published, because nothing else confirms it.
+    pub earlier: Option<Box<Published>>,
+    /// Digest of the content whose Ready was acknowledged last.
+    pub confirmed: Option<Digest>,
     /// This generation's content is on the volume, durably.
     pub published: bool,
     /// The status as the API server acknowledged it.
@@ -42,9 +50,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn new(uid: &str, created: i64, recorded: Recorded) -> Self {
+    pub fn new(uid: Uid, created: i64, recorded: Recorded) -> Self {
         Self {
-            uid: uid.into(),
+            uid,
             created,
             generation: 0,
             version: 0,
@@ -57,10 +65,40 @@ impl Entry {
             on_volume: None,
             durable: false,
             unknown: false,
+            found: false,
+            earlier: None,
+            confirmed: None,
             published: false,
             revision: recorded.revision,
             recorded,
         }
+    }
+
+    /// Remembers a publication that a newer generation has overtaken, if nothing else will confirm it.
+    pub fn keep_earlier(&mut self, publication: Option<Published>) {
+        let earlier = publication.filter(|p| p.generation() < self.generation && self.awaits_ready(p));
+        self.earlier = earlier.map(Box::new).or(self.earlier.take());
+    }
+
+    /// What was published of an earlier generation, if it is still in place and its Ready was never acknowledged.
+    pub fn take_earlier(&mut self) -> Option<Published> {
+        let earlier = self.earlier.take()?;
+        self.awaits_ready(&earlier).then_some(*earlier)
+    }
+
+    /// Whether a publication is what the volume holds, and its Ready was never acknowledged.
+    pub fn awaits_ready(&self, publication: &Published) -> bool {
+        let digest = publication.content().digest();
+        let in_place = self.on_volume.as_ref().is_some_and(|content| content.digest() == digest);
+        self.uid == *publication.uid() && in_place && self.durable && self.confirmed != Some(digest)
+    }
+
+    /// Content that is kept beside a generation that is not published, if satellites may have it by the status that names it:
+    /// its Ready was acknowledged before, or a crash has hidden whether it was.
+    pub fn kept(&self) -> Option<Acknowledged> {
+        let content = self.on_volume.as_ref().filter(|_| self.durable)?;
+        let was_ready = self.found || self.confirmed == Some(content.digest());
+        recover(content, &self.recorded).filter(|_| was_ready)
     }
 
     /// Whether the API server acknowledged Ready for this very generation.

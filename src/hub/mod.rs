@@ -17,7 +17,7 @@ mod statuses;
 
 use crate::api::Reason;
 use crate::http::Readiness;
-use crate::identity::{ObjectKey, Revision};
+use crate::identity::{ObjectKey, Revision, Uid};
 use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Volume};
@@ -45,6 +45,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Status writes under way at once. More does not help: the API server is what saturates.
 const STATUS_WRITES: usize = 16;
+/// Synced writes under way at once while Ready ones come: whoever waits for a Ready shares the API server with them.
+const SYNCED_BESIDE_READY: usize = 1;
+/// So long after a Ready write the next is expected.
+const READY_EXPECTED: Duration = Duration::from_millis(50);
 /// Events taken at once between looks at everything else.
 const EVENTS_AT_ONCE: usize = 512;
 /// After a snapshot the next one waits this long, so that a burst is a few snapshots and not thousands.
@@ -86,13 +90,16 @@ pub struct Parts {
 
 struct Hub {
     parts: Parts,
-    entries: HashMap<ObjectKey, Entry>,
+    /// Boxed: a table has up to twice the places that it needs.
+    entries: HashMap<ObjectKey, Box<Entry>>,
     /// Files on the volume whose resource is gone.
     orphans: BTreeMap<ObjectKey, Option<Arc<Rendered>>>,
     /// Objects whose file or status may have to change.
     dirty: BTreeSet<ObjectKey>,
     committing: BTreeSet<ObjectKey>,
     queue: Queue,
+    /// When a Ready write was started last.
+    last_ready: Option<Instant>,
     catalog: Catalog,
     /// The catalog may admit more than it has.
     unsettled: bool,
@@ -118,7 +125,7 @@ struct Hub {
 /// Work that failed and is due again.
 enum Retry {
     Commit(ObjectKey),
-    Status { key: ObjectKey, uid: Arc<str>, generation: i64, published: Option<Published> },
+    Status { key: ObjectKey, uid: Uid, generation: i64, published: Option<Published> },
 }
 
 /// Runs the loop until `stop`; what is being committed then is finished.
@@ -142,6 +149,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         dirty: BTreeSet::new(),
         committing: BTreeSet::new(),
         queue: Queue::default(),
+        last_ready: None,
         catalog: Catalog::default(),
         unsettled: true,
         awaiting: BTreeMap::new(),
@@ -207,7 +215,7 @@ impl Hub {
             Event::Object(received) => self.object(*received),
             Event::Deleted { namespace, name, uid } => {
                 let key = ObjectKey::new(&namespace, &name);
-                if let Some(entry) = self.entries.get(&key).filter(|entry| *entry.uid == *uid) {
+                if let Some(entry) = self.entries.get(&key).filter(|entry| entry.uid == Uid::new(&uid)) {
                     self.departures.insert(key, entry.uid.clone());
                 }
             }
@@ -236,11 +244,13 @@ impl Hub {
         else {
             return;
         };
+        // While the volume's files are known by their keys, each key is kept once.
         let key = ObjectKey::new(namespace, name);
+        let (key, uid) = (self.recovery.known(&key).unwrap_or(key), Uid::new(uid));
         let generation = metadata.generation.unwrap_or(0);
         let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
         let recorded = received.object.status.as_ref().map(Recorded::of).unwrap_or_default();
-        if self.entries.get(&key).is_some_and(|entry| *entry.uid != **uid) {
+        if self.entries.get(&key).is_some_and(|entry| entry.uid != uid) {
             // Deleted and made again while nobody looked.
             self.gone(&key);
         }
@@ -266,13 +276,15 @@ impl Hub {
             // The Lease was made anew since: our term must be above every one that was used.
             self.parts.claim.raise_above(revision.term);
         }
-        self.queue.forget(&key);
+        let earlier = self.queue.forget(&key).or_else(|| self.cancel_rewrite(&key));
         let created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-        let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(uid, created, recorded));
+        let entry =
+            self.entries.entry(key.clone()).or_insert_with(|| Box::new(Entry::new(uid, created, recorded)));
         entry.generation = generation;
         entry.version = entry.version.max(version);
         entry.suspended = received.object.spec.suspend;
         (entry.published, entry.failing, entry.attempts) = (false, None, 0);
+        entry.keep_earlier(earlier);
         let content = content(&key, &received, &self.parts.settings);
         entry.candidate = content.as_ref().ok().map(|content| content.digest());
         match content {
@@ -345,6 +357,9 @@ impl Hub {
         if let Some(due) = self.departures_due() {
             wake = wake.min(due);
         }
+        if self.queue.lengths().1 > 0 {
+            wake = self.ready_expected_until().map_or(wake, |until| wake.min(until));
+        }
         if self.unsettled && self.recovery.listed && self.recovery.unconfirmed.is_empty() {
             wake = wake.min(self.snapshot_due());
         }
@@ -389,7 +404,7 @@ fn content(key: &ObjectKey, received: &Received, settings: &Settings) -> Result<
         return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
     }
     let rendered = render(key, &validate(&received.object, settings)?);
-    let size = rendered.bytes().len();
+    let size = rendered.size();
     if size > MAX_FILE_BYTES {
         let message =
             format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");

@@ -106,14 +106,15 @@ impl Hub {
             return;
         };
         entry.on_volume = Some(token.content().clone());
-        (entry.durable, entry.unknown) = (true, false);
+        (entry.durable, entry.unknown, entry.found) = (true, false, false);
         entry.failing = None;
         if self.catalog.admitted(&key).is_none_or(|admitted| admitted.digest() != digest) {
             self.catalog.publishing(&key);
         }
         let is_this_generation = entry.generation == token.generation() && entry.candidate == Some(digest);
         if !is_this_generation || entry.suspended {
-            // The spec changed meanwhile: the next batch has its content.
+            // The spec changed meanwhile: the next batch has its content, or a refusal.
+            entry.keep_earlier(Some(token));
             self.dirty.insert(key);
             return;
         }

@@ -29,6 +29,11 @@ impl Recovery {
         }
     }
 
+    /// The key of a file of this object that was found, and no resource has claimed yet.
+    pub fn known(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        self.disk.get_key_value(key).map(|(key, _)| key.clone())
+    }
+
     /// A valid content that was seen before the first LIST was complete.
     pub fn candidate(&mut self, content: Arc<Rendered>) {
         let on_disk = self.disk.get(content.key()).and_then(|file| file.content.as_ref());
@@ -56,6 +61,7 @@ impl Hub {
             match file.content {
                 Some(content) => {
                     entry.durable = entry.recorded.published == Some(file.digest);
+                    (entry.found, entry.confirmed) = (!entry.durable, entry.recorded.published);
                     entry.on_volume = Some(content.clone());
                     self.parts.index.upsert(entry.created, &entry.uid, content);
                 }

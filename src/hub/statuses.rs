@@ -1,19 +1,19 @@
 //! From what is true of an object to what its status says.
 
 use super::entry::Entry;
-use super::{Hub, Retry, STATUS_WRITES, backoff};
-use crate::identity::ObjectKey;
+use super::{Hub, READY_EXPECTED, Retry, STATUS_WRITES, SYNCED_BESIDE_READY, backoff};
+use crate::identity::{ObjectKey, Uid};
 use crate::publish::Published;
 use crate::satellite::sync_of;
 use crate::status::{self, Facts, Job, Receipt, State, Sync, compose};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// An answered write.
 pub(super) struct Written {
     key: ObjectKey,
-    uid: Arc<str>,
+    uid: Uid,
     generation: i64,
     kind: &'static str,
     result: Result<Receipt, (status::Error, Option<Published>)>,
@@ -44,6 +44,22 @@ impl Hub {
         })
     }
 
+    /// What is true of an earlier generation that is in place; nothing if it is not any more.
+    fn facts_of_earlier<'a>(
+        &self,
+        key: &'a ObjectKey,
+        entry: &'a Entry,
+        earlier: &Published,
+    ) -> Option<Facts<'a>> {
+        entry.awaits_ready(earlier).then(|| Facts {
+            key,
+            generation: earlier.generation(),
+            published: Some(earlier.content().digest()),
+            revision: self.revision(key, entry),
+            state: State::Published(self.sync(key, entry)),
+        })
+    }
+
     /// First snapshot that holds what is on the volume; nothing if none does yet.
     fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<crate::identity::Revision> {
         let on_volume = entry.on_volume.as_ref()?.digest();
@@ -71,18 +87,23 @@ impl Hub {
         let Some(facts) = self.facts(key, entry) else { return };
         let says = entry.recorded.says(&compose(&facts, &entry.recorded, 0));
         let is_published = matches!(facts.state, State::Published(_));
-        let is_decided = !matches!(facts.state, State::Published(_) | State::Failing(_));
+        let is_failing = matches!(facts.state, State::Failing(_));
         let is_synced = matches!(facts.state, State::Published(Sync::All(_) | Sync::NoSatellites));
         if is_published {
             // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once.
             if entry.is_recorded_ready() && !entry.recorded.synced && is_synced {
                 self.queue.push_synced(key.clone());
             }
+            return;
+        }
+        let kept = entry.kept();
+        let earlier = self.entries.get_mut(key).and_then(|entry| entry.take_earlier());
+        if earlier.is_some() {
+            self.queue.push_ready(key.clone(), earlier);
         } else if !says {
             self.queue.push_ready(key.clone(), None);
-        } else if is_decided {
-            let on_volume = entry.on_volume.as_ref().filter(|_| entry.durable);
-            if let Some(kept) = on_volume.and_then(|content| status::recover(content, &entry.recorded)) {
+        } else if !is_failing {
+            if let Some(kept) = kept {
                 self.catalog.offer(kept);
                 self.unsettled = true;
             }
@@ -93,14 +114,24 @@ impl Hub {
     /// Starts writes while there is room, Ready before Synced.
     pub(super) fn write_statuses(&mut self, writes: &mut JoinSet<Written>) {
         while self.queue.in_flight() < STATUS_WRITES && self.parts.claim.is_current() {
-            let Some(Job { key, published }) = self.queue.pop() else { break };
+            let synced_at_once =
+                if self.ready_expected_until().is_some() { SYNCED_BESIDE_READY } else { STATUS_WRITES };
+            let Some(Job { key, published }) = self.queue.pop(synced_at_once) else { break };
             if published.is_some() && self.committing.contains(&key) {
                 // Its file is being replaced or removed: the outcome brings a publication of its own, or a refusal.
                 self.queue.done(&key);
+                if let Some(entry) = self.entries.get_mut(&key) {
+                    entry.keep_earlier(published);
+                }
                 continue;
             }
+            let present = self.entries.get(&key).map(|entry| entry.generation);
+            let is_earlier = published.as_ref().is_some_and(|p| Some(p.generation()) < present);
             let status = self.entries.get(&key).and_then(|entry| {
-                let facts = self.facts(&key, entry)?;
+                let facts = match &published {
+                    Some(earlier) if is_earlier => self.facts_of_earlier(&key, entry, earlier)?,
+                    _ => self.facts(&key, entry)?,
+                };
                 if published.is_none()
                     && matches!(facts.state, State::Published(_))
                     && !entry.is_recorded_ready()
@@ -113,15 +144,19 @@ impl Hub {
                 let needed = published.is_some() || !entry.recorded.says(&status);
                 needed.then(|| (status, entry.uid.clone(), entry.generation))
             });
-            if status.is_none() {
-                self.reconfirm(&key);
-            }
             let Some((status, uid, generation)) = status else {
+                self.reconfirm(&key);
                 self.queue.done(&key);
+                if is_earlier {
+                    self.check_status(&key);
+                }
                 continue;
             };
             let writer = self.parts.writer.clone();
             let kind = if published.is_some() { "ready" } else { "other" };
+            if published.is_some() {
+                self.last_ready = Some(Instant::now());
+            }
             writes.spawn(async move {
                 let result = writer.write(&key, &uid, generation, &status, published).await;
                 Written { key, uid, generation, kind, result }
@@ -129,6 +164,11 @@ impl Hub {
         }
         let (ready, synced) = self.queue.lengths();
         self.parts.metrics.status_queued(ready, synced);
+    }
+
+    /// Until when another Ready is expected, because one was written just now; nothing if none is.
+    pub(super) fn ready_expected_until(&self) -> Option<Instant> {
+        self.last_ready.map(|last| last + READY_EXPECTED).filter(|until| *until > Instant::now())
     }
 
     /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
@@ -156,11 +196,12 @@ impl Hub {
                 entry.recorded = receipt.recorded;
                 entry.version = entry.version.max(receipt.resource_version);
                 entry.attempts = 0;
-                let on_volume = entry.on_volume.as_ref().filter(|_| entry.durable);
-                let kept = on_volume.and_then(|content| status::recover(content, &entry.recorded));
                 // The acknowledgement of a file that was removed meanwhile brings nothing back.
-                if let Some(acknowledged) = receipt.acknowledged.filter(|_| on_volume.is_some()).or(kept) {
+                let is_there = entry.on_volume.is_some() && entry.durable;
+                let acknowledged = receipt.acknowledged.filter(|_| is_there);
+                if let Some(acknowledged) = acknowledged.or_else(|| entry.kept()) {
                     let digest = acknowledged.content().digest();
+                    entry.confirmed = Some(digest);
                     let admitted = self.catalog.admitted(&key).map(|content| content.digest());
                     if admitted != Some(digest) {
                         entry.revision = None;
@@ -185,6 +226,7 @@ impl Hub {
                 self.parts.metrics.status_written(kind, result);
                 if generation != entry.generation {
                     // It was about an older spec; what is true of the present one could not be told while it was under way.
+                    entry.keep_earlier(published);
                     self.check_status(&key);
                     return;
                 }
@@ -205,7 +247,7 @@ impl Hub {
         &mut self,
         pause: Duration,
         key: ObjectKey,
-        uid: Arc<str>,
+        uid: Uid,
         generation: i64,
         published: Option<Published>,
     ) {
@@ -222,11 +264,19 @@ impl Hub {
         self.rewrites.insert(key, due);
     }
 
+    /// Drops the retry of an object's status that waits, and returns the publication in it.
+    pub(super) fn cancel_rewrite(&mut self, key: &ObjectKey) -> Option<Published> {
+        match self.retries.remove(&self.rewrites.remove(key)?)? {
+            Retry::Status { published, .. } => published,
+            Retry::Commit(_) => None,
+        }
+    }
+
     /// A failed write is due again, if it still is about the present generation.
     pub(super) fn rewrite(
         &mut self,
         key: ObjectKey,
-        uid: &Arc<str>,
+        uid: &Uid,
         generation: i64,
         published: Option<Published>,
     ) {

@@ -3,7 +3,7 @@
 //! did.) Synchronous: callers run it on a blocking thread, one at a time.
 
 use super::volume::{OBJECTS, Volume, open_beneath, open_directory};
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::references::{Step, order};
 use crate::render::Rendered;
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fsync, mkdirat, renameat, syncfs, unlinkat};
@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 /// ```compile_fail
 /// // Nobody can claim that something is published.
 /// let published = groundlink::publish::Published {
-///     content: todo!(), uid: "".into(), generation: 1,
+///     content: todo!(), uid: todo!(), generation: 1,
 /// };
 /// ```
 /// ```compile_fail
@@ -32,7 +32,7 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub struct Published {
     content: Arc<Rendered>,
-    uid: Arc<str>,
+    uid: Uid,
     generation: i64,
 }
 
@@ -43,7 +43,7 @@ impl Published {
     }
 
     /// UID of the resource that it was rendered from.
-    pub fn uid(&self) -> &Arc<str> {
+    pub fn uid(&self) -> &Uid {
         &self.uid
     }
 
@@ -63,7 +63,7 @@ pub enum Change {
         /// What it will hold.
         new: Arc<Rendered>,
         /// UID of the resource.
-        uid: Arc<str>,
+        uid: Uid,
         /// Generation of its spec.
         generation: i64,
     },
@@ -225,7 +225,7 @@ impl Commit<'_> {
         let mut file = File::from(open_beneath(self.volume.staging.as_fd(), &name, flags, 0o644)?);
         // Icinga runs as another user, whatever this process's umask.
         let written =
-            file.write_all(content.bytes()).and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(0o644))?));
+            file.write_all(&content.bytes()).and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(0o644))?));
         if let Err(error) = written {
             let _ = unlinkat(&self.volume.staging, &name, AtFlags::empty());
             return Err(error);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::render::{Rendered, read_back};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
@@ -14,7 +14,7 @@ fn content(key: &str, body: &str, provides: &[&str], uses: &[&str]) -> Arc<Rende
 }
 
 fn publish(old: Option<&Arc<Rendered>>, new: &Arc<Rendered>) -> Change {
-    Change::Publish { old: old.cloned(), new: new.clone(), uid: "uid".into(), generation: 1 }
+    Change::Publish { old: old.cloned(), new: new.clone(), uid: Uid::new("uid"), generation: 1 }
 }
 
 fn published(outcomes: &[Outcome]) -> Vec<String> {
@@ -45,7 +45,7 @@ fn a_batch_is_published_in_order_and_removed() {
     let outcomes = volume.commit(vec![publish(None, &host), publish(None, &command)], &|| true);
     assert_eq!(published(&outcomes), ["b/command", "a/host"]);
     let file = root.path().join("objects.d/a/host.conf");
-    assert_eq!(std::fs::read(&file).unwrap(), &**host.bytes());
+    assert_eq!(std::fs::read(&file).unwrap(), host.bytes());
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
     assert_eq!(files(root.path()), 0);
     let remove =

@@ -5,14 +5,14 @@
 
 use super::names::Names;
 use crate::api::Reason;
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::render::Rendered;
 use crate::validate::{Claim, Name, Use};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Who is older: creation time in Unix seconds, then UID. It decides who keeps a name that two resources claim.
-type Age = (i64, Arc<str>);
+type Age = (i64, Uid);
 
 /// Which valid objects may be published.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// A valid content of a resource. Nothing is decided before [`Self::resolve`].
-    pub fn upsert(&mut self, created: i64, uid: &Arc<str>, content: Arc<Rendered>) {
+    pub fn upsert(&mut self, created: i64, uid: &Uid, content: Arc<Rendered>) {
         let key = content.key().clone();
         let age = (created, uid.clone());
         if self.slots.get(&key).is_some_and(|slot| slot.age != age) {

@@ -2,29 +2,30 @@
 //! through [`quoting`] and nothing else.
 
 mod expression;
+mod packed;
 pub mod quoting;
 
 use crate::identity::{Digest, ObjectKey};
 use crate::validate::value::Value;
 use crate::validate::{Claim, Declaration, Form, Header, Use};
+use packed::Packed;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// A file's bytes and what they provide and use. Made by [`render`] from a checked declaration, or by [`read_back`] from a
 /// file that an earlier run published; nothing else can make one, so whatever is published was rendered here.
 ///
 /// ```compile_fail
 /// // Bytes from elsewhere cannot be published.
-/// let rendered = groundlink::render::Rendered { bytes: b"object Host {}".to_vec().into() };
+/// let rendered = groundlink::render::Rendered { packed: todo!() };
 /// ```
 #[derive(PartialEq, Eq)]
 pub struct Rendered {
     key: ObjectKey,
-    bytes: Arc<[u8]>,
+    packed: Packed,
     digest: Digest,
-    zone: Option<String>,
-    provides: Vec<Claim>,
-    uses: Vec<Use>,
+    zone: Option<Box<str>>,
+    provides: Box<[Claim]>,
+    uses: Box<[Use]>,
 }
 
 impl Rendered {
@@ -33,9 +34,20 @@ impl Rendered {
         &self.key
     }
 
-    /// The file's bytes.
-    pub fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+    /// The file's bytes. They are kept packed, so each call makes them again.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.packed.bytes()
+    }
+
+    /// The file's bytes as text, which they are: nothing else is rendered, and nothing else is read back.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes())
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Number of the file's bytes.
+    pub fn size(&self) -> usize {
+        self.packed.size()
     }
 
     /// Digest of the bytes.
@@ -117,14 +129,13 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         }
     }
     out.push_str("}\n");
-    let bytes: Arc<[u8]> = out.into_bytes().into();
     Rendered {
         key: key.clone(),
-        digest: Digest::of(&bytes),
-        bytes,
-        zone: declaration.zone.clone(),
-        provides: declaration.provides.clone(),
-        uses: declaration.uses.clone(),
+        digest: Digest::of(out.as_bytes()),
+        packed: Packed::new(out.as_bytes()),
+        zone: declaration.zone.as_deref().map(Into::into),
+        provides: declaration.provides.as_slice().into(),
+        uses: declaration.uses.as_slice().into(),
     }
 }
 
@@ -137,10 +148,10 @@ pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
     Some(Rendered {
         key: key.clone(),
         digest: Digest::of(&bytes),
-        zone: header.zone.clone(),
-        provides: header.claims(),
-        uses: header.all_uses(),
-        bytes: bytes.into(),
+        zone: header.zone.as_deref().map(Into::into),
+        provides: header.claims().into(),
+        uses: header.all_uses().into(),
+        packed: Packed::new(&bytes),
     })
 }
 

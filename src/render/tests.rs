@@ -17,7 +17,7 @@ fn rendered(spec: serde_json::Value) -> Rendered {
 }
 
 fn text(rendered: &Rendered) -> String {
-    String::from_utf8(rendered.bytes().to_vec()).unwrap()
+    String::from_utf8(rendered.bytes()).unwrap()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_header_cannot_end_its_comment() {
 fn read_back_gives_the_same_value() {
     let first =
         rendered(json!({"zone": "eu", "host": {"imports": ["t"], "groups": ["g"], "vars": {"a": 1.5}}}));
-    let again = read_back(first.key(), first.bytes().to_vec()).unwrap();
+    let again = read_back(first.key(), first.bytes()).unwrap();
     assert_eq!(again.digest(), first.digest());
     assert_eq!(again.provides(), first.provides());
     assert_eq!(again.zone(), first.zone());

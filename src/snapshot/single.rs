@@ -48,11 +48,7 @@ pub fn pointer(target: &Target, revision: Revision, view: &View) -> ConfigMap {
     annotations.insert(DIGEST.into(), view.digest.to_string());
     annotations.insert(LAYOUT.into(), "Single".into());
     annotations.insert(OBJECTS.into(), view.files.len().to_string());
-    let data = view
-        .files
-        .iter()
-        .map(|(key, file)| (key.clone(), String::from_utf8_lossy(file.bytes()).into_owned()))
-        .collect();
+    let data = view.files.iter().map(|(key, file)| (key.clone(), file.text())).collect();
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(target.name.clone()),

@@ -52,7 +52,7 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance) -> View {
     for (key, file) in &files {
         let _ = writeln!(listing, "{}  {key}", file.digest().hex());
     }
-    let bytes = files.iter().map(|(key, file)| key.len() + file.bytes().len()).sum();
+    let bytes = files.iter().map(|(key, file)| key.len() + file.size()).sum();
     View { digest: Digest::of(listing.as_bytes()), files, left_out, bytes }
 }
 

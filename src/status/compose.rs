@@ -79,8 +79,10 @@ pub struct Recorded {
     pub synced: bool,
     /// Fingerprint of everything but the times.
     fingerprint: u64,
-    /// Status and transition time of each condition, in the order of [`TYPES`].
-    transitions: [(Option<ConditionStatus>, i64); 4],
+    /// Status of each condition, in the order of [`TYPES`].
+    statuses: [Option<ConditionStatus>; 4],
+    /// When each condition's status changed last, in Unix seconds.
+    transitions: [i64; 4],
 }
 
 impl Recorded {
@@ -99,9 +101,8 @@ impl Recorded {
             ready: is_true(ConditionType::Ready),
             synced: is_true(ConditionType::Synced),
             fingerprint: fingerprint(status),
-            transitions: TYPES.map(|kind| {
-                find(kind).map_or((None, 0), |c| (Some(c.status), parse_timestamp(&c.last_transition_time)))
-            }),
+            statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
+            transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
         }
     }
 
@@ -200,7 +201,8 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
             ]
         }
     };
-    let conditions = TYPES.into_iter().zip(conditions).zip(recorded.transitions).map(
+    let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
+    let conditions = TYPES.into_iter().zip(conditions).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
             r#type: kind,
             status,

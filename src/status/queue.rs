@@ -4,7 +4,7 @@
 
 use crate::identity::ObjectKey;
 use crate::publish::Published;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// One write. The status itself is composed when it is sent, from what is true then.
 #[derive(Debug)]
@@ -21,7 +21,9 @@ pub struct Queue {
     ready: VecDeque<ObjectKey>,
     published: HashMap<ObjectKey, Option<Published>>,
     synced: BTreeSet<ObjectKey>,
-    in_flight: HashSet<ObjectKey>,
+    /// Writes under way, and whether each is one for Synced.
+    in_flight: HashMap<ObjectKey, bool>,
+    synced_in_flight: usize,
 }
 
 impl Queue {
@@ -40,32 +42,39 @@ impl Queue {
         }
     }
 
-    /// The object is gone or has a new generation: nothing that is queued for it is true any more.
-    pub fn forget(&mut self, key: &ObjectKey) {
+    /// The object is gone or has a new generation: nothing that is queued for it is true any more. Returns the publication
+    /// whose Ready was queued.
+    pub fn forget(&mut self, key: &ObjectKey) -> Option<Published> {
         self.synced.remove(key);
-        if self.published.remove(key).is_some() {
-            self.ready.retain(|other| other != key);
-        }
+        let published = self.published.remove(key)?;
+        self.ready.retain(|other| other != key);
+        published
     }
 
-    /// The next write, if one may start; at most one per object is in flight.
-    pub fn pop(&mut self) -> Option<Job> {
-        if let Some(at) = self.ready.iter().position(|key| !self.in_flight.contains(key)) {
+    /// The next write, if one may start: at most one per object is in flight, and at most `synced_at_once` for Synced.
+    pub fn pop(&mut self, synced_at_once: usize) -> Option<Job> {
+        if let Some(at) = self.ready.iter().position(|key| !self.in_flight.contains_key(key)) {
             let key = self.ready.remove(at)?;
             let published = self.published.remove(&key)?;
-            self.in_flight.insert(key.clone());
+            self.in_flight.insert(key.clone(), false);
             return Some(Job { key, published });
         }
+        if self.synced_in_flight >= synced_at_once {
+            return None;
+        }
         // A Ready that only waits for its own object's write in flight keeps no Synced of another object back.
-        let key = self.synced.iter().find(|key| !self.in_flight.contains(*key))?.clone();
+        let key = self.synced.iter().find(|key| !self.in_flight.contains_key(*key))?.clone();
         self.synced.remove(&key);
-        self.in_flight.insert(key.clone());
+        self.in_flight.insert(key.clone(), true);
+        self.synced_in_flight += 1;
         Some(Job { key, published: None })
     }
 
     /// The write of this object was answered, or given up.
     pub fn done(&mut self, key: &ObjectKey) {
-        self.in_flight.remove(key);
+        if self.in_flight.remove(key) == Some(true) {
+            self.synced_in_flight -= 1;
+        }
     }
 
     /// Writes under way.
@@ -75,7 +84,7 @@ impl Queue {
 
     /// Whether a write of this object is under way.
     pub fn is_in_flight(&self, key: &ObjectKey) -> bool {
-        self.in_flight.contains(key)
+        self.in_flight.contains_key(key)
     }
 
     /// Whether a Ready write of this object is queued.
@@ -100,18 +109,34 @@ mod tests {
         queue.push_synced(a.clone());
         queue.push_ready(b.clone(), None);
         queue.push_synced(b.clone());
-        assert_eq!(queue.pop().unwrap().key, b);
+        assert_eq!(queue.pop(1).unwrap().key, b);
         queue.push_ready(b.clone(), None);
-        assert_eq!(queue.pop().unwrap().key, a, "b waits for its own write, and delays nobody else");
-        assert!(queue.pop().is_none());
+        assert_eq!(queue.pop(1).unwrap().key, a, "b waits for its own write, and delays nobody else");
+        assert!(queue.pop(1).is_none());
         queue.done(&a);
         queue.push_synced(a.clone());
         queue.done(&b);
-        assert_eq!(queue.pop().unwrap().key, b, "Ready first");
-        assert_eq!(queue.pop().unwrap().key, a);
+        assert_eq!(queue.pop(1).unwrap().key, b, "Ready first");
+        assert_eq!(queue.pop(1).unwrap().key, a);
         queue.push_ready(a.clone(), None);
         queue.forget(&a);
         queue.done(&a);
-        assert!(queue.pop().is_none());
+        assert!(queue.pop(1).is_none());
+    }
+
+    #[test]
+    fn synced_only_as_many_at_once_as_there_is_room_for() {
+        let [a, b, c] = ["a", "b", "c"].map(|name| ObjectKey::new("n", name));
+        let mut queue = Queue::default();
+        queue.push_synced(a.clone());
+        queue.push_synced(b.clone());
+        assert_eq!(queue.pop(1).unwrap().key, a);
+        assert!(queue.pop(1).is_none(), "one is under way");
+        queue.push_ready(c.clone(), None);
+        assert_eq!(queue.pop(1).unwrap().key, c, "a Ready has its own room");
+        queue.done(&c);
+        assert!(queue.pop(1).is_none(), "the room of a Ready is not that of a Synced");
+        queue.done(&a);
+        assert_eq!(queue.pop(1).unwrap().key, b);
     }
 }

@@ -4,7 +4,7 @@
 use super::compose::Recorded;
 use crate::api::condition::clean;
 use crate::api::{MonitoringObject, MonitoringObjectStatus};
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::publish::Published;
 use crate::render::Rendered;
 use http::{Method, Request};
@@ -95,14 +95,14 @@ impl Writer {
     }
 
     /// Writes the whole status of the resource, if it still has this uid and generation. The acknowledgement of `published`
-    /// exists only if this answers well.
+    /// exists only if this answers well, and the status said Ready for its generation and digest.
     ///
     /// # Errors
     /// [`Error`], together with the publication, which is not lost. Gives up after 10 s.
     pub async fn write(
         &self,
         key: &ObjectKey,
-        uid: &str,
+        uid: &Uid,
         generation: i64,
         status: &MonitoringObjectStatus,
         published: Option<Published>,
@@ -114,8 +114,8 @@ impl Writer {
                 let acknowledged = published
                     .filter(|p| {
                         recorded.ready
-                            && p.generation() == generation
-                            && &**p.uid() == uid
+                            && p.generation() == recorded.generation
+                            && p.uid() == uid
                             && recorded.published == Some(p.content().digest())
                     })
                     .map(|p| Acknowledged { content: p.content().clone() });
@@ -128,12 +128,12 @@ impl Writer {
     async fn patch(
         &self,
         key: &ObjectKey,
-        uid: &str,
+        uid: &Uid,
         generation: i64,
         status: &MonitoringObjectStatus,
     ) -> Result<u64, Error> {
         let patch = json!([
-            { "op": "test", "path": "/metadata/uid", "value": uid },
+            { "op": "test", "path": "/metadata/uid", "value": uid.to_string() },
             { "op": "test", "path": "/metadata/generation", "value": generation },
             { "op": "add", "path": "/status", "value": status },
         ]);

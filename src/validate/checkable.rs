@@ -46,7 +46,7 @@ pub(super) fn declare(
         builder.reference("command_endpoint", "commandEndpoint", IcingaType::Endpoint, Some(endpoint));
         match zone {
             Some(zone) => {
-                let any_of = vec![runs_checks_of(endpoint, zone.as_str()), declared_elsewhere(endpoint)];
+                let any_of = [runs_checks_of(endpoint, zone.as_str()), declared_elsewhere(endpoint)].into();
                 builder.require(Use { any_of, mutual: false });
             }
             None => {

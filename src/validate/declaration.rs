@@ -56,7 +56,7 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     /// Alternatives; mostly one.
-    pub any_of: Vec<Name>,
+    pub any_of: Box<[Name]>,
     /// Whether the provider may in turn need the user: an endpoint needs the zone that lists it.
     pub mutual: bool,
 }
@@ -64,7 +64,7 @@ pub struct Use {
 impl Use {
     /// One name.
     pub fn one(name: Name) -> Self {
-        Self { any_of: vec![name], mutual: false }
+        Self { any_of: [name].into(), mutual: false }
     }
 }
 

@@ -200,8 +200,21 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
         story.delivered("sat-a", "1.1", &[(WEB, &text)]);
     };
     type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
-    let cases: [(&str, Step<'_>); 5] = [
+    let cases: [(&str, Step<'_>); 7] = [
         ("no status", Box::new(|_| {})),
+        (
+            "a refusal names it",
+            Box::new(|story| {
+                story.status(WEB, "False", &text, Some(200));
+            }),
+        ),
+        (
+            "a refusal names it, and a LIST tells that",
+            Box::new(|story| {
+                story.status(WEB, "False", &text, Some(200));
+                story.list(WEB, &text);
+            }),
+        ),
         (
             "refused",
             Box::new(|story| {
@@ -263,6 +276,17 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
     story.list(WEB, &host("web", 0, &[]));
     story.delivered("sat-a", "2.1", &[(WEB, &text)]);
     story.assert_only(Rule::DeliveredBeforeAcknowledgement, WEB);
+}
+
+#[test]
+fn a_refusal_that_names_it_counts_for_what_a_process_found() {
+    let text = host("web", 1, &[]);
+    let mut story = Story::default();
+    story.renamed(WEB, &text);
+    story.list(WEB, &host("web", 0, &[]));
+    story.status(WEB, "False", &text, Some(200));
+    story.delivered("sat-a", "2.1", &[(WEB, &text)]);
+    assert_eq!(story.broken(), []);
 }
 
 #[test]

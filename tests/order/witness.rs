@@ -356,9 +356,16 @@ impl Witness {
                 }
             }
             let writes = statuses.get(key).map(Vec::as_slice).unwrap_or_default();
-            // An acknowledged status that names the digest as published: Ready=True, or the refusal of a newer spec while
-            // this content is kept.
-            let of_digest = || writes.iter().filter(|write| write.digest.as_ref() == Some(&digest));
+            // An acknowledged Ready=True for the digest. The refusal of a newer spec that names it will do only for what a
+            // process found at its start: whether that was Ready, its predecessor took with it.
+            let renamed = timelines.get(key).and_then(|timeline| timeline.seen.get(&digest)).copied();
+            let found = |write: &StatusWrite| {
+                told.iter().any(|(end, _)| renamed.is_some_and(|at| at < *end) && *end < write.start)
+            };
+            let of_digest = || {
+                let names_it = writes.iter().filter(|write| write.digest.as_ref() == Some(&digest));
+                names_it.filter(|write| write.ready || found(write))
+            };
             if of_digest().any(|write| matches!(write.fate, Fate::Acknowledged(end) if end < start)) {
                 continue;
             }

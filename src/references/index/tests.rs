@@ -33,7 +33,7 @@ fn visible(index: &Index) -> Vec<String> {
 }
 
 fn upsert(index: &mut Index, age: i64, content: Arc<Rendered>) {
-    let uid: Arc<str> = content.key().to_string().into();
+    let uid = Uid::new(&content.key().to_string());
     index.upsert(age, &uid, content);
     index.resolve();
 }
@@ -248,7 +248,7 @@ proptest! {
                         let [provides, uses, mutual] =
                             [&provides, &uses, &mutual].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
                         let content = content(&format!("n/{key}"), &provides, &uses, &mutual, None);
-                        let uid: Arc<str> = key.to_string().into();
+                        let uid = Uid::new(&key.to_string());
                         index.upsert(i64::from(*key), &uid, content);
                     }
                     Change::Keep(key) => index.keep(&self::key(&format!("n/{key}"))),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::identity::Uid;
 use crate::render::read_back;
 use crate::status::{Facts, Recorded, State, Sync, compose, recover};
 use proptest::prelude::*;
@@ -78,7 +79,7 @@ proptest! {
                 Event::Upsert(key, body, uses) => {
                     let uses: Vec<_> = uses.iter().filter(|u| **u != key).map(name).collect();
                     let content = content(&format!("n/{key}"), body, &[name(&key)], &uses);
-                    index.upsert(i64::from(key), &key.to_string().into(), content);
+                    index.upsert(i64::from(key), &Uid::new(&key.to_string()), content);
                 }
                 Event::Remove(key) => index.remove(&ObjectKey::new("n", &key.to_string())),
                 Event::Acknowledge(n) if !outstanding.is_empty() => {
