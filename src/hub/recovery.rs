@@ -9,6 +9,9 @@ use crate::status::recover;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// So many found files are decided about at once.
+const DECIDED_AT_ONCE: usize = 1_000;
+
 /// What is known between the start and the first complete LIST, and what the first snapshot waits for.
 pub(super) struct Recovery {
     disk: BTreeMap<ObjectKey, OnDisk>,
@@ -56,7 +59,11 @@ impl Hub {
         self.recovery.listed = true;
         let mut disk = std::mem::take(&mut self.recovery.disk);
         // First what was published, as it was: whatever cannot be published any more keeps its last good state.
-        for (key, entry) in &mut self.entries {
+        for (count, (key, entry)) in self.entries.iter_mut().enumerate() {
+            // Step by step: to decide about all at once takes as much memory as to know them.
+            if count % DECIDED_AT_ONCE == 0 {
+                self.parts.index.resolve();
+            }
             let Some(file) = disk.remove(key) else { continue };
             match file.content {
                 Some(content) => {

@@ -55,6 +55,7 @@ impl Hub {
         let Some(entry) = self.entries.get(key) else { return };
         if entry.is_recorded_ready()
             && !entry.recorded.synced
+            && matches!(self.sync(key, entry), Sync::Pending { .. })
             && let Some(revision) = entry.revision
         {
             self.awaiting.entry(revision).or_default().insert(key.clone());

@@ -107,18 +107,15 @@ impl Catalog {
     /// Admits what can be admitted without leaving anything unresolved, as much as possible at once. True if the set
     /// changed since the last snapshot.
     pub fn settle(&mut self, index: &Index) -> bool {
-        let mut applied = self.pending.clone();
+        let mut applied = std::mem::take(&mut self.pending);
         loop {
             let culprits = Proposal { catalog: self, applied: &applied, index }.culprits();
             if culprits.is_empty() {
                 break;
             }
-            culprits.iter().for_each(|key| {
-                applied.remove(key);
-            });
+            self.pending.extend(culprits.into_iter().filter_map(|key| applied.remove_entry(&key)));
         }
         for (key, content) in applied {
-            self.pending.remove(&key);
             if content.as_ref().map(|c| c.digest()) == index.visible(&key).map(|c| c.digest()) {
                 self.in_transit.remove(&key);
             } else {
