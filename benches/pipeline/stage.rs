@@ -112,7 +112,9 @@ impl Stage {
 
     /// Starts Groundlink and waits until it can work at once.
     pub async fn operator(&self) -> Operator {
-        let operator = self.installation.operator_builder(&self.program).await.spawn();
+        // As the image has it (Dockerfile).
+        let builder = self.installation.operator_builder(&self.program).await.env("MALLOC_ARENA_MAX", "1");
+        let operator = builder.spawn();
         self.working(&operator).await;
         operator
     }
