@@ -1,29 +1,56 @@
 #!/usr/bin/env bash
-# Prints the names that the Icinga Template Library of the installed icinga2 provides, one a line, as the operator reads
-# them from src/references/itl/<version>.txt: hack/itl.sh > src/references/itl/2.13.txt
-# Objects are what `icinga2 daemon -C` understood (with itl, plugins, plugins-contrib, manubulon, windows-plugins and nscp
-# included, as Debian's icinga2.conf does); templates are read from the library's files. Names are facts, not text of the
-# library, which is licensed GPL-2.0-or-later and is not copied.
+# Writes src/references/itl/<generation>.txt: the names that the Icinga Template Library of each generation of Icinga 2 provides,
+# one a line, as the operator reads them. Needs what hack/icinga.sh and hack/icinga-generations.sh make.
+# They are what the real program understood, with itl, plugins, plugins-contrib, manubulon, windows-plugins and nscp included,
+# as Debian's icinga2.conf does. Names are facts, not text of the library, which is licensed GPL-2.0-or-later and is not copied.
 set -euo pipefail
-include=${ICINGA2_INCLUDE:-/usr/share/icinga2/include}
-work=$(mktemp -d)
+here=$(cd "$(dirname "$0")" && pwd)
+tables=$here/../src/references/itl
+types=(Host Service HostGroup ServiceGroup CheckCommand EventCommand NotificationCommand Notification User UserGroup TimePeriod
+  ScheduledDowntime Dependency Zone Endpoint)
+work=$(mktemp -d /tmp/itl.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 777 "$work"
 {
-  echo 'const PluginDir = "/"'
-  echo 'const ManubulonPluginDir = "/"'
-  echo 'const PluginContribDir = "/"'
+  for directory in PluginDir ManubulonPluginDir PluginContribDir; do echo "const $directory = \"/\""; done
   for library in itl plugins plugins-contrib manubulon windows-plugins nscp; do echo "include <$library>"; done
+  # Templates are in no listing; nor are the objects that are built into the program.
+  for type in "${types[@]}"; do
+    echo "for (one in get_templates($type)) { log(LogInformation, \"itl\", \"template $type!\" + one.name) }"
+    echo "for (one in get_objects($type)) { log(LogInformation, \"itl\", \"$type!\" + one.name) }"
+  done
 } >"$work/main.conf"
-icinga2 daemon -C -c "$work/main.conf" --define CacheDir="$work" --define VarsPath="$work/vars" >"$work/log" 2>&1 || {
-  cat "$work/log" >&2
-  exit 1
+
+# names GENERATION
+names() {
+  "$here/icinga2-in.sh" "$1" daemon -C -c "$work/main.conf" --define CacheDir="$work" --define VarsPath="$work/vars" \
+    >"$work/log" 2>&1 || {
+    cat "$work/log" >&2
+    exit 1
+  }
+  {
+    "$here/icinga2-in.sh" "$1" object list --define CacheDir="$work" |
+      sed -nE "s/.*Object '([^']+)' of type '($(IFS='|' && echo "${types[*]}"))'.*/\2!\1/p"
+    sed -nE 's|^.*information/itl: ||p' "$work/log"
+  } | LC_ALL=C sort -u
 }
+
+# preamble WHAT: the first lines of a table.
+preamble() {
+  echo "# Names that the Icinga Template Library of $1 provides; made by hack/itl.sh."
+  echo "# Facts, not text of the library, which is licensed GPL-2.0-or-later and is not copied."
+}
+
+for generation in 2.13 2.14 2.16; do
+  version=$("$here/icinga2-in.sh" "$generation" --version | sed -nE '1s/.*version: [rv]?([0-9.]+).*/\1/p')
+  names "$generation" >"$work/$generation"
+  { preamble "Icinga 2 $version" && cat "$work/$generation"; } >"$tables/$generation.txt"
+  echo "itl: $generation.txt, $(wc -l <"$work/$generation") names of icinga2 $version"
+done
+LC_ALL=C comm -12 "$work/2.14" "$work/2.16" >"$work/2.15"
 {
-  icinga2 object list --define CacheDir="$work" |
-    sed -nE "s/.*Object '([^']+)' of type '(CheckCommand|EventCommand|NotificationCommand|TimePeriod)'.*/\2!\1/p"
-  # Built into the program, not in a file.
-  printf '%s\n' 'template CheckCommand!plugin-check-command' 'template EventCommand!plugin-event-command' \
-    'template TimePeriod!legacy-timeperiod'
-  grep -rhoE '^template +[A-Za-z]+ +"[^"]+"' "$include" | sed -E 's/^template +([A-Za-z]+) +"(.*)"$/template \1!\2/'
-} | LC_ALL=C sort -u
+  preamble "Icinga 2 2.15"
+  echo "# It is in no release of Debian: these are the names that 2.14 and 2.16 both have."
+  cat "$work/2.15"
+} >"$tables/2.15.txt"
+echo "itl: 2.15.txt, $(wc -l <"$work/2.15") names that both 2.14 and 2.16 have"

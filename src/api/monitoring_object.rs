@@ -1,7 +1,10 @@
 //! `MonitoringObject`: one Icinga object, template or apply rule.
 
 use super::condition::Condition;
-use super::objects::{CheckCommandSpec, EndpointSpec, HostGroupSpec, HostSpec, ServiceSpec, ZoneSpec};
+use super::objects::{
+    CommandSpec, EndpointSpec, GroupSpec, HostSpec, NotificationSpec, ScheduledDowntimeSpec, ServiceSpec,
+    TimePeriodSpec, UserGroupSpec, UserSpec, ZoneSpec,
+};
 use super::text::ObjectName;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -40,8 +43,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
-        "[has(self.host), has(self.service), has(self.hostGroup), has(self.checkCommand), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
-        "exactly one of host, service, hostGroup, checkCommand, zoneObject, endpoint must be set"
+        "[has(self.host), has(self.service), has(self.hostGroup), has(self.serviceGroup), has(self.user), has(self.userGroup), has(self.checkCommand), has(self.eventCommand), has(self.notificationCommand), has(self.notification), has(self.timePeriod), has(self.scheduledDowntime), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
+        "exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, zoneObject, endpoint must be set"
     ),
     validation = (
         "!(has(self.zone) && (has(self.zoneObject) || has(self.endpoint)))",
@@ -52,7 +55,7 @@ use serde::{Deserialize, Serialize};
         "name is immutable: delete the resource and create another"
     ),
     validation = (
-        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
+        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.serviceGroup) == has(oldSelf.serviceGroup) && has(self.user) == has(oldSelf.user) && has(self.userGroup) == has(oldSelf.userGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.eventCommand) == has(oldSelf.eventCommand) && has(self.notificationCommand) == has(oldSelf.notificationCommand) && has(self.notification) == has(oldSelf.notification) && has(self.timePeriod) == has(oldSelf.timePeriod) && has(self.scheduledDowntime) == has(oldSelf.scheduledDowntime) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
         "the type of an object is immutable: delete the resource and create another"
     ),
     validation = (
@@ -85,10 +88,34 @@ pub struct MonitoringObjectSpec {
     pub service: Option<ServiceSpec>,
     /// A group of hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_group: Option<HostGroupSpec>,
-    /// A check command. Only from privileged namespaces.
+    pub host_group: Option<GroupSpec>,
+    /// A group of services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check_command: Option<CheckCommandSpec>,
+    pub service_group: Option<GroupSpec>,
+    /// Who is notified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserSpec>,
+    /// A group of users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_group: Option<UserGroupSpec>,
+    /// A command that checks. Only from privileged namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_command: Option<CommandSpec>,
+    /// A command that is run on state changes. Only from privileged namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_command: Option<CommandSpec>,
+    /// A command that notifies. Only from privileged namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification_command: Option<CommandSpec>,
+    /// A notification about one host or service, or a rule that applies one to many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<NotificationSpec>,
+    /// A time period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_period: Option<TimePeriodSpec>,
+    /// A recurring downtime of one host or service, or a rule that applies one to many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_downtime: Option<ScheduledDowntimeSpec>,
     /// A zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone_object: Option<ZoneSpec>,

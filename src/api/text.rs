@@ -68,6 +68,10 @@ bounded_string! {
     Duration, max = 40, pattern = r"^([0-9]{1,9}(ms|s|m|h|d)){1,5}$"
 }
 bounded_string! {
+    /// Times of a day, `HH:MM-HH:MM` or `HH:MM:SS-HH:MM:SS`, several with commas; at most 1000 characters.
+    DayTimes, max = 1000, pattern = r"^[0-9:, -]+$"
+}
+bounded_string! {
     /// A condition over Icinga attributes, for example `host.vars.os == "Linux" && "linux" in host.groups`.
     /// At most 1024 characters.
     Expression, max = 1024

@@ -1,6 +1,8 @@
 //! The command line: one file for each subcommand.
 
+mod check;
 mod crd;
+mod manifests;
 mod render;
 mod run;
 

@@ -137,6 +137,13 @@ impl Index {
                 });
             }
         }
+        let is_own = |needed: &&Use| needed.any_of.iter().all(|name| provides(content, name));
+        if let Some(own) = content.uses().iter().find(is_own).and_then(|needed| needed.any_of.first()) {
+            return Some(Waiting {
+                reason: Reason::UnresolvedReference,
+                message: format!("it names itself, as {own}; remove that reference"),
+            });
+        }
         let overlay = Overlay::new();
         let missing: Vec<String> = content
             .uses()

@@ -6,25 +6,42 @@ use std::collections::HashSet;
 /// Version of the Icinga 2 that loads the volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum IcingaVersion {
-    /// 2.13, and the names of it that later versions still have.
+    /// Checked with 2.13.6.
     #[default]
     #[value(name = "2.13")]
     V2_13,
+    /// Checked with 2.14.6.
+    #[value(name = "2.14")]
+    V2_14,
+    /// What 2.14 and 2.16 have both.
+    #[value(name = "2.15")]
+    V2_15,
+    /// Checked with 2.16.5.
+    #[value(name = "2.16")]
+    V2_16,
+}
+
+impl IcingaVersion {
+    /// One name a line, and comments.
+    fn table(self) -> &'static str {
+        match self {
+            Self::V2_13 => include_str!("itl/2.13.txt"),
+            Self::V2_14 => include_str!("itl/2.14.txt"),
+            Self::V2_15 => include_str!("itl/2.15.txt"),
+            Self::V2_16 => include_str!("itl/2.16.txt"),
+        }
+    }
 }
 
 /// The library's objects and templates. (The main configuration must include itl, plugins, plugins-contrib, manubulon,
 /// windows-plugins and nscp, as Debian's does, for all of them to exist.)
 pub fn itl(version: IcingaVersion) -> HashSet<Name> {
-    let table = match version {
-        IcingaVersion::V2_13 => include_str!("itl/2.13.txt"),
-    };
-    let mut names: HashSet<Name> = table.lines().filter_map(|line| Name::parse(line).ok()).collect();
+    let mut names: HashSet<Name> =
+        version.table().lines().filter_map(|line| Name::parse(line).ok()).collect();
     // Of the library's templates only these set a command; the others are for adding arguments.
-    let facts: Vec<Name> = WITH_COMMAND
-        .iter()
-        .filter_map(|name| Name::parse(name).ok())
-        .flat_map(|name| trusted(&name))
-        .collect();
+    let with_command = WITH_COMMAND.iter().filter_map(|name| Name::parse(name).ok());
+    let facts: Vec<Name> =
+        with_command.filter(|name| names.contains(name)).flat_map(|name| trusted(&name)).collect();
     names.extend(facts);
     names
 }
@@ -41,13 +58,16 @@ const WITH_COMMAND: [&str; 6] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum as _;
 
     #[test]
     fn every_line_of_the_table_is_a_name() {
-        let names = itl(IcingaVersion::V2_13);
-        let table: Vec<_> =
-            include_str!("itl/2.13.txt").lines().map(|line| Name::parse(line).unwrap()).collect();
-        assert!(table.len() > 250 && table.iter().all(|name| names.contains(name)));
-        assert!(names.contains(&Name::parse("CheckCommand!hostalive").unwrap()));
+        for version in IcingaVersion::value_variants() {
+            let names = itl(*version);
+            let lines = version.table().lines().filter(|line| !line.starts_with('#'));
+            let table: Vec<_> = lines.map(|line| Name::parse(line).unwrap()).collect();
+            assert!(table.len() > 250 && table.iter().all(|name| names.contains(name)), "{version:?}");
+            assert!(names.contains(&Name::parse("CheckCommand!hostalive").unwrap()));
+        }
     }
 }

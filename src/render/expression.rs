@@ -76,7 +76,8 @@ fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression
 }
 
 fn attribute(out: &mut String, attribute: &Attribute) {
-    out.push_str("host.");
+    out.push_str(attribute.subject.word());
+    out.push('.');
     out.push_str(attribute.field);
     for key in &attribute.keys {
         out.push('[');

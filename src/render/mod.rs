@@ -6,8 +6,7 @@ mod packed;
 pub mod quoting;
 
 use crate::identity::{Digest, ObjectKey};
-use crate::validate::value::Value;
-use crate::validate::{Claim, Declaration, Form, Header, Use};
+use crate::validate::{Claim, Declaration, Form, Header, Target, Use};
 use packed::Packed;
 use std::fmt::Write as _;
 
@@ -96,12 +95,14 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let form = match declaration.form {
         Form::Object => "object",
         Form::Template => "template",
-        Form::Apply => "apply",
+        Form::Apply(_) => "apply",
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
     quoting::string(&mut out, &declaration.name);
-    if declaration.form == Form::Apply {
-        out.push_str(" to Host");
+    match declaration.form {
+        Form::Apply(Target::Host) => out.push_str(" to Host"),
+        Form::Apply(Target::Service) => out.push_str(" to Service"),
+        Form::Object | Form::Template => {}
     }
     out.push_str(" {\n");
     for import in &declaration.imports {
@@ -110,13 +111,10 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         out.push('\n');
     }
     for (attribute, value) in &declaration.attributes {
-        // A dictionary adds to that of an imported template, or of one imported beside this; "=" would drop that one.
-        let operator = match value {
-            Value::Dictionary(_) if declaration.form == Form::Template || !declaration.imports.is_empty() => {
-                "+="
-            }
-            _ => "=",
-        };
+        // These add to those of an imported template, or of one imported beside this; "=" would drop them.
+        let adds = ["vars", "arguments", "env"].contains(attribute)
+            && (declaration.form == Form::Template || !declaration.imports.is_empty());
+        let operator = if adds { "+=" } else { "=" };
         let _ = write!(out, "  {attribute} {operator} ");
         quoting::value(&mut out, value, 1);
         out.push('\n');

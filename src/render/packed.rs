@@ -3,7 +3,16 @@
 /// What nearly every file says. The text that is the same in all of them then costs a few bytes in each.
 const COMMON: &[u8] = br#"// Published by Groundlink from MonitoringObject . Changes here are overwritten.
 // groundlink: {"provides":["template Host!","Zone!","Endpoint!","HostGroup!","CheckCommand!"],"mutual":[["=listed "]]}
-// groundlink: {"provides":["Service!"],"shares":["Service!*!"],"uses":[["template Service!"],["Host!"],["CheckCommand!"]]}
+// groundlink: {"provides":["Service!"],"shares":["Service!!"],"uses":[["template Service!"],["Host!"],["CheckCommand!"]]}
+// groundlink: {"provides":["Notification!"],"uses":[["NotificationCommand!"],["User!"],["UserGroup!"],["TimePeriod!"]]}
+object Notification "" {
+  command = ""
+  users = [ "" ]
+  user_groups = [ "" ]
+  period = ""
+  states = [ "Critical", "Warning", "OK", "Unknown", "Up", "Down" ]
+  types = [ "Problem", "Recovery" ]
+  service_name = ""
 template Service "" {
 apply Service "" to Host {
   assign where host.vars. == "" && "" in host.groups

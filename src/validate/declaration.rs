@@ -1,10 +1,11 @@
 //! A checked declaration, and the builder with which each type's file makes one. The builder collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::expression::{self, Attribute, Comparison, Expression};
+use super::expression::{self, Attribute, Comparison, Expression, Subject};
+use super::facts;
 use super::name::{IcingaType, Name};
 use super::value::{self, MAX_VARS_BYTES, Value};
-use crate::api::text::{self, Duration, ObjectName, Vars};
+use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
 use serde::{Deserialize, Serialize};
 
 /// What kind of statement is written.
@@ -15,7 +16,34 @@ pub enum Form {
     /// `template`
     Template,
     /// `apply`
-    Apply,
+    Apply(Target),
+}
+
+/// What an object belongs to, or a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A host.
+    Host,
+    /// A service.
+    Service,
+}
+
+impl Target {
+    /// For a person.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Service => "service",
+        }
+    }
+
+    /// What a condition about it may read.
+    pub fn subjects(self) -> &'static [Subject] {
+        match self {
+            Self::Host => &[Subject::Host],
+            Self::Service => &[Subject::Host, Subject::Service],
+        }
+    }
 }
 
 /// A checked declaration: rendering it cannot fail, and Icinga accepts the result if everything it uses is there.
@@ -176,6 +204,11 @@ impl Builder {
         self.declaration.form
     }
 
+    /// Its type.
+    pub fn kind(&self) -> IcingaType {
+        self.declaration.kind
+    }
+
     /// Name of the object as given.
     pub fn name(&self) -> String {
         self.declaration.name.clone()
@@ -210,6 +243,47 @@ impl Builder {
     /// A name that this object provides.
     pub fn provide(&mut self, name: Name, exclusive: bool) {
         self.declaration.provides.push(Claim { name, exclusive });
+    }
+
+    /// The object's own name, or the template's.
+    pub fn provide_itself(&mut self) {
+        let (kind, name) = (self.declaration.kind, self.name());
+        let name = match self.form() {
+            Form::Template => Name::template(kind, &name),
+            _ => Name::object(kind, &name),
+        };
+        self.provide(name, true);
+    }
+
+    /// Something that an object must have: its own, or from a template that it imports directly. `what` is one of
+    /// [`facts::required`].
+    pub fn required(&mut self, what: &str, field: &str, is_set: bool, imports: &[ObjectName]) {
+        let kind = self.declaration.kind;
+        if self.form() == Form::Template {
+            if is_set {
+                let fact = facts::sets(what, kind, &self.declaration.name);
+                self.provide(fact, true);
+            }
+        } else if !is_set && imports.is_empty() {
+            self.problem(field, "is required, here or in a template that spec imports directly");
+        } else if !is_set {
+            let any_of = imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect();
+            self.require(Use { any_of, mutual: false });
+        }
+    }
+
+    /// The endpoint that does the work in place of the zone's own.
+    pub fn command_endpoint(&mut self, endpoint: Option<&EndpointName>, zone: Option<&ObjectName>) {
+        let Some(endpoint) = endpoint.map(EndpointName::as_str) else { return };
+        self.reference("command_endpoint", "commandEndpoint", IcingaType::Endpoint, Some(endpoint));
+        match zone {
+            Some(zone) => {
+                let of_zone = facts::runs_checks_of(endpoint, zone.as_str());
+                let any_of = [of_zone, facts::declared_elsewhere(endpoint)].into();
+                self.require(Use { any_of, mutual: false });
+            }
+            None => self.problem("commandEndpoint", "needs spec.zone: the zone whose endpoint it is"),
+        }
     }
 
     /// Something that this object needs.
@@ -320,6 +394,24 @@ impl Builder {
         self.attribute(attribute, Value::String(name.to_owned()));
     }
 
+    /// A name that is not a reference by itself.
+    pub fn named(&mut self, attribute: &'static str, field: &str, name: &str) {
+        let path = self.path(field);
+        self.check_name(name, &path, ObjectName::MAX);
+        self.attribute(attribute, Value::String(name.to_owned()));
+    }
+
+    /// Words of a closed list, each once.
+    pub fn words(&mut self, attribute: &'static str, field: &str, words: impl Iterator<Item = &'static str>) {
+        let words: Vec<_> = words.collect();
+        if let Some(i) = (1..words.len()).find(|i| words[..*i].contains(&words[*i])) {
+            self.problem(&format!("{field}[{i}]"), "is there twice");
+        }
+        if !words.is_empty() {
+            self.attribute(attribute, Value::strings(words));
+        }
+    }
+
     /// References to several objects of one type.
     pub fn references<'a>(
         &mut self,
@@ -363,7 +455,8 @@ impl Builder {
 
     /// Leaves out hosts of other zones.
     pub fn only_in_zone(&mut self, zone: &str) {
-        let host_zone = Expression::Attribute(Attribute { field: "zone", keys: Vec::new() });
+        let host_zone =
+            Expression::Attribute(Attribute { subject: Subject::Host, field: "zone", keys: Vec::new() });
         let other = Expression::Compare(
             Comparison::NotEqual,
             Box::new(host_zone),
@@ -373,7 +466,13 @@ impl Builder {
     }
 
     /// `assign where` and `ignore where`.
-    pub fn rules(&mut self, prefix: &str, assign: &[text::Expression], ignore: &[text::Expression]) {
+    pub fn rules(
+        &mut self,
+        prefix: &str,
+        subjects: &[Subject],
+        assign: &[text::Expression],
+        ignore: &[text::Expression],
+    ) {
         for (field, sources) in [("assignWhere", assign), ("ignoreWhere", ignore)] {
             self.count(&format!("{prefix}{field}"), sources.len(), 16);
             for (i, source) in sources.iter().enumerate() {
@@ -381,7 +480,7 @@ impl Builder {
                 let parsed = if length > text::Expression::MAX {
                     Err(format!("has {length} characters; at most {} are allowed", text::Expression::MAX))
                 } else {
-                    expression::parse(source.as_str())
+                    expression::parse(source.as_str(), subjects)
                 };
                 match parsed {
                     Ok(expression) if field == "assignWhere" => self.declaration.assign.push(expression),

@@ -1,13 +1,9 @@
 use super::declaration::{Builder, Declaration, Use};
+use super::facts::listed;
 use super::name::{IcingaType, Name};
 use super::value::Value;
 use crate::api::objects::EndpointSpec;
 use crate::api::text::{EndpointName, Line};
-
-/// Icinga refuses an endpoint that no zone lists, and one that two zones list.
-pub(super) fn listed(endpoint: &str) -> Name {
-    Name::fact(&format!("a Zone that lists Endpoint {endpoint:?}"))
-}
 
 pub(super) fn declare(mut builder: Builder, spec: &EndpointSpec) -> Result<Declaration, String> {
     let name = builder.name();

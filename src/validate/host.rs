@@ -1,6 +1,6 @@
 use super::checkable;
-use super::declaration::{Builder, Declaration, Form};
-use super::name::{IcingaType, Name};
+use super::declaration::{Builder, Declaration};
+use super::name::IcingaType;
 use crate::api::objects::HostSpec;
 use crate::api::text::{Line, ObjectName};
 
@@ -9,14 +9,7 @@ pub(super) fn declare(
     spec: &HostSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let name = builder.name();
-    builder.provide(
-        match builder.form() {
-            Form::Template => Name::template(IcingaType::Host, &name),
-            _ => Name::object(IcingaType::Host, &name),
-        },
-        true,
-    );
+    builder.provide_itself();
     checkable::declare(&mut builder, IcingaType::Host, &spec.checkable, zone);
     builder.text("address", "address", spec.address.as_ref().map(Line::as_str), Line::MAX);
     builder.text("address6", "address6", spec.address6.as_ref().map(Line::as_str), Line::MAX);

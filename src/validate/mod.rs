@@ -3,20 +3,27 @@
 //!
 //! A new type: its fields in `api/objects/`, one file here, one arm in [`validate`].
 
-mod check_command;
+mod attached;
 mod checkable;
+mod command;
 mod declaration;
 mod endpoint;
 pub mod expression;
+mod facts;
+mod group;
 mod host;
-mod host_group;
 mod name;
+mod notification;
+mod period;
+mod scheduled_downtime;
 mod service;
 mod settings;
+mod time_period;
+mod user;
 pub mod value;
 mod zone;
 
-pub use declaration::{Claim, Declaration, Form, Header, Use};
+pub use declaration::{Claim, Declaration, Form, Header, Target, Use};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;
 
@@ -42,7 +49,7 @@ impl Refusal {
 /// What may be taken for granted about an object that Icinga has from elsewhere: an admin who lists a Zone answers for
 /// it not being global, and so on.
 pub fn trusted(external: &Name) -> Vec<Name> {
-    checkable::trusted(external)
+    facts::trusted(external)
 }
 
 /// Longest `metadata.name`: the file name and the ConfigMap key are made from it.
@@ -75,29 +82,59 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
     }
     if let Some(service) = &spec.service {
         let form = match (&service.apply, form) {
-            (Some(_), Form::Object) => Form::Apply,
+            (Some(_), Form::Object) => Form::Apply(Target::Host),
             (_, form) => form,
         };
         let builder = builder(IcingaType::Service, form, "service");
         declared.push(service::declare(builder, service, spec.zone.as_ref()));
     }
-    if let Some(group) = &spec.host_group {
-        let builder = builder(IcingaType::HostGroup, form, "hostGroup");
-        declared.push(host_group::declare(builder, group, spec.zone.as_ref()));
+    let zone = spec.zone.as_ref();
+    for (group, kind, member) in [
+        (&spec.host_group, IcingaType::HostGroup, "hostGroup"),
+        (&spec.service_group, IcingaType::ServiceGroup, "serviceGroup"),
+    ] {
+        declared.extend(group.as_ref().map(|group| group::declare(builder(kind, form, member), group, zone)));
     }
-    if let Some(command) = &spec.check_command {
+    if let Some(user) = &spec.user {
+        declared.push(user::declare(builder(IcingaType::User, form, "user"), user, zone));
+    }
+    if let Some(group) = &spec.user_group {
+        declared.push(group::declare_users(builder(IcingaType::UserGroup, form, "userGroup"), group, zone));
+    }
+    for (command, kind, member) in [
+        (&spec.check_command, IcingaType::CheckCommand, "checkCommand"),
+        (&spec.event_command, IcingaType::EventCommand, "eventCommand"),
+        (&spec.notification_command, IcingaType::NotificationCommand, "notificationCommand"),
+    ] {
+        let Some(command) = command else { continue };
         if !settings.privileged_namespaces.contains(namespace) {
             return Err(Refusal {
                 reason: Reason::NotAllowed,
                 message: format!(
-                    "spec.checkCommand is not allowed in namespace {namespace:?}: commands are code; declare it in one of \
+                    "spec.{member} is not allowed in namespace {namespace:?}: commands are code; declare it in one of \
                      the operator's privileged namespaces ({})",
                     settings.privileged_namespaces.iter().cloned().collect::<Vec<_>>().join(", ")
                 ),
             });
         }
-        let builder = builder(IcingaType::CheckCommand, form, "checkCommand");
-        declared.push(check_command::declare(builder, command, spec.zone.as_ref()));
+        declared.push(command::declare(builder(kind, form, member), command, zone));
+    }
+    if let Some(notification) = &spec.notification {
+        let form = attached::form(spec.template, notification.apply.as_ref());
+        let builder = builder(IcingaType::Notification, form, "notification");
+        declared.push(notification::declare(builder, notification, zone));
+    }
+    if let Some(period) = &spec.time_period {
+        declared.push(time_period::declare(
+            builder(IcingaType::TimePeriod, form, "timePeriod"),
+            period,
+            zone,
+        ));
+    }
+    if let Some(downtime) = &spec.scheduled_downtime {
+        let form = attached::form(spec.template, downtime.apply.as_ref());
+        let builder = builder(IcingaType::ScheduledDowntime, form, "scheduledDowntime");
+        declared.push(scheduled_downtime::declare(builder, downtime, zone));
     }
     if spec.zone.is_some() && (spec.zone_object.is_some() || spec.endpoint.is_some()) {
         return Err(Refusal::invalid(
@@ -117,7 +154,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
     }
     if declared.len() != 1 {
         return Err(Refusal::invalid(format!(
-            "spec has {} type members; exactly one of host, service, hostGroup, checkCommand, zoneObject, endpoint must be set",
+            "spec has {} type members; exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, zoneObject, endpoint must be set",
             declared.len()
         )));
     }

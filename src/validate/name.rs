@@ -1,5 +1,6 @@
 //! Names of Icinga objects: what a declaration provides, and what it uses.
 
+use super::declaration::Target;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,12 +15,22 @@ pub enum IcingaType {
     HostGroup,
     /// `ServiceGroup`
     ServiceGroup,
+    /// `User`
+    User,
+    /// `UserGroup`
+    UserGroup,
     /// `CheckCommand`
     CheckCommand,
     /// `EventCommand`
     EventCommand,
+    /// `NotificationCommand`
+    NotificationCommand,
+    /// `Notification`
+    Notification,
     /// `TimePeriod`
     TimePeriod,
+    /// `ScheduledDowntime`
+    ScheduledDowntime,
     /// `Zone`
     Zone,
     /// `Endpoint`
@@ -28,14 +39,19 @@ pub enum IcingaType {
 
 impl IcingaType {
     /// Every type, for parsing.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Host,
         Self::Service,
         Self::HostGroup,
         Self::ServiceGroup,
+        Self::User,
+        Self::UserGroup,
         Self::CheckCommand,
         Self::EventCommand,
+        Self::NotificationCommand,
+        Self::Notification,
         Self::TimePeriod,
+        Self::ScheduledDowntime,
         Self::Zone,
         Self::Endpoint,
     ];
@@ -47,12 +63,22 @@ impl IcingaType {
             Self::Service => "Service",
             Self::HostGroup => "HostGroup",
             Self::ServiceGroup => "ServiceGroup",
+            Self::User => "User",
+            Self::UserGroup => "UserGroup",
             Self::CheckCommand => "CheckCommand",
             Self::EventCommand => "EventCommand",
+            Self::NotificationCommand => "NotificationCommand",
+            Self::Notification => "Notification",
             Self::TimePeriod => "TimePeriod",
+            Self::ScheduledDowntime => "ScheduledDowntime",
             Self::Zone => "Zone",
             Self::Endpoint => "Endpoint",
         }
+    }
+
+    /// Whether objects of this type belong to a host or a service, whose name stands before theirs.
+    fn is_attached(self) -> bool {
+        matches!(self, Self::Service | Self::Notification | Self::ScheduledDowntime)
     }
 }
 
@@ -79,20 +105,29 @@ impl Name {
         Self(format!("template {kind}!{name}").into())
     }
 
-    /// A service of one host.
-    pub fn service(host: &str, name: &str) -> Self {
-        Self(format!("Service!{host}!{name}").into())
+    /// An object that belongs to a host, or to a service of it.
+    pub fn attached(kind: IcingaType, host: &str, service: Option<&str>, name: &str) -> Self {
+        match service {
+            Some(service) => Self(format!("{kind}!{host}!{service}!{name}").into()),
+            None => Self(format!("{kind}!{host}!{name}").into()),
+        }
     }
 
-    /// Services of this short name on any host: an apply rule takes it whole, a single service shares it.
-    pub fn services_named(name: &str) -> Self {
-        Self(format!("Service!*!{name}").into())
+    /// Objects of this short name on any host (service): a rule takes it whole, a single object shares it. No host has an empty
+    /// name.
+    pub fn anywhere(kind: IcingaType, target: Target, name: &str) -> Self {
+        match target {
+            Target::Host => Self::attached(kind, "", None, name),
+            Target::Service => Self::attached(kind, "", Some(""), name),
+        }
     }
 
     /// The name that cannot exist beside this one: an object and a template of one type cannot share a name in Icinga (but
-    /// for services, whose objects have the host's name before theirs).
+    /// for those that belong to a host, whose names begin with the host's).
     pub fn twin(&self) -> Option<Self> {
-        if self.0.starts_with('=') || self.0.contains("Service!") {
+        let (head, _) = self.0.split_once('!').filter(|_| !self.0.starts_with('='))?;
+        let kind = head.strip_prefix("template ").unwrap_or(head);
+        if IcingaType::ALL.iter().any(|known| known.is_attached() && known.as_str() == kind) {
             return None;
         }
         Some(match self.0.strip_prefix("template ") {
@@ -143,12 +178,16 @@ impl fmt::Display for Name {
         if let Some(phrase) = self.0.strip_prefix('=') {
             return f.write_str(phrase);
         }
-        let mut parts = self.0.splitn(3, '!');
-        let (head, name) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        match parts.next() {
-            Some(service) if name == "*" => write!(f, "{head} {service:?} of any host"),
-            Some(service) => write!(f, "{head} {service:?} of Host {name:?}"),
-            None => write!(f, "{head} {name:?}"),
+        let parts: Vec<&str> = self.0.split('!').collect();
+        match *parts.as_slice() {
+            [kind, name] => write!(f, "{kind} {name:?}"),
+            [kind, "", name] => write!(f, "{kind} {name:?} of any host"),
+            [kind, host, name] => write!(f, "{kind} {name:?} of Host {host:?}"),
+            [kind, "", "", name] => write!(f, "{kind} {name:?} of any service"),
+            [kind, host, service, name] => {
+                write!(f, "{kind} {name:?} of Service {service:?} of Host {host:?}")
+            }
+            _ => f.write_str(&self.0),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::checkable;
-use super::declaration::{Builder, Declaration, Form};
+use super::declaration::{Builder, Declaration, Form, Target};
 use super::name::{IcingaType, Name};
 use crate::api::objects::ServiceSpec;
 use crate::api::text::ObjectName;
@@ -23,16 +23,16 @@ pub(super) fn declare(
                 );
             }
         }
-        (Form::Apply, host) => {
+        (Form::Apply(_), host) => {
             // A rule and a single service of the same name could meet on one host, which Icinga refuses.
-            builder.provide(Name::services_named(&name), true);
+            builder.provide(Name::anywhere(IcingaType::Service, Target::Host, &name), true);
             if host.is_some() {
                 builder.problem("hostName", "must not be set beside apply");
             }
         }
         (Form::Object, Some(host)) => {
-            builder.provide(Name::service(host.as_str(), &name), true);
-            builder.provide(Name::services_named(&name), false);
+            builder.provide(Name::attached(IcingaType::Service, host.as_str(), None, &name), true);
+            builder.provide(Name::anywhere(IcingaType::Service, Target::Host, &name), false);
         }
         (Form::Object, None) => {
             builder.problem("hostName", "is required, unless apply or spec.template is set")
@@ -44,7 +44,7 @@ pub(super) fn declare(
         if apply.assign_where.is_empty() {
             builder.problem("apply.assignWhere", "needs at least one expression");
         }
-        builder.rules("apply.", &apply.assign_where, &apply.ignore_where);
+        builder.rules("apply.", Target::Host.subjects(), &apply.assign_where, &apply.ignore_where);
         if let Some(zone) = zone {
             // Its satellites alone see the rule, so it must make services of their hosts alone.
             builder.only_in_zone(zone.as_str());

@@ -1,6 +1,5 @@
-use super::checkable::{not_global, runs_checks_of};
 use super::declaration::{Builder, Declaration, Use};
-use super::endpoint::listed;
+use super::facts::{listed, not_global, runs_checks_of};
 use super::name::{IcingaType, Name};
 use crate::api::objects::ZoneSpec;
 use crate::api::text::{EndpointName, ObjectName};

@@ -4,19 +4,39 @@ use crate::icinga::{self, Object};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const MEMBERS: [(&str, &str); 6] = [
+const MEMBERS: [(&str, &str); 14] = [
     ("host", "Host"),
     ("service", "Service"),
     ("hostGroup", "HostGroup"),
+    ("serviceGroup", "ServiceGroup"),
+    ("user", "User"),
+    ("userGroup", "UserGroup"),
     ("checkCommand", "CheckCommand"),
+    ("eventCommand", "EventCommand"),
+    ("notificationCommand", "NotificationCommand"),
+    ("notification", "Notification"),
+    ("timePeriod", "TimePeriod"),
+    ("scheduledDowntime", "ScheduledDowntime"),
     ("zoneObject", "Zone"),
     ("endpoint", "Endpoint"),
 ];
-const DURATIONS: [&str; 5] = ["checkInterval", "retryInterval", "checkTimeout", "timeout", "logDuration"];
+const DURATIONS: [&str; 9] = [
+    "checkInterval",
+    "retryInterval",
+    "checkTimeout",
+    "timeout",
+    "logDuration",
+    "interval",
+    "duration",
+    "begin",
+    "end",
+];
+/// Dictionaries that add to those of a template; all others replace them.
+const ADDED: [&str; 3] = ["vars", "arguments", "env"];
 /// Fields that are statements, not attributes.
 const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 /// Attributes that say who an object is and where it comes from.
-const IDENTITY: [&str; 5] = ["__name", "name", "host_name", "source_location", "templates"];
+const IDENTITY: [&str; 6] = ["__name", "name", "host_name", "service_name", "source_location", "templates"];
 
 /// `namespace/name` of a resource.
 pub fn resource(document: &Value) -> String {
@@ -45,8 +65,8 @@ struct Attributes {
 pub struct Declared {
     /// By type and full name.
     objects: BTreeMap<(String, String), Attributes>,
-    /// Attributes of the services that a rule makes, by the rule's name.
-    rules: BTreeMap<String, Attributes>,
+    /// Attributes of the objects that a rule makes, by type and the rule's name.
+    rules: BTreeMap<(String, String), Attributes>,
 }
 
 impl Declared {
@@ -63,11 +83,13 @@ impl Declared {
             gather(document, &templates, &mut attributes);
             let mut full_name = name(document);
             if !document["spec"][field]["apply"].is_null() {
-                declared.rules.insert(full_name, attributes);
+                declared.rules.insert((kind.to_owned(), full_name), attributes);
                 continue;
             }
-            if let Some(host) = document["spec"][field]["hostName"].as_str() {
-                full_name = format!("{host}!{full_name}");
+            for place in ["serviceName", "hostName"] {
+                if let Some(place) = document["spec"][field][place].as_str() {
+                    full_name = format!("{place}!{full_name}");
+                }
             }
             let before = declared.objects.insert((kind.to_owned(), full_name.clone()), attributes);
             assert!(before.is_none(), "{kind} {full_name:?} is declared twice");
@@ -76,19 +98,21 @@ impl Declared {
     }
 
     /// Everything that is declared is there with exactly these values, what is not declared has Icinga's defaults, and
-    /// nothing else is there but the services that rules make.
+    /// nothing else is there but what the rules make: `applied` has `Type host!name` of each.
     pub fn compare(&self, understood: &[Object], applied: &BTreeSet<&str>) -> Result<(), String> {
         let reference = &icinga::installed().unwrap().reference;
         let mut wrong = Vec::new();
         let mut missing: BTreeSet<_> = self.objects.keys().cloned().collect();
-        let mut seen_applied = BTreeSet::new();
+        let mut seen_applied: BTreeSet<String> = BTreeSet::new();
+        let applied: BTreeSet<String> = applied.iter().map(ToString::to_string).collect();
         for object in understood {
             let key = (object.kind.clone(), object.name.clone());
             let short = object.properties["name"].as_str().unwrap();
-            let attributes = match (self.objects.get(&key), self.rules.get(short)) {
+            let rule = self.rules.get(&(object.kind.clone(), short.to_owned()));
+            let attributes = match (self.objects.get(&key), rule) {
                 (Some(attributes), _) => attributes,
-                (None, Some(attributes)) if object.kind == "Service" => {
-                    seen_applied.insert(object.name.as_str());
+                (None, Some(attributes)) => {
+                    seen_applied.insert(format!("{} {}", object.kind, object.name));
                     attributes
                 }
                 _ => {
@@ -126,14 +150,10 @@ impl Declared {
         }
         wrong.extend(missing.iter().map(|(kind, name)| format!("{kind} {name:?} is not there")));
         wrong.extend(
-            seen_applied
-                .difference(applied)
-                .map(|name| format!("Service {name:?} is applied and should not be")),
+            seen_applied.difference(&applied).map(|name| format!("{name:?} is applied and should not be")),
         );
         wrong.extend(
-            applied
-                .difference(&seen_applied)
-                .map(|name| format!("Service {name:?} should be applied and is not")),
+            applied.difference(&seen_applied).map(|name| format!("{name:?} should be applied and is not")),
         );
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
@@ -167,6 +187,11 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
         let value = match (field.as_str(), value) {
             (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text)),
+            ("times", Value::Object(times)) => {
+                let seconds =
+                    |(key, text): (&String, &Value)| (key.clone(), json!(seconds(text.as_str().unwrap())));
+                times.iter().map(seconds).collect::<Map<_, _>>().into()
+            }
             ("port", value) => json!(value.to_string()),
             ("arguments", Value::Object(arguments)) => {
                 let snake_keys = |argument: &Value| -> Value {
@@ -185,7 +210,9 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             (_, value) => value.clone(),
         };
         match (to.values.get_mut(&snake_case(field)), value) {
-            (Some(Value::Object(before)), Value::Object(more)) => before.extend(more),
+            (Some(Value::Object(before)), Value::Object(more)) if ADDED.contains(&field.as_str()) => {
+                before.extend(more);
+            }
             (_, value) => {
                 to.values.insert(snake_case(field), value);
             }

@@ -201,7 +201,7 @@ fn hostile() -> Vec<Hostile> {
             }),
         )]),
         // The satellites of "us" never see the rule, so the hub must not apply it there either.
-        applied: &["eu-web!ssh"],
+        applied: &["Service eu-web!ssh"],
     });
     all.push(Hostile {
         name: "a rule without a zone",
@@ -211,7 +211,7 @@ fn hostile() -> Vec<Hostile> {
                 "service": { "checkCommand": "dummy", "apply": { "assignWhere": ["true"] } },
             }),
         )]),
-        applied: &["eu-web!ssh", "us-web!ssh", "web!ssh"],
+        applied: &["Service eu-web!ssh", "Service us-web!ssh", "Service web!ssh"],
     });
     all.push(Hostile {
         name: "a rule whose template has a host",

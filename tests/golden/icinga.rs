@@ -52,18 +52,39 @@ impl Icinga {
              object Service \"{REFERENCE}\" {{ check_command = \"dummy\"\n host_name = \"{REFERENCE}\" }}\n\
              object HostGroup \"{REFERENCE}\" {{ }}\n\
              object CheckCommand \"{REFERENCE}\" {{ command = [ \"/bin/true\" ] }}\n\
+             object ServiceGroup \"{REFERENCE}\" {{ }}\n\
+             object User \"{REFERENCE}\" {{ }}\n\
+             object UserGroup \"{REFERENCE}\" {{ }}\n\
+             object EventCommand \"{REFERENCE}\" {{ command = [ \"/bin/true\" ] }}\n\
+             object NotificationCommand \"{REFERENCE}\" {{ command = [ \"/bin/true\" ] }}\n\
+             object Notification \"{REFERENCE}\" {{ host_name = \"{REFERENCE}\"\n command = \"{REFERENCE}\"\n users = [ \"{REFERENCE}\" ] }}\n\
+             object TimePeriod \"{REFERENCE}\" {{ }}\n\
+             object ScheduledDowntime \"{REFERENCE}\" {{ host_name = \"{REFERENCE}\"\n author = \"a\"\n comment = \"c\"\n ranges = {{ monday = \"01:00-02:00\" }} }}\n\
              object Endpoint \"{REFERENCE}\" {{ }}\n\
              object Zone \"{REFERENCE}\" {{ endpoints = [ \"{REFERENCE}\" ] }}\n"
         );
         let objects = run("", &reference).unwrap();
         let (own, library): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object.name.contains(REFERENCE));
-        assert!(own.len() == 6 && library.len() > 50, "{} and {} objects", own.len(), library.len());
+        assert!(own.len() == 14 && library.len() > 50, "{} and {} objects", own.len(), library.len());
         let mut reference: BTreeMap<_, _> =
             own.into_iter().map(|object| (object.kind, object.properties)).collect();
         reference.get_mut("Zone").unwrap().insert("endpoints".into(), Value::Null);
         // No default: who leaves it out gets nothing, and must have been refused.
-        reference.get_mut("CheckCommand").unwrap().insert("command".into(), "(required)".into());
+        for (kind, attribute) in [
+            ("CheckCommand", "command"),
+            ("EventCommand", "command"),
+            ("NotificationCommand", "command"),
+            ("Notification", "command"),
+            ("ScheduledDowntime", "author"),
+            ("ScheduledDowntime", "comment"),
+            ("ScheduledDowntime", "ranges"),
+        ] {
+            reference.get_mut(kind).unwrap().insert(attribute.into(), "(required)".into());
+        }
+        for attribute in ["users", "user_groups"] {
+            reference.get_mut("Notification").unwrap().insert(attribute.into(), Value::Null);
+        }
         Self { library: library.into_iter().map(|object| (object.kind, object.name)).collect(), reference }
     }
 
@@ -96,9 +117,11 @@ fn run(configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
         "const PluginDir = \"/\"\ninclude <itl>\ninclude <plugins>\ninclude \"{at}/extra.conf\"\ninclude \"{at}/case.conf\"\n"
     );
     std::fs::write(path.join("main.conf"), main).unwrap();
-    // Templates can be made to take for ever.
-    let mut command = Command::new("timeout");
-    command.args(["--kill-after=1", "10", "icinga2", "daemon", "-C", "-c"]).arg(path.join("main.conf"));
+    // Templates can be made to take for ever. Icinga leaves the process group, so a limit that its processes inherit ends what
+    // the end of the first process does not.
+    let mut command = Command::new("prlimit");
+    command.args(["--cpu=12", "timeout", "--kill-after=1", "10", "icinga2", "daemon", "-C", "-c"]);
+    command.arg(path.join("main.conf"));
     command.args(["--define", &format!("CacheDir={at}"), "--define", &format!("VarsPath={at}/vars")]);
     let output = command.output().unwrap();
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! Random hosts, hundreds at a time: whatever validation accepts, Icinga loads, and understands as exactly the same values.
+//! Random objects, hundreds at a time: whatever validation accepts, Icinga loads, and understands as exactly the same values.
 
 use crate::declared::{Declared, resource};
 use crate::icinga::{self, Icinga};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 const BATCHES: usize = 20;
-const HOSTS: usize = 200;
+const OBJECTS: usize = 200;
 /// Hex of the seed, to repeat a failure.
 const SEED: &str = "GROUNDLINK_GOLDEN_SEED";
 
@@ -106,22 +106,41 @@ fn dictionary(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<
     prop::collection::btree_map(key, value, 0..5).prop_map(|map| map.into_iter().collect())
 }
 
-/// The spec of a host; names are told apart by the number at their end.
+/// What must be set, and the fields that take text, by type.
+fn types() -> [(&'static str, Value, &'static [&'static str]); 6] {
+    let command = json!({ "command": ["/bin/true"] });
+    [
+        (
+            "host",
+            json!({ "checkCommand": "dummy" }),
+            &["notes", "displayName", "notesUrl", "address", "iconImageAlt"],
+        ),
+        ("user", json!({}), &["displayName", "email", "pager"]),
+        ("userGroup", json!({}), &["displayName"]),
+        ("serviceGroup", json!({}), &["displayName", "notes", "notesUrl", "actionUrl"]),
+        ("timePeriod", json!({ "ranges": { "monday": "00:00-24:00" } }), &["displayName"]),
+        ("notificationCommand", command, &[]),
+    ]
+}
+
+/// The spec of an object; names are told apart by the number at their end.
 fn spec() -> impl Strategy<Value = Value> {
     let line = || prop::option::of(text());
     let name = text()
         .prop_map(|text| text.replace(|c: char| c == '!' || c.is_control(), "").trim_start().to_owned());
-    (name, dictionary(value()), [line(), line(), line(), line(), line()]).prop_map(|(name, vars, lines)| {
-        let mut host = json!({ "checkCommand": "dummy", "vars": vars });
-        for (field, line) in
-            ["notes", "displayName", "notesUrl", "address", "iconImageAlt"].into_iter().zip(lines)
-        {
-            if let Some(line) = line {
-                host[field] = json!(line);
+    let kind = prop_oneof![3 => Just(0_usize), 2 => 1..types().len()];
+    (kind, name, dictionary(value()), [line(), line(), line(), line(), line()]).prop_map(
+        |(kind, name, vars, lines)| {
+            let (member, mut object, fields) = types()[kind].clone();
+            object["vars"] = json!(vars);
+            for (field, line) in fields.iter().zip(lines) {
+                if let Some(line) = line {
+                    object[*field] = json!(line);
+                }
             }
-        }
-        json!({ "name": name, "host": host })
-    })
+            json!({ "name": name, member: object })
+        },
+    )
 }
 
 fn seed() -> [u8; 32] {
@@ -133,7 +152,8 @@ fn seed() -> [u8; 32] {
 /// The file of one resource.
 fn rendered(document: &Value) -> Result<String, String> {
     let object: MonitoringObject = serde_json::from_value(document.clone()).unwrap();
-    let declaration = validate(&object, &Settings::default()).map_err(|refusal| refusal.to_string())?;
+    let declaration = validate(&object, &Settings::new(&["random".into()], &[]).unwrap())
+        .map_err(|refusal| refusal.to_string())?;
     let key = ObjectKey::new("random", document["metadata"]["name"].as_str().unwrap());
     Ok(String::from_utf8(render(&key, &declaration).bytes().to_vec()).unwrap())
 }
@@ -154,14 +174,14 @@ fn whatever_is_accepted_is_understood_as_declared() {
     for batch in 0..BATCHES {
         let mut documents = Vec::new();
         let mut files = Vec::new();
-        for i in 0..HOSTS {
+        for i in 0..OBJECTS {
             let mut spec = spec().new_tree(&mut runner).unwrap().current();
             let name = format!("{} {i}", spec["name"].as_str().unwrap());
             spec["name"] = json!(name.trim());
             let document = json!({
                 "apiVersion": "groundlink.dev/v1alpha1",
                 "kind": "MonitoringObject",
-                "metadata": { "namespace": "random", "name": format!("host-{i}") },
+                "metadata": { "namespace": "random", "name": format!("object-{i}") },
                 "spec": spec,
             });
             match rendered(&document) {
@@ -174,7 +194,7 @@ fn whatever_is_accepted_is_understood_as_declared() {
         }
         accepted += documents.len();
         let Err(why) = understood(icinga, &documents, &files.concat()) else { continue };
-        // Shrinking through Icinga is slow; the first host that is wrong by itself says enough.
+        // Shrinking through Icinga is slow; the first object that is wrong by itself says enough.
         let alone = documents
             .iter()
             .zip(&files)
@@ -182,12 +202,12 @@ fn whatever_is_accepted_is_understood_as_declared() {
         let culprit = alone.map(|(document, file)| format!("{}\n{document:#}\n{file}", resource(document)));
         panic!(
             "batch {batch}, {SEED}={hex}\n{why}\n{}",
-            culprit.as_deref().unwrap_or("no host is wrong by itself")
+            culprit.as_deref().unwrap_or("no object is wrong by itself")
         );
     }
     println!("{accepted} accepted, {} refused", refused.len());
     assert!(
-        accepted * 10 > BATCHES * HOSTS * 9,
+        accepted * 10 > BATCHES * OBJECTS * 9,
         "hardly any are accepted: {:#?}",
         &refused[..refused.len().min(5)]
     );

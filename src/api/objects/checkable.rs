@@ -1,3 +1,4 @@
+use super::filter::State;
 use crate::api::text::{Duration, EndpointName, Line, ObjectName, Text, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,10 @@ pub struct CheckableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub flapping_threshold_high: Option<i32>,
+    /// States that do not count as a change when flapping is detected. Up and Down of a host, the others of a service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    pub flapping_ignore_states: Vec<State>,
     /// Notes for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Text>,

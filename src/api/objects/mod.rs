@@ -1,18 +1,30 @@
 //! The Icinga types that a MonitoringObject can declare, one file each. Fields are the camelCase of Icinga's
 //! attributes; durations are strings such as `5m`; what is left out keeps Icinga's own default.
 
-mod check_command;
+mod apply;
 mod checkable;
+mod command;
 mod endpoint;
+mod filter;
+mod group;
 mod host;
-mod host_group;
+mod notification;
+mod scheduled_downtime;
 mod service;
+mod time_period;
+mod user;
 mod zone;
 
-pub use check_command::{CheckCommandSpec, CommandArgument};
+pub use apply::{Apply, ApplyTo, ServiceApply};
 pub use checkable::CheckableSpec;
+pub use command::{CommandArgument, CommandSpec};
 pub use endpoint::EndpointSpec;
+pub use filter::{NotificationType, State};
+pub use group::{GroupSpec, UserGroupSpec};
 pub use host::HostSpec;
-pub use host_group::HostGroupSpec;
-pub use service::{ServiceApply, ServiceSpec};
+pub use notification::{NotificationSpec, NotificationTimes};
+pub use scheduled_downtime::{ChildOptions, ScheduledDowntimeSpec};
+pub use service::ServiceSpec;
+pub use time_period::{Ranges, TimePeriodSpec};
+pub use user::UserSpec;
 pub use zone::ZoneSpec;

@@ -1,5 +1,5 @@
-use super::CheckableSpec;
-use crate::api::text::{Expression, ObjectName};
+use super::{CheckableSpec, ServiceApply};
+use crate::api::text::ObjectName;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,17 +23,4 @@ pub struct ServiceSpec {
     #[serde(flatten)]
     /// Checks and presentation.
     pub checkable: CheckableSpec,
-}
-
-/// Rule that says on which hosts a service exists.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceApply {
-    /// The service exists where at least one of these is true, for example `host.vars.os == "Linux"`. 1 to 16.
-    #[schemars(length(min = 1, max = 16))]
-    pub assign_where: Vec<Expression>,
-    /// ... and none of these. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub ignore_where: Vec<Expression>,
 }

@@ -49,18 +49,49 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// `host.<field>` and, for custom variables, keys below it.
+/// `<subject>.<field>` and, for custom variables, keys below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// One of [`HOST_FIELDS`].
+    /// Whose.
+    pub subject: Subject,
+    /// One of [`Subject::fields`].
     pub field: &'static str,
     /// Keys below `vars`.
     pub keys: Vec<String>,
 }
 
-/// What an expression may read of a host.
-pub const HOST_FIELDS: [&str; 8] =
-    ["name", "display_name", "address", "address6", "groups", "check_command", "zone", "vars"];
+/// What an expression may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// `host`
+    Host,
+    /// `service`
+    Service,
+    /// `user`
+    User,
+}
+
+impl Subject {
+    /// The word in an expression.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Service => "service",
+            Self::User => "user",
+        }
+    }
+
+    /// What may be read of it.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => {
+                &["name", "display_name", "address", "address6", "groups", "check_command", "zone", "vars"]
+            }
+            Self::Service => &["name", "display_name", "groups", "check_command", "zone", "vars"],
+            Self::User => &["name", "display_name", "email", "pager", "groups", "zone", "vars"],
+        }
+    }
+}
 
 /// Most `&&` and `||` in an expression: Icinga's evaluator recurses over them.
 pub const MAX_TERMS: usize = 100;

@@ -1,14 +1,14 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
-use super::{Attribute, Comparison, Expression, HOST_FIELDS, MAX_DEPTH, MAX_TERMS};
+use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_TERMS, Subject};
 use crate::validate::value::{MAX_WHOLE, text_problem};
 
-/// Parses a condition over `host`.
+/// Parses a condition over `subjects`.
 ///
 /// # Errors
 /// A message for a person, with the column (in characters, from 1).
-pub fn parse(source: &str) -> Result<Expression, String> {
-    let mut parser = Parser { tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
+pub fn parse(source: &str, subjects: &[Subject]) -> Result<Expression, String> {
+    let mut parser = Parser { subjects, tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
     let expression = parser.or()?;
     match parser.peek() {
         Token::End => Ok(expression),
@@ -131,14 +131,15 @@ fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), 
     Err(format!("column {column}: `in`, match, <, <=, > and >= take attributes and constants only"))
 }
 
-struct Parser {
+struct Parser<'a> {
+    subjects: &'a [Subject],
     tokens: Vec<(usize, Token)>,
     position: usize,
     depth: usize,
     terms: usize,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &Token {
         self.tokens.get(self.position).map_or(&Token::End, |(_, token)| token)
     }
@@ -254,8 +255,10 @@ impl Parser {
                 "false" => Ok(Expression::Boolean(false)),
                 "null" => Ok(Expression::Null),
                 "match" => self.match_call(),
-                "host" => self.attribute(),
-                _ => Err(format!("{here}; `{word}` is not known here")),
+                word => match self.subjects.iter().find(|subject| subject.word() == word) {
+                    Some(subject) => self.attribute(*subject),
+                    None => Err(format!("{here}; `{word}` is not known here")),
+                },
             },
             _ => Err(here),
         }
@@ -273,11 +276,11 @@ impl Parser {
         Ok(Expression::Match(pattern, Box::new(operand)))
     }
 
-    fn attribute(&mut self) -> Result<Expression, String> {
+    fn attribute(&mut self, subject: Subject) -> Result<Expression, String> {
         self.require(".")?;
-        let here = self.expected(&format!("one of {}", HOST_FIELDS.join(", ")));
+        let here = self.expected(&format!("one of {}", subject.fields().join(", ")));
         let Token::Identifier(word) = self.next() else { return Err(here) };
-        let field = HOST_FIELDS.into_iter().find(|field| *field == word).ok_or(here)?;
+        let field = subject.fields().iter().copied().find(|field| *field == word).ok_or(here)?;
         let mut keys = Vec::new();
         loop {
             if self.take(".") {
@@ -294,13 +297,14 @@ impl Parser {
             }
         }
         if field != "vars" && !keys.is_empty() {
-            return Err(format!("host.{field} has nothing below it; only host.vars has"));
+            let subject = subject.word();
+            return Err(format!("{subject}.{field} has nothing below it; only {subject}.vars has"));
         }
         if keys.len() > 1 {
             // Reading below a value that is no dictionary fails the whole configuration.
-            return Err("host.vars has one level here: host.vars.<key> or host.vars[\"any key\"]".into());
+            return Err("vars have one level here: host.vars.<key> or host.vars[\"any key\"]".into());
         }
-        Ok(Expression::Attribute(Attribute { field, keys }))
+        Ok(Expression::Attribute(Attribute { subject, field, keys }))
     }
 }
 
@@ -310,7 +314,8 @@ mod tests {
 
     #[test]
     fn binds_as_icinga_does() {
-        let Ok(Expression::Or(_, right)) = parse(r#"host.name == "a" || "x" in host.groups && !host.vars.b"#)
+        let Ok(Expression::Or(_, right)) =
+            parse(r#"host.name == "a" || "x" in host.groups && !host.vars.b"#, &[Subject::Host])
         else {
             panic!("|| binds least");
         };
@@ -336,12 +341,12 @@ mod tests {
             ("(host.name < 1) < 2", 19),
             ("true in (host.name == 1)", 9),
         ] {
-            let error = parse(source).expect_err(source);
+            let error = parse(source, &[Subject::Host]).expect_err(source);
             assert!(column == 0 || error.starts_with(&format!("column {column}:")), "{source}: {error}");
         }
         let deep = format!("{}true", "!".repeat(200));
-        assert!(parse(&deep).expect_err("bounded").contains("levels"));
+        assert!(parse(&deep, &[Subject::Host]).expect_err("bounded").contains("levels"));
         let deep = format!("{}true{}", "(".repeat(200), ")".repeat(200));
-        assert!(parse(&deep).expect_err("bounded").contains("levels"));
+        assert!(parse(&deep, &[Subject::Host]).expect_err("bounded").contains("levels"));
     }
 }

@@ -3,10 +3,10 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// An Icinga `CheckCommand`. Commands are code: accepted only from the operator's privileged namespaces.
+/// An Icinga `CheckCommand`, `EventCommand` or `NotificationCommand`. Commands are code: accepted only from the operator's privileged namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CheckCommandSpec {
+pub struct CommandSpec {
     /// Templates to import, in order. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -42,7 +42,7 @@ pub struct CommandArgument {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Line>,
-    /// Fail the check when the value is missing. Default: false.
+    /// Fail when the value is missing. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
     /// Pass the value without the name. Default: false.

@@ -2,10 +2,10 @@ use crate::api::text::{Expression, Line, ObjectName, Text, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// An Icinga `HostGroup`.
+/// An Icinga `HostGroup` or `ServiceGroup`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct HostGroupSpec {
+pub struct GroupSpec {
     /// Templates to import, in order. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -13,11 +13,12 @@ pub struct HostGroupSpec {
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
-    /// Groups that this group is a member of. At most 64.
+    /// Groups of the same type that this group is a member of. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Hosts for which at least one of these is true are members, for example `host.vars.os == "Linux"`. At most 16.
+    /// Hosts (services) for which at least one of these is true are members, for example `host.vars.os == "Linux"`; a group of
+    /// services may also read `service`. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
@@ -34,6 +35,34 @@ pub struct HostGroupSpec {
     /// Address of actions. Macros (`$name$`) are expanded by web interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<Line>,
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
+}
+
+/// An Icinga `UserGroup`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserGroupSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Name shown to people. Default: the object's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Line>,
+    /// User groups that this group is a member of. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub groups: Vec<ObjectName>,
+    /// Users for whom at least one of these is true are members, for example `user.vars.team == "web"`. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub assign_where: Vec<Expression>,
+    /// ... unless one of these is true. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub ignore_where: Vec<Expression>,
     /// Custom variables: any JSON, at most 64 KiB and 8 levels.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,

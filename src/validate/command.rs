@@ -1,38 +1,18 @@
-use super::checkable::sets_command;
-use super::declaration::{Builder, Declaration, Form, Use};
-use super::name::{IcingaType, Name};
+use super::declaration::{Builder, Declaration};
 use super::value::{Value, parse_duration};
-use crate::api::objects::{CheckCommandSpec, CommandArgument};
+use crate::api::objects::{CommandArgument, CommandSpec};
 use crate::api::text::{Line, ObjectName, Text};
 use std::collections::BTreeMap;
 
 pub(super) fn declare(
     mut builder: Builder,
-    spec: &CheckCommandSpec,
+    spec: &CommandSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let name = builder.name();
-    builder.provide(
-        match builder.form() {
-            Form::Template => Name::template(IcingaType::CheckCommand, &name),
-            _ => Name::object(IcingaType::CheckCommand, &name),
-        },
-        true,
-    );
+    builder.provide_itself();
     builder.imports(&spec.imports);
     builder.zone(zone);
-    if builder.form() == Form::Template {
-        if !spec.command.is_empty() {
-            builder.provide(sets_command(&name), true);
-        }
-    } else if spec.command.is_empty() {
-        if spec.imports.is_empty() {
-            builder.problem("command", "is required, here or in a template that spec imports directly");
-        } else {
-            let any_of = spec.imports.iter().map(|import| sets_command(import.as_str())).collect();
-            builder.require(Use { any_of, mutual: false });
-        }
-    }
+    builder.required("a command", "command", !spec.command.is_empty(), &spec.imports);
     builder.count("command", spec.command.len(), 64);
     let words: Vec<_> = spec
         .command

@@ -1,0 +1,42 @@
+use crate::api::text::Expression;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a rule makes objects for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApplyTo {
+    /// Each matching host.
+    Host,
+    /// Each matching service.
+    Service,
+}
+
+/// Rule that says on which hosts a service exists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceApply {
+    /// The service exists where at least one of these is true, for example `host.vars.os == "Linux"`. 1 to 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub assign_where: Vec<Expression>,
+    /// ... and none of these. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub ignore_where: Vec<Expression>,
+}
+
+/// Rule that says for which hosts or services an object exists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Apply {
+    /// What it is made for: each matching `Host`, or each matching `Service`.
+    pub to: ApplyTo,
+    /// It exists where at least one of these is true, for example `host.vars.os == "Linux"`; a rule for services may also read
+    /// `service`. 1 to 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub assign_where: Vec<Expression>,
+    /// ... and none of these. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub ignore_where: Vec<Expression>,
+}

@@ -1,0 +1,75 @@
+use super::apply::Apply;
+use super::filter::{NotificationType, State};
+use crate::api::text::{Duration, EndpointName, ObjectName, Vars};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// An Icinga `Notification`: of one host or service (`hostName`, `serviceName`), or of all that a rule matches (`apply`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!(has(self.hostName) && has(self.apply))", "set hostName for one host, or apply for a rule, not both"),
+    validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName")
+)]
+pub struct NotificationSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Host that it is about. Required, unless `apply` or `template` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<ObjectName>,
+    /// Service of that host that it is about, in place of the host. A service that a rule makes cannot be named; use `apply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<ObjectName>,
+    /// Create the notification for every host or service that the rule matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<Apply>,
+    /// Notification command. Required, unless it comes from an imported template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<ObjectName>,
+    /// Time between two notifications about the same problem; `0s` sends one. Default: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// Time period in which it is sent. Default: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<ObjectName>,
+    /// Users who are notified. Users or user groups are required, unless they come from an imported template. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub users: Vec<ObjectName>,
+    /// Groups of users who are notified. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub user_groups: Vec<ObjectName>,
+    /// When, after the beginning of a problem, it is sent: for escalations. Default: at once, and as long as it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<NotificationTimes>,
+    /// Types of notification. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 9))]
+    pub types: Vec<NotificationType>,
+    /// States about which it is sent: Up and Down about a host, the others about a service. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    pub states: Vec<State>,
+    /// Endpoint that sends it. Needs `spec.zone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_endpoint: Option<EndpointName>,
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Strings may hold macros (`$address$`); a literal dollar
+    /// sign is written `$$`.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
+}
+
+/// Part of a problem's life.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotificationTimes {
+    /// Not before the problem has lasted so long. Default: `0s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<Duration>,
+    /// Not after the problem has lasted so long. Default: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Duration>,
+}

@@ -1,0 +1,74 @@
+use super::apply::Apply;
+use super::time_period::Ranges;
+use crate::api::text::{Duration, Line, ObjectName, Vars};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An Icinga `ScheduledDowntime`: of one host or service (`hostName`, `serviceName`), or of all that a rule matches (`apply`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!(has(self.hostName) && has(self.apply))", "set hostName for one host, or apply for a rule, not both"),
+    validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName")
+)]
+pub struct ScheduledDowntimeSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Host that is down. Required, unless `apply` or `template` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<ObjectName>,
+    /// Service of that host that is down, in place of the host. A service that a rule makes cannot be named; use `apply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<ObjectName>,
+    /// Create the downtime for every host or service that the rule matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<Apply>,
+    /// Who planned it. Required, unless it comes from an imported template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Line>,
+    /// Why. Required, unless it comes from an imported template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Line>,
+    /// When: times by day, as in a time period. Required, unless they come from an imported template. At most 128.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
+    pub ranges: Ranges,
+    /// It lasts as long as the range says. False: it begins with the first problem in the range, and lasts `duration`. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<bool>,
+    /// How long a downtime that is not fixed lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// What happens to the objects that depend on it. Default: `DowntimeNoChildren`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_options: Option<ChildOptions>,
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
+}
+
+/// What happens to the objects that depend on one in downtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ChildOptions {
+    /// Nothing.
+    DowntimeNoChildren,
+    /// A downtime that begins with this one.
+    DowntimeTriggeredChildren,
+    /// A downtime of their own.
+    DowntimeNonTriggeredChildren,
+}
+
+impl ChildOptions {
+    /// Icinga's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DowntimeNoChildren => "DowntimeNoChildren",
+            Self::DowntimeTriggeredChildren => "DowntimeTriggeredChildren",
+            Self::DowntimeNonTriggeredChildren => "DowntimeNonTriggeredChildren",
+        }
+    }
+}

@@ -1,0 +1,39 @@
+use crate::api::text::{DayTimes, Line, ObjectName, Vars};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Times by day: `monday: 09:00-17:00`, `december 24 - december 26: 00:00-24:00`.
+pub type Ranges = BTreeMap<String, DayTimes>;
+
+/// An Icinga `TimePeriod`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimePeriodSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Name shown to people. Default: the object's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Line>,
+    /// Times (`09:00-17:00`, several with commas) by day: `monday`, `monday 1`, `monday -1 may`, `day 1`, `july 4`, `2026-12-24`, a
+    /// range of these with ` - `, and ` / 2` for every second day. At most 128.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
+    pub ranges: Ranges,
+    /// Where included and excluded periods meet, the included ones win. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer_includes: Option<bool>,
+    /// Time periods whose times are added. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub includes: Vec<ObjectName>,
+    /// Time periods whose times are taken away. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub excludes: Vec<ObjectName>,
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
+}

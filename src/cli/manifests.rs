@@ -1,0 +1,88 @@
+//! Manifests from files, directories and standard input.
+
+use crate::api::MonitoringObject;
+use anyhow::{Context as _, bail};
+use std::io::Read;
+use std::path::Path;
+
+/// Source and text of a file, of the manifests in a directory, or of standard input.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(vec![("standard input".into(), text)]);
+    }
+    let name = path.display().to_string();
+    if !path.is_dir() {
+        return Ok(vec![(
+            name.clone(),
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?,
+        )]);
+    }
+    let mut paths: Vec<_> = std::fs::read_dir(path)
+        .with_context(|| format!("cannot list {name}"))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
+    paths.sort();
+    paths.retain(|path| {
+        path.is_dir()
+            || path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known))
+    });
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(read(&path)?);
+    }
+    Ok(all)
+}
+
+/// The MonitoringObjects among the documents; other kinds are passed over, so that the output of Helm can be given.
+pub(super) fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).context("not valid YAML")?;
+    let mut objects = Vec::new();
+    for document in documents {
+        let items = match document.get("items").and_then(|items| items.as_array()) {
+            Some(items) => items.clone(),
+            None => vec![document],
+        };
+        for item in items {
+            let field =
+                |name: &str| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+            if field("kind") != "MonitoringObject" || !field("apiVersion").starts_with("groundlink.dev/") {
+                continue;
+            }
+            let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let object: MonitoringObject =
+                serde_json::from_value(item.clone()).with_context(|| format!("MonitoringObject {name:?}"))?;
+            let known = serde_json::to_value(&object.spec)?;
+            if let Some(field) = unknown_field(&item["spec"], &known, "spec") {
+                bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
+            }
+            objects.push(object);
+        }
+    }
+    Ok(objects)
+}
+
+/// The first field that was given and not understood: an API server would refuse it, and a typo must not go unseen. Empty
+/// values are left out when the object is written again, so their absence means nothing.
+fn unknown_field(given: &serde_json::Value, known: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value::{Array, Bool, Null, Object};
+    match (given, known) {
+        (Object(given), Object(known)) => given.iter().find_map(|(key, value)| match known.get(key) {
+            Some(understood) => unknown_field(value, understood, &format!("{path}.{key}")),
+            None => match value {
+                Null | Bool(false) => None,
+                Array(items) if items.is_empty() => None,
+                Object(fields) if fields.is_empty() => None,
+                _ => Some(format!("{path}.{key}")),
+            },
+        }),
+        (Array(given), Array(known)) => {
+            let pairs = given.iter().zip(known).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(i, (given, known))| unknown_field(given, known, &format!("{path}[{i}]")))
+        }
+        _ => None,
+    }
+}

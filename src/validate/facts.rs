@@ -1,0 +1,69 @@
+//! What Icinga demands beyond names that exist: each demand is a noun phrase that one object makes true and another needs, so
+//! that it holds, withdraws and explains like any name.
+
+use super::name::{IcingaType, Name};
+
+/// An object without `what` of its own relies on a template that sets it, or Icinga refuses the object.
+pub(super) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
+    Name::fact(&format!("{what} in template {kind} {template:?}"))
+}
+
+/// Icinga refuses hosts and services in a global zone.
+pub(super) fn not_global(zone: &str) -> Name {
+    Name::fact(&format!("a Zone {zone:?} that is not global"))
+}
+
+/// Icinga refuses a command endpoint outside the object's zone and its direct child zones.
+pub(super) fn runs_checks_of(endpoint: &str, zone: &str) -> Name {
+    Name::fact(&format!("an Endpoint {endpoint:?} in Zone {zone:?} or a direct child zone"))
+}
+
+/// An endpoint of which only the name is known here.
+pub(super) fn declared_elsewhere(endpoint: &str) -> Name {
+    Name::fact(&format!("an Endpoint {endpoint:?} among the external objects"))
+}
+
+/// Icinga refuses an endpoint that no zone lists, and one that two zones list.
+pub(super) fn listed(endpoint: &str) -> Name {
+    Name::fact(&format!("a Zone that lists Endpoint {endpoint:?}"))
+}
+
+/// Icinga refuses states of a service about a host, and states of a host about a service.
+pub(super) fn states_fit(target: &str, template: &str) -> Name {
+    Name::fact(&format!(
+        "a template Notification {template:?} whose states fit a {target} (set states in it, or in this notification)"
+    ))
+}
+
+/// What an object must have, by type: an object that does not set it must import a template that does.
+pub(super) fn required(kind: IcingaType) -> &'static [&'static str] {
+    match kind {
+        IcingaType::Host | IcingaType::Service => &["a check command"],
+        IcingaType::CheckCommand | IcingaType::EventCommand | IcingaType::NotificationCommand => {
+            &["a command"]
+        }
+        IcingaType::Notification => &["a command", "users or user groups"],
+        IcingaType::ScheduledDowntime => &["an author", "a comment", "ranges"],
+        _ => &[],
+    }
+}
+
+/// What may be taken for granted about an object that is declared outside Groundlink.
+pub(super) fn trusted(external: &Name) -> Vec<Name> {
+    let Some((head, name)) = external.as_str().split_once('!') else { return Vec::new() };
+    if let Some(kind) = head.strip_prefix("template ") {
+        let Some(kind) = IcingaType::ALL.into_iter().find(|known| known.as_str() == kind) else {
+            return Vec::new();
+        };
+        let mut facts: Vec<_> = required(kind).iter().map(|what| sets(what, kind, name)).collect();
+        if kind == IcingaType::Notification {
+            facts.extend(["host", "service"].map(|target| states_fit(target, name)));
+        }
+        return facts;
+    }
+    match head {
+        "Zone" => vec![not_global(name)],
+        "Endpoint" => vec![declared_elsewhere(name)],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,92 @@
+use super::attached::{self, Place};
+use super::declaration::{Builder, Declaration, Form, Target, Use};
+use super::facts::states_fit;
+use super::name::IcingaType;
+use super::value::{Value, parse_duration};
+use crate::api::objects::{NotificationSpec, NotificationTimes, NotificationType, State};
+use crate::api::text::{Duration, ObjectName};
+use std::collections::BTreeMap;
+
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &NotificationSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
+    let kind = IcingaType::Notification;
+    let place = Place {
+        host: spec.host_name.as_ref(),
+        service: spec.service_name.as_ref(),
+        apply: spec.apply.as_ref(),
+        zone,
+    };
+    let target = attached::declare(&mut builder, kind, &place);
+    builder.imports(&spec.imports);
+    builder.zone(zone);
+    let command = spec.command.as_ref().map(ObjectName::as_str);
+    builder.reference("command", "command", IcingaType::NotificationCommand, command);
+    builder.required("a command", "command", command.is_some(), &spec.imports);
+    let users = spec.users.iter().map(ObjectName::as_str);
+    builder.references("users", "users", IcingaType::User, users, 64);
+    let groups = spec.user_groups.iter().map(ObjectName::as_str);
+    builder.references("user_groups", "userGroups", IcingaType::UserGroup, groups, 64);
+    let has_users = !(spec.users.is_empty() && spec.user_groups.is_empty());
+    builder.required("users or user groups", "users", has_users, &spec.imports);
+    builder.duration("interval", "interval", spec.interval.as_ref(), false);
+    let period = spec.period.as_ref().map(ObjectName::as_str);
+    builder.reference("period", "period", IcingaType::TimePeriod, period);
+    if let Some(times) = &spec.times {
+        declare_times(&mut builder, times);
+    }
+    builder.words("types", "types", spec.types.iter().map(|t| NotificationType::as_str(*t)));
+    builder.words("states", "states", spec.states.iter().map(|state| State::as_str(*state)));
+    check_states(&mut builder, spec, target);
+    builder.command_endpoint(spec.command_endpoint.as_ref(), zone);
+    builder.vars(&spec.vars);
+    builder.finish()
+}
+
+fn declare_times(builder: &mut Builder, times: &NotificationTimes) {
+    let mut out = BTreeMap::new();
+    for (key, field, duration) in [("begin", "times.begin", &times.begin), ("end", "times.end", &times.end)] {
+        match duration.as_ref().map(Duration::as_str).map(parse_duration) {
+            Some(Ok(seconds)) => drop(out.insert(key.to_owned(), seconds)),
+            Some(Err(problem)) => builder.problem(field, &format!(": {problem}")),
+            None => {}
+        }
+    }
+    if let (Some(begin), Some(end)) = (out.get("begin"), out.get("end"))
+        && begin > end
+    {
+        builder.problem("times.begin", "must not be later than times.end");
+    }
+    if !out.is_empty() {
+        let values = out.into_iter().map(|(key, seconds)| (key, Value::Number(seconds)));
+        builder.value("times", Value::Dictionary(values.collect()));
+    }
+}
+
+/// Own states decide alone; without any, those of the imported templates must fit.
+fn check_states(builder: &mut Builder, spec: &NotificationSpec, target: Option<Target>) {
+    let fits =
+        |target: Target| spec.states.iter().all(|state| state.is_of_host() == (target == Target::Host));
+    if builder.form() == Form::Template {
+        let name = builder.name();
+        for target in [Target::Host, Target::Service] {
+            // What a template imports may say otherwise, unless it says so itself.
+            if fits(target) && (!spec.states.is_empty() || spec.imports.is_empty()) {
+                builder.provide(states_fit(target.word(), &name), true);
+            }
+        }
+        return;
+    }
+    let Some(target) = target else { return };
+    if !fits(target) {
+        let states = if target == Target::Host { "Up, Down" } else { "OK, Warning, Critical, Unknown" };
+        builder.problem("states", &format!("about a {} may only be {states}", target.word()));
+    }
+    if spec.states.is_empty() {
+        for import in &spec.imports {
+            builder.require(Use::one(states_fit(target.word(), import.as_str())));
+        }
+    }
+}

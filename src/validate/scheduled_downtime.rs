@@ -1,0 +1,44 @@
+use super::attached::{self, Place};
+use super::declaration::{Builder, Declaration};
+use super::name::IcingaType;
+use super::period::downtime_day_problem;
+use super::time_period::ranges;
+use super::value::{Value, parse_duration};
+use crate::api::objects::ScheduledDowntimeSpec;
+use crate::api::text::{Duration, Line, ObjectName};
+
+pub(super) fn declare(
+    mut builder: Builder,
+    spec: &ScheduledDowntimeSpec,
+    zone: Option<&ObjectName>,
+) -> Result<Declaration, String> {
+    let place = Place {
+        host: spec.host_name.as_ref(),
+        service: spec.service_name.as_ref(),
+        apply: spec.apply.as_ref(),
+        zone,
+    };
+    attached::declare(&mut builder, IcingaType::ScheduledDowntime, &place);
+    builder.imports(&spec.imports);
+    builder.zone(zone);
+    for (attribute, what, text) in
+        [("author", "an author", &spec.author), ("comment", "a comment", &spec.comment)]
+    {
+        builder.text(attribute, attribute, text.as_ref().map(Line::as_str), Line::MAX);
+        let is_set = text.as_ref().is_some_and(|text| !text.as_str().is_empty());
+        builder.required(what, attribute, is_set, &spec.imports);
+    }
+    ranges(&mut builder, &spec.ranges, downtime_day_problem);
+    builder.required("ranges", "ranges", !spec.ranges.is_empty(), &spec.imports);
+    builder.boolean("fixed", spec.fixed);
+    let lasts = spec.duration.as_ref().map(Duration::as_str).map(parse_duration);
+    if spec.fixed == Some(false) && !matches!(lasts, Some(Ok(seconds)) if seconds > 0.0) {
+        builder.problem("duration", "is required, and more than zero, where fixed is false");
+    }
+    builder.duration("duration", "duration", spec.duration.as_ref(), false);
+    if let Some(options) = spec.child_options {
+        builder.value("child_options", Value::String(options.as_str().to_owned()));
+    }
+    builder.vars(&spec.vars);
+    builder.finish()
+}

@@ -1,0 +1,57 @@
+//! `groundlink render` as a job of a GitOps repository uses it: JSON, exit codes, and Icinga's own word.
+
+use crate::icinga;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases").join(name)
+}
+
+fn render(name: &str, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+    command.arg("render").arg("-f").arg(case(name).join("input.yaml")).args(more).output().unwrap()
+}
+
+#[test]
+fn json_tells_what_is_published_and_what_is_refused() {
+    let output = render("refusals", &["-o", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text: String =
+        told["published"].as_array().unwrap().iter().map(|file| file["content"].as_str().unwrap()).collect();
+    assert_eq!(text, std::fs::read_to_string(case("refusals").join("expected.conf")).unwrap());
+    let refused: String = told["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| {
+            let [namespace, name, reason, message] =
+                ["namespace", "name", "reason", "message"].map(|field| o[field].as_str().unwrap());
+            format!("MonitoringObject {namespace}/{name}: {reason}: {message}\n")
+        })
+        .collect();
+    assert_eq!(refused, std::fs::read_to_string(case("refusals").join("refusals.txt")).unwrap());
+}
+
+#[test]
+fn check_is_icingas_own_word() {
+    if icinga::installed().is_none() {
+        return;
+    }
+    let good = render("host-groups", &["--check"]);
+    assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+    // What is external must be there for Icinga too.
+    let external = "TimePeriod!around the clock,EventCommand!restart,HostGroup!elsewhere";
+    let arguments = ["--external-objects", external, "--check"];
+    let without = render("host-every-attribute", &arguments);
+    assert_eq!(without.status.code(), Some(3));
+    let words = String::from_utf8(without.stderr).unwrap();
+    assert!(words.contains("around the clock") && words.contains("objects.d/team-a/web.conf"), "{words}");
+    let with = case("host-every-attribute").join("extra.conf");
+    let with =
+        render("host-every-attribute", &[&arguments[..], &["--check-with", with.to_str().unwrap()]].concat());
+    assert_eq!(with.status.code(), Some(0), "{}", String::from_utf8_lossy(&with.stderr));
+}
