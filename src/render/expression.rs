@@ -58,6 +58,31 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
             print(out, operand);
             out.push_str("))");
         }
+        Expression::InNetwork(network, operand) => {
+            // What is no address throws.
+            out.push_str("(typeof(");
+            print(out, operand);
+            out.push_str(") == String && regex(");
+            quoting::string(out, IPV4);
+            out.push_str(", ");
+            print(out, operand);
+            out.push_str(") && cidr_match(");
+            quoting::string(out, network);
+            out.push_str(", ");
+            print(out, operand);
+            out.push_str("))");
+        }
+        Expression::Length(operand) => {
+            out.push('(');
+            for (i, kind) in ["String", "Array", "Dictionary"].into_iter().enumerate() {
+                out.push_str(if i > 0 { " || typeof(" } else { "(typeof(" });
+                print(out, operand);
+                out.push_str(&format!(") == {kind}"));
+            }
+            out.push_str(") && len(");
+            print(out, operand);
+            out.push_str("))");
+        }
         Expression::Attribute(attribute) => self::attribute(out, attribute),
         Expression::Text(text) => quoting::string(out, text),
         Expression::Number(number) => quoting::number(out, *number),
@@ -75,11 +100,36 @@ fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression
     out.push(')');
 }
 
+/// An address of IPv4 and nothing else: `^` and `$` would match at every line.
+const IPV4: &str =
+    r"\A((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\z";
+
+/// A custom variable below another is read only if that is a dictionary; else the whole is false.
 fn attribute(out: &mut String, attribute: &Attribute) {
+    let (last, parents) = match attribute.keys.len() {
+        0 | 1 => (attribute.keys.len(), 1..1),
+        count => (count, 1..count),
+    };
+    let is_guarded = !parents.is_empty();
+    if is_guarded {
+        out.push('(');
+    }
+    for count in parents {
+        out.push_str("typeof(");
+        path(out, attribute, count);
+        out.push_str(") == Dictionary && ");
+    }
+    path(out, attribute, last);
+    if is_guarded {
+        out.push(')');
+    }
+}
+
+fn path(out: &mut String, attribute: &Attribute, count: usize) {
     out.push_str(attribute.subject.word());
     out.push('.');
     out.push_str(attribute.field);
-    for key in &attribute.keys {
+    for key in attribute.keys.iter().take(count) {
         out.push('[');
         quoting::string(out, key);
         out.push(']');

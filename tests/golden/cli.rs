@@ -37,6 +37,20 @@ fn json_tells_what_is_published_and_what_is_refused() {
 }
 
 #[test]
+fn icinga_accepts_the_examples() {
+    if icinga::installed().is_none() {
+        return;
+    }
+    for directory in ["monitoring", "zones"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(directory);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+        let output = command.arg("render").arg("-f").arg(path).arg("--check").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{directory}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
 fn check_is_icingas_own_word() {
     if icinga::installed().is_none() {
         return;

@@ -20,6 +20,10 @@ pub enum Expression {
     In(Box<Expression>, Box<Expression>),
     /// `match("pattern", operand)`, with `*` and `?`.
     Match(String, Box<Expression>),
+    /// `cidr_match("10.0.0.0/8", operand)`; a network of IPv4.
+    InNetwork(String, Box<Expression>),
+    /// `len(operand)` of text, an array or a dictionary.
+    Length(Box<Expression>),
     /// An attribute of the object.
     Attribute(Attribute),
     /// A constant.
@@ -95,5 +99,7 @@ impl Subject {
 
 /// Most `&&` and `||` in an expression: Icinga's evaluator recurses over them.
 pub const MAX_TERMS: usize = 100;
+/// Most keys below `vars` in one attribute.
+pub const MAX_KEYS: usize = 4;
 /// Deepest nesting of an expression.
 pub const MAX_DEPTH: usize = 32;

@@ -1,7 +1,8 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
-use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_TERMS, Subject};
+use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_KEYS, MAX_TERMS, Subject};
 use crate::validate::value::{MAX_WHOLE, text_problem};
+use std::net::Ipv4Addr;
 
 /// Parses a condition over `subjects`.
 ///
@@ -123,7 +124,7 @@ fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), 
                 | Expression::Number(_)
                 | Expression::Boolean(_)
                 | Expression::Null
-        )
+        ) || matches!(e, Expression::Length(inner) if matches!(**inner, Expression::Attribute(_)))
     };
     if plain(left) && plain(right) {
         return Ok(());
@@ -246,7 +247,7 @@ impl Parser<'_> {
             return Ok(inner);
         }
         let here = self
-            .expected("an attribute such as host.vars.os, a string, a number, true, false, null or match()");
+            .expected("an attribute such as host.vars.os, a string, a number, true, false, null, match(), cidr_match() or len()");
         match self.next() {
             Token::Text(text) => Ok(Expression::Text(text)),
             Token::Number(number) => Ok(Expression::Number(number)),
@@ -255,6 +256,8 @@ impl Parser<'_> {
                 "false" => Ok(Expression::Boolean(false)),
                 "null" => Ok(Expression::Null),
                 "match" => self.match_call(),
+                "cidr_match" => self.network_call(),
+                "len" => self.length_call(),
                 word => match self.subjects.iter().find(|subject| subject.word() == word) {
                     Some(subject) => self.attribute(*subject),
                     None => Err(format!("{here}; `{word}` is not known here")),
@@ -274,6 +277,39 @@ impl Parser<'_> {
         operands(column, &operand, &operand)?;
         self.require(")")?;
         Ok(Expression::Match(pattern, Box::new(operand)))
+    }
+
+    fn network_call(&mut self) -> Result<Expression, String> {
+        self.require("(")?;
+        let here = self.expected("a network of IPv4 in double quotes, for example \"10.0.0.0/8\"");
+        let Token::Text(network) = self.next() else { return Err(here) };
+        let (address, bits) = network.split_once('/').unwrap_or((&network, "32"));
+        let is_number = bits.len() <= 2 && !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        if address.parse::<Ipv4Addr>().is_err()
+            || !is_number
+            || bits.parse::<u8>().is_ok_and(|bits| bits > 32)
+        {
+            return Err(here);
+        }
+        self.require(",")?;
+        let operand = self.plain_attribute()?;
+        self.require(")")?;
+        Ok(Expression::InNetwork(network, Box::new(operand)))
+    }
+
+    fn length_call(&mut self) -> Result<Expression, String> {
+        self.require("(")?;
+        let operand = self.plain_attribute()?;
+        self.require(")")?;
+        Ok(Expression::Length(Box::new(operand)))
+    }
+
+    fn plain_attribute(&mut self) -> Result<Expression, String> {
+        let here = self.expected("an attribute such as host.address or host.vars.disks");
+        match self.primary()? {
+            attribute @ Expression::Attribute(_) => Ok(attribute),
+            _ => Err(here),
+        }
     }
 
     fn attribute(&mut self, subject: Subject) -> Result<Expression, String> {
@@ -300,9 +336,8 @@ impl Parser<'_> {
             let subject = subject.word();
             return Err(format!("{subject}.{field} has nothing below it; only {subject}.vars has"));
         }
-        if keys.len() > 1 {
-            // Reading below a value that is no dictionary fails the whole configuration.
-            return Err("vars have one level here: host.vars.<key> or host.vars[\"any key\"]".into());
+        if keys.len() > MAX_KEYS {
+            return Err(format!("{}.vars is read at most {MAX_KEYS} levels deep", subject.word()));
         }
         Ok(Expression::Attribute(Attribute { subject, field, keys }))
     }
@@ -340,6 +375,13 @@ mod tests {
             (r#""\x41""#, 2),
             ("(host.name < 1) < 2", 19),
             ("true in (host.name == 1)", 9),
+            (r#"cidr_match("10.0.0.0/33", host.address)"#, 12),
+            (r#"cidr_match("fe80::/10", host.address6)"#, 12),
+            (r#"cidr_match("10.0.0.0/+8", host.address)"#, 12),
+            (r#"cidr_match("10.0.0.0/8", "10.1.2.3")"#, 26),
+            ("len(1)", 5),
+            ("len(host.name < 1)", 15),
+            ("host.vars.a.b.c.d.e", 0),
         ] {
             let error = parse(source, &[Subject::Host]).expect_err(source);
             assert!(column == 0 || error.starts_with(&format!("column {column}:")), "{source}: {error}");
