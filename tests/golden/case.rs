@@ -79,7 +79,7 @@ impl Case {
         let extra = self.read("extra.conf").unwrap_or_default();
         let applied = self.read("applied.txt").unwrap_or_default();
         let understood = icinga.load(&conf, &extra)?;
-        Declared::of(&self.published()).compare(&understood, &applied.lines().collect())
+        Declared::of(&self.published()).compare(icinga, &understood, &applied.lines().collect())
     }
 
     fn read(&self, file: &str) -> Option<String> {

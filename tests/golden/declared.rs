@@ -1,6 +1,6 @@
 //! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the operator's code is used.
 
-use crate::icinga::{self, Object};
+use crate::icinga::{Icinga, Object};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,8 +99,13 @@ impl Declared {
 
     /// Everything that is declared is there with exactly these values, what is not declared has Icinga's defaults, and
     /// nothing else is there but what the rules make: `applied` has `Type host!name` of each.
-    pub fn compare(&self, understood: &[Object], applied: &BTreeSet<&str>) -> Result<(), String> {
-        let reference = &icinga::installed().unwrap().reference;
+    pub fn compare(
+        &self,
+        icinga: &Icinga,
+        understood: &[Object],
+        applied: &BTreeSet<&str>,
+    ) -> Result<(), String> {
+        let reference = &icinga.reference;
         let mut wrong = Vec::new();
         let mut missing: BTreeSet<_> = self.objects.keys().cloned().collect();
         let mut seen_applied: BTreeSet<String> = BTreeSet::new();

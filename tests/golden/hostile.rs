@@ -240,7 +240,7 @@ fn verdict(hostile: &Hostile, icinga: &icinga::Icinga) -> Result<(), String> {
     // Where something is refused, what rules make of the rest is not the question.
     let applied: BTreeSet<_> =
         if refused.is_empty() { hostile.applied.iter().copied().collect() } else { BTreeSet::new() };
-    Declared::of(&published).compare(&understood, &applied)
+    Declared::of(&published).compare(icinga, &understood, &applied)
 }
 
 #[test]

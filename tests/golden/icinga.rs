@@ -12,6 +12,9 @@ use std::sync::OnceLock;
 const REFERENCE: &str = "reference of the golden suite";
 
 pub struct Icinga {
+    /// `2.13` and so on; nothing for what `icinga2` on PATH is.
+    pub generation: Option<&'static str>,
+    program: Vec<String>,
     /// Type and name of what a configuration holds before anything is declared.
     library: BTreeSet<(String, String)>,
     /// Properties of the reference object of each type.
@@ -32,7 +35,7 @@ pub fn installed() -> Option<&'static Icinga> {
     static ICINGA: OnceLock<Option<Icinga>> = OnceLock::new();
     let icinga = ICINGA.get_or_init(|| {
         let version = Command::new("icinga2").arg("--version").output().ok()?;
-        version.status.success().then(Icinga::start)
+        version.status.success().then(|| Icinga::start(None, vec!["icinga2".into()]))
     });
     if icinga.is_none() {
         let text = "SKIPPED: icinga2 is not installed, so nothing shows what Icinga makes of the configuration; \
@@ -45,8 +48,30 @@ pub fn installed() -> Option<&'static Icinga> {
     icinga.as_ref()
 }
 
+/// The installed one, and each other generation that `hack/icinga-generations.sh` has made; those that are not there are said
+/// aloud.
+pub fn generations() -> Vec<&'static Icinga> {
+    static OTHERS: OnceLock<Vec<Icinga>> = OnceLock::new();
+    let others = OTHERS.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/icinga2-in.sh");
+        let start = |generation: &'static str| {
+            let is_there = Command::new(script).args([generation, "--version"]).output().unwrap().status.success();
+            if !is_there {
+                let text = format!(
+                    "SKIPPED: icinga2 {generation} is not here, so nothing shows what it makes of the configuration; \
+                     hack/icinga-generations.sh makes it\n"
+                );
+                let _ = std::io::stderr().write_all(text.as_bytes());
+            }
+            is_there.then(|| Icinga::start(Some(generation), vec![script.into(), generation.into()]))
+        };
+        ["2.14", "2.16"].into_iter().filter_map(start).collect()
+    });
+    installed().into_iter().chain(others).collect()
+}
+
 impl Icinga {
-    fn start() -> Self {
+    fn start(generation: Option<&'static str>, program: Vec<String>) -> Self {
         let reference = format!(
             "object Host \"{REFERENCE}\" {{ check_command = \"dummy\" }}\n\
              object Service \"{REFERENCE}\" {{ check_command = \"dummy\"\n host_name = \"{REFERENCE}\" }}\n\
@@ -63,7 +88,7 @@ impl Icinga {
              object Endpoint \"{REFERENCE}\" {{ }}\n\
              object Zone \"{REFERENCE}\" {{ endpoints = [ \"{REFERENCE}\" ] }}\n"
         );
-        let objects = run("", &reference).unwrap();
+        let objects = run(&program, "", &reference).unwrap();
         let (own, library): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object.name.contains(REFERENCE));
         assert!(own.len() == 14 && library.len() > 50, "{} and {} objects", own.len(), library.len());
@@ -85,12 +110,13 @@ impl Icinga {
         for attribute in ["users", "user_groups"] {
             reference.get_mut("Notification").unwrap().insert(attribute.into(), Value::Null);
         }
-        Self { library: library.into_iter().map(|object| (object.kind, object.name)).collect(), reference }
+        let library = library.into_iter().map(|object| (object.kind, object.name)).collect();
+        Self { generation, program, library, reference }
     }
 
     /// Every object of a configuration beside the library's and those of `extra`, or Icinga's words why it is refused.
     pub fn load(&self, configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
-        let objects = run(configuration, extra)?;
+        let objects = run(&self.program, configuration, extra)?;
         let library =
             objects.iter().filter(|o| self.library.contains(&(o.kind.clone(), o.name.clone()))).count();
         if library != self.library.len() {
@@ -105,7 +131,7 @@ impl Icinga {
     }
 }
 
-fn run(configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
+fn run(program: &[String], configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     // icinga2 gives up root.
@@ -120,8 +146,8 @@ fn run(configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
     // Templates can be made to take for ever. Icinga leaves the process group, so a limit that its processes inherit ends what
     // the end of the first process does not.
     let mut command = Command::new("prlimit");
-    command.args(["--cpu=12", "timeout", "--kill-after=1", "10", "icinga2", "daemon", "-C", "-c"]);
-    command.arg(path.join("main.conf"));
+    command.args(["--cpu=12", "timeout", "--kill-after=1", "10"]).args(program);
+    command.args(["daemon", "-C", "-c"]).arg(path.join("main.conf"));
     command.args(["--define", &format!("CacheDir={at}"), "--define", &format!("VarsPath={at}/vars")]);
     let output = command.output().unwrap();
     if !output.status.success() {

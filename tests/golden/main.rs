@@ -22,8 +22,17 @@ fn each_case_renders_to_its_golden_file() {
 
 #[test]
 fn icinga_understands_each_case_as_declared() {
-    let Some(icinga) = icinga::installed() else { return };
-    report(Case::all().iter().map(|case| (case.name.clone(), case.understood(icinga))));
+    let cases = Case::all();
+    let generations = icinga::generations();
+    let verdicts = generations.iter().flat_map(|icinga| {
+        let generation = icinga.generation.unwrap_or("installed");
+        cases
+            .iter()
+            .map(move |case| (format!("{}, icinga2 {generation}", case.name), case.understood(icinga)))
+    });
+    if !generations.is_empty() {
+        report(verdicts);
+    }
 }
 
 /// Fails with everything that is wrong, not with the first.

@@ -159,7 +159,7 @@ fn rendered(document: &Value) -> Result<String, String> {
 }
 
 fn understood(icinga: &Icinga, documents: &[Value], configuration: &str) -> Result<(), String> {
-    Declared::of(documents).compare(&icinga.load(configuration, "")?, &BTreeSet::new())
+    Declared::of(documents).compare(icinga, &icinga.load(configuration, "")?, &BTreeSet::new())
 }
 
 #[test]
