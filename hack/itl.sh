@@ -48,10 +48,11 @@ for generation in 2.13 2.14 2.16; do
   { preamble "Icinga 2 $version" && cat "$work/$generation"; } >"$tables/$generation.txt"
   echo "itl: $generation.txt, $(wc -l <"$work/$generation") names of icinga2 $version"
 done
-LC_ALL=C comm -12 "$work/2.14" "$work/2.16" >"$work/2.15"
+# The one name that its source has beside these.
+{ LC_ALL=C comm -12 "$work/2.14" "$work/2.16" && echo 'CheckCommand!curl'; } | LC_ALL=C sort -u >"$work/2.15"
 {
   preamble "Icinga 2 2.15"
-  echo "# It is in no release of Debian: these are the names that 2.14 and 2.16 both have."
+  echo "# It is in no release of Debian: these are the names that 2.14 and 2.16 both have, and curl."
   cat "$work/2.15"
 } >"$tables/2.15.txt"
 echo "itl: 2.15.txt, $(wc -l <"$work/2.15") names that both 2.14 and 2.16 have"

@@ -4,7 +4,7 @@ use super::index::{Index, Overlay, provides};
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
 use crate::validate::Use;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 impl Index {
@@ -114,6 +114,7 @@ impl Index {
             if !self.owns_names(content)
                 || !content.uses().iter().all(ground)
                 || self.is_circular(content, &admitted)
+                || self.is_too_deep(content, &admitted)
             {
                 continue;
             }
@@ -128,7 +129,7 @@ impl Index {
 
     /// Whether a content, taking the place of a visible one, would name itself through what it names, or stand on
     /// something that stands on a name it gives up.
-    fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
+    pub(super) fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
         let key = content.key();
         let has_users = self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
             visible.provides().iter().any(|claim| self.names.users(&claim.name).next().is_some())
@@ -159,5 +160,84 @@ impl Index {
             }
         }
         false
+    }
+
+    /// Whether objects of one type that stand on each other (templates, groups, zones, time periods) would do so in a longer chain,
+    /// or in more ways, than Icinga bears. A content that takes the place of another changes this for all that stand on it.
+    pub(super) fn is_too_deep(&self, content: &Arc<Rendered>, admitted: &Overlay) -> bool {
+        if content.below().next().is_none() {
+            return false;
+        }
+        let mut nesting = Nesting { index: self, admitted, changed: content, known: HashMap::new() };
+        let mut queue = vec![content.clone()];
+        let mut seen = HashSet::new();
+        while let Some(content) = queue.pop() {
+            if !seen.insert(content.key().clone()) {
+                continue;
+            }
+            let Shape { depth, ways } = nesting.of(&content, 0);
+            if depth > MAX_DEPTH || ways > MAX_WAYS {
+                return true;
+            }
+            for claim in content.provides() {
+                let users = self.names.users(&claim.name).filter_map(|user| nesting.content(user));
+                queue.extend(users.filter(|user| user.below().any(|name| *name == claim.name)).cloned());
+            }
+        }
+        false
+    }
+}
+
+/// Longest chain. Icinga's own limits: about 75 templates, 32 zones; of nested groups more than 20 lose members without a word.
+const MAX_DEPTH: usize = 20;
+/// Most ways from an object down to the ends of its chains: Icinga follows each of them.
+const MAX_WAYS: usize = 1_000;
+
+/// How an object stands on others of its type.
+#[derive(Clone, Copy)]
+struct Shape {
+    depth: usize,
+    ways: usize,
+}
+
+struct Nesting<'a> {
+    index: &'a Index,
+    admitted: &'a Overlay,
+    changed: &'a Arc<Rendered>,
+    known: HashMap<ObjectKey, Shape>,
+}
+
+impl<'a> Nesting<'a> {
+    fn content(&self, key: &ObjectKey) -> Option<&'a Arc<Rendered>> {
+        if key == self.changed.key() {
+            return Some(self.changed);
+        }
+        self.admitted.get(key).or_else(|| self.index.slots.get(key)?.visible.as_ref())
+    }
+
+    /// Stops a little beyond the limit, whatever stands below.
+    fn of(&mut self, content: &Rendered, above: usize) -> Shape {
+        if let Some(known) = self.known.get(content.key()) {
+            return *known;
+        }
+        let mut shape = Shape { depth: 1, ways: 0 };
+        if above <= MAX_DEPTH {
+            for name in content.below() {
+                let mut ways = 1;
+                let claimants = self.index.names.claimants(name);
+                let providers: Vec<_> = claimants.filter_map(|key| self.content(key)).collect();
+                for provider in providers {
+                    if provides(provider, name) {
+                        let below = self.of(provider, above + 1);
+                        shape.depth = shape.depth.max(below.depth + 1);
+                        ways = below.ways;
+                    }
+                }
+                shape.ways = shape.ways.saturating_add(ways);
+            }
+        }
+        shape.ways = shape.ways.max(1);
+        self.known.insert(content.key().clone(), shape);
+        shape
     }
 }

@@ -152,7 +152,13 @@ impl Index {
             .map(|needed| self.describe_missing(content, needed))
             .collect();
         let message = if missing.is_empty() {
-            "it names itself, directly or through what it names; remove one of the references".into()
+            if !self.is_circular(content, &overlay) && self.is_too_deep(content, &overlay) {
+                "it makes a chain of more than 20 templates, groups, zones or time periods that stand on each other, or more than \
+                 1000 ways through such; make it flatter"
+                    .into()
+            } else {
+                "it names itself, directly or through what it names; remove one of the references".into()
+            }
         } else {
             format!("not published: {}; it is published by itself when that appears", missing.join(", "))
         };

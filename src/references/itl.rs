@@ -46,13 +46,17 @@ pub fn itl(version: IcingaVersion) -> HashSet<Name> {
     names
 }
 
-const WITH_COMMAND: [&str; 6] = [
+const WITH_COMMAND: [&str; 10] = [
     "template CheckCommand!fping-common",
     "template CheckCommand!generic-thola-check-command",
+    "template CheckCommand!generic-thola-device-check-command",
     "template CheckCommand!icingacli",
     "template CheckCommand!ping-common",
     "template CheckCommand!ping-common-windows",
     "template CheckCommand!vmware-esx-command",
+    "template CheckCommand!vmware-esx-dc",
+    "template CheckCommand!vmware-esx-soap-host",
+    "template CheckCommand!vmware-esx-soap-vm",
 ];
 
 #[cfg(test)]

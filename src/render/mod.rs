@@ -6,7 +6,7 @@ mod packed;
 pub mod quoting;
 
 use crate::identity::{Digest, ObjectKey};
-use crate::validate::{Claim, Declaration, Form, Header, Target, Use};
+use crate::validate::{Claim, Declaration, Form, Header, Name, Target, Use};
 use packed::Packed;
 use std::fmt::Write as _;
 
@@ -62,6 +62,17 @@ impl Rendered {
     /// Names that the published set gains by it.
     pub fn provides(&self) -> &[Claim] {
         &self.provides
+    }
+
+    /// Of these, the names of things of its own sort: templates that a template imports, groups of a group, the parent of a
+    /// zone, and so on.
+    pub fn below(&self) -> impl Iterator<Item = &Name> {
+        let own = |name: &&Name| {
+            self.provides.iter().any(|claim| {
+                claim.exclusive && claim.name.sort().is_some_and(|sort| name.sort() == Some(sort))
+            })
+        };
+        self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
     }
 
     /// Names that the published set must hold for it.

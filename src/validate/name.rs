@@ -166,6 +166,11 @@ impl Name {
         Self(text.into())
     }
 
+    /// Type, and whether it is a template; nothing for a fact.
+    pub fn sort(&self) -> Option<&str> {
+        self.0.split_once('!').filter(|_| !self.0.starts_with('=')).map(|(sort, _)| sort)
+    }
+
     /// The name as one string.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -139,6 +139,36 @@ fn a_circle_that_is_broken_far_away_releases_who_waits_for_it() {
 }
 
 #[test]
+fn chains_and_webs_of_one_type_are_bounded_from_either_end() {
+    let template = |number: usize| format!("template Host!{number:02}");
+    let content = |number: usize, below: &[usize]| {
+        let below: Vec<_> = below.iter().map(|number| template(*number)).collect();
+        let below: Vec<_> = below.iter().map(String::as_str).collect();
+        content(&format!("a/{number:02}"), &[&template(number)], &below, &[], None)
+    };
+    // A chain that grows at its upper end.
+    let mut index = Index::default();
+    upsert(&mut index, 0, content(0, &[]));
+    (1..25).for_each(|number| upsert(&mut index, 1, content(number, &[number - 1])));
+    assert_eq!(visible(&index).len(), 20);
+    assert!(index.waiting(&key("a/20")).unwrap().message.contains("chain of more than 20"));
+    // One that grows at its lower end: the content that was there stays.
+    upsert(&mut index, 1, content(30, &[]));
+    upsert(&mut index, 0, content(0, &[30]));
+    assert!(index.waiting(&key("a/00")).unwrap().message.contains("chain of more than 20"));
+    assert_eq!(visible(&index).len(), 21);
+    // A part of it goes: what waited for room is admitted.
+    upsert(&mut index, 1, content(10, &[]));
+    assert_eq!(visible(&index).len(), 26);
+    // A web: each imports the two below it.
+    let mut index = Index::default();
+    (0..2).for_each(|number| upsert(&mut index, 1, content(number, &[])));
+    (2..20).for_each(|number| upsert(&mut index, 1, content(number, &[number - 1, number - 2])));
+    assert!(index.waiting(&key("a/16")).unwrap().message.contains("1000 ways"));
+    assert!(visible(&index).len() > 10);
+}
+
+#[test]
 fn an_object_of_a_zone_is_seen_from_that_zone_alone() {
     let mut index = Index::default();
     upsert(&mut index, 1, content("a/g", &["HostGroup!g"], &[], &[], Some("eu")));
