@@ -8,6 +8,7 @@
 mod case;
 mod cli;
 mod declared;
+mod docs;
 mod fields;
 mod hostile;
 mod icinga;
