@@ -45,8 +45,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Status writes under way at once. More does not help: the API server is what saturates.
 const STATUS_WRITES: usize = 16;
-/// Synced writes under way at once while Ready ones come: whoever waits for a Ready shares the API server with them.
-const SYNCED_BESIDE_READY: usize = 1;
+/// While Ready writes come, one Synced write is under way at a time: whoever waits for a Ready shares the API server with it.
+/// One that is not answered for so long keeps the others back no longer.
+const SYNCED_ALONE: Duration = Duration::from_millis(200);
 /// So long after a Ready write the next is expected.
 const READY_EXPECTED: Duration = Duration::from_millis(50);
 /// Events taken at once between looks at everything else.
@@ -98,8 +99,9 @@ struct Hub {
     dirty: BTreeSet<ObjectKey>,
     committing: BTreeSet<ObjectKey>,
     queue: Queue,
-    /// When a Ready write was started last.
+    /// When a Ready write, and one for Synced, was started last.
     last_ready: Option<Instant>,
+    last_synced: Option<Instant>,
     catalog: Catalog,
     /// The catalog may admit more than it has.
     unsettled: bool,
@@ -150,6 +152,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         committing: BTreeSet::new(),
         queue: Queue::default(),
         last_ready: None,
+        last_synced: None,
         catalog: Catalog::default(),
         unsettled: true,
         awaiting: BTreeMap::new(),
@@ -358,7 +361,7 @@ impl Hub {
             wake = wake.min(due);
         }
         if self.queue.lengths().1 > 0 {
-            wake = self.ready_expected_until().map_or(wake, |until| wake.min(until));
+            wake = self.synced_alone_until().map_or(wake, |until| wake.min(until));
         }
         if self.unsettled && self.recovery.listed && self.recovery.unconfirmed.is_empty() {
             wake = wake.min(self.snapshot_due());

@@ -1,7 +1,7 @@
 //! From what is true of an object to what its status says.
 
 use super::entry::Entry;
-use super::{Hub, READY_EXPECTED, Retry, STATUS_WRITES, SYNCED_BESIDE_READY, backoff};
+use super::{Hub, READY_EXPECTED, Retry, STATUS_WRITES, SYNCED_ALONE, backoff};
 use crate::identity::{ObjectKey, Uid};
 use crate::publish::Published;
 use crate::satellite::sync_of;
@@ -114,9 +114,8 @@ impl Hub {
     /// Starts writes while there is room, Ready before Synced.
     pub(super) fn write_statuses(&mut self, writes: &mut JoinSet<Written>) {
         while self.queue.in_flight() < STATUS_WRITES && self.parts.claim.is_current() {
-            let synced_at_once =
-                if self.ready_expected_until().is_some() { SYNCED_BESIDE_READY } else { STATUS_WRITES };
-            let Some(Job { key, published }) = self.queue.pop(synced_at_once) else { break };
+            let synced_at_once = if self.synced_alone_until().is_some() { 1 } else { STATUS_WRITES };
+            let Some(Job { key, published, is_synced }) = self.queue.pop(synced_at_once) else { break };
             if published.is_some() && self.committing.contains(&key) {
                 // Its file is being replaced or removed: the outcome brings a publication of its own, or a refusal.
                 self.queue.done(&key);
@@ -154,9 +153,8 @@ impl Hub {
             };
             let writer = self.parts.writer.clone();
             let kind = if published.is_some() { "ready" } else { "other" };
-            if published.is_some() {
-                self.last_ready = Some(Instant::now());
-            }
+            let last = if is_synced { &mut self.last_synced } else { &mut self.last_ready };
+            *last = Some(Instant::now());
             writes.spawn(async move {
                 let result = writer.write(&key, &uid, generation, &status, published).await;
                 Written { key, uid, generation, kind, result }
@@ -166,9 +164,9 @@ impl Hub {
         self.parts.metrics.status_queued(ready, synced);
     }
 
-    /// Until when another Ready is expected, because one was written just now; nothing if none is.
-    pub(super) fn ready_expected_until(&self) -> Option<Instant> {
-        self.last_ready.map(|last| last + READY_EXPECTED).filter(|until| *until > Instant::now())
+    /// Until when at most one Synced write is under way; nothing if there is room for more.
+    pub(super) fn synced_alone_until(&self) -> Option<Instant> {
+        Some(alone_until(self.last_ready?, self.last_synced?)).filter(|until| *until > Instant::now())
     }
 
     /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
@@ -291,5 +289,24 @@ impl Hub {
             // A later write of the same was acknowledged meanwhile.
             _ => self.check_status(&key),
         }
+    }
+}
+
+/// As long as both hold: another Ready is expected, and the Synced write that was started last may still be answered soon.
+fn alone_until(last_ready: Instant, last_synced: Instant) -> Instant {
+    (last_ready + READY_EXPECTED).min(last_synced + SYNCED_ALONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn synced_writes_are_alone_while_ready_ones_come_and_for_a_stuck_one_no_longer() {
+        let now = Instant::now();
+        let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap();
+        assert!(alone_until(now, now) > now);
+        assert!(alone_until(ago(60), now) <= now, "no Ready is expected");
+        assert!(alone_until(now, ago(210)) <= now, "it is not answered, and the next one goes");
     }
 }

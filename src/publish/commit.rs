@@ -20,9 +20,10 @@ use std::sync::atomic::Ordering;
 ///
 /// ```compile_fail
 /// // Nobody can claim that something is published.
-/// let published = groundlink::publish::Published {
-///     content: todo!(), uid: todo!(), generation: 1,
-/// };
+/// use groundlink::{identity::Uid, publish::Published, render::Rendered};
+/// fn forge(content: std::sync::Arc<Rendered>, uid: Uid) -> Published {
+///     Published { content, uid, generation: 1 }
+/// }
 /// ```
 /// ```compile_fail
 /// fn twice(published: groundlink::publish::Published) -> [groundlink::publish::Published; 2] {

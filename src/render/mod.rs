@@ -14,8 +14,11 @@ use std::fmt::Write as _;
 /// file that an earlier run published; nothing else can make one, so whatever is published was rendered here.
 ///
 /// ```compile_fail
-/// // Bytes from elsewhere cannot be published.
-/// let rendered = groundlink::render::Rendered { packed: todo!() };
+/// // Bytes from elsewhere cannot be published, nor can anything be changed in what was rendered.
+/// use groundlink::{identity::Digest, render::Rendered};
+/// fn forge(rendered: Rendered, digest: Digest) -> Rendered {
+///     Rendered { digest, ..rendered }
+/// }
 /// ```
 #[derive(PartialEq, Eq)]
 pub struct Rendered {

@@ -13,6 +13,8 @@ pub struct Job {
     pub key: ObjectKey,
     /// What is to be acknowledged with it; nothing for a refusal, or for Synced.
     pub published: Option<Published>,
+    /// It tells that satellites acknowledged, and nothing else.
+    pub is_synced: bool,
 }
 
 /// The jobs: Ready in order of arrival, then Synced.
@@ -57,7 +59,7 @@ impl Queue {
             let key = self.ready.remove(at)?;
             let published = self.published.remove(&key)?;
             self.in_flight.insert(key.clone(), false);
-            return Some(Job { key, published });
+            return Some(Job { key, published, is_synced: false });
         }
         if self.synced_in_flight >= synced_at_once {
             return None;
@@ -67,7 +69,7 @@ impl Queue {
         self.synced.remove(&key);
         self.in_flight.insert(key.clone(), true);
         self.synced_in_flight += 1;
-        Some(Job { key, published: None })
+        Some(Job { key, published: None, is_synced: true })
     }
 
     /// The write of this object was answered, or given up.

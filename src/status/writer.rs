@@ -23,7 +23,10 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// ```compile_fail
 /// // Nobody can claim an acknowledgement.
-/// let acknowledged = groundlink::status::Acknowledged { content: todo!() };
+/// use groundlink::{render::Rendered, status::Acknowledged};
+/// fn forge(content: std::sync::Arc<Rendered>) -> Acknowledged {
+///     Acknowledged { content }
+/// }
 /// ```
 /// ```compile_fail
 /// // Rendered is not enough: a snapshot takes what was acknowledged.

@@ -259,6 +259,7 @@ impl Builder {
     /// [`facts::required`].
     pub fn required(&mut self, what: &str, field: &str, is_set: bool, imports: &[ObjectName]) {
         let kind = self.declaration.kind;
+        debug_assert!(facts::required(kind).contains(&what), "{kind} has no rule about {what}");
         if self.form() == Form::Template {
             if is_set {
                 let fact = facts::sets(what, kind, &self.declaration.name);

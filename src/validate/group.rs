@@ -2,7 +2,7 @@ use super::declaration::{Builder, Declaration, Form, Target};
 use super::expression::Subject;
 use super::name::IcingaType;
 use crate::api::objects::{GroupSpec, UserGroupSpec};
-use crate::api::text::{Expression, Line, ObjectName, Text};
+use crate::api::text::{Line, ObjectName, Text};
 
 /// A group of hosts or services.
 pub(super) fn declare(
@@ -10,19 +10,11 @@ pub(super) fn declare(
     spec: &GroupSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let kind = builder.kind();
-    let subjects =
-        if kind == IcingaType::HostGroup { Target::Host.subjects() } else { Target::Service.subjects() };
-    builder.provide_itself();
-    builder.imports(&spec.imports);
-    builder.zone(zone);
-    builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
-    builder.references("groups", "groups", kind, spec.groups.iter().map(ObjectName::as_str), 64);
+    let target = if builder.kind() == IcingaType::HostGroup { Target::Host } else { Target::Service };
+    common(&mut builder, &spec.group, zone, target.subjects());
     builder.text("notes", "notes", spec.notes.as_ref().map(Text::as_str), Text::MAX);
     builder.macro_text("notes_url", "notesUrl", spec.notes_url.as_ref().map(Line::as_str), Line::MAX);
     builder.macro_text("action_url", "actionUrl", spec.action_url.as_ref().map(Line::as_str), Line::MAX);
-    builder.vars(&spec.vars);
-    members(&mut builder, subjects, &spec.assign_where, &spec.ignore_where);
     builder.finish()
 }
 
@@ -32,20 +24,20 @@ pub(super) fn declare_users(
     spec: &UserGroupSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
+    common(&mut builder, spec, zone, &[Subject::User]);
+    builder.finish()
+}
+
+fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>, subjects: &[Subject]) {
+    let kind = builder.kind();
     builder.provide_itself();
     builder.imports(&spec.imports);
     builder.zone(zone);
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
-    let groups = spec.groups.iter().map(ObjectName::as_str);
-    builder.references("groups", "groups", IcingaType::UserGroup, groups, 64);
+    builder.references("groups", "groups", kind, spec.groups.iter().map(ObjectName::as_str), 64);
     builder.vars(&spec.vars);
-    members(&mut builder, &[Subject::User], &spec.assign_where, &spec.ignore_where);
-    builder.finish()
-}
-
-fn members(builder: &mut Builder, subjects: &[Subject], assign: &[Expression], ignore: &[Expression]) {
-    if builder.form() == Form::Template && !(assign.is_empty() && ignore.is_empty()) {
+    if builder.form() == Form::Template && !(spec.assign_where.is_empty() && spec.ignore_where.is_empty()) {
         builder.problem("assignWhere", "must not be set on a template");
     }
-    builder.rules("", subjects, assign, ignore);
+    builder.rules("", subjects, &spec.assign_where, &spec.ignore_where);
 }

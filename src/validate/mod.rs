@@ -120,7 +120,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         declared.push(command::declare(builder(kind, form, member), command, zone));
     }
     if let Some(notification) = &spec.notification {
-        let form = attached::form(spec.template, notification.apply.as_ref());
+        let form = attached::form(spec.template, notification.attached.apply.as_ref());
         let builder = builder(IcingaType::Notification, form, "notification");
         declared.push(notification::declare(builder, notification, zone));
     }
@@ -132,7 +132,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         ));
     }
     if let Some(downtime) = &spec.scheduled_downtime {
-        let form = attached::form(spec.template, downtime.apply.as_ref());
+        let form = attached::form(spec.template, downtime.attached.apply.as_ref());
         let builder = builder(IcingaType::ScheduledDowntime, form, "scheduledDowntime");
         declared.push(scheduled_downtime::declare(builder, downtime, zone));
     }

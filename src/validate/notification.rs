@@ -1,4 +1,4 @@
-use super::attached::{self, Place};
+use super::attached;
 use super::declaration::{Builder, Declaration, Form, Target, Use};
 use super::facts::states_fit;
 use super::name::IcingaType;
@@ -12,25 +12,17 @@ pub(super) fn declare(
     spec: &NotificationSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let kind = IcingaType::Notification;
-    let place = Place {
-        host: spec.host_name.as_ref(),
-        service: spec.service_name.as_ref(),
-        apply: spec.apply.as_ref(),
-        zone,
-    };
-    let target = attached::declare(&mut builder, kind, &place);
-    builder.imports(&spec.imports);
-    builder.zone(zone);
+    let target = attached::declare(&mut builder, &spec.attached, zone);
+    let imports = &spec.attached.imports;
     let command = spec.command.as_ref().map(ObjectName::as_str);
     builder.reference("command", "command", IcingaType::NotificationCommand, command);
-    builder.required("a command", "command", command.is_some(), &spec.imports);
+    builder.required("a command", "command", command.is_some(), imports);
     let users = spec.users.iter().map(ObjectName::as_str);
     builder.references("users", "users", IcingaType::User, users, 64);
     let groups = spec.user_groups.iter().map(ObjectName::as_str);
     builder.references("user_groups", "userGroups", IcingaType::UserGroup, groups, 64);
     let has_users = !(spec.users.is_empty() && spec.user_groups.is_empty());
-    builder.required("users or user groups", "users", has_users, &spec.imports);
+    builder.required("users or user groups", "users", has_users, imports);
     builder.duration("interval", "interval", spec.interval.as_ref(), false);
     let period = spec.period.as_ref().map(ObjectName::as_str);
     builder.reference("period", "period", IcingaType::TimePeriod, period);
@@ -73,7 +65,7 @@ fn check_states(builder: &mut Builder, spec: &NotificationSpec, target: Option<T
         let name = builder.name();
         for target in [Target::Host, Target::Service] {
             // What a template imports may say otherwise, unless it says so itself.
-            if fits(target) && (!spec.states.is_empty() || spec.imports.is_empty()) {
+            if fits(target) && (!spec.states.is_empty() || spec.attached.imports.is_empty()) {
                 builder.provide(states_fit(target.word(), &name), true);
             }
         }
@@ -85,7 +77,7 @@ fn check_states(builder: &mut Builder, spec: &NotificationSpec, target: Option<T
         builder.problem("states", &format!("about a {} may only be {states}", target.word()));
     }
     if spec.states.is_empty() {
-        for import in &spec.imports {
+        for import in &spec.attached.imports {
             builder.require(Use::one(states_fit(target.word(), import.as_str())));
         }
     }

@@ -1,6 +1,5 @@
-use super::attached::{self, Place};
+use super::attached;
 use super::declaration::{Builder, Declaration};
-use super::name::IcingaType;
 use super::period::downtime_day_problem;
 use super::time_period::ranges;
 use super::value::{Value, parse_duration};
@@ -12,24 +11,17 @@ pub(super) fn declare(
     spec: &ScheduledDowntimeSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let place = Place {
-        host: spec.host_name.as_ref(),
-        service: spec.service_name.as_ref(),
-        apply: spec.apply.as_ref(),
-        zone,
-    };
-    attached::declare(&mut builder, IcingaType::ScheduledDowntime, &place);
-    builder.imports(&spec.imports);
-    builder.zone(zone);
+    attached::declare(&mut builder, &spec.attached, zone);
+    let imports = &spec.attached.imports;
     for (attribute, what, text) in
         [("author", "an author", &spec.author), ("comment", "a comment", &spec.comment)]
     {
         builder.text(attribute, attribute, text.as_ref().map(Line::as_str), Line::MAX);
         let is_set = text.as_ref().is_some_and(|text| !text.as_str().is_empty());
-        builder.required(what, attribute, is_set, &spec.imports);
+        builder.required(what, attribute, is_set, imports);
     }
     ranges(&mut builder, &spec.ranges, downtime_day_problem);
-    builder.required("ranges", "ranges", !spec.ranges.is_empty(), &spec.imports);
+    builder.required("ranges", "ranges", !spec.ranges.is_empty(), imports);
     builder.boolean("fixed", spec.fixed);
     let lasts = spec.duration.as_ref().map(Duration::as_str).map(parse_duration);
     if spec.fixed == Some(false) && !matches!(lasts, Some(Ok(seconds)) if seconds > 0.0) {

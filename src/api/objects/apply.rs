@@ -1,4 +1,4 @@
-use crate::api::text::Expression;
+use crate::api::text::{Expression, ObjectName};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,4 +39,23 @@ pub struct Apply {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,
+}
+
+/// What objects that belong to a host or a service have in common: templates, and where they belong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachedSpec {
+    /// Templates to import, in order. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub imports: Vec<ObjectName>,
+    /// Host that it belongs to. Required, unless `apply` or `template` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<ObjectName>,
+    /// Service of that host that it belongs to, in place of the host. A service that a rule makes cannot be named; use `apply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<ObjectName>,
+    /// Create it for every host or service that the rule matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<Apply>,
 }

@@ -6,6 +6,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupSpec {
+    #[serde(flatten)]
+    /// What every group has.
+    pub group: UserGroupSpec,
+    /// Notes for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Text>,
+    /// Address of further notes. Macros (`$name$`) are expanded by web interfaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes_url: Option<Line>,
+    /// Address of actions. Macros (`$name$`) are expanded by web interfaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<Line>,
+}
+
+/// An Icinga `UserGroup`, and what every group has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserGroupSpec {
     /// Templates to import, in order. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -17,45 +35,8 @@ pub struct GroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Hosts (services) for which at least one of these is true are members, for example `host.vars.os == "Linux"`; a group of
-    /// services may also read `service`. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub assign_where: Vec<Expression>,
-    /// ... unless one of these is true. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub ignore_where: Vec<Expression>,
-    /// Notes for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notes: Option<Text>,
-    /// Address of further notes. Macros (`$name$`) are expanded by web interfaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notes_url: Option<Line>,
-    /// Address of actions. Macros (`$name$`) are expanded by web interfaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action_url: Option<Line>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
-    #[serde(default, skip_serializing_if = "Vars::is_empty")]
-    pub vars: Vars,
-}
-
-/// An Icinga `UserGroup`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UserGroupSpec {
-    /// Templates to import, in order. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub imports: Vec<ObjectName>,
-    /// Name shown to people. Default: the object's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<Line>,
-    /// User groups that this group is a member of. At most 64.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub groups: Vec<ObjectName>,
-    /// Users for whom at least one of these is true are members, for example `user.vars.team == "web"`. At most 16.
+    /// Those for which at least one of these is true are members: of a host group `host.vars.os == "Linux"`, of a service group also
+    /// `service.name == "ssh"`, of a user group `user.vars.team == "web"`. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,

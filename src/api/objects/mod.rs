@@ -15,7 +15,7 @@ mod time_period;
 mod user;
 mod zone;
 
-pub use apply::{Apply, ApplyTo, ServiceApply};
+pub use apply::{Apply, ApplyTo, AttachedSpec, ServiceApply};
 pub use checkable::CheckableSpec;
 pub use command::{CommandArgument, CommandSpec};
 pub use endpoint::EndpointSpec;

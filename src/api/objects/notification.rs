@@ -1,4 +1,4 @@
-use super::apply::Apply;
+use super::apply::AttachedSpec;
 use super::filter::{NotificationType, State};
 use crate::api::text::{Duration, EndpointName, ObjectName, Vars};
 use kube::KubeSchema;
@@ -12,19 +12,9 @@ use serde::{Deserialize, Serialize};
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName")
 )]
 pub struct NotificationSpec {
-    /// Templates to import, in order. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub imports: Vec<ObjectName>,
-    /// Host that it is about. Required, unless `apply` or `template` is set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_name: Option<ObjectName>,
-    /// Service of that host that it is about, in place of the host. A service that a rule makes cannot be named; use `apply`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_name: Option<ObjectName>,
-    /// Create the notification for every host or service that the rule matches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apply: Option<Apply>,
+    #[serde(flatten)]
+    /// Imports and place.
+    pub attached: AttachedSpec,
     /// Notification command. Required, unless it comes from an imported template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<ObjectName>,

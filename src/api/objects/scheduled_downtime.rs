@@ -1,6 +1,6 @@
-use super::apply::Apply;
+use super::apply::AttachedSpec;
 use super::time_period::Ranges;
-use crate::api::text::{Duration, Line, ObjectName, Vars};
+use crate::api::text::{Duration, Line, Vars};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,19 +14,9 @@ use std::collections::BTreeMap;
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName")
 )]
 pub struct ScheduledDowntimeSpec {
-    /// Templates to import, in order. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub imports: Vec<ObjectName>,
-    /// Host that is down. Required, unless `apply` or `template` is set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_name: Option<ObjectName>,
-    /// Service of that host that is down, in place of the host. A service that a rule makes cannot be named; use `apply`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_name: Option<ObjectName>,
-    /// Create the downtime for every host or service that the rule matches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apply: Option<Apply>,
+    #[serde(flatten)]
+    /// Imports and place.
+    pub attached: AttachedSpec,
     /// Who planned it. Required, unless it comes from an imported template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Line>,
