@@ -5,10 +5,10 @@ use crate::hub;
 use crate::lease::{Claim, Elector};
 use crate::metrics::Metrics;
 use crate::publish::Volume;
-use crate::references::{IcingaVersion, Index, itl};
+use crate::references::{Index, itl};
 use crate::satellite::{self, Fleet, HostPolicy};
 use crate::status::Writer;
-use crate::validate::Settings;
+use crate::validate::{IcingaVersion, Settings};
 use crate::watch;
 use anyhow::Context as _;
 use kube::api::Api;
@@ -65,7 +65,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         true => options.privileged_namespaces.clone(),
         false => vec![options.namespace.clone()],
     };
-    let settings = Settings::new(&privileged, &options.external_objects).map_err(anyhow::Error::msg)?;
+    let settings = Settings::new(&privileged, &options.external_objects, options.icinga_version)
+        .map_err(anyhow::Error::msg)?;
     let reserved =
         itl(options.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
     let client = hub_client().await?;

@@ -2,8 +2,8 @@
 
 use super::condition::Condition;
 use super::objects::{
-    CommandSpec, EndpointSpec, GroupSpec, HostSpec, NotificationSpec, ScheduledDowntimeSpec, ServiceSpec,
-    TimePeriodSpec, UserGroupSpec, UserSpec, ZoneSpec,
+    CommandSpec, DependencySpec, EndpointSpec, GroupSpec, HostSpec, NotificationSpec, ScheduledDowntimeSpec,
+    ServiceSpec, TimePeriodSpec, UserGroupSpec, UserSpec, ZoneSpec,
 };
 use super::text::ObjectName;
 use kube::{CustomResource, KubeSchema};
@@ -43,8 +43,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
-        "[has(self.host), has(self.service), has(self.hostGroup), has(self.serviceGroup), has(self.user), has(self.userGroup), has(self.checkCommand), has(self.eventCommand), has(self.notificationCommand), has(self.notification), has(self.timePeriod), has(self.scheduledDowntime), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
-        "exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, zoneObject, endpoint must be set"
+        "[has(self.host), has(self.service), has(self.hostGroup), has(self.serviceGroup), has(self.user), has(self.userGroup), has(self.checkCommand), has(self.eventCommand), has(self.notificationCommand), has(self.notification), has(self.timePeriod), has(self.scheduledDowntime), has(self.dependency), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
+        "exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, dependency, zoneObject, endpoint must be set"
     ),
     validation = (
         "!(has(self.zone) && (has(self.zoneObject) || has(self.endpoint)))",
@@ -55,7 +55,7 @@ use serde::{Deserialize, Serialize};
         "name is immutable: delete the resource and create another"
     ),
     validation = (
-        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.serviceGroup) == has(oldSelf.serviceGroup) && has(self.user) == has(oldSelf.user) && has(self.userGroup) == has(oldSelf.userGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.eventCommand) == has(oldSelf.eventCommand) && has(self.notificationCommand) == has(oldSelf.notificationCommand) && has(self.notification) == has(oldSelf.notification) && has(self.timePeriod) == has(oldSelf.timePeriod) && has(self.scheduledDowntime) == has(oldSelf.scheduledDowntime) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
+        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.serviceGroup) == has(oldSelf.serviceGroup) && has(self.user) == has(oldSelf.user) && has(self.userGroup) == has(oldSelf.userGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.eventCommand) == has(oldSelf.eventCommand) && has(self.notificationCommand) == has(oldSelf.notificationCommand) && has(self.notification) == has(oldSelf.notification) && has(self.timePeriod) == has(oldSelf.timePeriod) && has(self.scheduledDowntime) == has(oldSelf.scheduledDowntime) && has(self.dependency) == has(oldSelf.dependency) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
         "the type of an object is immutable: delete the resource and create another"
     ),
     validation = (
@@ -116,6 +116,9 @@ pub struct MonitoringObjectSpec {
     /// A recurring downtime of one host or service, or a rule that applies one to many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_downtime: Option<ScheduledDowntimeSpec>,
+    /// A dependency of one host or service on another, or a rule that applies one to many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<DependencySpec>,
     /// A zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone_object: Option<ZoneSpec>,

@@ -78,6 +78,15 @@ bounded_string! {
 }
 
 bounded_string! {
+    /// A custom variable of a host or service, for example `host.vars.disks`; at most 255 characters.
+    VarPath, max = 255, pattern = r"^(host|service)\.vars[.\[]"
+}
+bounded_string! {
+    /// Name of a custom variable: letters, digits and `_`; at most 64 characters.
+    VarName, max = 64, pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"
+}
+
+bounded_string! {
     /// Value of a label.
     LabelValue, max = 63, pattern = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 }

@@ -4,10 +4,10 @@ use super::check::check;
 use super::manifests::{parse, read};
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Uid};
-use crate::references::{IcingaVersion, Index, itl};
+use crate::references::{Index, itl};
 use crate::render::{Rendered, render};
-use crate::validate::Settings;
-use crate::validate::validate;
+use crate::validate::{IcingaVersion, Settings, validate};
+
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -69,8 +69,12 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings = Settings::new(&arguments.privileged_namespaces, &arguments.external_objects)
-        .map_err(anyhow::Error::msg)?;
+    let settings = Settings::new(
+        &arguments.privileged_namespaces,
+        &arguments.external_objects,
+        arguments.icinga_version,
+    )
+    .map_err(anyhow::Error::msg)?;
     let mut objects: BTreeMap<ObjectKey, MonitoringObject> = BTreeMap::new();
     for path in &arguments.files {
         for (source, text) in read(path)? {

@@ -1,5 +1,6 @@
 //! Admission: which waiting contents enter the visible set, as many as possible at once, none of them on nothing.
 
+use super::dependencies::circle;
 use super::index::{Index, Overlay, provides};
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
@@ -104,32 +105,67 @@ impl Index {
         let mut admitted = Overlay::new();
         let mut keys: Vec<_> = hoped.keys().cloned().collect();
         keys.sort();
-        let mut queue: VecDeque<ObjectKey> = keys.into();
+        // Nothing stands on a dependency. They come last, so that the oldest win of those that would make a circle together.
+        let is_edge = |key: &ObjectKey| hoped.get(key).is_some_and(|content| content.edge().is_some());
+        let (mut edges, rest): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_edge);
+        edges.sort_by_cached_key(|key| self.age(key));
+        let mut queue: VecDeque<ObjectKey> = rest.into();
         while let Some(key) = queue.pop_front() {
             let Some(content) = hoped.get(&key).filter(|_| !admitted.contains_key(&key)) else { continue };
-            let ground = |needed: &Use| {
-                self.satisfied(content, needed, &admitted)
-                    || (needed.mutual && self.satisfied(content, needed, hoped))
-            };
-            if !self.owns_names(content)
-                || !content.uses().iter().all(ground)
-                || self.is_circular(content, &admitted)
-                || self.is_too_deep(content, &admitted)
-            {
+            if !self.is_admissible(content, &admitted, hoped) {
                 continue;
             }
             admitted.insert(key.clone(), content.clone());
             for claim in content.provides() {
                 let users = self.names.users(&claim.name);
-                queue.extend(users.filter(|user| hoped.contains_key(*user)).cloned());
+                queue.extend(users.filter(|user| hoped.contains_key(*user) && !is_edge(user)).cloned());
+            }
+        }
+        for content in edges.iter().filter_map(|key| hoped.get(key)) {
+            if self.is_admissible(content, &admitted, hoped) {
+                admitted.insert(content.key().clone(), content.clone());
             }
         }
         admitted
     }
 
+    fn is_admissible(&self, content: &Arc<Rendered>, admitted: &Overlay, hoped: &Overlay) -> bool {
+        let ground = |needed: &Use| {
+            self.satisfied(content, needed, admitted)
+                || (needed.mutual && self.satisfied(content, needed, hoped))
+        };
+        self.owns_names(content)
+            && content.uses().iter().all(ground)
+            && self.obstacle(content, admitted).is_none()
+    }
+
+    /// What keeps a content that lacks nothing from being admitted, for a person.
+    pub(super) fn obstacle(&self, content: &Arc<Rendered>, admitted: &Overlay) -> Option<String> {
+        if self.is_circular(content, admitted) {
+            return Some(
+                "it names itself, directly or through what it names; remove one of the references".into(),
+            );
+        }
+        if self.is_too_deep(content, admitted) {
+            return Some(format!(
+                "it makes a chain of more than {MAX_DEPTH} templates, groups, zones or time periods that stand on each other, or \
+                 more than {MAX_WAYS} ways through such; make it flatter"
+            ));
+        }
+        circle(content, &|name| {
+            let contents = self.names.claimants(name).filter_map(|key| {
+                if key == content.key() {
+                    return Some(content);
+                }
+                admitted.get(key).or_else(|| self.slots.get(key)?.visible.as_ref())
+            });
+            contents.filter(|content| provides(content, name)).cloned().collect()
+        })
+    }
+
     /// Whether a content, taking the place of a visible one, would name itself through what it names, or stand on
     /// something that stands on a name it gives up.
-    pub(super) fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
+    fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
         let key = content.key();
         let has_users = self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
             visible.provides().iter().any(|claim| self.names.users(&claim.name).next().is_some())
@@ -164,7 +200,7 @@ impl Index {
 
     /// Whether objects of one type that stand on each other (templates, groups, zones, time periods) would do so in a longer chain,
     /// or in more ways, than Icinga bears. A content that takes the place of another changes this for all that stand on it.
-    pub(super) fn is_too_deep(&self, content: &Arc<Rendered>, admitted: &Overlay) -> bool {
+    fn is_too_deep(&self, content: &Arc<Rendered>, admitted: &Overlay) -> bool {
         if content.below().next().is_none() {
             return false;
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Who is older: creation time in Unix seconds, then UID. It decides who keeps a name that two resources claim.
-type Age = (i64, Uid);
+pub(super) type Age = (i64, Uid);
 
 /// Which valid objects may be published.
 #[derive(Default)]
@@ -152,13 +152,9 @@ impl Index {
             .map(|needed| self.describe_missing(content, needed))
             .collect();
         let message = if missing.is_empty() {
-            if !self.is_circular(content, &overlay) && self.is_too_deep(content, &overlay) {
-                "it makes a chain of more than 20 templates, groups, zones or time periods that stand on each other, or more than \
-                 1000 ways through such; make it flatter"
-                    .into()
-            } else {
+            self.obstacle(content, &overlay).unwrap_or_else(|| {
                 "it names itself, directly or through what it names; remove one of the references".into()
-            }
+            })
         } else {
             format!("not published: {}; it is published by itself when that appears", missing.join(", "))
         };
@@ -238,6 +234,15 @@ impl Index {
         self.suspects.extend(rivals.iter().cloned());
         self.hopefuls.extend(rivals.iter().cloned());
         self.changed.extend(rivals);
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_content(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
+        self.slots.get(key)?.waiting.as_ref()
+    }
+
+    pub(super) fn age(&self, key: &ObjectKey) -> Option<Age> {
+        self.slots.get(key).map(|slot| slot.age.clone())
     }
 
     pub(super) fn waits(&self, key: &ObjectKey) -> bool {

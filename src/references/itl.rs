@@ -1,48 +1,29 @@
 //! Names that the Icinga Template Library provides. The tables are made by `hack/itl.sh` from a real installation.
 
-use crate::validate::{Name, trusted};
+use crate::validate::{IcingaVersion, Name, trusted};
 use std::collections::HashSet;
 
-/// Version of the Icinga 2 that loads the volume.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum IcingaVersion {
-    /// Checked with 2.13.6.
-    #[default]
-    #[value(name = "2.13")]
-    V2_13,
-    /// Checked with 2.14.6.
-    #[value(name = "2.14")]
-    V2_14,
-    /// What 2.14 and 2.16 have both.
-    #[value(name = "2.15")]
-    V2_15,
-    /// Checked with 2.16.5.
-    #[value(name = "2.16")]
-    V2_16,
-}
-
-impl IcingaVersion {
-    /// One name a line, and comments.
-    fn table(self) -> &'static str {
-        match self {
-            Self::V2_13 => include_str!("itl/2.13.txt"),
-            Self::V2_14 => include_str!("itl/2.14.txt"),
-            Self::V2_15 => include_str!("itl/2.15.txt"),
-            Self::V2_16 => include_str!("itl/2.16.txt"),
-        }
+/// One name a line, and comments.
+fn table(version: IcingaVersion) -> &'static str {
+    match version {
+        IcingaVersion::V2_13 => include_str!("itl/2.13.txt"),
+        IcingaVersion::V2_14 => include_str!("itl/2.14.txt"),
+        IcingaVersion::V2_15 => include_str!("itl/2.15.txt"),
+        IcingaVersion::V2_16 => include_str!("itl/2.16.txt"),
     }
 }
 
-/// The library's objects and templates. (The main configuration must include itl, plugins, plugins-contrib, manubulon,
+/// The library's objects and templates, and which versions this one is not older than. (The main configuration must include itl, plugins, plugins-contrib, manubulon,
 /// windows-plugins and nscp, as Debian's does, for all of them to exist.)
 pub fn itl(version: IcingaVersion) -> HashSet<Name> {
-    let mut names: HashSet<Name> =
-        version.table().lines().filter_map(|line| Name::parse(line).ok()).collect();
+    let mut names: HashSet<Name> = table(version).lines().filter_map(|line| Name::parse(line).ok()).collect();
     // Of the library's templates only these set a command; the others are for adding arguments.
     let with_command = WITH_COMMAND.iter().filter_map(|name| Name::parse(name).ok());
     let facts: Vec<Name> =
         with_command.filter(|name| names.contains(name)).flat_map(|name| trusted(&name)).collect();
     names.extend(facts);
+    let versions = IcingaVersion::ALL.into_iter().filter(|known| *known <= version);
+    names.extend(versions.map(IcingaVersion::or_later));
     names
 }
 
@@ -62,13 +43,12 @@ const WITH_COMMAND: [&str; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ValueEnum as _;
 
     #[test]
     fn every_line_of_the_table_is_a_name() {
-        for version in IcingaVersion::value_variants() {
-            let names = itl(*version);
-            let lines = version.table().lines().filter(|line| !line.starts_with('#'));
+        for version in IcingaVersion::ALL {
+            let names = itl(version);
+            let lines = table(version).lines().filter(|line| !line.starts_with('#'));
             let table: Vec<_> = lines.map(|line| Name::parse(line).unwrap()).collect();
             assert!(table.len() > 250 && table.iter().all(|name| names.contains(name)), "{version:?}");
             assert!(names.contains(&Name::parse("CheckCommand!hostalive").unwrap()));

@@ -2,11 +2,13 @@
 //! is given once. Incremental: a change costs what it touches. Pure.
 
 mod admission;
+mod dependencies;
 mod index;
 mod itl;
 mod names;
 mod order;
 
+pub use dependencies::{Providers, circle};
 pub use index::{Index, Waiting};
-pub use itl::{IcingaVersion, itl};
+pub use itl::itl;
 pub use order::{Step, order};

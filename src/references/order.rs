@@ -3,7 +3,7 @@
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
-use crate::validate::Name;
+use crate::validate::{Edge, Name};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,9 +21,23 @@ impl Step {
         names(&self.new).difference(&names(&self.old)).copied().collect()
     }
 
+    /// Whether something will depend on something that did not.
+    fn begins(&self) -> bool {
+        edge(&self.new).is_some_and(|new| edge(&self.old) != Some(new))
+    }
+
+    /// Whether something will no longer depend on something.
+    fn ends(&self) -> bool {
+        edge(&self.old).is_some_and(|old| edge(&self.new) != Some(old))
+    }
+
     fn loses(&self) -> HashSet<&Name> {
         names(&self.old).difference(&names(&self.new)).copied().collect()
     }
+}
+
+fn edge(content: &Option<Arc<Rendered>>) -> Option<&Edge> {
+    content.as_ref()?.edge()
 }
 
 fn names(content: &Option<Arc<Rendered>>) -> HashSet<&Name> {
@@ -66,7 +80,8 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
         }
     }
     let mut starts: Vec<usize> = (0..steps.len()).collect();
-    starts.sort_by_key(|i| (steps[*i].new.is_none(), &keys[*i]));
+    // Between two renames nothing may depend on itself either: what ends a dependency comes before what begins one.
+    starts.sort_by_key(|i| (steps[*i].begins(), steps[*i].new.is_none() && !steps[*i].ends(), &keys[*i]));
     // Depth first, without recursion: a long chain of templates must not end the stack.
     let mut sorted = Vec::with_capacity(steps.len());
     let mut state = vec![0u8; steps.len()];

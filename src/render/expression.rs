@@ -83,6 +83,11 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
             print(out, operand);
             out.push_str("))");
         }
+        Expression::HostHasService(service) => {
+            out.push_str("(typeof(get_service(host.name, ");
+            quoting::string(out, service);
+            out.push_str(")) == Service)");
+        }
         Expression::Attribute(attribute) => self::attribute(out, attribute),
         Expression::Text(text) => quoting::string(out, text),
         Expression::Number(number) => quoting::number(out, *number),
@@ -105,7 +110,7 @@ const IPV4: &str =
     r"\A((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\z";
 
 /// A custom variable below another is read only if that is a dictionary; else the whole is false.
-fn attribute(out: &mut String, attribute: &Attribute) {
+pub(super) fn attribute(out: &mut String, attribute: &Attribute) {
     let (last, parents) = match attribute.keys.len() {
         0 | 1 => (attribute.keys.len(), 1..1),
         count => (count, 1..count),
@@ -125,7 +130,7 @@ fn attribute(out: &mut String, attribute: &Attribute) {
     }
 }
 
-fn path(out: &mut String, attribute: &Attribute, count: usize) {
+pub(super) fn path(out: &mut String, attribute: &Attribute, count: usize) {
     out.push_str(attribute.subject.word());
     out.push('.');
     out.push_str(attribute.field);

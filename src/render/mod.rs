@@ -2,11 +2,12 @@
 //! through [`quoting`] and nothing else.
 
 mod expression;
+mod for_each;
 mod packed;
 pub mod quoting;
 
 use crate::identity::{Digest, ObjectKey};
-use crate::validate::{Claim, Declaration, Form, Header, Name, Target, Use};
+use crate::validate::{Claim, Declaration, Edge, Form, Header, Name, Target, Use};
 use packed::Packed;
 use std::fmt::Write as _;
 
@@ -26,6 +27,7 @@ pub struct Rendered {
     packed: Packed,
     digest: Digest,
     zone: Option<Box<str>>,
+    edge: Option<Box<Edge>>,
     provides: Box<[Claim]>,
     uses: Box<[Use]>,
 }
@@ -60,6 +62,11 @@ impl Rendered {
     /// Icinga zone, for placement.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
+    }
+
+    /// What depends on what, if it is a dependency.
+    pub fn edge(&self) -> Option<&Edge> {
+        self.edge.as_deref()
     }
 
     /// Names that the published set gains by it.
@@ -112,7 +119,14 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         Form::Apply(_) => "apply",
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
-    quoting::string(&mut out, &declaration.name);
+    match &declaration.for_each {
+        // Icinga puts the key right behind it.
+        Some(_) => quoting::string(&mut out, &format!("{} ", declaration.name)),
+        None => quoting::string(&mut out, &declaration.name),
+    }
+    if let Some(for_each) = &declaration.for_each {
+        for_each::head(&mut out, for_each);
+    }
     match declaration.form {
         Form::Apply(Target::Host) => out.push_str(" to Host"),
         Form::Apply(Target::Service) => out.push_str(" to Service"),
@@ -133,6 +147,9 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         quoting::value(&mut out, value, 1);
         out.push('\n');
     }
+    if let Some(for_each) = &declaration.for_each {
+        for_each::body(&mut out, for_each);
+    }
     for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
         for rule in rules {
             let _ = write!(out, "  {word} where ");
@@ -146,6 +163,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         digest: Digest::of(out.as_bytes()),
         packed: Packed::new(out.as_bytes()),
         zone: declaration.zone.as_deref().map(Into::into),
+        edge: declaration.edge.clone(),
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
     }
@@ -163,6 +181,7 @@ pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
         zone: header.zone.as_deref().map(Into::into),
         provides: header.claims().into(),
         uses: header.all_uses().into(),
+        edge: header.edge,
         packed: Packed::new(&bytes),
     })
 }

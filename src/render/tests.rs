@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::MonitoringObject;
-use crate::validate::Settings;
 use crate::validate::validate;
+use crate::validate::{IcingaVersion, Settings};
 use serde_json::json;
 
 fn rendered(spec: serde_json::Value) -> Rendered {
@@ -12,7 +12,7 @@ fn rendered(spec: serde_json::Value) -> Rendered {
         "spec": spec,
     }))
     .unwrap();
-    let settings = Settings::new(&["ops".into()], &[]).unwrap();
+    let settings = Settings::new(&["ops".into()], &[], IcingaVersion::default()).unwrap();
     render(&ObjectKey::new("ops", "x"), &validate(&object, &settings).unwrap())
 }
 

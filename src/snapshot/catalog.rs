@@ -5,7 +5,7 @@
 //! the previous confirmed bytes stay.
 
 use crate::identity::{ObjectKey, Revision};
-use crate::references::Index;
+use crate::references::{Index, circle};
 use crate::render::Rendered;
 use crate::status::Acknowledged;
 use crate::validate::{Name, Use};
@@ -176,6 +176,19 @@ impl Proposal<'_> {
         content.uses().iter().all(|needed| self.holds(content.key(), needed))
     }
 
+    /// Whether something would depend on itself by it, while what stands in its way has not left yet.
+    fn makes_circle(&self, content: &Rendered) -> bool {
+        let is_new = self.catalog.admitted(content.key()).and_then(|old| old.edge()) != content.edge();
+        is_new
+            && circle(content, &|name| {
+                let keys: BTreeSet<_> = self.index.claimants(name).chain(&self.catalog.in_transit).collect();
+                let contents = keys.into_iter().filter_map(|key| self.get(key));
+                let has = |content: &&Arc<Rendered>| content.provides().iter().any(|c| c.name == *name);
+                contents.filter(has).cloned().collect()
+            })
+            .is_some()
+    }
+
     /// The changes that cannot be applied: entering without what they need, taking a name that is still held, or leaving
     /// while needed.
     fn culprits(&self) -> BTreeSet<ObjectKey> {
@@ -183,7 +196,7 @@ impl Proposal<'_> {
         let mut takers: HashMap<&Name, &ObjectKey> = HashMap::new();
         for (key, content) in self.applied {
             if let Some(content) = content {
-                if !self.is_closed(content) {
+                if !self.is_closed(content) || self.makes_circle(content) {
                     culprits.insert(key.clone());
                 }
                 for claim in content.provides().iter().filter(|claim| claim.exclusive) {

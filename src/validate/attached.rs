@@ -2,6 +2,7 @@
 
 use super::declaration::{Builder, Form, Target, Use};
 use super::name::{IcingaType, Name};
+use super::rule;
 use crate::api::objects::{Apply, ApplyTo, AttachedSpec};
 use crate::api::text::ObjectName;
 
@@ -28,10 +29,9 @@ pub(super) fn declare(
 }
 
 fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) -> Option<Target> {
-    let (kind, name) = (builder.kind(), builder.name());
     let target = match builder.form() {
         Form::Template => {
-            builder.provide(Name::template(kind, &name), true);
+            builder.provide_itself();
             for (field, is_set) in [
                 ("hostName", spec.host_name.is_some()),
                 ("serviceName", spec.service_name.is_some()),
@@ -44,24 +44,18 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
             return None;
         }
         Form::Apply(target) => {
-            // A rule and a single object of the same name could meet on one target, which Icinga refuses.
-            builder.provide(Name::anywhere(kind, target, &name), true);
             if spec.host_name.is_some() {
                 builder.problem("hostName", "must not be set beside apply");
             }
             target
         }
         Form::Object => {
-            let target = if spec.service_name.is_some() { Target::Service } else { Target::Host };
+            let service = spec.service_name.as_ref().map(ObjectName::as_str);
             match &spec.host_name {
-                Some(host) => {
-                    let service = spec.service_name.as_ref().map(ObjectName::as_str);
-                    builder.provide(Name::attached(kind, host.as_str(), service, &name), true);
-                    builder.provide(Name::anywhere(kind, target, &name), false);
-                }
+                Some(host) => rule::provide_single(builder, host.as_str(), service),
                 None => builder.problem("hostName", "is required, unless apply or spec.template is set"),
             }
-            target
+            if service.is_some() { Target::Service } else { Target::Host }
         }
     };
     let host = spec.host_name.as_ref().map(ObjectName::as_str);
@@ -71,14 +65,8 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
         builder.require(Use::one(Name::attached(IcingaType::Service, host, None, service)));
     }
     if let Some(apply) = &spec.apply {
-        builder.rules("apply.", target.subjects(), &apply.assign_where, &apply.ignore_where);
-        if apply.assign_where.is_empty() {
-            builder.problem("apply.assignWhere", "needs at least one expression");
-        }
-        if let Some(zone) = zone {
-            // Its satellites alone see the rule, so it must make objects for their hosts alone.
-            builder.only_in_zone(zone.as_str());
-        }
+        rule::provide_names(builder, &apply.rule, target);
+        rule::declare(builder, &apply.rule, target, zone);
     }
     Some(target)
 }

@@ -1,10 +1,12 @@
 //! A checked declaration, and the builder with which each type's file makes one. The builder collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
+use super::edge::Edge;
 use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
 use super::name::{IcingaType, Name};
 use super::value::{self, MAX_VARS_BYTES, Value};
+use super::version::IcingaVersion;
 use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
 use serde::{Deserialize, Serialize};
 
@@ -59,16 +61,29 @@ pub struct Declaration {
     pub imports: Vec<String>,
     /// Attributes, in the order in which they are written.
     pub attributes: Vec<(&'static str, Value)>,
+    /// `for (... in ...)`
+    pub for_each: Option<ForEach>,
     /// `assign where`
     pub assign: Vec<Expression>,
     /// `ignore where`
     pub ignore: Vec<Expression>,
     /// The zone, which is an attribute too, for placement.
     pub zone: Option<String>,
+    /// What depends on what, of a dependency.
+    pub edge: Option<Box<Edge>>,
     /// What the published set gains.
     pub provides: Vec<Claim>,
     /// What must be in the published set.
     pub uses: Vec<Use>,
+}
+
+/// One object for each entry of a custom variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForEach {
+    /// The custom variable.
+    pub attribute: Attribute,
+    /// Custom variable that gets the key.
+    pub key_var: Option<String>,
 }
 
 /// A name that a declaration provides.
@@ -116,6 +131,9 @@ pub struct Header {
     /// Zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// What depends on what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<Box<Edge>>,
 }
 
 impl Header {
@@ -135,6 +153,7 @@ impl Header {
             uses: uses(false),
             mutual: uses(true),
             zone: declaration.zone.clone(),
+            edge: declaration.edge.clone(),
         }
     }
 
@@ -160,12 +179,20 @@ impl Header {
 pub struct Builder {
     declaration: Declaration,
     member: &'static str,
+    version: IcingaVersion,
     problems: Vec<String>,
 }
 
 impl Builder {
     /// A builder for `spec.<member>`.
-    pub fn new(kind: IcingaType, form: Form, member: &'static str, name: &str, name_path: &str) -> Self {
+    pub fn new(
+        kind: IcingaType,
+        form: Form,
+        member: &'static str,
+        name: &str,
+        name_path: &str,
+        version: IcingaVersion,
+    ) -> Self {
         let mut builder = Self {
             declaration: Declaration {
                 form,
@@ -173,13 +200,16 @@ impl Builder {
                 name: name.to_owned(),
                 imports: Vec::new(),
                 attributes: Vec::new(),
+                for_each: None,
                 assign: Vec::new(),
                 ignore: Vec::new(),
                 zone: None,
+                edge: None,
                 provides: Vec::new(),
                 uses: Vec::new(),
             },
             member,
+            version,
             problems: Vec::new(),
         };
         builder.check_name(name, name_path, ObjectName::MAX);
@@ -237,6 +267,18 @@ impl Builder {
     }
 
     fn attribute(&mut self, attribute: &'static str, value: Value) {
+        if let Some(version) = IcingaVersion::of_attribute(attribute) {
+            if self.version < version {
+                let problem = format!(
+                    "is known to Icinga from version {} on, and the hub's is {}; leave it out, or update Icinga and the \
+                     operator's setting icingaVersion",
+                    version.as_str(),
+                    self.version.as_str()
+                );
+                self.problem(&field_of(attribute), &problem);
+            }
+            self.require(Use::one(version.or_later()));
+        }
         self.declaration.attributes.push((attribute, value));
     }
 
@@ -454,6 +496,27 @@ impl Builder {
         self.attribute(attribute, value);
     }
 
+    /// What depends on what.
+    pub fn edge(&mut self, edge: Edge) {
+        self.provide(facts::dependency(), false);
+        self.declaration.edge = Some(Box::new(edge));
+    }
+
+    /// One object for each entry of a custom variable.
+    pub fn for_each(&mut self, for_each: ForEach) {
+        self.declaration.for_each = Some(for_each);
+    }
+
+    /// A condition of this program's own: it exists where that is true.
+    pub fn assign(&mut self, condition: Expression) {
+        self.declaration.assign.push(condition);
+    }
+
+    /// A condition of this program's own: it does not exist where that is true.
+    pub fn ignore(&mut self, condition: Expression) {
+        self.declaration.ignore.push(condition);
+    }
+
     /// Leaves out hosts of other zones.
     pub fn only_in_zone(&mut self, zone: &str) {
         let host_zone =
@@ -463,7 +526,7 @@ impl Builder {
             Box::new(host_zone),
             Box::new(Expression::Text(zone.to_owned())),
         );
-        self.declaration.ignore.push(other);
+        self.ignore(other);
     }
 
     /// `assign where` and `ignore where`.
@@ -490,8 +553,15 @@ impl Builder {
                 }
             }
         }
-        if assign.is_empty() && !ignore.is_empty() {
-            self.problem(&format!("{prefix}ignoreWhere"), "needs an assignWhere beside it");
-        }
     }
+}
+
+/// The field that is rendered to an attribute.
+fn field_of(attribute: &str) -> String {
+    let mut words = attribute.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |field, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        field + &head.to_ascii_uppercase() + tail
+    })
 }

@@ -1,6 +1,8 @@
 //! What Icinga demands beyond names that exist: each demand is a noun phrase that one object makes true and another needs, so
 //! that it holds, withdraws and explains like any name.
 
+use super::declaration::Target;
+use super::edge::Checkable;
 use super::name::{IcingaType, Name};
 
 /// An object without `what` of its own relies on a template that sets it, or Icinga refuses the object.
@@ -29,10 +31,32 @@ pub(super) fn listed(endpoint: &str) -> Name {
 }
 
 /// Icinga refuses states of a service about a host, and states of a host about a service.
-pub(super) fn states_fit(target: &str, template: &str) -> Name {
+pub(super) fn states_fit(kind: IcingaType, target: Target, template: &str) -> Name {
     Name::fact(&format!(
-        "a template Notification {template:?} whose states fit a {target} (set states in it, or in this notification)"
+        "a template {kind} {template:?} whose states fit a {} (set states in it, or in this {})",
+        target.word(),
+        if kind == IcingaType::Dependency { "dependency" } else { "notification" },
     ))
+}
+
+/// For finding what depends on what: every dependency says so.
+pub fn dependency() -> Name {
+    Name::fact("a dependency")
+}
+
+/// Of one child.
+pub fn dependency_of(child: &Checkable) -> Name {
+    Name::fact(&format!("a dependency of {child}"))
+}
+
+/// On one host, or a service of it.
+pub fn dependency_on(host: &str) -> Name {
+    Name::fact(&format!("a dependency on Host {host:?} or a service of it"))
+}
+
+/// Of all children that a rule finds.
+pub fn dependency_rule() -> Name {
+    Name::fact("a rule for dependencies")
 }
 
 /// What an object must have, by type: an object that does not set it must import a template that does.
@@ -56,8 +80,8 @@ pub(super) fn trusted(external: &Name) -> Vec<Name> {
             return Vec::new();
         };
         let mut facts: Vec<_> = required(kind).iter().map(|what| sets(what, kind, name)).collect();
-        if kind == IcingaType::Notification {
-            facts.extend(["host", "service"].map(|target| states_fit(target, name)));
+        if matches!(kind, IcingaType::Notification | IcingaType::Dependency) {
+            facts.extend([Target::Host, Target::Service].map(|target| states_fit(kind, target, name)));
         }
         return facts;
     }

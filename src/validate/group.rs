@@ -39,5 +39,8 @@ fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>
     if builder.form() == Form::Template && !(spec.assign_where.is_empty() && spec.ignore_where.is_empty()) {
         builder.problem("assignWhere", "must not be set on a template");
     }
+    if spec.assign_where.is_empty() && !spec.ignore_where.is_empty() {
+        builder.problem("ignoreWhere", "needs an assignWhere beside it");
+    }
     builder.rules("", subjects, &spec.assign_where, &spec.ignore_where);
 }

@@ -7,25 +7,32 @@ mod attached;
 mod checkable;
 mod command;
 mod declaration;
+mod dependency;
+mod edge;
 mod endpoint;
 pub mod expression;
-mod facts;
+pub mod facts;
+mod filter;
 mod group;
 mod host;
 mod name;
 mod notification;
 mod period;
+mod rule;
 mod scheduled_downtime;
 mod service;
 mod settings;
 mod time_period;
 mod user;
 pub mod value;
+mod version;
 mod zone;
 
-pub use declaration::{Claim, Declaration, Form, Header, Target, Use};
+pub use declaration::{Claim, Declaration, ForEach, Form, Header, Target, Use};
+pub use edge::{Checkable, Child, Edge};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;
+pub use version::IcingaVersion;
 
 use crate::api::{MonitoringObject, Reason};
 use declaration::Builder;
@@ -74,7 +81,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         None => (resource_name, "metadata.name"),
     };
     let form = if spec.template { Form::Template } else { Form::Object };
-    let builder = |kind, form, member| Builder::new(kind, form, member, name, path);
+    let builder = |kind, form, member| Builder::new(kind, form, member, name, path, settings.icinga_version);
 
     let mut declared = Vec::new();
     if let Some(host) = &spec.host {
@@ -136,6 +143,11 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         let builder = builder(IcingaType::ScheduledDowntime, form, "scheduledDowntime");
         declared.push(scheduled_downtime::declare(builder, downtime, zone));
     }
+    if let Some(dependency) = &spec.dependency {
+        let form = attached::form(spec.template, dependency.apply.as_ref());
+        let builder = builder(IcingaType::Dependency, form, "dependency");
+        declared.push(dependency::declare(builder, dependency, zone));
+    }
     if spec.zone.is_some() && (spec.zone_object.is_some() || spec.endpoint.is_some()) {
         return Err(Refusal::invalid(
             "spec.zone must not be set on a zoneObject or an endpoint: both exist everywhere",
@@ -154,7 +166,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
     }
     if declared.len() != 1 {
         return Err(Refusal::invalid(format!(
-            "spec has {} type members; exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, zoneObject, endpoint must be set",
+            "spec has {} type members; exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, dependency, zoneObject, endpoint must be set",
             declared.len()
         )));
     }

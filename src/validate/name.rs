@@ -31,6 +31,8 @@ pub enum IcingaType {
     TimePeriod,
     /// `ScheduledDowntime`
     ScheduledDowntime,
+    /// `Dependency`
+    Dependency,
     /// `Zone`
     Zone,
     /// `Endpoint`
@@ -39,7 +41,7 @@ pub enum IcingaType {
 
 impl IcingaType {
     /// Every type, for parsing.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Host,
         Self::Service,
         Self::HostGroup,
@@ -52,6 +54,7 @@ impl IcingaType {
         Self::Notification,
         Self::TimePeriod,
         Self::ScheduledDowntime,
+        Self::Dependency,
         Self::Zone,
         Self::Endpoint,
     ];
@@ -71,6 +74,7 @@ impl IcingaType {
             Self::Notification => "Notification",
             Self::TimePeriod => "TimePeriod",
             Self::ScheduledDowntime => "ScheduledDowntime",
+            Self::Dependency => "Dependency",
             Self::Zone => "Zone",
             Self::Endpoint => "Endpoint",
         }
@@ -78,7 +82,7 @@ impl IcingaType {
 
     /// Whether objects of this type belong to a host or a service, whose name stands before theirs.
     fn is_attached(self) -> bool {
-        matches!(self, Self::Service | Self::Notification | Self::ScheduledDowntime)
+        matches!(self, Self::Service | Self::Notification | Self::ScheduledDowntime | Self::Dependency)
     }
 }
 
@@ -120,6 +124,16 @@ impl Name {
             Target::Host => Self::attached(kind, "", None, name),
             Target::Service => Self::attached(kind, "", Some(""), name),
         }
+    }
+
+    /// Objects on any host (service) whose short names begin with this and a blank: a rule with `forEach` takes them whole, others
+    /// share what could be the beginning of theirs.
+    pub fn beginning(kind: IcingaType, target: Target, name: &str) -> Self {
+        Self::fact(&format!(
+            "a {kind} of any {} whose name begins with {:?}",
+            target.word(),
+            format!("{name} ")
+        ))
     }
 
     /// The name that cannot exist beside this one: an object and a template of one type cannot share a name in Icinga (but

@@ -1,8 +1,7 @@
-use super::attached;
-use super::declaration::{Builder, Declaration, Form, Target, Use};
-use super::facts::states_fit;
+use super::declaration::{Builder, Declaration};
 use super::name::IcingaType;
 use super::value::{Value, parse_duration};
+use super::{attached, filter};
 use crate::api::objects::{NotificationSpec, NotificationTimes, NotificationType, State};
 use crate::api::text::{Duration, ObjectName};
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ pub(super) fn declare(
     }
     builder.words("types", "types", spec.types.iter().map(|t| NotificationType::as_str(*t)));
     builder.words("states", "states", spec.states.iter().map(|state| State::as_str(*state)));
-    check_states(&mut builder, spec, target);
+    filter::states(&mut builder, &spec.states, imports, target);
     builder.command_endpoint(spec.command_endpoint.as_ref(), zone);
     builder.vars(&spec.vars);
     builder.finish()
@@ -54,31 +53,5 @@ fn declare_times(builder: &mut Builder, times: &NotificationTimes) {
     if !out.is_empty() {
         let values = out.into_iter().map(|(key, seconds)| (key, Value::Number(seconds)));
         builder.value("times", Value::Dictionary(values.collect()));
-    }
-}
-
-/// Own states decide alone; without any, those of the imported templates must fit.
-fn check_states(builder: &mut Builder, spec: &NotificationSpec, target: Option<Target>) {
-    let fits =
-        |target: Target| spec.states.iter().all(|state| state.is_of_host() == (target == Target::Host));
-    if builder.form() == Form::Template {
-        let name = builder.name();
-        for target in [Target::Host, Target::Service] {
-            // What a template imports may say otherwise, unless it says so itself.
-            if fits(target) && (!spec.states.is_empty() || spec.attached.imports.is_empty()) {
-                builder.provide(states_fit(target.word(), &name), true);
-            }
-        }
-        return;
-    }
-    let Some(target) = target else { return };
-    if !fits(target) {
-        let states = if target == Target::Host { "Up, Down" } else { "OK, Warning, Critical, Unknown" };
-        builder.problem("states", &format!("about a {} may only be {states}", target.word()));
-    }
-    if spec.states.is_empty() {
-        for import in &spec.attached.imports {
-            builder.require(Use::one(states_fit(target.word(), import.as_str())));
-        }
     }
 }

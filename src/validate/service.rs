@@ -1,6 +1,7 @@
 use super::checkable;
-use super::declaration::{Builder, Declaration, Form, Target};
-use super::name::{IcingaType, Name};
+use super::declaration::{Builder, Declaration, Form};
+use super::name::IcingaType;
+use super::rule;
 use crate::api::objects::ServiceSpec;
 use crate::api::text::ObjectName;
 
@@ -9,10 +10,9 @@ pub(super) fn declare(
     spec: &ServiceSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let name = builder.name();
     match (builder.form(), &spec.host_name) {
         (Form::Template, _) => {
-            builder.provide(Name::template(IcingaType::Service, &name), true);
+            builder.provide_itself();
             if spec.apply.is_some() {
                 builder.problem("apply", "must not be set on a template");
             }
@@ -23,32 +23,18 @@ pub(super) fn declare(
                 );
             }
         }
-        (Form::Apply(_), host) => {
-            // A rule and a single service of the same name could meet on one host, which Icinga refuses.
-            builder.provide(Name::anywhere(IcingaType::Service, Target::Host, &name), true);
-            if host.is_some() {
-                builder.problem("hostName", "must not be set beside apply");
-            }
-        }
-        (Form::Object, Some(host)) => {
-            builder.provide(Name::attached(IcingaType::Service, host.as_str(), None, &name), true);
-            builder.provide(Name::anywhere(IcingaType::Service, Target::Host, &name), false);
-        }
+        (Form::Apply(_), Some(_)) => builder.problem("hostName", "must not be set beside apply"),
+        (Form::Apply(_), None) => {}
+        (Form::Object, Some(host)) => rule::provide_single(&mut builder, host.as_str(), None),
         (Form::Object, None) => {
             builder.problem("hostName", "is required, unless apply or spec.template is set")
         }
     }
     let host = spec.host_name.as_ref().map(ObjectName::as_str);
     builder.reference("host_name", "hostName", IcingaType::Host, host);
-    if let Some(apply) = &spec.apply {
-        if apply.assign_where.is_empty() {
-            builder.problem("apply.assignWhere", "needs at least one expression");
-        }
-        builder.rules("apply.", Target::Host.subjects(), &apply.assign_where, &apply.ignore_where);
-        if let Some(zone) = zone {
-            // Its satellites alone see the rule, so it must make services of their hosts alone.
-            builder.only_in_zone(zone.as_str());
-        }
+    if let (Some(apply), Form::Apply(target)) = (&spec.apply, builder.form()) {
+        rule::provide_names(&mut builder, apply, target);
+        rule::declare(&mut builder, apply, target, zone);
     }
     checkable::declare(&mut builder, IcingaType::Service, &spec.checkable, zone);
     let groups = spec.groups.iter().map(ObjectName::as_str);

@@ -1,6 +1,6 @@
 //! What an operator of Groundlink decides once for the whole hub.
 
-use super::{Name, trusted};
+use super::{IcingaVersion, Name, trusted};
 use std::collections::BTreeSet;
 
 /// Settings that decide what may be published.
@@ -10,6 +10,8 @@ pub struct Settings {
     pub privileged_namespaces: BTreeSet<String>,
     /// Objects that Icinga has from elsewhere, so that resources may name them, and what is trusted about them.
     pub external_objects: BTreeSet<Name>,
+    /// Version of the hub's Icinga.
+    pub icinga_version: IcingaVersion,
 }
 
 impl Settings {
@@ -17,7 +19,11 @@ impl Settings {
     ///
     /// # Errors
     /// When an external object is not of the form `Type!name`; the message names it.
-    pub fn new(privileged: &[String], external: &[String]) -> Result<Self, String> {
+    pub fn new(
+        privileged: &[String],
+        external: &[String],
+        icinga_version: IcingaVersion,
+    ) -> Result<Self, String> {
         let mut external_objects = external
             .iter()
             .filter(|text| !text.is_empty())
@@ -27,6 +33,7 @@ impl Settings {
         Ok(Self {
             privileged_namespaces: privileged.iter().filter(|n| !n.is_empty()).cloned().collect(),
             external_objects,
+            icinga_version,
         })
     }
 }

@@ -12,7 +12,7 @@ fn object(namespace: &str, name: &str, spec: serde_json::Value) -> MonitoringObj
 }
 
 fn refusal(spec: serde_json::Value) -> Refusal {
-    let settings = Settings::new(&["ops".into()], &[]).unwrap();
+    let settings = Settings::new(&["ops".into()], &[], IcingaVersion::default()).unwrap();
     validate(&object("team-a", "x", spec), &settings).expect_err("refused")
 }
 
@@ -66,7 +66,7 @@ fn each_refusal_names_the_field_and_the_remedy() {
 
 #[test]
 fn commands_are_accepted_from_privileged_namespaces_alone() {
-    let settings = Settings::new(&["ops".into()], &[]).unwrap();
+    let settings = Settings::new(&["ops".into()], &[], IcingaVersion::default()).unwrap();
     let spec = json!({"checkCommand": {"command": ["/bin/true"]}});
     assert!(validate(&object("ops", "x", spec.clone()), &settings).is_ok());
     let refusal = validate(&object("team-a", "x", spec), &settings).expect_err("refused");

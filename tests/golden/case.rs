@@ -44,7 +44,15 @@ impl Case {
 
     /// Runs `groundlink render` and compares; `UPDATE_GOLDEN=1` rewrites what is expected.
     pub fn check(&self) -> Result<(), String> {
-        let output = render(&self.directory.join("input.yaml"), &self.external_objects());
+        let mut arguments = Vec::new();
+        if let Some(version) = self.version() {
+            arguments.extend(["--icinga-version".to_owned(), version]);
+        }
+        let external_objects = self.external_objects();
+        if !external_objects.is_empty() {
+            arguments.extend(["--external-objects".to_owned(), external_objects.join(",")]);
+        }
+        let output = render(&self.directory.join("input.yaml"), &arguments);
         let [conf, refusals] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
         let code = i32::from(!refusals.is_empty());
         if output.status.code() != Some(code) {
@@ -73,13 +81,21 @@ impl Case {
         Ok(())
     }
 
+    /// `icinga-version`: the version that it is rendered for, and the oldest that loads it. Nothing for the oldest of all.
+    fn version(&self) -> Option<String> {
+        self.read("icinga-version").map(|text| text.trim().to_owned())
+    }
+
     /// Loads `expected.conf` into Icinga and compares what it understood with `input.yaml`.
     pub fn understood(&self, icinga: &Icinga) -> Result<(), String> {
+        if self.version().is_some_and(|version| icinga.generation.unwrap_or("2.13") < version.as_str()) {
+            return Ok(());
+        }
         let conf = self.read("expected.conf").ok_or("there is no expected.conf")?;
         let extra = self.read("extra.conf").unwrap_or_default();
         let applied = self.read("applied.txt").unwrap_or_default();
         let understood = icinga.load(&conf, &extra)?;
-        Declared::of(&self.published()).compare(icinga, &understood, &applied.lines().collect())
+        Declared::of(&self.published()).compare(icinga, &understood, Some(&applied.lines().collect()))
     }
 
     fn read(&self, file: &str) -> Option<String> {
@@ -99,13 +115,9 @@ impl Case {
 }
 
 /// The real program.
-pub fn render(input: &Path, external_objects: &[String]) -> Output {
+pub fn render(input: &Path, arguments: &[String]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
-    command.arg("render").arg("-f").arg(input);
-    if !external_objects.is_empty() {
-        command.arg("--external-objects").arg(external_objects.join(","));
-    }
-    command.output().unwrap()
+    command.arg("render").arg("-f").arg(input).args(arguments).output().unwrap()
 }
 
 fn first_difference<'a>(expected: &'a str, now: &'a str) -> (&'a str, &'a str) {

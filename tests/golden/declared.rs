@@ -4,7 +4,7 @@ use crate::icinga::{Icinga, Object};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const MEMBERS: [(&str, &str); 14] = [
+const MEMBERS: [(&str, &str); 15] = [
     ("host", "Host"),
     ("service", "Service"),
     ("hostGroup", "HostGroup"),
@@ -17,6 +17,7 @@ const MEMBERS: [(&str, &str); 14] = [
     ("notification", "Notification"),
     ("timePeriod", "TimePeriod"),
     ("scheduledDowntime", "ScheduledDowntime"),
+    ("dependency", "Dependency"),
     ("zoneObject", "Zone"),
     ("endpoint", "Endpoint"),
 ];
@@ -37,6 +38,9 @@ const ADDED: [&str; 3] = ["vars", "arguments", "env"];
 const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 /// Attributes that say who an object is and where it comes from.
 const IDENTITY: [&str; 6] = ["__name", "name", "host_name", "service_name", "source_location", "templates"];
+
+/// What a rule sets by itself.
+const PLACE: [&str; 4] = ["zone", "child_host_name", "child_service_name", "parent_host_name"];
 
 /// `namespace/name` of a resource.
 pub fn resource(document: &Value) -> String {
@@ -67,6 +71,8 @@ pub struct Declared {
     objects: BTreeMap<(String, String), Attributes>,
     /// Attributes of the objects that a rule makes, by type and the rule's name.
     rules: BTreeMap<(String, String), Attributes>,
+    /// `forEach` of the rules that have it.
+    for_each: BTreeMap<(String, String), Value>,
 }
 
 impl Declared {
@@ -82,11 +88,15 @@ impl Declared {
             let mut attributes = Attributes::default();
             gather(document, &templates, &mut attributes);
             let mut full_name = name(document);
-            if !document["spec"][field]["apply"].is_null() {
+            let apply = &document["spec"][field]["apply"];
+            if !apply.is_null() {
+                if !apply["forEach"].is_null() {
+                    declared.for_each.insert((kind.to_owned(), full_name.clone()), apply["forEach"].clone());
+                }
                 declared.rules.insert((kind.to_owned(), full_name), attributes);
                 continue;
             }
-            for place in ["serviceName", "hostName"] {
+            for place in ["serviceName", "hostName", "childServiceName", "childHostName"] {
                 if let Some(place) = document["spec"][field][place].as_str() {
                     full_name = format!("{place}!{full_name}");
                 }
@@ -97,23 +107,55 @@ impl Declared {
         declared
     }
 
+    /// Attributes of an object that a rule makes for an entry of a custom variable of a host.
+    fn of_entry(&self, object: &Object, short: &str) -> Option<Attributes> {
+        let (rule, for_each, key) = self.for_each.iter().find_map(|((kind, name), for_each)| {
+            let key = short.strip_prefix(&format!("{name} "))?;
+            (*kind == object.kind).then(|| ((kind.clone(), name.clone()), for_each, key))
+        })?;
+        let host = object.name.split('!').next().unwrap();
+        let host = self.objects.get(&("Host".to_owned(), host.to_owned()))?;
+        let path = for_each["in"].as_str().unwrap().strip_prefix("host.vars.")?;
+        let entries = path.split('.').try_fold(&host.values["vars"], |value, key| value.get(key))?;
+        let rule = &self.rules[&rule];
+        let mut attributes = Attributes { values: rule.values.clone(), open: rule.open };
+        let mut vars = attributes.values.remove("vars").unwrap_or(json!({}));
+        let keys = vars.as_object_mut().unwrap();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = match entries {
+            Value::Object(entries) => {
+                keys.extend(entries.get(key)?.as_object().cloned().unwrap_or_default());
+                key.replace('$', "$$")
+            }
+            Value::Array(entries) => text(entries.iter().find(|entry| text(entry) == key)?),
+            _ => return None,
+        };
+        if let Some(variable) = for_each["keyVar"].as_str() {
+            keys.insert(variable.to_owned(), json!(value));
+        }
+        if !keys.is_empty() {
+            attributes.values.insert("vars".into(), vars);
+        }
+        Some(attributes)
+    }
+
     /// Everything that is declared is there with exactly these values, what is not declared has Icinga's defaults, and
-    /// nothing else is there but what the rules make: `applied` has `Type host!name` of each.
+    /// nothing else is there but what the rules make: `applied` has `Type host!name` of each, if that is in question.
     pub fn compare(
         &self,
         icinga: &Icinga,
         understood: &[Object],
-        applied: &BTreeSet<&str>,
+        applied: Option<&BTreeSet<&str>>,
     ) -> Result<(), String> {
         let reference = &icinga.reference;
         let mut wrong = Vec::new();
         let mut missing: BTreeSet<_> = self.objects.keys().cloned().collect();
         let mut seen_applied: BTreeSet<String> = BTreeSet::new();
-        let applied: BTreeSet<String> = applied.iter().map(ToString::to_string).collect();
         for object in understood {
             let key = (object.kind.clone(), object.name.clone());
             let short = object.properties["name"].as_str().unwrap();
-            let rule = self.rules.get(&(object.kind.clone(), short.to_owned()));
+            let of_entry = self.of_entry(object, short);
+            let rule = self.rules.get(&(object.kind.clone(), short.to_owned())).or(of_entry.as_ref());
             let attributes = match (self.objects.get(&key), rule) {
                 (Some(attributes), _) => attributes,
                 (None, Some(attributes)) => {
@@ -141,7 +183,10 @@ impl Declared {
             }
             for (attribute, understood) in &object.properties {
                 let known = attributes.values.contains_key(attribute) || attributes.open;
-                if known || IDENTITY.contains(&attribute.as_str()) || (is_applied && attribute == "zone") {
+                if known
+                    || IDENTITY.contains(&attribute.as_str())
+                    || (is_applied && PLACE.contains(&attribute.as_str()))
+                {
                     continue;
                 }
                 let default = match attribute.as_str() {
@@ -154,6 +199,10 @@ impl Declared {
             }
         }
         wrong.extend(missing.iter().map(|(kind, name)| format!("{kind} {name:?} is not there")));
+        let applied = match applied {
+            Some(applied) => applied.iter().map(ToString::to_string).collect(),
+            None => seen_applied.clone(),
+        };
         wrong.extend(
             seen_applied.difference(&applied).map(|name| format!("{name:?} is applied and should not be")),
         );

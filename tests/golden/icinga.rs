@@ -85,13 +85,14 @@ impl Icinga {
              object Notification \"{REFERENCE}\" {{ host_name = \"{REFERENCE}\"\n command = \"{REFERENCE}\"\n users = [ \"{REFERENCE}\" ] }}\n\
              object TimePeriod \"{REFERENCE}\" {{ }}\n\
              object ScheduledDowntime \"{REFERENCE}\" {{ host_name = \"{REFERENCE}\"\n author = \"a\"\n comment = \"c\"\n ranges = {{ monday = \"01:00-02:00\" }} }}\n\
+             object Dependency \"{REFERENCE}\" {{ parent_host_name = \"{REFERENCE}\"\n child_host_name = \"{REFERENCE}\"\n child_service_name = \"{REFERENCE}\" }}\n\
              object Endpoint \"{REFERENCE}\" {{ }}\n\
              object Zone \"{REFERENCE}\" {{ endpoints = [ \"{REFERENCE}\" ] }}\n"
         );
         let objects = run(&program, "", &reference).unwrap();
         let (own, library): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object.name.contains(REFERENCE));
-        assert!(own.len() == 14 && library.len() > 50, "{} and {} objects", own.len(), library.len());
+        assert!(own.len() == 15 && library.len() > 50, "{} and {} objects", own.len(), library.len());
         let mut reference: BTreeMap<_, _> =
             own.into_iter().map(|object| (object.kind, object.properties)).collect();
         reference.get_mut("Zone").unwrap().insert("endpoints".into(), Value::Null);
@@ -101,12 +102,15 @@ impl Icinga {
             ("EventCommand", "command"),
             ("NotificationCommand", "command"),
             ("Notification", "command"),
+            ("Dependency", "parent_host_name"),
+            ("Dependency", "child_host_name"),
             ("ScheduledDowntime", "author"),
             ("ScheduledDowntime", "comment"),
             ("ScheduledDowntime", "ranges"),
         ] {
             reference.get_mut(kind).unwrap().insert(attribute.into(), "(required)".into());
         }
+        reference.get_mut("Dependency").unwrap().insert("child_service_name".into(), "".into());
         for attribute in ["users", "user_groups"] {
             reference.get_mut("Notification").unwrap().insert(attribute.into(), Value::Null);
         }

@@ -5,7 +5,7 @@ use crate::icinga::{self, Icinga};
 use groundlink::api::MonitoringObject;
 use groundlink::identity::ObjectKey;
 use groundlink::render::render;
-use groundlink::validate::{Settings, validate};
+use groundlink::validate::{IcingaVersion, Settings, validate};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -152,14 +152,15 @@ fn seed() -> [u8; 32] {
 /// The file of one resource.
 fn rendered(document: &Value) -> Result<String, String> {
     let object: MonitoringObject = serde_json::from_value(document.clone()).unwrap();
-    let declaration = validate(&object, &Settings::new(&["random".into()], &[]).unwrap())
-        .map_err(|refusal| refusal.to_string())?;
+    let declaration =
+        validate(&object, &Settings::new(&["random".into()], &[], IcingaVersion::default()).unwrap())
+            .map_err(|refusal| refusal.to_string())?;
     let key = ObjectKey::new("random", document["metadata"]["name"].as_str().unwrap());
     Ok(String::from_utf8(render(&key, &declaration).bytes().to_vec()).unwrap())
 }
 
 fn understood(icinga: &Icinga, documents: &[Value], configuration: &str) -> Result<(), String> {
-    Declared::of(documents).compare(icinga, &icinga.load(configuration, "")?, &BTreeSet::new())
+    Declared::of(documents).compare(icinga, &icinga.load(configuration, "")?, Some(&BTreeSet::new()))
 }
 
 #[test]

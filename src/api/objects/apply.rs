@@ -1,4 +1,4 @@
-use crate::api::text::{Expression, ObjectName};
+use crate::api::text::{Expression, ObjectName, VarName, VarPath};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,40 @@ pub enum ApplyTo {
     Service,
 }
 
-/// Rule that says on which hosts a service exists.
+/// Rule that says where objects exist: `assignWhere`, `forEach`, or both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ServiceApply {
-    /// The service exists where at least one of these is true, for example `host.vars.os == "Linux"`. 1 to 16.
-    #[schemars(length(min = 1, max = 16))]
+#[x_kube(
+    validation = ("(has(self.assignWhere) && size(self.assignWhere) > 0) || has(self.forEach)", "a rule needs assignWhere or forEach: without, it matches nothing")
+)]
+pub struct ApplyRule {
+    /// It exists where at least one of these is true, for example `host.vars.os == "Linux"`; what is made for services may also
+    /// read `service`. Required, unless `forEach` is set. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
     /// ... and none of these. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,
+    /// Make one object for each entry of a custom variable, in place of one object. Default: one object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+}
+
+/// One object for each entry of a custom variable: of a dictionary, for each key; of a list, for each text or number in it. It is
+/// named `<name of the rule> <key>`. An entry that is a dictionary itself is added to the object's `vars`, and goes before what
+/// the rule says there. What has an exclamation mark is left out: Icinga has no such names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForEach {
+    /// The custom variable, for example `host.vars.disks`; where it is missing, or neither a dictionary nor a list, no object
+    /// is made.
+    #[serde(rename = "in")]
+    pub within: VarPath,
+    /// Custom variable of the object that gets the key, for example `disk_partition`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_var: Option<VarName>,
 }
 
 /// Rule that says for which hosts or services an object exists.
@@ -31,14 +54,9 @@ pub struct ServiceApply {
 pub struct Apply {
     /// What it is made for: each matching `Host`, or each matching `Service`.
     pub to: ApplyTo,
-    /// It exists where at least one of these is true, for example `host.vars.os == "Linux"`; a rule for services may also read
-    /// `service`. 1 to 16.
-    #[schemars(length(min = 1, max = 16))]
-    pub assign_where: Vec<Expression>,
-    /// ... and none of these. At most 16.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub ignore_where: Vec<Expression>,
+    #[serde(flatten)]
+    /// Which of them.
+    pub rule: ApplyRule,
 }
 
 /// What objects that belong to a host or a service have in common: templates, and where they belong.

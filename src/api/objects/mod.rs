@@ -4,6 +4,7 @@
 mod apply;
 mod checkable;
 mod command;
+mod dependency;
 mod endpoint;
 mod filter;
 mod group;
@@ -15,9 +16,10 @@ mod time_period;
 mod user;
 mod zone;
 
-pub use apply::{Apply, ApplyTo, AttachedSpec, ServiceApply};
+pub use apply::{Apply, ApplyRule, ApplyTo, AttachedSpec, ForEach};
 pub use checkable::CheckableSpec;
 pub use command::{CommandArgument, CommandSpec};
+pub use dependency::DependencySpec;
 pub use endpoint::EndpointSpec;
 pub use filter::{NotificationType, State};
 pub use group::{GroupSpec, UserGroupSpec};

@@ -1,4 +1,4 @@
-use super::{CheckableSpec, ServiceApply};
+use super::{ApplyRule, CheckableSpec};
 use crate::api::text::ObjectName;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct ServiceSpec {
     pub host_name: Option<ObjectName>,
     /// Create the service on every host that the rule matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apply: Option<ServiceApply>,
+    pub apply: Option<ApplyRule>,
     /// Service groups that it is a member of. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

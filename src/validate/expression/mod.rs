@@ -2,8 +2,10 @@
 //! text reaches the configuration, which is rendered again from the tree.
 
 mod parser;
+mod truth;
 
 pub use parser::parse;
+pub use truth::Known;
 
 /// A condition or an operand.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,8 @@ pub enum Expression {
     InNetwork(String, Box<Expression>),
     /// `len(operand)` of text, an array or a dictionary.
     Length(Box<Expression>),
+    /// The host has a service of this name. Nobody can write it: rules of this program's own need it.
+    HostHasService(String),
     /// An attribute of the object.
     Attribute(Attribute),
     /// A constant.

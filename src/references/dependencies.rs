@@ -1,0 +1,181 @@
+//! Nothing may depend on itself: Icinga 2.14 and later refuse the whole configuration for one circle of dependencies, and older ones
+//! never notify about what is in it. A service depends on its host without being told to. What a rule matches is known of names
+//! only, so what could match counts as matching.
+
+use crate::identity::ObjectKey;
+use crate::render::Rendered;
+use crate::validate::{Checkable, Child, Name, facts};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Longest chain of dependencies. Icinga's own limit is 256.
+const MAX_DEPTH: usize = 20;
+/// Most ways from one host or service up to the ends of its chains: Icinga follows each of them, at every check.
+const MAX_WAYS: usize = 1_000;
+
+/// Who of the set provides a name. The content that is asked about counts as one of the set, in place of an older one.
+pub type Providers<'a> = dyn Fn(&Name) -> Vec<Arc<Rendered>> + 'a;
+
+/// Why a set with this dependency in it could not be loaded, for a person; nothing if it can be. It is taken for granted that the
+/// set without it can. Costs what stands above the dependency and below it; of a rule, what any dependency stands on.
+pub fn circle(content: &Rendered, providers: &Providers) -> Option<String> {
+    let edge = content.edge()?;
+    let mut chains = Chains {
+        providers,
+        rules: providers(&facts::dependency_rule()),
+        known: HashMap::new(),
+        path: Vec::new(),
+    };
+    let starts = match &edge.child {
+        Child::One(child) => chains.with_what_is_below(child),
+        Child::Hosts(_) | Child::Services(_) => chains.all_parents(),
+    };
+    starts.iter().find_map(|start| chains.of(start, None).err())
+}
+
+/// How a host or service stands on others.
+#[derive(Clone, Copy)]
+struct Shape {
+    depth: usize,
+    ways: usize,
+}
+
+/// By which dependency one comes to a host or service; nothing for a service's own host.
+type Via = Option<Arc<Rendered>>;
+
+fn key(via: &Via) -> Option<&ObjectKey> {
+    via.as_ref().map(|content| content.key())
+}
+
+struct Chains<'a> {
+    providers: &'a Providers<'a>,
+    rules: Vec<Arc<Rendered>>,
+    known: HashMap<Checkable, Shape>,
+    path: Vec<(Checkable, Via)>,
+}
+
+impl Chains<'_> {
+    /// What a host or service depends on.
+    fn above(&self, child: &Checkable) -> Vec<(Checkable, Via)> {
+        let single = (self.providers)(&facts::dependency_of(child));
+        let by_dependency = single
+            .iter()
+            .chain(&self.rules)
+            .filter_map(|content| Some((content.edge()?.parent_of(child)?, Some(Arc::clone(content)))));
+        let mut above: Vec<_> = by_dependency.collect();
+        if child.service.is_some() {
+            above.push((Checkable { host: child.host.clone(), service: None }, None));
+        }
+        // The same set gives the same words.
+        above.sort_by(|(a, via), (b, other)| (a, key(via)).cmp(&(b, key(other))));
+        above
+    }
+
+    /// The shape of a host or service, or what is wrong with what stands above it.
+    fn of(&mut self, node: &Checkable, via: Via) -> Result<Shape, String> {
+        if let Some(known) = self.known.get(node) {
+            return Ok(*known);
+        }
+        if let Some(at) = self.path.iter().position(|(other, _)| other == node) {
+            self.path.push((node.clone(), via));
+            return Err(self.describe(at));
+        }
+        self.path.push((node.clone(), via));
+        if self.path.len() > 2 * MAX_DEPTH {
+            return Err(self.too_much(node));
+        }
+        let mut shape = Shape { depth: 0, ways: 0 };
+        for (parent, via) in self.above(node) {
+            let step = usize::from(via.is_some());
+            let above = self.of(&parent, via)?;
+            shape.depth = shape.depth.max(above.depth + step);
+            shape.ways = shape.ways.saturating_add(above.ways);
+        }
+        shape.ways = shape.ways.max(1);
+        if shape.depth > MAX_DEPTH || shape.ways > MAX_WAYS {
+            return Err(self.too_much(node));
+        }
+        self.path.pop();
+        self.known.insert(node.clone(), shape);
+        Ok(shape)
+    }
+
+    fn too_much(&self, node: &Checkable) -> String {
+        format!(
+            "{node} would depend on a chain of more than {MAX_DEPTH} hosts and services, or on others in more than {MAX_WAYS} \
+             ways; make it flatter"
+        )
+    }
+
+    fn describe(&self, from: usize) -> String {
+        let circle = self.path.get(from..).unwrap_or_default();
+        let mut text = circle
+            .first()
+            .map(|(node, _)| format!("{node} would depend on itself: {node}"))
+            .unwrap_or_default();
+        let mut left_out = None;
+        for pair in circle.windows(2) {
+            let [(child, _), (parent, via)] = pair else { continue };
+            text.push_str(&format!(" -> {parent}"));
+            if let Some(content) = via {
+                text.push_str(&format!(" (MonitoringObject {})", content.key()));
+                if content.edge().is_some_and(|edge| edge.target().is_some()) {
+                    left_out = Some((child, content.key()));
+                }
+            }
+        }
+        text.push_str("; remove one of these dependencies");
+        if let Some((child, rule)) = left_out {
+            text.push_str(&format!(
+                ", or leave {child} out of {rule} by name, with ignoreWhere: {}",
+                by_name(child)
+            ));
+        }
+        text
+    }
+
+    /// A child and, of what stands below it, all on which others depend.
+    fn with_what_is_below(&self, child: &Checkable) -> Vec<Checkable> {
+        let mut starts = vec![child.clone()];
+        let mut queue = vec![child.host.clone()];
+        let mut seen = HashSet::new();
+        while let Some(host) = queue.pop() {
+            if !seen.insert(host.clone()) {
+                continue;
+            }
+            let dependencies = (self.providers)(&facts::dependency_on(&host));
+            if dependencies.is_empty() {
+                continue;
+            }
+            for edge in dependencies.iter().filter_map(|content| content.edge()) {
+                starts.push(edge.parent());
+                match &edge.child {
+                    Child::One(below) => queue.push(below.host.clone()),
+                    // It may match anything.
+                    Child::Hosts(_) | Child::Services(_) => return self.all_parents(),
+                }
+            }
+            let own_services = self.rules.iter().filter_map(|rule| rule.edge());
+            let own_services = own_services.filter(|edge| edge.parent_host.is_none());
+            starts.extend(own_services.map(|edge| Checkable { host: host.clone(), ..edge.parent() }));
+        }
+        starts
+    }
+
+    /// Everything on which something depends: a circle has one of these in it.
+    fn all_parents(&self) -> Vec<Checkable> {
+        let all = (self.providers)(&facts::dependency());
+        let parents: BTreeSet<_> =
+            all.iter().filter_map(|content| content.edge()).map(|edge| edge.parent()).collect();
+        parents.into_iter().collect()
+    }
+}
+
+fn by_name(node: &Checkable) -> String {
+    let host = (!node.host.is_empty()).then(|| format!("host.name == {:?}", node.host));
+    let service = node.service.as_ref().map(|service| format!("service.name == {service:?}"));
+    host.into_iter().chain(service).collect::<Vec<_>>().join(" && ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! `apply ... for`: one object for each entry of a custom variable. Whatever the variable holds, Icinga must not refuse it: what is
+//! neither a dictionary nor a list has no entries, and what cannot be a name is left out.
+
+use super::{expression, quoting};
+use crate::validate::ForEach;
+use std::fmt::Write as _;
+
+/// ` for (key in ...)`
+pub(super) fn head(out: &mut String, for_each: &ForEach) {
+    let mut guarded = String::new();
+    expression::attribute(&mut guarded, &for_each.attribute);
+    // Equal entries would make equal names, and a list may hold a number beside the text of it, so all become text first.
+    let _ = write!(
+        out,
+        " for (key in (typeof({guarded}) == Dictionary && {guarded}.keys() || typeof({guarded}) == Array && {guarded})\
+         .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\
+         .filter(entry => !match(\"*!*\", entry)).unique())"
+    );
+}
+
+/// What the object gets of its entry.
+pub(super) fn body(out: &mut String, for_each: &ForEach) {
+    let mut variable = String::new();
+    expression::path(&mut variable, &for_each.attribute, for_each.attribute.keys.len());
+    let _ = write!(
+        out,
+        "  if (typeof({variable}) == Dictionary && typeof({variable}[key]) == Dictionary) {{\n    vars += {variable}[key]\n  }}\n"
+    );
+    if let Some(key_var) = &for_each.key_var {
+        let mut place = String::from("vars[");
+        quoting::string(&mut place, key_var);
+        place.push(']');
+        // A key is a name; an element of a list may hold macros, as any custom variable.
+        let _ = write!(
+            out,
+            "  if (typeof({variable}) == Dictionary) {{\n    {place} = key.replace(\"$\", \"$$\")\n  }} else {{\n    {place} = key\n  }}\n"
+        );
+    }
+}

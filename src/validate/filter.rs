@@ -1,0 +1,38 @@
+//! States of what a notification or a dependency is about.
+
+use super::declaration::{Builder, Form, Target, Use};
+use super::facts::states_fit;
+use crate::api::objects::State;
+use crate::api::text::ObjectName;
+
+/// Own states decide alone; without any, those of the imported templates must fit. `target` is what they are about, if that is
+/// known: a template may be used for both.
+pub(super) fn states(
+    builder: &mut Builder,
+    states: &[State],
+    imports: &[ObjectName],
+    target: Option<Target>,
+) {
+    let kind = builder.kind();
+    let fits = |target: Target| states.iter().all(|state| state.is_of_host() == (target == Target::Host));
+    if builder.form() == Form::Template {
+        let name = builder.name();
+        for target in [Target::Host, Target::Service] {
+            // What a template imports may say otherwise, unless it says so itself.
+            if fits(target) && (!states.is_empty() || imports.is_empty()) {
+                builder.provide(states_fit(kind, target, &name), true);
+            }
+        }
+        return;
+    }
+    let Some(target) = target else { return };
+    if !fits(target) {
+        let words = if target == Target::Host { "Up, Down" } else { "OK, Warning, Critical, Unknown" };
+        builder.problem("states", &format!("about a {} may only be {words}", target.word()));
+    }
+    if states.is_empty() {
+        for import in imports {
+            builder.require(Use::one(states_fit(kind, target, import.as_str())));
+        }
+    }
+}
