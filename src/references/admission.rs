@@ -87,8 +87,8 @@ impl Index {
                 continue;
             }
             let mut more = HashSet::new();
-            for claim in content.provides() {
-                more.extend(self.names.users(&claim.name).cloned());
+            for (name, _) in content.claims() {
+                more.extend(self.users(name).into_iter().cloned());
             }
             for needed in content.uses().iter().filter(|needed| !self.satisfied(&content, needed, &none)) {
                 more.extend(needed.any_of.iter().flat_map(|name| self.names.claimants(name)).cloned());
@@ -116,8 +116,8 @@ impl Index {
                 continue;
             }
             admitted.insert(key.clone(), content.clone());
-            for claim in content.provides() {
-                let users = self.names.users(&claim.name);
+            for (name, _) in content.claims() {
+                let users = self.users(name).into_iter();
                 queue.extend(users.filter(|user| hoped.contains_key(*user) && !is_edge(user)).cloned());
             }
         }

@@ -99,9 +99,28 @@ impl Index {
         self.names.claimants(name)
     }
 
-    /// Resources that use a name, visible or not.
-    pub fn users(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.names.users(name)
+    /// Resources that use a name, visible or not: also those that use what others make of it and pass on.
+    pub fn users(&self, name: &Name) -> BTreeSet<&ObjectKey> {
+        let mut users = BTreeSet::new();
+        let mut queue = vec![name];
+        let mut seen = HashSet::from([name]);
+        while let Some(name) = queue.pop() {
+            for user in self.names.users(name) {
+                users.insert(user);
+                let slot = self.slots.get(user);
+                let contents = slot.into_iter().flat_map(|slot| [&slot.visible, &slot.waiting]).flatten();
+                for relay in contents.flat_map(|content| content.relays()) {
+                    if relay.given.iter().flatten().any(|given| given == name) && seen.insert(&relay.name) {
+                        queue.push(&relay.name);
+                    }
+                }
+            }
+        }
+        users
+    }
+
+    fn users_of(&self, name: &Name) -> Vec<ObjectKey> {
+        self.users(name).into_iter().cloned().collect()
     }
 
     /// Whether a name exists without any resource.
@@ -196,14 +215,15 @@ impl Index {
     /// have got what it needs.
     fn visible_changed(&mut self, old: Option<&Rendered>, new: Option<&Rendered>) {
         let same_place = old.map(Rendered::zone) == new.map(Rendered::zone);
-        for claim in old.into_iter().flat_map(Rendered::provides) {
-            if !(same_place && new.is_some_and(|new| provides(new, &claim.name))) {
-                self.suspects.extend(self.names.users(&claim.name).cloned());
+        for (name, _) in old.into_iter().flat_map(Rendered::claims) {
+            // What is passed on may be given by something else now.
+            if !(same_place && new.is_some_and(|new| provides(new, name))) {
+                self.suspects.extend(self.users_of(name));
             }
         }
-        for claim in [old, new].into_iter().flatten().flat_map(Rendered::provides) {
-            let waiting: Vec<_> =
-                self.names.users(&claim.name).filter(|user| self.waits(user)).cloned().collect();
+        for (name, _) in [old, new].into_iter().flatten().flat_map(Rendered::claims) {
+            let mut waiting = self.users_of(name);
+            waiting.retain(|user| self.waits(user));
             self.hopefuls.extend(waiting.iter().cloned());
             self.changed.extend(waiting);
         }
@@ -219,7 +239,7 @@ impl Index {
             let rivals: Vec<_> = self.names.exclusive(&twin).cloned().collect();
             self.concerns(rivals);
         }
-        self.suspects.extend(self.names.users(name).cloned());
+        self.suspects.extend(self.users_of(name));
         // Sharers only meet exclusive claimants, so a crowd of sharers alone need not be looked at.
         if self.names.exclusive(name).next().is_some() {
             let rivals: Vec<_> = self.names.claimants(name).cloned().collect();
@@ -277,14 +297,19 @@ impl Index {
     /// Whether something visible (or in `overlay`, which stands before it) provides one of the alternatives, where the
     /// user can see it: an object of a zone is seen only from that zone, because only its satellites have it.
     pub(super) fn satisfied(&self, user: &Rendered, needed: &Use, overlay: &Overlay) -> bool {
-        needed.any_of.iter().any(|name| {
-            self.reserved.contains(name)
-                || self.names.claimants(name).any(|key| {
-                    let content = overlay.get(key).or_else(|| self.slots.get(key)?.visible.as_ref());
-                    key != user.key()
-                        && content.is_some_and(|content| provides(content, name) && sees(user, content))
-                })
-        })
+        needed.any_of.iter().any(|name| self.has(user, name, overlay, 0))
+    }
+
+    /// `relayed` is the number of templates that a fact came through.
+    fn has(&self, user: &Rendered, name: &Name, overlay: &Overlay, relayed: usize) -> bool {
+        self.reserved.contains(name)
+            || self.names.claimants(name).any(|key| {
+                let content = overlay.get(key).or_else(|| self.slots.get(key)?.visible.as_ref());
+                let relays =
+                    |given: &Name| relayed < MAX_RELAYED && self.has(user, given, overlay, relayed + 1);
+                key != user.key()
+                    && content.is_some_and(|content| sees(user, content) && content.gives(name, &relays))
+            })
     }
 
     fn describe_missing(&self, user: &Rendered, needed: &Use) -> String {
@@ -319,6 +344,9 @@ impl Index {
         }
     }
 }
+
+/// Through how many templates a fact may come: no chain of them is longer.
+pub const MAX_RELAYED: usize = 20;
 
 pub(super) fn provides(content: &Rendered, name: &Name) -> bool {
     content.provides().iter().any(|claim| claim.name == *name)

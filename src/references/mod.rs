@@ -9,6 +9,6 @@ mod names;
 mod order;
 
 pub use dependencies::{Providers, circle};
-pub use index::{Index, Waiting};
+pub use index::{Index, MAX_RELAYED, Waiting};
 pub use itl::itl;
 pub use order::{Step, order};

@@ -2,11 +2,11 @@
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
-use crate::validate::{Claim, Name};
+use crate::validate::Name;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Every name that some content provides or uses. The contents of one resource count as one: a name that both its visible
+/// Every name that some content provides, passes on or uses. The contents of one resource count as one: a name that both its visible
 /// and its waiting content have is there once.
 #[derive(Default)]
 pub(super) struct Names(HashMap<Name, Entry>);
@@ -49,13 +49,13 @@ impl Names {
         let (claims_before, uses_before) = names_of(before);
         let (claims_after, uses_after) = names_of(after);
         let mut changed = HashSet::new();
-        for claim in claims_before.difference(&claims_after) {
-            self.change(&claim.name, |entry| entry.claimants_mut(claim).remove(key));
-            changed.insert(claim.name.clone());
+        for (name, exclusive) in claims_before.difference(&claims_after) {
+            self.change(name, |entry| entry.claimants_mut(*exclusive).remove(key));
+            changed.insert((*name).clone());
         }
-        for claim in claims_after.difference(&claims_before) {
-            self.change(&claim.name, |entry| entry.claimants_mut(claim).insert(key));
-            changed.insert(claim.name.clone());
+        for (name, exclusive) in claims_after.difference(&claims_before) {
+            self.change(name, |entry| entry.claimants_mut(*exclusive).insert(key));
+            changed.insert((*name).clone());
         }
         for name in uses_before.difference(&uses_after) {
             self.change(name, |entry| entry.users.remove(key));
@@ -85,8 +85,8 @@ impl Names {
 }
 
 impl Entry {
-    fn claimants_mut(&mut self, claim: &Claim) -> &mut Keys {
-        if claim.exclusive { &mut self.exclusive } else { &mut self.shared }
+    fn claimants_mut(&mut self, exclusive: bool) -> &mut Keys {
+        if exclusive { &mut self.exclusive } else { &mut self.shared }
     }
 
     fn is_unused(&self) -> bool {
@@ -94,10 +94,11 @@ impl Entry {
     }
 }
 
-fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<&Claim>, HashSet<&Name>) {
-    let claims = contents.iter().flat_map(|content| content.provides()).collect();
-    let uses = contents.iter().flat_map(|content| content.uses()).flat_map(|needed| &needed.any_of).collect();
-    (claims, uses)
+fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<(&Name, bool)>, HashSet<&Name>) {
+    let claims = contents.iter().flat_map(|content| content.claims()).collect();
+    let uses = contents.iter().flat_map(|content| content.uses()).flat_map(|needed| &needed.any_of);
+    let relayed = contents.iter().flat_map(|content| content.relays()).flat_map(|relay| &relay.given);
+    (claims, uses.chain(relayed.flatten()).collect())
 }
 
 /// A set of resources. Most names have one claimant and no user, and there are more names than resources, so the empty set

@@ -31,6 +31,14 @@ impl Step {
         edge(&self.old).is_some_and(|old| edge(&self.new) != Some(old))
     }
 
+    fn gains_fact(&self) -> bool {
+        self.gains().iter().any(|name| name.sort().is_none())
+    }
+
+    fn loses_fact(&self) -> bool {
+        self.loses().iter().any(|name| name.sort().is_none())
+    }
+
     fn loses(&self) -> HashSet<&Name> {
         names(&self.old).difference(&names(&self.new)).copied().collect()
     }
@@ -81,7 +89,12 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
     }
     let mut starts: Vec<usize> = (0..steps.len()).collect();
     // Between two renames nothing may depend on itself either: what ends a dependency comes before what begins one.
-    starts.sort_by_key(|i| (steps[*i].begins(), steps[*i].new.is_none() && !steps[*i].ends(), &keys[*i]));
+    // And what templates pass on reaches further than the batch can tell: what is gained comes first, what is lost last.
+    starts.sort_by_cached_key(|i| {
+        let step = &steps[*i];
+        let is_removed = step.new.is_none() && !step.ends();
+        (step.begins(), is_removed, step.loses_fact(), !step.gains_fact(), keys[*i].clone())
+    });
     // Depth first, without recursion: a long chain of templates must not end the stack.
     let mut sorted = Vec::with_capacity(steps.len());
     let mut state = vec![0u8; steps.len()];

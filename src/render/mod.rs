@@ -7,7 +7,7 @@ mod packed;
 pub mod quoting;
 
 use crate::identity::{Digest, ObjectKey};
-use crate::validate::{Claim, Declaration, Edge, Form, Header, Name, Target, Use};
+use crate::validate::{Claim, Declaration, Edge, Form, Header, Name, Relay, Target, Use};
 use packed::Packed;
 use std::fmt::Write as _;
 
@@ -30,6 +30,7 @@ pub struct Rendered {
     edge: Option<Box<Edge>>,
     provides: Box<[Claim]>,
     uses: Box<[Use]>,
+    relays: Box<[Relay]>,
 }
 
 impl Rendered {
@@ -83,6 +84,26 @@ impl Rendered {
             })
         };
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
+    }
+
+    /// Names that it passes on.
+    pub fn relays(&self) -> &[Relay] {
+        &self.relays
+    }
+
+    /// Every name that it provides or passes on, and whether for itself alone.
+    pub fn claims(&self) -> impl Iterator<Item = (&Name, bool)> {
+        let provided = self.provides.iter().map(|claim| (&claim.name, claim.exclusive));
+        provided.chain(self.relays.iter().map(|relay| (&relay.name, false)))
+    }
+
+    /// Whether the set gains a name by it, given what else the set has.
+    pub fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
+        self.provides.iter().any(|claim| claim.name == *name)
+            || self
+                .relays
+                .iter()
+                .any(|relay| relay.name == *name && relay.given.iter().all(|any_of| any_of.iter().any(has)))
     }
 
     /// Names that the published set must hold for it.
@@ -166,6 +187,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         edge: declaration.edge.clone(),
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
+        relays: declaration.relays.as_slice().into(),
     }
 }
 
@@ -182,6 +204,7 @@ pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
         provides: header.claims().into(),
         uses: header.all_uses().into(),
         edge: header.edge,
+        relays: header.relays.into(),
         packed: Packed::new(&bytes),
     })
 }

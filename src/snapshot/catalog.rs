@@ -5,7 +5,7 @@
 //! the previous confirmed bytes stay.
 
 use crate::identity::{ObjectKey, Revision};
-use crate::references::{Index, circle};
+use crate::references::{Index, MAX_RELAYED, circle};
 use crate::render::Rendered;
 use crate::status::Acknowledged;
 use crate::validate::{Name, Use};
@@ -159,17 +159,18 @@ impl Proposal<'_> {
         }
     }
 
-    /// Objects that may provide or use a name: those the index knows, and those whose admitted content it does not.
+    /// Whether something provides or passes on one of the alternatives. Objects that may: those the index knows, and those whose
+    /// admitted content it does not.
     fn holds(&self, user: &ObjectKey, needed: &Use) -> bool {
-        needed.any_of.iter().any(|name| {
-            self.index.is_reserved(name)
-                || self.index.claimants(name).chain(&self.catalog.in_transit).any(|key| {
-                    key != user
-                        && self
-                            .get(key)
-                            .is_some_and(|content| content.provides().iter().any(|c| c.name == *name))
-                })
-        })
+        needed.any_of.iter().any(|name| self.has(user, name, 0))
+    }
+
+    fn has(&self, user: &ObjectKey, name: &Name, relayed: usize) -> bool {
+        self.index.is_reserved(name)
+            || self.index.claimants(name).chain(&self.catalog.in_transit).any(|key| {
+                let relays = |given: &Name| relayed < MAX_RELAYED && self.has(user, given, relayed + 1);
+                key != user && self.get(key).is_some_and(|content| content.gives(name, &relays))
+            })
     }
 
     fn is_closed(&self, content: &Rendered) -> bool {
@@ -215,17 +216,14 @@ impl Proposal<'_> {
             let kept = |name: &Name| {
                 content.as_ref().is_some_and(|c| c.provides().iter().any(|claim| claim.name == *name))
             };
-            for claim in old.provides().iter().filter(|claim| !kept(&claim.name)) {
+            for (name, _) in old.claims().filter(|(name, _)| !kept(name)) {
                 let needed_by = |user: &ObjectKey| {
                     user != key
-                        && self.get(user).is_some_and(|content| {
-                            let uses =
-                                content.uses().iter().filter(|needed| needed.any_of.contains(&claim.name));
-                            uses.into_iter().any(|needed| !self.holds(user, needed))
-                                && !self.applied.contains_key(user)
-                        })
+                        && !self.applied.contains_key(user)
+                        && self.get(user).is_some_and(|content| !self.is_closed(content))
                 };
-                if self.index.users(&claim.name).chain(&self.catalog.in_transit).any(needed_by) {
+                let users = self.index.users(name);
+                if users.into_iter().chain(&self.catalog.in_transit).any(needed_by) {
                     culprits.insert(key.clone());
                 }
             }

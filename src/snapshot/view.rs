@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use crate::identity::{Digest, ObjectKey};
+use crate::references::MAX_RELAYED;
 use crate::render::Rendered;
 use crate::validate::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -64,24 +65,18 @@ fn close<'a>(
     // A name that nothing in the whole snapshot provides exists without a resource (template library, external objects).
     let mut providers: HashMap<&Name, BTreeSet<&ObjectKey>> = HashMap::new();
     for file in snapshot.files() {
-        for claim in file.provides() {
-            providers.entry(&claim.name).or_default().insert(file.key());
+        for (name, _) in file.claims() {
+            providers.entry(name).or_default().insert(file.key());
         }
     }
     loop {
-        let open: Vec<&ObjectKey> = accepted
-            .values()
-            .filter(|file| {
-                !file.uses().iter().all(|needed| {
-                    needed.any_of.iter().any(|name| {
-                        providers
-                            .get(name)
-                            .is_none_or(|keys| keys.iter().any(|key| accepted.contains_key(key)))
-                    })
-                })
-            })
-            .map(|file| file.key())
-            .collect();
+        let is_open = |file: &&&Arc<Rendered>| {
+            !file
+                .uses()
+                .iter()
+                .all(|needed| needed.any_of.iter().any(|name| has(&providers, accepted, name, 0)))
+        };
+        let open: Vec<&ObjectKey> = accepted.values().filter(is_open).map(|file| file.key()).collect();
         if open.is_empty() {
             return;
         }
@@ -90,4 +85,16 @@ fn close<'a>(
             left_out.insert(key.clone());
         }
     }
+}
+
+fn has(
+    providers: &HashMap<&Name, BTreeSet<&ObjectKey>>,
+    accepted: &BTreeMap<&ObjectKey, &Arc<Rendered>>,
+    name: &Name,
+    relayed: usize,
+) -> bool {
+    let relays = |given: &Name| relayed < MAX_RELAYED && has(providers, accepted, given, relayed + 1);
+    providers.get(name).is_none_or(|keys| {
+        keys.iter().any(|key| accepted.get(key).is_some_and(|file| file.gives(name, &relays)))
+    })
 }

@@ -75,6 +75,8 @@ pub struct Declaration {
     pub provides: Vec<Claim>,
     /// What must be in the published set.
     pub uses: Vec<Use>,
+    /// What the published set gains if it has something else.
+    pub relays: Vec<Relay>,
 }
 
 /// One object for each entry of a custom variable.
@@ -111,6 +113,16 @@ impl Use {
     }
 }
 
+/// A name that a declaration passes on: a template sets what a template sets that it imports. It must not stand on anything that
+/// could need the name; templates do not, they name only what is of other types, or templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// The name.
+    pub name: Name,
+    /// It is there if, of each of these, at least one is.
+    pub given: Box<[Box<[Name]>]>,
+}
+
 /// The parts of a declaration that a published file carries in its header, so that the set can be checked, and recovered
 /// after a restart, from the files alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +140,9 @@ pub struct Header {
     /// Names used by something that is needed in turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mutual: Vec<Vec<String>>,
+    /// Names passed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<Relay>,
     /// Zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -152,6 +167,7 @@ impl Header {
             shares: claims(false),
             uses: uses(false),
             mutual: uses(true),
+            relays: declaration.relays.clone(),
             zone: declaration.zone.clone(),
             edge: declaration.edge.clone(),
         }
@@ -207,6 +223,7 @@ impl Builder {
                 edge: None,
                 provides: Vec::new(),
                 uses: Vec::new(),
+                relays: Vec::new(),
             },
             member,
             version,
@@ -297,21 +314,29 @@ impl Builder {
         self.provide(name, true);
     }
 
-    /// Something that an object must have: its own, or from a template that it imports directly. `what` is one of
-    /// [`facts::required`].
+    /// Something that an object must have: its own, or from a template that it imports, directly or through others. `what` is one
+    /// of [`facts::required`].
     pub fn required(&mut self, what: &str, field: &str, is_set: bool, imports: &[ObjectName]) {
         let kind = self.declaration.kind;
         debug_assert!(facts::required(kind).contains(&what), "{kind} has no rule about {what}");
-        if self.form() == Form::Template {
-            if is_set {
-                let fact = facts::sets(what, kind, &self.declaration.name);
-                self.provide(fact, true);
+        let any_of = || -> Box<[Name]> {
+            imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect()
+        };
+        match (self.form(), is_set) {
+            (Form::Template, true) => self.provide(facts::sets(what, kind, &self.name()), true),
+            (Form::Template, false) => self.relay(facts::sets(what, kind, &self.name()), [any_of()].into()),
+            (_, true) => {}
+            (_, false) if imports.is_empty() => {
+                self.problem(field, "is required, here or in an imported template")
             }
-        } else if !is_set && imports.is_empty() {
-            self.problem(field, "is required, here or in a template that spec imports directly");
-        } else if !is_set {
-            let any_of = imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect();
-            self.require(Use { any_of, mutual: false });
+            (_, false) => self.require(Use { any_of: any_of(), mutual: false }),
+        }
+    }
+
+    /// A name that this template passes on, if it imports any.
+    pub fn relay(&mut self, name: Name, given: Box<[Box<[Name]>]>) {
+        if given.iter().any(|any_of| !any_of.is_empty()) {
+            self.declaration.relays.push(Relay { name, given });
         }
     }
 

@@ -19,8 +19,12 @@ pub(super) fn states(
         let name = builder.name();
         for target in [Target::Host, Target::Service] {
             // What a template imports may say otherwise, unless it says so itself.
-            if fits(target) && (!states.is_empty() || imports.is_empty()) {
-                builder.provide(states_fit(kind, target, &name), true);
+            let fact = states_fit(kind, target, &name);
+            if states.is_empty() && !imports.is_empty() {
+                let given = imports.iter().map(|import| [states_fit(kind, target, import.as_str())].into());
+                builder.relay(fact, given.collect());
+            } else if fits(target) {
+                builder.provide(fact, true);
             }
         }
         return;

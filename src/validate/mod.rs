@@ -28,7 +28,7 @@ pub mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Claim, Declaration, ForEach, Form, Header, Target, Use};
+pub use declaration::{Claim, Declaration, ForEach, Form, Header, Relay, Target, Use};
 pub use edge::{Checkable, Child, Edge};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;

@@ -1,6 +1,7 @@
 //! Names of Icinga objects: what a declaration provides, and what it uses.
 
 use super::declaration::Target;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,7 +96,8 @@ impl fmt::Display for IcingaType {
 /// A name in the published set, as one string: `Host!web 01`, `Service!web 01!ping`, `template Host!generic`, or a
 /// fact such as `=a zone that lists Endpoint "e"`.
 /// `!` cannot occur in the parts. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Name(Arc<str>);
 
 impl Name {

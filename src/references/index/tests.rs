@@ -12,10 +12,23 @@ fn content(
     mutual: &[&str],
     zone: Option<&str>,
 ) -> Arc<Rendered> {
+    content_with(key, provides, uses, mutual, zone, None)
+}
+
+/// The same, with a name that it passes on for another.
+fn content_with(
+    key: &str,
+    provides: &[&str],
+    uses: &[&str],
+    mutual: &[&str],
+    zone: Option<&str>,
+    relay: Option<(String, String)>,
+) -> Arc<Rendered> {
     let (namespace, name) = key.split_once('/').unwrap();
     let alternatives = |names: &[&str]| names.iter().map(|name| vec![name.to_string()]).collect::<Vec<_>>();
     let header = serde_json::json!({
         "provides": provides, "uses": alternatives(uses), "mutual": alternatives(mutual), "zone": zone,
+        "relays": relay.iter().map(|(name, given)| serde_json::json!({ "name": name, "given": [[given]] })).collect::<Vec<_>>(),
     });
     let text = format!("// file\n// groundlink: {header}\n");
     Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
@@ -169,6 +182,25 @@ fn chains_and_webs_of_one_type_are_bounded_from_either_end() {
 }
 
 #[test]
+fn a_template_passes_on_what_it_imports() {
+    let mut index = Index::default();
+    let template = |name: &str, below: &str| {
+        let relay = (format!("=sets {name}"), format!("=sets {below}"));
+        content_with(&format!("a/{name}"), &[&format!("template Host!{name}")], &[], &[], None, Some(relay))
+    };
+    upsert(&mut index, 1, content("a/h", &["Host!h"], &["=sets upper"], &[], None));
+    upsert(&mut index, 1, template("upper", "middle"));
+    upsert(&mut index, 1, template("middle", "lower"));
+    assert_eq!(visible(&index), ["a/middle", "a/upper"]);
+    upsert(&mut index, 1, content("a/lower", &["template Host!lower", "=sets lower"], &[], &[], None));
+    assert_eq!(visible(&index), ["a/h", "a/lower", "a/middle", "a/upper"]);
+    index.take_changed();
+    upsert(&mut index, 1, template("middle", "nothing"));
+    assert_eq!(visible(&index), ["a/lower", "a/middle", "a/upper"]);
+    assert!(index.take_changed().contains(&key("a/h")));
+}
+
+#[test]
 fn an_object_of_a_zone_is_seen_from_that_zone_alone() {
     let mut index = Index::default();
     upsert(&mut index, 1, content("a/g", &["HostGroup!g"], &[], &[], Some("eu")));
@@ -187,9 +219,27 @@ fn reserved_names_satisfy_and_cannot_be_claimed() {
     assert_eq!(index.waiting(&key("a/c")).unwrap().reason, Reason::NameConflict);
 }
 
+/// The fact that only one resource can have, or pass on from one with a higher number.
+#[derive(Clone, Debug)]
+enum Own {
+    Nothing,
+    Has,
+    PassesOn(u8),
+    Needs(u8),
+}
+
+fn own() -> impl Strategy<Value = Own> {
+    prop_oneof![
+        4 => Just(Own::Nothing),
+        1 => Just(Own::Has),
+        2 => (1..4u8).prop_map(Own::PassesOn),
+        2 => (1..9u8).prop_map(Own::Needs),
+    ]
+}
+
 #[derive(Clone, Debug)]
 enum Change {
-    Upsert { key: u8, fact: Option<u8>, uses: Vec<u8>, needs: Option<u8>, mutual: Option<u8> },
+    Upsert { key: u8, fact: Option<u8>, own: Own, uses: Vec<u8>, needs: Option<u8>, mutual: Option<u8> },
     Keep(u8),
     Remove(u8),
 }
@@ -199,11 +249,12 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         6 => (
             0..12u8,
             prop::option::weighted(0.3, 0..3u8),
+            own(),
             prop::collection::vec(0..10u8, 0..3),
             prop::option::weighted(0.2, 0..3u8),
             prop::option::weighted(0.2, 0..3u8),
         )
-            .prop_map(|(key, fact, uses, needs, mutual)| Change::Upsert { key, fact, uses, needs, mutual }),
+            .prop_map(|(key, fact, own, uses, needs, mutual)| Change::Upsert { key, fact, own, uses, needs, mutual }),
         1 => (0..12u8).prop_map(Change::Keep),
         2 => (0..12u8).prop_map(Change::Remove),
     ];
@@ -211,9 +262,21 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 }
 
 fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, user: &Rendered, mutual: bool) -> bool {
-    user.uses().iter().filter(|needed| mutual || !needed.mutual).all(|needed| {
-        set.values().any(|c| c.key() != user.key() && needed.any_of.iter().any(|name| provides(c, name)))
-    })
+    let others = || set.values().filter(|content| content.key() != user.key());
+    let mut names: HashSet<&Name> = others().flat_map(|c| c.provides()).map(|claim| &claim.name).collect();
+    // What is passed on, until nothing more is.
+    loop {
+        let relays = others().flat_map(|content| content.relays());
+        let given =
+            relays.filter(|relay| relay.given.iter().all(|any| any.iter().any(|name| names.contains(name))));
+        let given: Vec<_> = given.map(|relay| &relay.name).filter(|name| !names.contains(name)).collect();
+        if given.is_empty() {
+            break;
+        }
+        names.extend(given);
+    }
+    let needed = user.uses().iter().filter(|needed| mutual || !needed.mutual);
+    needed.into_iter().all(|needed| needed.any_of.iter().any(|name| names.contains(name)))
 }
 
 /// The part of a set that stands on something, step by step.
@@ -267,17 +330,30 @@ proptest! {
         for group in changes.chunks(batch) {
             for change in group {
                 match change {
-                    Change::Upsert { key, fact, uses, needs, mutual } => {
+                    Change::Upsert { key, fact, own, uses, needs, mutual } => {
                         // Name and type of a resource are immutable; the facts that it provides are not.
                         let fact_name = |fact: &u8| format!("=fact {fact}");
+                        let own_fact = |of: u8| format!("=own fact of {}", of % 10);
                         let mut provides = vec![format!("Host!{}", key % 10)];
                         provides.extend(fact.as_ref().map(fact_name));
                         let mut uses: Vec<_> = uses.iter().map(|u| format!("Host!{u}")).collect();
                         uses.extend(needs.as_ref().map(fact_name));
-                        let mutual: Vec<_> = mutual.iter().map(fact_name).collect();
+                        let mut mutual: Vec<_> = mutual.iter().map(fact_name).collect();
+                        let mut relay = None;
+                        match own {
+                            Own::Nothing => {}
+                            Own::Needs(more) => uses.push(own_fact(key + more)),
+                            // What passes on names stands below all who may need them, as templates do.
+                            Own::Has => (uses, mutual, provides) = (vec![], vec![], [provides, vec![own_fact(*key)]].concat()),
+                            Own::PassesOn(more) if key % 10 + more < 10 => {
+                                (uses, mutual) = (vec![], vec![]);
+                                relay = Some((own_fact(*key), own_fact(key + more)));
+                            }
+                            Own::PassesOn(_) => {}
+                        }
                         let [provides, uses, mutual] =
                             [&provides, &uses, &mutual].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-                        let content = content(&format!("n/{key}"), &provides, &uses, &mutual, None);
+                        let content = content_with(&format!("n/{key}"), &provides, &uses, &mutual, None, relay);
                         let uid = Uid::new(&key.to_string());
                         index.upsert(i64::from(*key), &uid, content);
                     }

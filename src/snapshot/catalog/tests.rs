@@ -13,6 +13,80 @@ fn content(key: &str, body: u8, provides: &[String], uses: &[String]) -> Arc<Ren
     Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
 }
 
+/// A content with any header.
+fn with_header(key: &str, header: serde_json::Value) -> Arc<Rendered> {
+    let (namespace, name) = key.split_once('/').unwrap();
+    let text = format!("// file\n// groundlink: {header}\n");
+    Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
+}
+
+/// An index and a catalog that have all of these, acknowledged.
+fn settled(contents: &[Arc<Rendered>]) -> (Index, Catalog) {
+    let (mut index, mut catalog) = (Index::default(), Catalog::default());
+    for content in contents {
+        index.upsert(1, &Uid::new(&content.key().to_string()), content.clone());
+    }
+    index.resolve();
+    contents.iter().for_each(|content| catalog.offer(acknowledged(content)));
+    catalog.settle(&index);
+    assert_eq!(admitted(&catalog).len(), contents.len());
+    (index, catalog)
+}
+
+/// Two changes that the volume has, of which the first alone must not reach satellites.
+fn only_together(before: &[Arc<Rendered>], first: &Arc<Rendered>, second: &Arc<Rendered>) {
+    let (mut index, mut catalog) = settled(before);
+    let known = admitted(&catalog);
+    for content in [second, first] {
+        index.upsert(1, &Uid::new(&content.key().to_string()), content.clone());
+        index.resolve();
+        assert_eq!(index.visible(content.key()), Some(content), "{:?}", index.waiting(content.key()));
+        catalog.publishing(content.key());
+    }
+    catalog.offer(acknowledged(first));
+    catalog.settle(&index);
+    assert_eq!(admitted(&catalog), known, "the first alone");
+    catalog.offer(acknowledged(second));
+    catalog.settle(&index);
+    for content in [first, second] {
+        assert_eq!(catalog.admitted(content.key()), Some(content));
+    }
+}
+
+#[test]
+fn what_a_template_passes_on_stays_until_nobody_needs_it() {
+    let lower = |fact: &[&str]| {
+        let names = [&["template Host!lower"], fact].concat();
+        with_header("a/lower", serde_json::json!({ "provides": names }))
+    };
+    let relay = serde_json::json!({ "name": "=sets upper", "given": [["=sets lower"]] });
+    let upper = with_header(
+        "a/upper",
+        serde_json::json!({ "provides": ["template Host!upper"], "uses": [["template Host!lower"]], "relays": [relay] }),
+    );
+    let host =
+        |uses: &[[&str; 1]]| with_header("a/h", serde_json::json!({ "provides": ["Host!h"], "uses": uses }));
+    only_together(&[lower(&["=sets lower"]), upper, host(&[["=sets upper"]])], &lower(&[]), &host(&[]));
+}
+
+#[test]
+fn a_dependency_that_would_close_a_circle_waits_for_the_other_to_leave() {
+    let dependency = |key: &str, child: &str, parent: &str| {
+        let child = crate::validate::Checkable { host: child.to_owned(), service: None };
+        let facts = [crate::validate::facts::dependency(), crate::validate::facts::dependency_of(&child)];
+        let edge = serde_json::json!({ "child": { "one": child }, "parentHost": parent });
+        let header =
+            serde_json::json!({ "provides": [format!("Dependency!{key}")], "shares": facts, "edge": edge });
+        with_header(key, header)
+    };
+    let gone = dependency("a/1", "x", "z");
+    only_together(
+        &[dependency("a/1", "x", "y"), dependency("a/2", "y", "z")],
+        &dependency("a/2", "y", "x"),
+        &gone,
+    );
+}
+
 /// What a restart would recover; the only way to an acknowledgement without a server.
 fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
     let facts = Facts {
