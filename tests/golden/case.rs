@@ -108,7 +108,8 @@ pub fn render(input: &Path, external_objects: &[String]) -> Output {
     command.output().unwrap()
 }
 
-fn first_difference<'a>(expected: &'a str, now: &'a str) -> (&'a str, &'a str) {
+/// The first lines that differ.
+pub fn first_difference<'a>(expected: &'a str, now: &'a str) -> (&'a str, &'a str) {
     let mut lines = expected.lines().map(Some).chain([None]).zip(now.lines().map(Some).chain([None]));
     let (old, new) = lines.find(|(old, new)| old != new).unwrap_or_default();
     (old.unwrap_or("(the end)"), new.unwrap_or("(the end)"))
