@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint fmt crds golden bench tools image clean
+.PHONY: help demo test unit lint fmt crds golden reference bench tools image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
 	@echo "demo: building groundlink (a few minutes the first time)"
@@ -30,6 +30,9 @@ crds: ## Write crds/ from the types
 
 golden: ## Rewrite the expected files of tests/golden
 	UPDATE_GOLDEN=1 cargo test --locked --test golden
+
+reference: ## Rewrite docs/reference from the CRD and examples/reference
+	UPDATE_DOCS=1 cargo test --locked --test golden pages_are
 
 bench: tools ## Benchmarks next to a null operator, on real API servers (ARGS="--quick" for a short one)
 	cargo bench --locked --bench pipeline -- $(ARGS)

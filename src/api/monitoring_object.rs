@@ -80,49 +80,56 @@ pub struct MonitoringObjectSpec {
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false))]
     pub suspend: bool,
-    /// A host.
+    /// A host: a machine or device that is checked, and that services belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostSpec>,
-    /// A service of one host, or a rule that applies one to many.
+    /// A service: something of a host that is checked. Of one host (`hostName`), or of every host that a rule matches
+    /// (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
-    /// A group of hosts.
+    /// A group of hosts, for views and rules. Hosts name it in their `groups`, or a rule finds them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_group: Option<GroupSpec>,
-    /// A group of services.
+    /// A group of services, for views and rules. Services name it in their `groups`, or a rule finds them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_group: Option<GroupSpec>,
-    /// Who is notified.
+    /// A user: who is notified, how they are reached, when, and about what. Not an account of a web interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserSpec>,
-    /// A group of users.
+    /// A group of users, to be notified together. Users name it in their `groups`, or a rule finds them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_group: Option<UserGroupSpec>,
-    /// A command that checks. Only from privileged namespaces.
+    /// A check command: the program that checks hosts and services, and its arguments. Only from privileged namespaces:
+    /// commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_command: Option<CommandSpec>,
-    /// A command that is run on state changes. Only from privileged namespaces.
+    /// An event command: a program that is run when the state of a host or service changes, and after each check while a
+    /// problem is soft, for example to repair it. Only from privileged namespaces: commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_command: Option<CommandSpec>,
-    /// A command that notifies. Only from privileged namespaces.
+    /// A notification command: the program that tells a user. Only from privileged namespaces: commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_command: Option<CommandSpec>,
-    /// A notification about one host or service, or a rule that applies one to many.
+    /// A notification: who is told about which problems, when, how often, and by which command. Of one host or service
+    /// (`hostName`, `serviceName`), or of all that a rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<NotificationSpec>,
-    /// A time period.
+    /// A time period: days and times at which checks are made (`checkPeriod`) or people are notified (`period`). In the time
+    /// zone of the Icinga that reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_period: Option<TimePeriodSpec>,
-    /// A recurring downtime of one host or service, or a rule that applies one to many.
+    /// A recurring downtime: while it lasts, nobody is notified of problems. Of one host or service (`hostName`,
+    /// `serviceName`), or of all that a rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_downtime: Option<ScheduledDowntimeSpec>,
-    /// A dependency of one host or service on another, or a rule that applies one to many.
+    /// A dependency: while the parent has a problem, nobody is notified of the child's. Of one host or service (`childHostName`,
+    /// `childServiceName`), or of all that a rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<DependencySpec>,
-    /// A zone.
+    /// A zone: the Icinga instances (endpoints) that do the same work. Other objects name it in `spec.zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone_object: Option<ZoneSpec>,
-    /// An endpoint of a zone.
+    /// An endpoint: one Icinga instance, named as its certificate. Exactly one zone lists it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointSpec>,
 }

@@ -120,7 +120,8 @@ pub fn render(input: &Path, arguments: &[String]) -> Output {
     command.arg("render").arg("-f").arg(input).args(arguments).output().unwrap()
 }
 
-fn first_difference<'a>(expected: &'a str, now: &'a str) -> (&'a str, &'a str) {
+/// The first lines that differ.
+pub fn first_difference<'a>(expected: &'a str, now: &'a str) -> (&'a str, &'a str) {
     let mut lines = expected.lines().map(Some).chain([None]).zip(now.lines().map(Some).chain([None]));
     let (old, new) = lines.find(|(old, new)| old != new).unwrap_or_default();
     (old.unwrap_or("(the end)"), new.unwrap_or("(the end)"))

@@ -1,5 +1,6 @@
 //! `groundlink render` as a job of a GitOps repository uses it: JSON, exit codes, and Icinga's own word.
 
+use crate::example::{self, Example};
 use crate::icinga;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -38,15 +39,35 @@ fn json_tells_what_is_published_and_what_is_refused() {
 
 #[test]
 fn icinga_accepts_the_examples() {
-    if icinga::installed().is_none() {
-        return;
-    }
-    for directory in ["monitoring", "zones"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(directory);
+    let sets = ["monitoring", "zones"].map(|directory| (example::directory().join(directory), Vec::new()));
+    let of_types = Example::all().into_iter().map(|example| (example.path.clone(), example.rendered()));
+    for (path, shown) in sets.into_iter().chain(of_types) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
-        let output = command.arg("render").arg("-f").arg(path).arg("--check").output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{directory}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(!output.stdout.is_empty());
+        command.arg("render").arg("-f").arg(&path);
+        if icinga::installed().is_some() {
+            command.arg("--check");
+        }
+        let output = command.output().unwrap();
+        let path = path.display();
+        assert_eq!(output.status.code(), Some(0), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        let configuration = String::from_utf8(output.stdout).unwrap();
+        assert!(!configuration.is_empty());
+        for icinga in icinga::generations() {
+            let generation = icinga.generation.unwrap_or("installed");
+            let objects = icinga.load(&configuration, "");
+            let objects = objects.unwrap_or_else(|why| panic!("{path}, icinga2 {generation}: {why}"));
+            // A rule that matches nothing would show nothing.
+            for (kind, name) in shown.iter().filter_map(|one| Some((&one.icinga_type, one.object.as_ref()?)))
+            {
+                let is_it = |object: &icinga::Object| {
+                    object.kind == *kind && object.name.rsplit('!').next() == Some(name)
+                };
+                assert!(
+                    objects.iter().any(is_it),
+                    "{path}, icinga2 {generation}: there is no {kind} {name:?}"
+                );
+            }
+        }
     }
 }
 

@@ -274,13 +274,15 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     }
 }
 
-fn snake_case(field: &str) -> String {
+/// Icinga's name of a field.
+pub fn snake_case(field: &str) -> String {
     let split =
         |c: char| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() };
     field.chars().map(split).collect()
 }
 
-fn seconds(text: &str) -> f64 {
+/// A duration, `1h30m`, in seconds.
+pub fn seconds(text: &str) -> f64 {
     let (mut sum, mut number, mut unit) = (0.0, String::new(), String::new());
     for c in text.chars().chain(['0']) {
         if c.is_ascii_digit() && !unit.is_empty() {

@@ -9,10 +9,13 @@ mod case;
 mod cli;
 mod declared;
 mod docs;
+mod example;
 mod fields;
 mod hostile;
 mod icinga;
+mod pages;
 mod random;
+mod schema;
 
 use case::Case;
 

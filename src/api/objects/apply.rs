@@ -20,11 +20,11 @@ pub enum ApplyTo {
 )]
 pub struct ApplyRule {
     /// It exists where at least one of these is true, for example `host.vars.os == "Linux"`; what is made for services may also
-    /// read `service`. Required, unless `forEach` is set. At most 16.
+    /// read `service`. Required, unless `forEach` is set; default then: everywhere. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
-    /// ... and none of these. At most 16.
+    /// It does not exist where one of these is true, whatever `assignWhere` says. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,
@@ -63,7 +63,7 @@ pub struct Apply {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttachedSpec {
-    /// Templates to import, in order. At most 16.
+    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
@@ -73,7 +73,7 @@ pub struct AttachedSpec {
     /// Service of that host that it belongs to, in place of the host. A service that a rule makes cannot be named; use `apply`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_name: Option<ObjectName>,
-    /// Create it for every host or service that the rule matches.
+    /// Create it for every host or service that the rule matches. With `spec.zone`: of that zone's hosts alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<Apply>,
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
     validation = ("!has(self.childServiceName) || has(self.childHostName)", "childServiceName needs childHostName")
 )]
 pub struct DependencySpec {
-    /// Templates to import, in order. At most 16.
+    /// Templates to import, in order. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
@@ -43,7 +43,7 @@ pub struct DependencySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<ObjectName>,
     /// States of the parent in which all is well: Up and Down of a host, the others of a service. Default: `Up`, or `OK` and
-    /// `Warning`.
+    /// `Warning`. At most 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     pub states: Vec<State>,
@@ -56,7 +56,7 @@ pub struct DependencySpec {
     /// Do not notify about the child while the parent has a problem. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_notifications: Option<bool>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Default: none. At most 256.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

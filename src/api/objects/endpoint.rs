@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSpec {
-    /// Address to connect to. Default: none, the other side connects.
+    /// Address or host name to connect to. Default: none, the other side connects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Line>,
-    /// TCP port. Default: 5665.
+    /// TCP port to connect to. Default: 5665. 1 to 65535.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-    /// How long the replay log is kept for it; `0s` keeps none. Default: `1d`.
+    /// How long others keep what it misses while it is away, to replay it; `0s` keeps nothing. Default: `1d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_duration: Option<Duration>,
 }

@@ -12,10 +12,10 @@ pub struct GroupSpec {
     /// Notes for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Text>,
-    /// Address of further notes. Macros (`$name$`) are expanded by web interfaces.
+    /// Address (URL) of further notes. Macros (`$name$`) are expanded by web interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes_url: Option<Line>,
-    /// Address of actions. Macros (`$name$`) are expanded by web interfaces.
+    /// Address (URL) of actions. Macros (`$name$`) are expanded by web interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<Line>,
 }
@@ -24,27 +24,28 @@ pub struct GroupSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserGroupSpec {
-    /// Templates to import, in order. At most 16.
+    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
-    /// Groups of the same type that this group is a member of. At most 64.
+    /// Groups of the same type that this group, with its members, belongs to. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Those for which at least one of these is true are members: of a host group `host.vars.os == "Linux"`, of a service group also
-    /// `service.name == "ssh"`, of a user group `user.vars.team == "web"`. At most 16.
+    /// Those for which at least one of these is true are members: of a host group `host.vars.os == "Linux"`, of a service
+    /// group also `service.name == "ssh"`, of a user group `user.vars.team == "web"`. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
-    /// ... unless one of these is true. At most 16.
+    /// Those for which one of these is true are no members, whatever `assignWhere` says; that is needed beside it.
+    /// Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostSpec {
-    /// IPv4 address or host name that checks use.
+    /// IPv4 address or host name that checks use, as `$address$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Line>,
-    /// IPv6 address that checks use.
+    /// IPv6 address that checks use, as `$address6$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address6: Option<Line>,
-    /// Host groups that it is a member of. At most 64.
+    /// Host groups that it is a member of. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,

@@ -15,7 +15,7 @@ pub struct NotificationSpec {
     #[serde(flatten)]
     /// Imports and place.
     pub attached: AttachedSpec,
-    /// Notification command. Required, unless it comes from an imported template.
+    /// Name of the notification command. Required, unless it comes from an imported template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<ObjectName>,
     /// Time between two notifications about the same problem; `0s` sends one. Default: `30m`.
@@ -28,26 +28,27 @@ pub struct NotificationSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub users: Vec<ObjectName>,
-    /// Groups of users who are notified. At most 64.
+    /// Groups of users who are notified. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub user_groups: Vec<ObjectName>,
     /// When, after the beginning of a problem, it is sent: for escalations. Default: at once, and as long as it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<NotificationTimes>,
-    /// Types of notification. Default: all.
+    /// Types of notification. Default: all. At most 9.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 9))]
     pub types: Vec<NotificationType>,
-    /// States about which it is sent: Up and Down about a host, the others about a service. Default: all.
+    /// States about which it is sent: Up and Down about a host, the others about a service. Default: all. At most 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     pub states: Vec<State>,
-    /// Endpoint that sends it. Needs `spec.zone`.
+    /// Endpoint that sends it: of the zone in `spec.zone`, which must be set, or of a direct child zone. Default: an endpoint
+    /// of the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_endpoint: Option<EndpointName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Strings may hold macros (`$address$`); a literal dollar
-    /// sign is written `$$`.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's. Strings may hold macros
+    /// (`$address$`); a literal dollar sign is written `$$`.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }
@@ -56,7 +57,7 @@ pub struct NotificationSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationTimes {
-    /// Not before the problem has lasted so long. Default: `0s`.
+    /// Not before the problem has lasted so long; not later than `end`. Default: `0s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin: Option<Duration>,
     /// Not after the problem has lasted so long. Default: for ever.

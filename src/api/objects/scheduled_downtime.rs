@@ -23,25 +23,29 @@ pub struct ScheduledDowntimeSpec {
     /// Why. Required, unless it comes from an imported template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Line>,
-    /// When: times by day, as in a time period. Required, unless they come from an imported template. At most 128.
+    /// When: times (`02:00-04:00`, several with commas) by day, as in a time period, but only days that every month has
+    /// (`monday 1`, `day 28`, `day -1`). Required, unless they come from an imported template. At most 128.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     pub ranges: Ranges,
-    /// It lasts as long as the range says. False: it begins with the first problem in the range, and lasts `duration`. Default: true.
+    /// It lasts as long as the range says. False: it begins with the first problem in the range, and lasts `duration`.
+    /// Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed: Option<bool>,
-    /// How long a downtime that is not fixed lasts.
+    /// How long it lasts where `fixed` is false; required there, and more than zero. Elsewhere it has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// What happens to the objects that depend on it. Default: `DowntimeNoChildren`.
+    /// What happens to the objects that depend on it. The CRD takes the description of an optional enum from its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_options: Option<ChildOptions>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }
 
-/// What happens to the objects that depend on one in downtime.
+/// What happens to the objects that depend on it: nothing, a downtime that begins with this one
+/// (`DowntimeTriggeredChildren`), or one of their own at the same times (`DowntimeNonTriggeredChildren`).
+/// Default: `DowntimeNoChildren`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ChildOptions {
     /// Nothing.

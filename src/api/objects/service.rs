@@ -13,10 +13,10 @@ pub struct ServiceSpec {
     /// Host that the service belongs to. Required, unless `apply` or `template` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<ObjectName>,
-    /// Create the service on every host that the rule matches.
+    /// Create the service on every host that the rule matches. With `spec.zone`: on that zone's hosts alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<ApplyRule>,
-    /// Service groups that it is a member of. At most 64.
+    /// Service groups that it is a member of. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,

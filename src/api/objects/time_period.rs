@@ -10,7 +10,7 @@ pub type Ranges = BTreeMap<String, DayTimes>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimePeriodSpec {
-    /// Templates to import, in order. At most 16.
+    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
@@ -18,22 +18,22 @@ pub struct TimePeriodSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
     /// Times (`09:00-17:00`, several with commas) by day: `monday`, `monday 1`, `monday -1 may`, `day 1`, `july 4`, `2026-12-24`, a
-    /// range of these with ` - `, and ` / 2` for every second day. At most 128.
+    /// range of these with ` - `, and ` / 2` for every second day. Default: none, so it never holds. At most 128.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     pub ranges: Ranges,
-    /// Where included and excluded periods meet, the included ones win. Default: true.
+    /// Where `includes` and `excludes` meet, the included times win. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefer_includes: Option<bool>,
-    /// Time periods whose times are added. At most 64.
+    /// Time periods whose times are added. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub includes: Vec<ObjectName>,
-    /// Time periods whose times are taken away. At most 64.
+    /// Time periods whose times are taken away. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub excludes: Vec<ObjectName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

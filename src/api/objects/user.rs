@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserSpec {
-    /// Templates to import, in order. At most 16.
+    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
-    /// Address that notification commands read as `$user.email$`.
+    /// Mail address that notification commands read as `$user.email$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Line>,
     /// Number that notification commands read as `$user.pager$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pager: Option<Line>,
-    /// User groups that the user is a member of. At most 64.
+    /// User groups that the user is a member of. Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
     /// Time period in which the user is notified. Default: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<ObjectName>,
-    /// Types of notification that the user gets. Default: all.
+    /// Types of notification that the user gets. Default: all. At most 9.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 9))]
     pub types: Vec<NotificationType>,
-    /// States about which the user is notified. Default: all.
+    /// States about which the user is notified: Up and Down of hosts, the others of services. Default: all. At most 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     pub states: Vec<State>,
     /// Notify the user at all. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_notifications: Option<bool>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ZoneSpec {
-    /// Parent zone. Default: none, for the top zone.
+    /// Parent zone, not a global one. Default: none, for the top zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ObjectName>,
-    /// Endpoints of the zone, one or two. Each must be declared, and belongs to exactly one zone.
+    /// Endpoints of the zone: one, or two that share the work (Icinga advises against more). Each must be declared, and
+    /// belongs to exactly one zone. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub endpoints: Vec<EndpointName>,
