@@ -1,4 +1,4 @@
-//! Prints an expression tree, fully parenthesised. `in`, `match` and ordering comparisons are guarded by type: in Icinga they
+//! Prints an expression tree, fully parenthesised. `in`, functions and ordering comparisons are guarded by type: in Icinga they
 //! throw on a value of another type, and one host's odd custom variable would fail the whole configuration.
 
 use super::quoting;
@@ -58,19 +58,11 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
             print(out, operand);
             out.push_str("))");
         }
+        Expression::Regex(pattern, operand) => {
+            guarded_call(out, "regex", pattern, operand, &["String", "Number"]);
+        }
         Expression::InNetwork(network, operand) => {
-            // What is no address throws.
-            out.push_str("(typeof(");
-            print(out, operand);
-            out.push_str(") == String && regex(");
-            quoting::string(out, IPV4);
-            out.push_str(", ");
-            print(out, operand);
-            out.push_str(") && cidr_match(");
-            quoting::string(out, network);
-            out.push_str(", ");
-            print(out, operand);
-            out.push_str("))");
+            guarded_call(out, "cidr_match", network, operand, &["String"])
         }
         Expression::Length(operand) => {
             out.push('(');
@@ -105,9 +97,23 @@ fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression
     out.push(')');
 }
 
-/// An address of IPv4 and nothing else: `^` and `$` would match at every line.
-const IPV4: &str =
-    r"\A((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\z";
+/// A function that throws on some values: on text that is no address, or when a regular expression takes too many steps. Those count
+/// as not matching.
+fn guarded_call(out: &mut String, function: &str, argument: &str, operand: &Expression, kinds: &[&str]) {
+    out.push_str("((");
+    for (i, kind) in kinds.iter().enumerate() {
+        out.push_str(if i > 0 { " || typeof(" } else { "typeof(" });
+        print(out, operand);
+        out.push_str(&format!(") == {kind}"));
+    }
+    let subject =
+        if let Expression::Attribute(attribute) = operand { attribute.subject.word() } else { "host" };
+    out.push_str(&format!(") && (() use ({subject}) => {{ try {{ return {function}("));
+    quoting::string(out, argument);
+    out.push_str(", ");
+    print(out, operand);
+    out.push_str(") } except { return false } })())");
+}
 
 /// A custom variable below another is read only if that is a dictionary; else the whole is false.
 pub(super) fn attribute(out: &mut String, attribute: &Attribute) {

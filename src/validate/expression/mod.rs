@@ -2,9 +2,11 @@
 //! text reaches the configuration, which is rendered again from the tree.
 
 mod parser;
+mod pattern;
 mod truth;
 
 pub use parser::parse;
+pub use pattern::MAX_PATTERN;
 pub use truth::Known;
 
 /// A condition or an operand.
@@ -22,7 +24,9 @@ pub enum Expression {
     In(Box<Expression>, Box<Expression>),
     /// `match("pattern", operand)`, with `*` and `?`.
     Match(String, Box<Expression>),
-    /// `cidr_match("10.0.0.0/8", operand)`; a network of IPv4.
+    /// `regex("pattern", operand)`, with patterns that are safe.
+    Regex(String, Box<Expression>),
+    /// `cidr_match("10.0.0.0/8", operand)`; a network of IPv4 or IPv6.
     InNetwork(String, Box<Expression>),
     /// `len(operand)` of text, an array or a dictionary.
     Length(Box<Expression>),

@@ -1,8 +1,8 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
-use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_KEYS, MAX_TERMS, Subject};
+use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_KEYS, MAX_TERMS, Subject, pattern};
 use crate::validate::value::{MAX_WHOLE, text_problem};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Parses a condition over `subjects`.
 ///
@@ -247,7 +247,7 @@ impl Parser<'_> {
             return Ok(inner);
         }
         let here = self
-            .expected("an attribute such as host.vars.os, a string, a number, true, false, null, match(), cidr_match() or len()");
+            .expected("an attribute such as host.vars.os, a string, a number, true, false, null, match(), regex(), cidr_match() or len()");
         match self.next() {
             Token::Text(text) => Ok(Expression::Text(text)),
             Token::Number(number) => Ok(Expression::Number(number)),
@@ -256,6 +256,7 @@ impl Parser<'_> {
                 "false" => Ok(Expression::Boolean(false)),
                 "null" => Ok(Expression::Null),
                 "match" => self.match_call(),
+                "regex" => self.regex_call(),
                 "cidr_match" => self.network_call(),
                 "len" => self.length_call(),
                 word => match self.subjects.iter().find(|subject| subject.word() == word) {
@@ -279,16 +280,35 @@ impl Parser<'_> {
         Ok(Expression::Match(pattern, Box::new(operand)))
     }
 
+    fn regex_call(&mut self) -> Result<Expression, String> {
+        self.require("(")?;
+        let here = self.expected("a pattern in double quotes");
+        let column = self.column();
+        let Token::Text(pattern) = self.next() else { return Err(here) };
+        if let Some(problem) = pattern::problem(&pattern) {
+            return Err(format!("column {column}: {problem}"));
+        }
+        self.require(",")?;
+        let operand = self.plain_attribute()?;
+        self.require(")")?;
+        Ok(Expression::Regex(pattern, Box::new(operand)))
+    }
+
     fn network_call(&mut self) -> Result<Expression, String> {
         self.require("(")?;
-        let here = self.expected("a network of IPv4 in double quotes, for example \"10.0.0.0/8\"");
+        let here = self.expected("a network in double quotes, for example \"10.0.0.0/8\" or \"fe80::/10\"");
         let Token::Text(network) = self.next() else { return Err(here) };
-        let (address, bits) = network.split_once('/').unwrap_or((&network, "32"));
-        let is_number = bits.len() <= 2 && !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-        if address.parse::<Ipv4Addr>().is_err()
-            || !is_number
-            || bits.parse::<u8>().is_ok_and(|bits| bits > 32)
-        {
+        let (address, bits) = network.split_once('/').map_or((network.as_str(), None), |(a, b)| (a, Some(b)));
+        let most = match address.parse() {
+            Ok(IpAddr::V4(_)) => 32,
+            Ok(IpAddr::V6(_)) => 128,
+            Err(_) => return Err(here),
+        };
+        let fits = |bits: &str| {
+            let is_number = bits.len() <= 3 && bits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+        };
+        if !bits.is_none_or(fits) {
             return Err(here);
         }
         self.require(",")?;
@@ -376,7 +396,12 @@ mod tests {
             ("(host.name < 1) < 2", 19),
             ("true in (host.name == 1)", 9),
             (r#"cidr_match("10.0.0.0/33", host.address)"#, 12),
-            (r#"cidr_match("fe80::/10", host.address6)"#, 12),
+            (r#"cidr_match("fe80::/129", host.address6)"#, 12),
+            (r#"cidr_match("fe80::/10/1", host.address6)"#, 12),
+            (r#"cidr_match("10.0.0.0/", host.address)"#, 12),
+            (r#"regex("(a+)+", host.name)"#, 7),
+            (r#"regex("a", "a")"#, 12),
+            ("regex(host.name, host.name)", 7),
             (r#"cidr_match("10.0.0.0/+8", host.address)"#, 12),
             (r#"cidr_match("10.0.0.0/8", "10.1.2.3")"#, 26),
             ("len(1)", 5),
