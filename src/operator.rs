@@ -1,5 +1,6 @@
 //! Wiring of `groundlink run`: clients, tasks, shutdown. No decisions.
 
+use crate::api::IcingaVersion;
 use crate::http::{Readiness, serve};
 use crate::hub;
 use crate::lease::{Claim, Elector};
@@ -8,7 +9,7 @@ use crate::publish::Volume;
 use crate::references::{Index, itl};
 use crate::satellite::{self, Fleet, HostPolicy};
 use crate::status::Writer;
-use crate::validate::{IcingaVersion, Settings};
+use crate::validate::Settings;
 use crate::watch;
 use anyhow::Context as _;
 use kube::api::Api;
@@ -120,6 +121,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         namespace: options.namespace.clone(),
         policy: HostPolicy { allow_loopback: options.allow_loopback_satellites },
         claim: claim.clone(),
+        external_objects: Arc::new(settings.external_objects.clone()),
         snapshots: latest,
         fleet: Arc::new(fleet),
         metrics: metrics.clone(),

@@ -70,7 +70,12 @@ fn status(object: &Seen) -> MonitoringObjectStatus {
         generation: object.metadata.generation,
         published: Some(Digest::of(key.name().as_bytes())),
         revision: None,
-        state: State::Published(Sync::Pending { expected: 2, missing, unreachable: false }),
+        state: State::Published(Sync::Pending {
+            expected: 2,
+            missing,
+            left_out_by: None,
+            unreachable: false,
+        }),
     };
     compose(&facts, &Recorded::default(), jiff::Timestamp::now().as_second())
 }

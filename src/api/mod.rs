@@ -5,12 +5,14 @@
 
 pub mod condition;
 pub mod crds;
+mod icinga_version;
 pub mod monitoring_object;
 pub mod objects;
 pub mod satellite_cluster;
 pub mod text;
 
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use icinga_version::IcingaVersion;
 pub use monitoring_object::{MonitoringObject, MonitoringObjectSpec, MonitoringObjectStatus};
 pub use satellite_cluster::{SatelliteCluster, SatelliteClusterSpec, SatelliteClusterStatus};
 

@@ -1,6 +1,7 @@
 //! `SatelliteCluster`: a cluster that receives what is published.
 
 use super::condition::Condition;
+use super::icinga_version::IcingaVersion;
 use super::text::{AnnotationValue, Duration, LabelValue, ObjectName};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -45,6 +46,10 @@ pub struct SatelliteClusterSpec {
     /// Hub namespaces whose objects the satellite accepts. Default: all.
     #[serde(default)]
     pub namespaces: NamespaceSelection,
+    /// Version of the satellite's Icinga. What it does not know is left out there. Default: that of the hub (the operator's setting
+    /// `icingaVersion`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icinga_version: Option<IcingaVersion>,
     /// Where the ConfigMaps go on the satellite.
     #[serde(default)]
     pub target: Target,

@@ -6,6 +6,7 @@ mod manifests;
 mod render;
 mod run;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -37,5 +38,19 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => run::main(arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// Any other failure to write.
+fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write as _};
+    match std::io::stdout().lock().write_fmt(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
 }

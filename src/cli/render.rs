@@ -2,12 +2,12 @@
 
 use super::check::check;
 use super::manifests::{parse, read};
-use crate::api::{MonitoringObject, Reason};
+use super::print;
+use crate::api::{IcingaVersion, MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
 use crate::render::{Rendered, render};
-use crate::validate::{IcingaVersion, Settings, validate};
-
+use crate::validate::{Settings, validate};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -118,10 +118,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     match arguments.output {
-        Output::Json => println!("{:#}", json(&published, &refused)),
+        Output::Json => print(format_args!("{:#}\n", json(&published, &refused)))?,
         Output::Text => {
             if arguments.out.is_none() {
-                published.iter().for_each(|content| print!("{}", content.text()));
+                for content in &published {
+                    print(format_args!("{}", content.text()))?;
+                }
             }
             for (key, (reason, why)) in &refused {
                 eprintln!("MonitoringObject {key}: {reason:?}: {why}");

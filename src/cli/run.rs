@@ -1,7 +1,7 @@
 //! `groundlink run`
 
+use crate::api::IcingaVersion;
 use crate::operator::{self, Options};
-use crate::validate::IcingaVersion;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 
 use super::{Hub, SNAPSHOT_WINDOW};
 use crate::identity::{ObjectKey, Revision};
-use crate::satellite::Fleet;
+use crate::satellite::{Fleet, Held};
 use crate::status::Sync;
 use std::ops::Bound;
 use tokio::time::Instant;
@@ -65,6 +65,10 @@ impl Hub {
     pub(super) fn fleet_changed(&mut self) {
         let fleet = self.parts.fleet.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.fleet, fleet);
+        for key in newly_left_out(&old, &self.fleet) {
+            self.await_sync(&key);
+            self.check_status(&key);
+        }
         let range = affected(&old, &self.fleet);
         let Some(range) = range else { return };
         let waiting: Vec<(Revision, ObjectKey)> = self
@@ -91,10 +95,22 @@ impl Hub {
     }
 }
 
+/// Objects that a satellite leaves out which it did not leave out before.
+fn newly_left_out(old: &Fleet, new: &Fleet) -> Vec<ObjectKey> {
+    let of = |name: &String, held: &Held| {
+        let before = old.get(name).map(|old| old.left_out.clone()).unwrap_or_default();
+        held.left_out.difference(&before).cloned().collect::<Vec<_>>()
+    };
+    new.iter().flat_map(|(name, held)| of(name, held)).collect()
+}
+
 /// Revisions at which an object may have become Synced by this change; nothing if none can.
 fn affected(old: &Fleet, new: &Fleet) -> Option<(Bound<Revision>, Bound<Revision>)> {
     let same_members = old.keys().eq(new.keys())
-        && old.values().zip(new.values()).all(|(a, b)| a.acceptance == b.acceptance);
+        && old
+            .values()
+            .zip(new.values())
+            .all(|(a, b)| a.acceptance == b.acceptance && b.left_out.is_superset(&a.left_out));
     if !same_members {
         return Some((Bound::Unbounded, Bound::Unbounded));
     }

@@ -1,6 +1,7 @@
 //! Names that the Icinga Template Library provides. The tables are made by `hack/itl.sh` from a real installation.
 
-use crate::validate::{IcingaVersion, Name, trusted};
+use crate::api::IcingaVersion;
+use crate::validate::{Name, or_later, trusted};
 use std::collections::HashSet;
 
 /// One name a line, and comments.
@@ -23,7 +24,7 @@ pub fn itl(version: IcingaVersion) -> HashSet<Name> {
         with_command.filter(|name| names.contains(name)).flat_map(|name| trusted(&name)).collect();
     names.extend(facts);
     let versions = IcingaVersion::ALL.into_iter().filter(|known| *known <= version);
-    names.extend(versions.map(IcingaVersion::or_later));
+    names.extend(versions.map(or_later));
     names
 }
 

@@ -26,11 +26,17 @@ pub(super) fn body(out: &mut String, for_each: &ForEach) {
         out,
         "  if (typeof({variable}) == Dictionary && typeof({variable}[key]) == Dictionary) {{\n    vars += {variable}[key]\n  }}\n"
     );
-    if let Some(key_var) = &for_each.key_var {
+    let place = |name: &String| {
         let mut place = String::from("vars[");
-        quoting::string(&mut place, key_var);
-        place.push(']');
-        // A key is a name; an element of a list may hold macros, as any custom variable.
+        quoting::string(&mut place, name);
+        place + "]"
+    };
+    if let Some(value) = for_each.value_var.as_ref().map(place) {
+        let _ =
+            write!(out, "  if (typeof({variable}) == Dictionary) {{\n    {value} = {variable}[key]\n  }}\n");
+    }
+    // A key is a name; an element of a list may hold macros, as any custom variable.
+    if let Some(place) = for_each.key_var.as_ref().map(place) {
         let _ = write!(
             out,
             "  if (typeof({variable}) == Dictionary) {{\n    {place} = key.replace(\"$\", \"$$\")\n  }} else {{\n    {place} = key\n  }}\n"

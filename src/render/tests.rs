@@ -1,7 +1,8 @@
 use super::*;
+use crate::api::IcingaVersion;
 use crate::api::MonitoringObject;
+use crate::validate::Settings;
 use crate::validate::validate;
-use crate::validate::{IcingaVersion, Settings};
 use serde_json::json;
 
 fn rendered(spec: serde_json::Value) -> Rendered {

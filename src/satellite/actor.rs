@@ -13,7 +13,7 @@ use crate::api::satellite_cluster::{
     AckLevel, BreakerState, Cleanup, DriftPolicy, Layout, NamespacesFrom, Stats,
 };
 use crate::api::{Reason, SatelliteCluster};
-use crate::identity::{Digest, Revision};
+use crate::identity::{Digest, ObjectKey, Revision};
 use crate::snapshot::single::Target;
 use crate::snapshot::{Acceptance, Snapshot, view};
 use crate::validate::value::parse_duration;
@@ -21,6 +21,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -152,7 +153,7 @@ impl Actor {
         self.last = None;
         let acceptance = acceptance(&self.config.borrow());
         let unreachable = self.breaker.state() == BreakerState::Open;
-        let entry = Held { acceptance, acked: None, unreachable };
+        let entry = Held { acceptance, acked: None, left_out: Arc::default(), unreachable };
         self.context.fleet.send_modify(|fleet| {
             fleet.insert(self.name.clone(), entry);
         });
@@ -229,7 +230,9 @@ impl Actor {
         let Some(remote) = self.remote.as_mut() else { return Ok(()) };
         let snapshot = self.snapshots.borrow_and_update().clone();
         let snapshot = snapshot.map(|snapshot| {
-            let view = view(&snapshot, &acceptance(object));
+            let acceptance = acceptance(object);
+            let library = acceptance.icinga_version.map(|version| self.context.library(version));
+            let view = view(&snapshot, &acceptance, library.as_ref());
             self.report.desired = Some((snapshot.revision(), view.digest));
             self.report.left_out = view.left_out.len();
             self.report.left_out_example = view.left_out.first().map(ToString::to_string);
@@ -265,11 +268,17 @@ impl Actor {
         }
         self.breaker.answered();
         self.report.drifted = false;
-        self.acknowledged(object, snapshot.revision(), &acked);
+        self.acknowledged(object, snapshot.revision(), &acked, &view.left_out);
         Ok(())
     }
 
-    fn acknowledged(&mut self, object: &SatelliteCluster, revision: Revision, acked: &Acked) {
+    fn acknowledged(
+        &mut self,
+        object: &SatelliteCluster,
+        revision: Revision,
+        acked: &Acked,
+        left_out: &BTreeSet<ObjectKey>,
+    ) {
         self.last = Some((revision, acked.digest));
         self.report.written = Some((acked.pointer_revision, acked.digest));
         self.report.acked = self.report.written;
@@ -284,6 +293,9 @@ impl Actor {
         self.context.fleet.send_if_modified(|fleet| match fleet.get_mut(&self.name) {
             Some(held) if held.acked < Some(revision) => {
                 held.acked = Some(revision);
+                if *held.left_out != *left_out {
+                    held.left_out = Arc::new(left_out.clone());
+                }
                 true
             }
             _ => false,
@@ -437,6 +449,7 @@ fn acceptance(object: &SatelliteCluster) -> Acceptance {
         zones: object.spec.zones.iter().map(|zone| zone.as_str().to_owned()).collect(),
         namespaces: (namespaces.from != NamespacesFrom::All)
             .then(|| namespaces.names.iter().cloned().collect()),
+        icinga_version: object.spec.icinga_version,
     }
 }
 

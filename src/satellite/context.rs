@@ -1,10 +1,14 @@
 use super::client::HostPolicy;
 use super::watermark::Fleet;
+use crate::api::IcingaVersion;
 use crate::http::Readiness;
 use crate::lease::Claim;
 use crate::metrics::Metrics;
+use crate::references::itl;
 use crate::snapshot::Snapshot;
+use crate::validate::Name;
 use kube::Client;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -19,6 +23,8 @@ pub struct Context {
     pub policy: HostPolicy,
     /// The right to write.
     pub claim: Claim,
+    /// Objects that every Icinga has from elsewhere.
+    pub external_objects: Arc<BTreeSet<Name>>,
     /// The latest snapshot; nothing before the first.
     pub snapshots: watch::Receiver<Option<Snapshot>>,
     /// Where acknowledgements go.
@@ -27,4 +33,11 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
     pub readiness: Readiness,
+}
+
+impl Context {
+    /// Names that exist in an Icinga of this version without any resource.
+    pub fn library(&self, version: IcingaVersion) -> HashSet<Name> {
+        itl(version).into_iter().chain(self.external_objects.iter().cloned()).collect()
+    }
 }

@@ -34,7 +34,7 @@ pub struct Report {
     pub suspended: bool,
     /// Whether someone changed what it holds, and it was left so.
     pub drifted: bool,
-    /// Accepted objects that are left out because they name what the satellite does not accept.
+    /// Accepted objects that are left out because they name what the satellite does not have.
     pub left_out: usize,
     /// The first of them.
     pub left_out_example: Option<String>,
@@ -100,7 +100,7 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         _ if in_sync && report.left_out > 0 => {
             let example = report.left_out_example.as_deref().unwrap_or_default();
             let message = format!(
-                "holds the current snapshot but {} objects, for example {example}, which name objects that spec.namespaces does not accept",
+                "holds the current snapshot but {} objects, for example {example}, which name what this satellite does not have (spec.namespaces, spec.icingaVersion)",
                 report.left_out
             );
             (True, Reason::InSync, message)

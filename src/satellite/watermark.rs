@@ -1,11 +1,12 @@
 //! What the hub knows of the satellites: what each should hold, and the last revision each acknowledged. The only thing
 //! that flows back, and it flows as data.
 
-use crate::identity::Revision;
+use crate::identity::{ObjectKey, Revision};
 use crate::render::Rendered;
 use crate::snapshot::Acceptance;
 use crate::status::Sync;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One satellite, for the hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Held {
     pub acceptance: Acceptance,
     /// The last snapshot that it acknowledged.
     pub acked: Option<Revision>,
+    /// Of these, what it accepts and cannot hold, because it lacks what that names.
+    pub left_out: Arc<BTreeSet<ObjectKey>>,
     /// Whether its breaker is open.
     pub unreachable: bool,
 }
@@ -27,8 +30,11 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     if expected.is_empty() {
         return Sync::NoSatellites;
     }
-    let acked =
-        |held: &Held| revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision));
+    let acked = |held: &Held| {
+        revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision))
+            && !held.left_out.contains(content.key())
+    };
+    let left_out = expected.iter().find(|(_, held)| held.left_out.contains(content.key()));
     let missing: Vec<_> = expected.iter().filter(|(_, held)| !acked(held)).collect();
     if missing.is_empty() {
         return Sync::All(expected.len());
@@ -36,6 +42,7 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     Sync::Pending {
         expected: expected.len(),
         unreachable: missing.iter().all(|(_, held)| held.unreachable),
+        left_out_by: left_out.map(|(name, _)| (*name).clone()),
         missing: missing.iter().map(|(name, _)| (*name).clone()).collect(),
     }
 }

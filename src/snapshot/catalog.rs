@@ -69,6 +69,17 @@ impl Default for Catalog {
 }
 
 impl Catalog {
+    /// A catalog that has these, whatever they name.
+    #[cfg(test)]
+    pub fn of(contents: &[Arc<Rendered>]) -> Self {
+        let mut catalog = Self::default();
+        for content in contents {
+            Arc::make_mut(&mut catalog.admitted[bucket_of(content.key())])
+                .insert(content.key().clone(), content.clone());
+        }
+        catalog
+    }
+
     /// A newer file of this object is on the volume and not acknowledged yet.
     pub fn publishing(&mut self, key: &ObjectKey) {
         // What was never acknowledged has no older content that the index could have forgotten.

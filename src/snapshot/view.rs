@@ -1,11 +1,12 @@
 //! What one satellite gets of a snapshot.
 
 use super::Snapshot;
+use crate::api::IcingaVersion;
 use crate::identity::{Digest, ObjectKey};
 use crate::references::MAX_RELAYED;
 use crate::render::Rendered;
 use crate::validate::Name;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Acceptance {
     pub zones: BTreeSet<String>,
     /// Namespaces; nothing for all.
     pub namespaces: Option<BTreeSet<String>>,
+    /// Version of its Icinga; nothing for the hub's.
+    pub icinga_version: Option<IcingaVersion>,
 }
 
 impl Acceptance {
@@ -31,7 +34,7 @@ impl Acceptance {
 pub struct View {
     /// Files by their key in a ConfigMap.
     pub files: BTreeMap<String, Arc<Rendered>>,
-    /// Accepted objects that name something which the satellite does not accept, and are left out: the set must load.
+    /// Accepted objects that name something which the satellite does not have, and are left out: the set must load.
     pub left_out: BTreeSet<ObjectKey>,
     /// Digest over the sorted lines `<sha256>  <key>`, as `sha256sum` prints them.
     pub digest: Digest,
@@ -39,13 +42,21 @@ pub struct View {
     pub bytes: usize,
 }
 
-/// Chooses what a satellite gets. Closed: where an accepted object names one that is not accepted, it is left out.
-pub fn view(snapshot: &Snapshot, acceptance: &Acceptance) -> View {
+/// Chooses what a satellite gets. Closed: where an accepted object names one that is not accepted, it is left out. `library` has the
+/// names that exist there without any object; nothing if they are the hub's.
+pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, library: Option<&HashSet<Name>>) -> View {
     let mut accepted: BTreeMap<&ObjectKey, &Arc<Rendered>> =
         snapshot.files().filter(|file| acceptance.accepts(file)).map(|file| (file.key(), file)).collect();
     let mut left_out = BTreeSet::new();
-    if acceptance.namespaces.is_some() {
-        close(snapshot, &mut accepted, &mut left_out);
+    if let Some(library) = library {
+        let is_taken =
+            |name: &Name| library.contains(name) || name.twin().is_some_and(|twin| library.contains(&twin));
+        let clashes = |file: &&Arc<Rendered>| file.claims().any(|(name, _)| is_taken(name));
+        left_out = accepted.values().copied().filter(clashes).map(|file| file.key().clone()).collect();
+        accepted.retain(|key, _| !left_out.contains(*key));
+    }
+    if acceptance.namespaces.is_some() || library.is_some() {
+        close(snapshot, library, &mut accepted, &mut left_out);
     }
     let files: BTreeMap<String, Arc<Rendered>> =
         accepted.values().map(|file| (file.key().file_key(), Arc::clone(file))).collect();
@@ -59,10 +70,12 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance) -> View {
 
 fn close<'a>(
     snapshot: &'a Snapshot,
+    library: Option<&HashSet<Name>>,
     accepted: &mut BTreeMap<&'a ObjectKey, &'a Arc<Rendered>>,
     left_out: &mut BTreeSet<ObjectKey>,
 ) {
-    // A name that nothing in the whole snapshot provides exists without a resource (template library, external objects).
+    // A name that nothing in the whole snapshot provides exists without a resource (template library, external objects), unless
+    // the library is another.
     let mut providers: HashMap<&Name, BTreeSet<&ObjectKey>> = HashMap::new();
     for file in snapshot.files() {
         for (name, _) in file.claims() {
@@ -70,11 +83,9 @@ fn close<'a>(
         }
     }
     loop {
+        let parts = Parts { providers: &providers, accepted, library };
         let is_open = |file: &&&Arc<Rendered>| {
-            !file
-                .uses()
-                .iter()
-                .all(|needed| needed.any_of.iter().any(|name| has(&providers, accepted, name, 0)))
+            !file.uses().iter().all(|needed| needed.any_of.iter().any(|name| parts.has(name, 0)))
         };
         let open: Vec<&ObjectKey> = accepted.values().filter(is_open).map(|file| file.key()).collect();
         if open.is_empty() {
@@ -87,14 +98,63 @@ fn close<'a>(
     }
 }
 
-fn has(
-    providers: &HashMap<&Name, BTreeSet<&ObjectKey>>,
-    accepted: &BTreeMap<&ObjectKey, &Arc<Rendered>>,
-    name: &Name,
-    relayed: usize,
-) -> bool {
-    let relays = |given: &Name| relayed < MAX_RELAYED && has(providers, accepted, given, relayed + 1);
-    providers.get(name).is_none_or(|keys| {
-        keys.iter().any(|key| accepted.get(key).is_some_and(|file| file.gives(name, &relays)))
-    })
+/// What can be part of a view.
+struct Parts<'a> {
+    providers: &'a HashMap<&'a Name, BTreeSet<&'a ObjectKey>>,
+    accepted: &'a BTreeMap<&'a ObjectKey, &'a Arc<Rendered>>,
+    library: Option<&'a HashSet<Name>>,
+}
+
+impl Parts<'_> {
+    fn has(&self, name: &Name, relayed: usize) -> bool {
+        let relays = |given: &Name| relayed < MAX_RELAYED && self.has(given, relayed + 1);
+        let Some(keys) = self.providers.get(name) else {
+            return self.library.is_none_or(|library| library.contains(name));
+        };
+        keys.iter().any(|key| self.accepted.get(key).is_some_and(|file| file.gives(name, &relays)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::read_back;
+    use crate::snapshot::Catalog;
+
+    fn content(name: &str, header: serde_json::Value) -> Arc<Rendered> {
+        let text = format!("// file\n// groundlink: {header}\n");
+        Arc::new(read_back(&ObjectKey::new("n", name), text.into_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_an_older_or_newer_icinga_cannot_load_is_left_out_with_what_needs_it() {
+        let files = [
+            content(
+                "new",
+                serde_json::json!({ "provides": ["Dependency!h!new"], "uses": [["=Icinga 2.14 or later"]] }),
+            ),
+            content("own", serde_json::json!({ "provides": ["CheckCommand!own"] })),
+            content(
+                "by-own",
+                serde_json::json!({ "provides": ["Host!by-own"], "uses": [["CheckCommand!own"]] }),
+            ),
+            content(
+                "plain",
+                serde_json::json!({ "provides": ["Host!plain"], "uses": [["CheckCommand!dummy"]] }),
+            ),
+        ];
+        let snapshot = Catalog::of(&files).cut(crate::identity::Revision { term: 1, counter: 1 }).0;
+        let left_out = |names: &[&str]| {
+            let library: HashSet<Name> = names.iter().map(|name| Name::from_header(name)).collect();
+            let view = view(&snapshot, &Acceptance::default(), Some(&library));
+            assert_eq!(view.files.len() + view.left_out.len(), files.len());
+            view.left_out.into_iter().map(|key| key.name().to_owned()).collect::<Vec<_>>()
+        };
+        let all = ["CheckCommand!dummy", "=Icinga 2.13 or later", "=Icinga 2.14 or later"];
+        assert!(left_out(&all).is_empty());
+        assert_eq!(left_out(&all[..2]), ["new"]);
+        assert_eq!(left_out(&["=Icinga 2.14 or later"]), ["plain"]);
+        assert_eq!(left_out(&[&all[..], &["template CheckCommand!own"]].concat()), ["by-own", "own"]);
+        assert!(view(&snapshot, &Acceptance::default(), None).left_out.is_empty());
+    }
 }

@@ -56,6 +56,8 @@ pub enum Sync {
         expected: usize,
         /// Names of those that have not acknowledged, sorted.
         missing: Vec<String>,
+        /// One of those that cannot hold it.
+        left_out_by: Option<String>,
         /// Whether all of those are known to be unreachable.
         unreachable: bool,
     },
@@ -163,7 +165,7 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                     ),
                     fine.clone(),
                 ),
-                Sync::Pending { expected, missing, unreachable } => {
+                Sync::Pending { expected, missing, left_out_by, unreachable } => {
                     let names: Vec<String> = missing.iter().take(5).cloned().collect();
                     let more = if missing.len() > names.len() { ", ..." } else { "" };
                     let message = format!(
@@ -173,7 +175,17 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                     );
                     pending = Some(PendingSatellites { count: missing.len() as u32, names });
                     let reason = if *unreachable { Reason::SatelliteUnreachable } else { Reason::Pending };
-                    ((False, reason, message), (True, Reason::Pending, "waiting for satellites".to_owned()))
+                    let waiting = (True, Reason::Pending, "waiting for satellites".to_owned());
+                    match left_out_by {
+                        Some(satellite) => {
+                            let message = format!(
+                                "{message}; satellite {satellite} leaves it out, because it names something that this satellite does \
+                                 not have (see its spec.namespaces and spec.icingaVersion)"
+                            );
+                            ((False, Reason::Rejected, message), waiting)
+                        }
+                        None => ((False, reason, message), waiting),
+                    }
                 }
             };
             [(True, Reason::Published, published), synced, reconciling, fine]
@@ -233,7 +245,12 @@ mod tests {
     #[test]
     fn a_waiter_never_sees_done_before_it_is() {
         let key = ObjectKey::new("a", "b");
-        let pending = Sync::Pending { expected: 2, missing: vec!["edge-a".into()], unreachable: false };
+        let pending = Sync::Pending {
+            expected: 2,
+            missing: vec!["edge-a".into()],
+            left_out_by: None,
+            unreachable: false,
+        };
         let status = compose(&facts(&key, State::Published(pending)), &Recorded::default(), 100);
         let condition = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap();
         assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);

@@ -6,7 +6,8 @@ use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
 use super::name::{IcingaType, Name};
 use super::value::{self, MAX_VARS_BYTES, Value};
-use super::version::IcingaVersion;
+use super::version;
+use crate::api::IcingaVersion;
 use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub struct ForEach {
     pub attribute: Attribute,
     /// Custom variable that gets the key.
     pub key_var: Option<String>,
+    /// Custom variable that gets the value.
+    pub value_var: Option<String>,
 }
 
 /// A name that a declaration provides.
@@ -284,17 +287,17 @@ impl Builder {
     }
 
     fn attribute(&mut self, attribute: &'static str, value: Value) {
-        if let Some(version) = IcingaVersion::of_attribute(attribute) {
-            if self.version < version {
+        if let Some(first) = version::of_attribute(attribute) {
+            if self.version < first {
                 let problem = format!(
                     "is known to Icinga from version {} on, and the hub's is {}; leave it out, or update Icinga and the \
                      operator's setting icingaVersion",
-                    version.as_str(),
+                    first.as_str(),
                     self.version.as_str()
                 );
                 self.problem(&field_of(attribute), &problem);
             }
-            self.require(Use::one(version.or_later()));
+            self.require(Use::one(version::or_later(first)));
         }
         self.declaration.attributes.push((attribute, value));
     }

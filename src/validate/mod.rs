@@ -32,7 +32,7 @@ pub use declaration::{Claim, Declaration, ForEach, Form, Header, Relay, Target, 
 pub use edge::{Checkable, Child, Edge};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;
-pub use version::IcingaVersion;
+pub use version::or_later;
 
 use crate::api::{MonitoringObject, Reason};
 use declaration::Builder;

@@ -12,8 +12,9 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: Target, z
     if let Some(for_each) = &rule.for_each {
         match expression::parse(for_each.within.as_str(), target.subjects()) {
             Ok(Expression::Attribute(attribute)) if !attribute.keys.is_empty() => {
-                let key_var = for_each.key_var.as_ref().map(|name| name.as_str().to_owned());
-                builder.for_each(ForEach { attribute, key_var });
+                let [key_var, value_var] = [&for_each.key_var, &for_each.value_var]
+                    .map(|name| name.as_ref().map(|name| name.as_str().to_owned()));
+                builder.for_each(ForEach { attribute, key_var, value_var });
             }
             Ok(_) => {
                 builder.problem("apply.forEach.in", "must be a custom variable, for example host.vars.disks")
@@ -25,11 +26,14 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: Target, z
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && !name.starts_with(|c: char| c.is_ascii_digit())
         };
-        if for_each.key_var.as_ref().is_some_and(|name| !is_name(name.as_str())) {
-            builder.problem(
-                "apply.forEach.keyVar",
-                "must be letters, digits and _, at most 64, and not begin with a digit",
-            );
+        for (field, name) in [("keyVar", &for_each.key_var), ("valueVar", &for_each.value_var)] {
+            if name.as_ref().is_some_and(|name| !is_name(name.as_str())) {
+                let rule = "must be letters, digits and _, at most 64, and not begin with a digit";
+                builder.problem(&format!("apply.forEach.{field}"), rule);
+            }
+        }
+        if for_each.key_var.is_some() && for_each.key_var == for_each.value_var {
+            builder.problem("apply.forEach.valueVar", "must not be the same as keyVar");
         }
         if rule.assign_where.is_empty() {
             builder.assign(Expression::Boolean(true));

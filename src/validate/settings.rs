@@ -1,6 +1,7 @@
 //! What an operator of Groundlink decides once for the whole hub.
 
-use super::{IcingaVersion, Name, trusted};
+use super::{Name, trusted};
+use crate::api::IcingaVersion;
 use std::collections::BTreeSet;
 
 /// Settings that decide what may be published.

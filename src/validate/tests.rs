@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::IcingaVersion;
 use serde_json::json;
 
 fn object(namespace: &str, name: &str, spec: serde_json::Value) -> MonitoringObject {

@@ -1,6 +1,7 @@
 //! One case: input, and what must come of it.
 
 use crate::declared::{self, Declared};
+use crate::docs::same_objects;
 use crate::icinga::Icinga;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -92,6 +93,9 @@ impl Case {
             return Ok(());
         }
         let conf = self.read("expected.conf").ok_or("there is no expected.conf")?;
+        if let Some(by_hand) = self.read("by-hand.conf") {
+            same_objects(icinga, &conf, &by_hand)?;
+        }
         let extra = self.read("extra.conf").unwrap_or_default();
         let applied = self.read("applied.txt").unwrap_or_default();
         let understood = icinga.load(&conf, &extra)?;

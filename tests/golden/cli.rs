@@ -2,7 +2,7 @@
 
 use crate::example::{self, Example};
 use crate::icinga;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -89,4 +89,24 @@ fn check_is_icingas_own_word() {
     let with =
         render("host-every-attribute", &[&arguments[..], &["--check-with", with.to_str().unwrap()]].concat());
     assert_eq!(with.status.code(), Some(0), "{}", String::from_utf8_lossy(&with.stderr));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    // More than a pipe holds.
+    let host = |i: usize| {
+        json!({
+            "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject",
+            "metadata": { "namespace": "n", "name": format!("host-{i}") }, "spec": { "host": { "checkCommand": "dummy" } },
+        })
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("hosts.json");
+    let items: Vec<_> = (0..2000).map(host).collect();
+    std::fs::write(&input, json!({ "kind": "List", "items": items }).to_string()).unwrap();
+    let line = format!("{} render -f {} | head -c 1", env!("CARGO_BIN_EXE_groundlink"), input.display());
+    let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("panicked"), "{errors}");
+    assert!(output.stdout.starts_with(b"/"), "{errors}");
 }

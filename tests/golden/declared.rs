@@ -124,7 +124,11 @@ impl Declared {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let value = match entries {
             Value::Object(entries) => {
-                keys.extend(entries.get(key)?.as_object().cloned().unwrap_or_default());
+                let entry = entries.get(key)?;
+                keys.extend(entry.as_object().cloned().unwrap_or_default());
+                keys.extend(
+                    for_each["valueVar"].as_str().map(|variable| (variable.to_owned(), entry.clone())),
+                );
                 key.replace('$', "$$")
             }
             Value::Array(entries) => text(entries.iter().find(|entry| text(entry) == key)?),

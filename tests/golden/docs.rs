@@ -1,6 +1,6 @@
 //! The configuration and the resources that the documentation puts side by side are the same objects for Icinga.
 
-use crate::icinga::{self, Object};
+use crate::icinga::{self, Icinga, Object};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn compared(objects: Vec<Object>) -> BTreeMap<(String, String), Map<String, Valu
 }
 
 #[test]
-fn same_objects_side_by_side() {
+fn side_by_side() {
     let Some(icinga) = icinga::installed() else { return };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/from-conf-d.md");
     let text = std::fs::read_to_string(path).unwrap();
@@ -62,10 +62,19 @@ fn same_objects_side_by_side() {
     std::fs::write(&manifest, json!({ "kind": "List", "items": items }).to_string()).unwrap();
     let output = crate::case::render(&manifest, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let ours = compared(icinga.load(&String::from_utf8(output.stdout).unwrap(), "").unwrap());
-    let theirs = compared(icinga.load(&blocks(&text, "icinga2"), "").unwrap());
-    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
-    for (key, theirs) in theirs {
-        assert_eq!(ours[&key], theirs, "{key:?}");
+    let ours = String::from_utf8(output.stdout).unwrap();
+    same_objects(icinga, &ours, &blocks(&text, "icinga2")).unwrap();
+}
+
+/// Whether two configurations are the same objects for Icinga.
+pub fn same_objects(icinga: &Icinga, ours: &str, theirs: &str) -> Result<(), String> {
+    let ours = compared(icinga.load(ours, "")?);
+    let theirs = compared(icinga.load(theirs, "")?);
+    if !ours.keys().eq(theirs.keys()) {
+        return Err(format!("{:?}\nand by hand {:?}", ours.keys(), theirs.keys()));
+    }
+    match theirs.iter().find(|(key, theirs)| ours[*key] != **theirs) {
+        Some((key, theirs)) => Err(format!("{key:?}: {:?}\nand by hand {theirs:?}", ours[key])),
+        None => Ok(()),
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::declared::{Declared, resource};
 use crate::icinga::{self, Icinga};
+use groundlink::api::IcingaVersion;
 use groundlink::api::MonitoringObject;
 use groundlink::identity::ObjectKey;
 use groundlink::render::render;
-use groundlink::validate::{IcingaVersion, Settings, validate};
+use groundlink::validate::{Settings, validate};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -3,7 +3,7 @@
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, carries, eventually, host};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -133,10 +133,13 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
         installation.put(namespace, name, spec).await;
     }
     for (namespace, name) in
-        [("team-a", "in-eu"), ("team-b", "in-us"), ("team-a", "plain"), ("team-a", "grouped")]
+        [("team-a", "in-eu"), ("team-b", "in-us"), ("team-a", "plain"), ("team-b", "shared")]
     {
         installation.synced(namespace, name).await;
     }
+    // An object that a satellite should hold and cannot is not Synced, and says where it is missing.
+    let left_out = installation.rejected("team-a", "grouped").await;
+    assert!(left_out.contains("satellite team-a leaves it out"), "{left_out}");
     let zones = ["team-b.eu.conf", "team-b.us.conf"];
     let common = ["team-a.grouped.conf", "team-a.plain.conf", "team-b.shared.conf"];
     let with = |more: &[&'static str]| [&zones[..], &common[..], more].concat();
@@ -158,6 +161,34 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     .await;
     let message = installation.satellite_says("both", ConditionType::Synced, in_sync, GENEROUS).await;
     assert!(!message.contains("but"), "{message}");
+    // It is Synced as soon as the satellite has what it names.
+    let change = async |name: &str, spec: serde_json::Value| {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        installation.satellites().patch(name, &PatchParams::default(), &patch).await.unwrap();
+    };
+    let namespaces = json!({ "from": "List", "names": ["team-a", "team-b", OPERATOR] });
+    for name in ["team-a", "both"] {
+        change(name, json!({ "namespaces": namespaces })).await;
+    }
+    installation.synced("team-a", "grouped").await;
+    // A newer Icinga brings a command of its own that has this name: what declares it, and what uses it, cannot be there.
+    change("both", json!({ "icingaVersion": "2.16" })).await;
+    installation.put(OPERATOR, "curl", json!({ "checkCommand": { "command": ["/usr/bin/curl"] } })).await;
+    installation.put("team-a", "by-curl", json!({ "host": { "checkCommand": "curl" } })).await;
+    for (namespace, name) in [(OPERATOR, "curl"), ("team-a", "by-curl")] {
+        let left_out = installation.rejected(namespace, name).await;
+        assert!(left_out.contains("satellite both leaves it out"), "{left_out}");
+    }
+    change("both", json!({ "icingaVersion": null })).await;
+    installation.synced("team-a", "by-curl").await;
+    // What was there and is left out from now on is not Synced any more.
+    change("both", json!({ "icingaVersion": "2.16" })).await;
+    installation.rejected("team-a", "by-curl").await;
+    change("both", json!({ "icingaVersion": null })).await;
+    installation.synced("team-a", "by-curl").await;
+    for (namespace, name) in [("team-a", "by-curl"), (OPERATOR, "curl")] {
+        installation.delete(namespace, name).await;
+    }
     // A change that only one of them accepts is written to that one alone.
     installation.recorder.clear();
     installation

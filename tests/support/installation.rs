@@ -231,6 +231,19 @@ impl Installation {
         self.condition(namespace, name, ConditionType::Synced, ConditionStatus::True).await
     }
 
+    /// Waits for Synced=False because a satellite cannot hold it, and returns the message.
+    pub async fn rejected(&self, namespace: &str, name: &str) -> String {
+        let api = self.objects(namespace);
+        eventually(GENEROUS, &format!("{namespace}/{name} is left out"), async || {
+            let object = api.get(name).await.map_err(|error| error.to_string())?;
+            match condition_of(&object, ConditionType::Synced) {
+                Some((ConditionStatus::False, Reason::Rejected, message)) => Ok(message),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+    }
+
     /// Waits for Ready=False with this reason, and returns the message.
     pub async fn refused(&self, namespace: &str, name: &str, reason: Reason) -> String {
         let api = self.objects(namespace);

@@ -46,6 +46,9 @@ pub struct ForEach {
     /// Custom variable of the object that gets the key, for example `disk_partition`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_var: Option<VarName>,
+    /// Custom variable of the object that gets the value of a dictionary's entry, for example `port` for `{http: 80}`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_var: Option<VarName>,
 }
 
 /// Rule that says for which hosts or services an object exists.
