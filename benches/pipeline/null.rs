@@ -70,12 +70,7 @@ fn status(object: &Seen) -> MonitoringObjectStatus {
         generation: object.metadata.generation,
         published: Some(Digest::of(key.name().as_bytes())),
         revision: None,
-        state: State::Published(Sync::Pending {
-            expected: 2,
-            missing,
-            left_out_by: None,
-            unreachable: false,
-        }),
+        state: State::Published(Sync::Pending { expected: 2, missing, unreachable: false }),
     };
     compose(&facts, &Recorded::default(), jiff::Timestamp::now().as_second())
 }

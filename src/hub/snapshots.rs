@@ -55,7 +55,7 @@ impl Hub {
         let Some(entry) = self.entries.get(key) else { return };
         if entry.is_recorded_ready()
             && !entry.recorded.synced
-            && matches!(self.sync(key, entry), Sync::Pending { .. })
+            && matches!(self.sync(key, entry), Sync::Pending { .. } | Sync::LeftOut { .. })
             && let Some(revision) = entry.revision
         {
             self.awaiting.entry(revision).or_default().insert(key.clone());
@@ -77,18 +77,23 @@ impl Hub {
             .flat_map(|(revision, keys)| keys.iter().map(|key| (*revision, key.clone())))
             .collect();
         for (revision, key) in waiting {
-            let done = match self.entries.get(&key) {
-                None => true,
-                Some(entry) if entry.recorded.synced || entry.revision != Some(revision) => true,
-                Some(entry) => entry.published && !matches!(self.sync(&key, entry), Sync::Pending { .. }),
+            let (tell, done) = match self.entries.get(&key) {
+                None => (true, true),
+                Some(entry) if entry.recorded.synced || entry.revision != Some(revision) => (true, true),
+                Some(entry) => match self.sync(&key, entry) {
+                    Sync::Pending { .. } => (false, false),
+                    // A later snapshot, or a change of the satellite, may have what it lacks.
+                    Sync::LeftOut { .. } => (entry.published, false),
+                    Sync::All(_) | Sync::NoSatellites => (entry.published, entry.published),
+                },
             };
-            if done {
-                if let Some(keys) = self.awaiting.get_mut(&revision) {
-                    keys.remove(&key);
-                    if keys.is_empty() {
-                        self.awaiting.remove(&revision);
-                    }
+            if done && let Some(keys) = self.awaiting.get_mut(&revision) {
+                keys.remove(&key);
+                if keys.is_empty() {
+                    self.awaiting.remove(&revision);
                 }
+            }
+            if tell {
                 self.check_status(&key);
             }
         }

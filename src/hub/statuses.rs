@@ -90,8 +90,10 @@ impl Hub {
         let is_failing = matches!(facts.state, State::Failing(_));
         let is_synced = matches!(facts.state, State::Published(Sync::All(_) | Sync::NoSatellites));
         if is_published {
-            // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once.
-            if entry.is_recorded_ready() && !entry.recorded.synced && is_synced {
+            // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a satellite
+            // cannot hold it.
+            let is_left_out = matches!(facts.state, State::Published(Sync::LeftOut { .. })) && !says;
+            if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
                 self.queue.push_synced(key.clone());
             }
             return;

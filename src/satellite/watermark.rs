@@ -30,19 +30,23 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     if expected.is_empty() {
         return Sync::NoSatellites;
     }
-    let acked = |held: &Held| {
-        revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision))
-            && !held.left_out.contains(content.key())
-    };
-    let left_out = expected.iter().find(|(_, held)| held.left_out.contains(content.key()));
+    let acked =
+        |held: &Held| revision.is_some_and(|revision| held.acked.is_some_and(|acked| acked >= revision));
     let missing: Vec<_> = expected.iter().filter(|(_, held)| !acked(held)).collect();
+    let left_out: Vec<_> =
+        expected.iter().filter(|(_, held)| acked(held) && held.left_out.contains(content.key())).collect();
+    if missing.is_empty() && !left_out.is_empty() {
+        return Sync::LeftOut {
+            expected: expected.len(),
+            by: left_out.into_iter().map(|(name, _)| (*name).clone()).collect(),
+        };
+    }
     if missing.is_empty() {
         return Sync::All(expected.len());
     }
     Sync::Pending {
         expected: expected.len(),
         unreachable: missing.iter().all(|(_, held)| held.unreachable),
-        left_out_by: left_out.map(|(name, _)| (*name).clone()),
         missing: missing.iter().map(|(name, _)| (*name).clone()).collect(),
     }
 }

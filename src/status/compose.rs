@@ -50,14 +50,19 @@ pub enum Sync {
     NoSatellites,
     /// All that should hold it do.
     All(usize),
+    /// All do but these, which cannot: they lack what it names.
+    LeftOut {
+        /// How many should hold it.
+        expected: usize,
+        /// Names of those that cannot, sorted.
+        by: Vec<String>,
+    },
     /// Some do not yet.
     Pending {
         /// How many should hold it.
         expected: usize,
         /// Names of those that have not acknowledged, sorted.
         missing: Vec<String>,
-        /// One of those that cannot hold it.
-        left_out_by: Option<String>,
         /// Whether all of those are known to be unreachable.
         unreachable: bool,
     },
@@ -165,7 +170,7 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                     ),
                     fine.clone(),
                 ),
-                Sync::Pending { expected, missing, left_out_by, unreachable } => {
+                Sync::Pending { expected, missing, unreachable } => {
                     let names: Vec<String> = missing.iter().take(5).cloned().collect();
                     let more = if missing.len() > names.len() { ", ..." } else { "" };
                     let message = format!(
@@ -175,17 +180,22 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                     );
                     pending = Some(PendingSatellites { count: missing.len() as u32, names });
                     let reason = if *unreachable { Reason::SatelliteUnreachable } else { Reason::Pending };
-                    let waiting = (True, Reason::Pending, "waiting for satellites".to_owned());
-                    match left_out_by {
-                        Some(satellite) => {
-                            let message = format!(
-                                "{message}; satellite {satellite} leaves it out, because it names something that this satellite does \
-                                 not have (see its spec.namespaces and spec.icingaVersion)"
-                            );
-                            ((False, Reason::Rejected, message), waiting)
-                        }
-                        None => ((False, reason, message), waiting),
-                    }
+                    ((False, reason, message), (True, Reason::Pending, "waiting for satellites".to_owned()))
+                }
+                Sync::LeftOut { expected, by } => {
+                    let names: Vec<String> = by.iter().take(5).cloned().collect();
+                    let more = if by.len() > names.len() { ", ..." } else { "" };
+                    let message = format!(
+                        "{} of {expected} satellites have acknowledged; left out by {}{more}, because it names something that is not there \
+                         (see spec.namespaces and spec.icingaVersion of the satellite)",
+                        expected - by.len(),
+                        names.join(", "),
+                    );
+                    pending = Some(PendingSatellites { count: by.len() as u32, names });
+                    (
+                        (False, Reason::Rejected, message),
+                        (True, Reason::Rejected, "not on every satellite".to_owned()),
+                    )
                 }
             };
             [(True, Reason::Published, published), synced, reconciling, fine]
@@ -245,12 +255,7 @@ mod tests {
     #[test]
     fn a_waiter_never_sees_done_before_it_is() {
         let key = ObjectKey::new("a", "b");
-        let pending = Sync::Pending {
-            expected: 2,
-            missing: vec!["edge-a".into()],
-            left_out_by: None,
-            unreachable: false,
-        };
+        let pending = Sync::Pending { expected: 2, missing: vec!["edge-a".into()], unreachable: false };
         let status = compose(&facts(&key, State::Published(pending)), &Recorded::default(), 100);
         let condition = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap();
         assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);

@@ -8,6 +8,7 @@
 
 mod case;
 mod cli;
+mod closure;
 mod declared;
 mod docs;
 mod example;

@@ -139,7 +139,7 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     }
     // An object that a satellite should hold and cannot is not Synced, and says where it is missing.
     let left_out = installation.rejected("team-a", "grouped").await;
-    assert!(left_out.contains("satellite team-a leaves it out"), "{left_out}");
+    assert!(left_out.contains("left out by team-a"), "{left_out}");
     let zones = ["team-b.eu.conf", "team-b.us.conf"];
     let common = ["team-a.grouped.conf", "team-a.plain.conf", "team-b.shared.conf"];
     let with = |more: &[&'static str]| [&zones[..], &common[..], more].concat();
@@ -177,7 +177,7 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     installation.put("team-a", "by-curl", json!({ "host": { "checkCommand": "curl" } })).await;
     for (namespace, name) in [(OPERATOR, "curl"), ("team-a", "by-curl")] {
         let left_out = installation.rejected(namespace, name).await;
-        assert!(left_out.contains("satellite both leaves it out"), "{left_out}");
+        assert!(left_out.contains("left out by both"), "{left_out}");
     }
     change("both", json!({ "icingaVersion": null })).await;
     installation.synced("team-a", "by-curl").await;
@@ -188,6 +188,14 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     installation.synced("team-a", "by-curl").await;
     for (namespace, name) in [("team-a", "by-curl"), (OPERATOR, "curl")] {
         installation.delete(namespace, name).await;
+    }
+    for (name, more) in [
+        ("groundlink", &[][..]),
+        ("team-a", &[]),
+        ("eu", &["team-a.in-eu.conf"]),
+        ("both", &["team-a.in-eu.conf", "team-b.in-us.conf"]),
+    ] {
+        installation.holds_keys("sat-a", name, &with(more)).await;
     }
     // A change that only one of them accepts is written to that one alone.
     installation.recorder.clear();
