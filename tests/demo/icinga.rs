@@ -36,9 +36,15 @@ pub async fn act(stage: &mut Stage) -> Verdict {
         stage.screen.block(&lines.join("\n"));
         wrong.unless(code == 0, format!("Icinga refuses {name}"));
         let shown: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("Instantiated ")).collect();
-        let shown = shown
-            .into_iter()
-            .filter(|what| ["Host.", "Hosts.", "Service.", "Services."].iter().any(|t| what.ends_with(t)));
+        let types = ["Host", "Service", "Notification", "Dependenc", "User"];
+        let of_type = |line: &str, word: &str| {
+            let kind = line.split_once(' ').map_or("", |(_, kind)| kind);
+            ["", "s", "y", "ies"].iter().any(|end| kind.strip_prefix(word) == Some(&format!("{end}.")))
+        };
+        for kind in types {
+            wrong.unless(shown.iter().any(|line| of_type(line, kind)), format!("{name} has no {kind}"));
+        }
+        let shown = shown.into_iter().filter(|line| types.iter().any(|kind| of_type(line, kind)));
         observed.push(format!(
             "{name}: exit code {code}, {}",
             shown.map(|s| s.trim_end_matches('.')).collect::<Vec<_>>().join(", ")

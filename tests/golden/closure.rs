@@ -154,10 +154,8 @@ impl Dice {
                     spec["period"] = json!(self.name("timePeriod", 2));
                 }
             }
-            "checkCommand" | "eventCommand" | "notificationCommand" => {
-                if self.often() {
-                    spec["command"] = json!(["/bin/true"]);
-                }
+            "checkCommand" | "eventCommand" | "notificationCommand" if self.often() => {
+                spec["command"] = json!(["/bin/true"]);
             }
             "notification" => {
                 for (field, kind) in [("command", "notificationCommand"), ("period", "timePeriod")] {
