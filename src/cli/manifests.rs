@@ -37,7 +37,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 
 /// The MonitoringObjects among the documents; other kinds are passed over, so that the output of Helm can be given.
 pub(super) fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
-    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).context("not valid YAML")?;
+    let documents: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple_with_options(text, options()).context("not valid YAML")?;
     let mut objects = Vec::new();
     for document in documents {
         let items = match document.get("items").and_then(|items| items.as_array()) {
@@ -61,6 +62,20 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
         }
     }
     Ok(objects)
+}
+
+/// A person's own files are as large as they are: a whole hub in one (`helm template`, `kubectl get -o yaml`) is no attack. What
+/// stays bounded is what a small file can make of itself: aliases, and depth.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: usize::MAX,
+            max_events: usize::MAX,
+            max_nodes: usize::MAX,
+            max_total_scalar_bytes: usize::MAX,
+            max_total_comment_bytes: usize::MAX,
+        },
+    }
 }
 
 /// The first field that was given and not understood: an API server would refuse it, and a typo must not go unseen. Empty

@@ -75,27 +75,20 @@ impl Index {
         any
     }
 
-    /// The waiting contents that a decision may concern: the hopeful ones, those that use what these provide, and those
-    /// that provide what these miss.
+    /// The waiting contents that a decision may concern: the hopeful ones, and those that use what these provide, and so on. Who
+    /// provides what a hopeful one misses is among these if it uses anything of them, and else could have been admitted before.
     fn group(&mut self) -> Overlay {
         let mut queue: Vec<ObjectKey> = std::mem::take(&mut self.hopefuls).into_iter().collect();
         let mut group = Overlay::new();
-        let none = Overlay::new();
         while let Some(key) = queue.pop() {
             let Some(content) = self.slots.get(&key).and_then(|slot| slot.waiting.clone()) else { continue };
             if group.contains_key(&key) {
                 continue;
             }
-            let mut more = HashSet::new();
-            for (name, _) in content.claims() {
-                more.extend(self.users(name).into_iter().cloned());
-            }
-            for needed in content.uses().iter().filter(|needed| !self.satisfied(&content, needed, &none)) {
-                more.extend(needed.any_of.iter().flat_map(|name| self.names.claimants(name)).cloned());
-            }
+            let more: HashSet<_> = content.claims().flat_map(|(name, _)| self.waiting_users(name)).collect();
             self.changed.insert(key.clone());
             group.insert(key, content);
-            queue.extend(more.into_iter().filter(|key| self.waits(key)));
+            queue.extend(more);
         }
         group
     }
@@ -116,9 +109,9 @@ impl Index {
                 continue;
             }
             admitted.insert(key.clone(), content.clone());
-            for (name, _) in content.claims() {
-                let users = self.users(name).into_iter();
-                queue.extend(users.filter(|user| hoped.contains_key(*user) && !is_edge(user)).cloned());
+            for name in content.claims().flat_map(|(name, _)| self.made_of(name)) {
+                let users = self.names.users_among(&name, hoped.keys(), |key| hoped.contains_key(key));
+                queue.extend(users.into_iter().filter(|user| !is_edge(user)));
             }
         }
         for content in edges.iter().filter_map(|key| hoped.get(key)) {
@@ -201,7 +194,11 @@ impl Index {
     /// Whether objects of one type that stand on each other (templates, groups, zones, time periods) would do so in a longer chain,
     /// or in more ways, than Icinga bears. A content that takes the place of another changes this for all that stand on it.
     fn is_too_deep(&self, content: &Arc<Rendered>, admitted: &Overlay) -> bool {
-        if content.below().next().is_none() {
+        let visible = self.slots.get(content.key()).and_then(|slot| slot.visible.as_ref());
+        let is_as_before = visible.is_some_and(|visible| {
+            visible.provides() == content.provides() && visible.below().eq(content.below())
+        });
+        if is_as_before || content.below().next().is_none() {
             return false;
         }
         let mut nesting = Nesting { index: self, admitted, changed: content, known: HashMap::new() };

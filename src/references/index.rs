@@ -20,6 +20,8 @@ pub struct Index {
     reserved: HashSet<Name>,
     pub(super) slots: HashMap<ObjectKey, Slot>,
     pub(super) names: Names,
+    /// Resources of which a content waits.
+    who_waits: HashSet<ObjectKey>,
     /// Visible contents that may have lost what they need.
     suspects: BTreeSet<ObjectKey>,
     /// Waiting contents that may have gained what they need.
@@ -100,27 +102,34 @@ impl Index {
     }
 
     /// Resources that use a name, visible or not: also those that use what others make of it and pass on.
-    pub fn users(&self, name: &Name) -> BTreeSet<&ObjectKey> {
-        let mut users = BTreeSet::new();
-        let mut queue = vec![name];
-        let mut seen = HashSet::from([name]);
-        while let Some(name) = queue.pop() {
-            for user in self.names.users(name) {
-                users.insert(user);
-                let slot = self.slots.get(user);
-                let contents = slot.into_iter().flat_map(|slot| [&slot.visible, &slot.waiting]).flatten();
-                for relay in contents.flat_map(|content| content.relays()) {
-                    if relay.given.iter().flatten().any(|given| given == name) && seen.insert(&relay.name) {
-                        queue.push(&relay.name);
-                    }
+    pub fn users(&self, name: &Name) -> Vec<ObjectKey> {
+        let names = self.made_of(name);
+        names.iter().flat_map(|name| self.names.users(name)).cloned().collect()
+    }
+
+    /// Those of which a content waits: mostly few, however many use the name.
+    pub(super) fn waiting_users(&self, name: &Name) -> Vec<ObjectKey> {
+        let names = self.made_of(name).into_iter();
+        names
+            .flat_map(|name| self.names.users_among(&name, self.who_waits.iter(), |key| self.waits(key)))
+            .collect()
+    }
+
+    /// A name, and what is passed on for it, through any number of templates.
+    pub(super) fn made_of(&self, name: &Name) -> Vec<Name> {
+        let mut names = vec![name.clone()];
+        let mut at = 0;
+        while let Some(name) = names.get(at).cloned() {
+            at += 1;
+            let slots = self.names.relayers(&name).filter_map(|key| self.slots.get(key));
+            let contents = slots.flat_map(|slot| [&slot.visible, &slot.waiting]).flatten();
+            for relay in contents.flat_map(|content| content.relays()) {
+                if relay.given.iter().flatten().any(|given| *given == name) && !names.contains(&relay.name) {
+                    names.push(relay.name.clone());
                 }
             }
         }
-        users
-    }
-
-    fn users_of(&self, name: &Name) -> Vec<ObjectKey> {
-        self.users(name).into_iter().cloned().collect()
+        names
     }
 
     /// Whether a name exists without any resource.
@@ -198,9 +207,22 @@ impl Index {
         let before = of(&self.slots);
         change(&mut self.slots);
         let after = of(&self.slots);
+        if after[1].is_some() {
+            self.who_waits.insert(key.clone());
+        } else {
+            self.who_waits.remove(key);
+        }
+        // A content that only comes to be visible, or to wait, has the names that it had.
+        let which = |both: &[Option<Arc<Rendered>>; 2]| {
+            let mut which = both.each_ref().map(|content| content.as_ref().map(Arc::as_ptr));
+            which.sort();
+            which
+        };
         let contents = |both: &[Option<Arc<Rendered>>; 2]| both.iter().flatten().cloned().collect::<Vec<_>>();
-        for name in self.names.replace(key, &contents(&before), &contents(&after)) {
-            self.claim_changed(&name);
+        if which(&before) != which(&after) {
+            for (name, exclusive) in self.names.replace(key, &contents(&before), &contents(&after)) {
+                self.claim_changed(&name, exclusive);
+            }
         }
         let ([before, _], [after, _]) = (before, after);
         if before.as_ref().map(|content| content.digest()) != after.as_ref().map(|content| content.digest()) {
@@ -218,12 +240,11 @@ impl Index {
         for (name, _) in old.into_iter().flat_map(Rendered::claims) {
             // What is passed on may be given by something else now.
             if !(same_place && new.is_some_and(|new| provides(new, name))) {
-                self.suspects.extend(self.users_of(name));
+                self.suspects.extend(self.users(name));
             }
         }
         for (name, _) in [old, new].into_iter().flatten().flat_map(Rendered::claims) {
-            let mut waiting = self.users_of(name);
-            waiting.retain(|user| self.waits(user));
+            let waiting = self.waiting_users(name);
             self.hopefuls.extend(waiting.iter().cloned());
             self.changed.extend(waiting);
         }
@@ -234,20 +255,19 @@ impl Index {
     }
 
     /// Others who claim the name win or lose it, and its users gain or lose it.
-    fn claim_changed(&mut self, name: &Name) {
+    fn claim_changed(&mut self, name: &Name, exclusive: bool) {
+        self.suspects.extend(self.users(name));
+        let mut rivals: Vec<_> = self.names.exclusive(name).cloned().collect();
+        let is_contested = !rivals.is_empty();
         if let Some(twin) = name.twin() {
-            let rivals: Vec<_> = self.names.exclusive(&twin).cloned().collect();
-            self.concerns(rivals);
+            rivals.extend(self.names.exclusive(&twin).cloned());
         }
-        self.suspects.extend(self.users_of(name));
-        // Sharers only meet exclusive claimants, so a crowd of sharers alone need not be looked at.
-        if self.names.exclusive(name).next().is_some() {
-            let rivals: Vec<_> = self.names.claimants(name).cloned().collect();
-            self.concerns(rivals);
-        } else {
-            let waiting: Vec<_> = self.names.shared(name).filter(|key| self.waits(key)).cloned().collect();
-            self.hopefuls.extend(waiting);
+        // Sharers meet exclusive claimants alone: one more or less of thousands concerns none of the others.
+        if exclusive {
+            let shared = self.names.shared(name).filter(|key| is_contested || self.waits(key));
+            rivals.extend(shared.cloned());
         }
+        self.concerns(rivals);
     }
 
     fn concerns(&mut self, rivals: Vec<ObjectKey>) {
@@ -266,14 +286,15 @@ impl Index {
     }
 
     pub(super) fn waits(&self, key: &ObjectKey) -> bool {
-        self.slots.get(key).is_some_and(|slot| slot.waiting.is_some())
+        self.who_waits.contains(key)
     }
 
     /// The older resource that keeps `key` from having the name, or the name's twin.
     fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<&ObjectKey> {
         let own = &self.slots.get(key)?.age;
         let twin = claim.name.twin();
-        let shared = self.names.shared(&claim.name).filter(|_| claim.exclusive);
+        // Not even looked through for a sharer: there may be thousands.
+        let shared = claim.exclusive.then(|| self.names.shared(&claim.name)).into_iter().flatten();
         let exclusive = self.names.exclusive(&claim.name);
         let twins = twin.iter().flat_map(|twin| self.names.exclusive(twin));
         exclusive

@@ -9,7 +9,11 @@ use std::sync::Arc;
 /// Every name that some content provides, passes on or uses. The contents of one resource count as one: a name that both its visible
 /// and its waiting content have is there once.
 #[derive(Default)]
-pub(super) struct Names(HashMap<Name, Entry>);
+pub(super) struct Names {
+    entries: HashMap<Name, Entry>,
+    /// Resources that pass on something for a name. Only facts have any.
+    relayers: HashMap<Name, Keys>,
+}
 
 #[derive(Default)]
 struct Entry {
@@ -21,41 +25,62 @@ struct Entry {
 impl Names {
     /// Resources that claim a name for themselves alone.
     pub fn exclusive(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.0.get(name).into_iter().flat_map(|entry| entry.exclusive.iter())
+        self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter())
     }
 
     /// Resources that claim a name beside others.
     pub fn shared(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.0.get(name).into_iter().flat_map(|entry| entry.shared.iter())
+        self.entries.get(name).into_iter().flat_map(|entry| entry.shared.iter())
     }
 
     /// Resources that claim a name in either way.
     pub fn claimants(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.0.get(name).into_iter().flat_map(|entry| entry.exclusive.iter().chain(entry.shared.iter()))
+        self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter().chain(entry.shared.iter()))
     }
 
     /// Resources that use a name.
     pub fn users(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.0.get(name).into_iter().flat_map(|entry| entry.users.iter())
+        self.entries.get(name).into_iter().flat_map(|entry| entry.users.iter())
     }
 
-    /// Takes note that the contents of a resource are others now. Returns the names whose claim came, went or became another.
+    /// Those of some resources that use a name. Looks through the fewer, however many use it.
+    pub fn users_among<'a>(
+        &'a self,
+        name: &Name,
+        some: impl ExactSizeIterator<Item = &'a ObjectKey>,
+        is_one: impl Fn(&ObjectKey) -> bool,
+    ) -> Vec<ObjectKey> {
+        let Some(Entry { users, .. }) = self.entries.get(name) else { return Vec::new() };
+        if some.len() < users.len() {
+            some.filter(|key| users.contains(key)).cloned().collect()
+        } else {
+            users.iter().filter(|key| is_one(key)).cloned().collect()
+        }
+    }
+
+    /// Resources that pass on something for a name.
+    pub fn relayers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+        self.relayers.get(name).into_iter().flat_map(Keys::iter)
+    }
+
+    /// Takes note that the contents of a resource are others now. Returns the names whose claim came or went, and whether the claim
+    /// was exclusive.
     pub fn replace(
         &mut self,
         key: &ObjectKey,
         before: &[Arc<Rendered>],
         after: &[Arc<Rendered>],
-    ) -> HashSet<Name> {
+    ) -> Vec<(Name, bool)> {
         let (claims_before, uses_before) = names_of(before);
         let (claims_after, uses_after) = names_of(after);
-        let mut changed = HashSet::new();
+        let mut changed = Vec::new();
         for (name, exclusive) in claims_before.difference(&claims_after) {
             self.change(name, |entry| entry.claimants_mut(*exclusive).remove(key));
-            changed.insert((*name).clone());
+            changed.push((Name::clone(name), *exclusive));
         }
         for (name, exclusive) in claims_after.difference(&claims_before) {
             self.change(name, |entry| entry.claimants_mut(*exclusive).insert(key));
-            changed.insert((*name).clone());
+            changed.push((Name::clone(name), *exclusive));
         }
         for name in uses_before.difference(&uses_after) {
             self.change(name, |entry| entry.users.remove(key));
@@ -63,24 +88,35 @@ impl Names {
         for name in uses_after.difference(&uses_before) {
             self.change(name, |entry| entry.users.insert(key));
         }
+        for name in given_to(before) {
+            if let Some(keys) = self.relayers.get_mut(name) {
+                keys.remove(key);
+                if matches!(keys, Keys::None) {
+                    self.relayers.remove(name);
+                }
+            }
+        }
+        for name in given_to(after) {
+            self.relayers.entry(name.clone()).or_default().insert(key);
+        }
         changed
     }
 
     fn change(&mut self, name: &Name, change: impl FnOnce(&mut Entry)) {
-        let entry = match self.0.get_mut(name) {
+        let entry = match self.entries.get_mut(name) {
             Some(entry) => entry,
-            None => self.0.entry(name.clone()).or_default(),
+            None => self.entries.entry(name.clone()).or_default(),
         };
         change(entry);
         if entry.is_unused() {
-            self.0.remove(name);
+            self.entries.remove(name);
         }
     }
 
     /// Whether a name is kept although nobody has it.
     #[cfg(test)]
     pub fn keeps_unused(&self) -> bool {
-        self.0.values().any(Entry::is_unused)
+        self.entries.values().any(Entry::is_unused) || self.relayers.values().any(|keys| keys.len() == 0)
     }
 }
 
@@ -96,9 +132,13 @@ impl Entry {
 
 fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<(&Name, bool)>, HashSet<&Name>) {
     let claims = contents.iter().flat_map(|content| content.claims()).collect();
-    let uses = contents.iter().flat_map(|content| content.uses()).flat_map(|needed| &needed.any_of);
-    let relayed = contents.iter().flat_map(|content| content.relays()).flat_map(|relay| &relay.given);
-    (claims, uses.chain(relayed.flatten()).collect())
+    let uses = contents.iter().flat_map(|content| content.uses()).flat_map(|needed| &needed.any_of).collect();
+    (claims, uses)
+}
+
+/// Names for which contents pass on something.
+fn given_to(contents: &[Arc<Rendered>]) -> impl Iterator<Item = &Name> {
+    contents.iter().flat_map(|content| content.relays()).flat_map(|relay| &relay.given).flatten()
 }
 
 /// A set of resources. Most names have one claimant and no user, and there are more names than resources, so the empty set
@@ -120,6 +160,22 @@ impl Keys {
             Self::Many(keys) => (None, Some(keys.iter())),
         };
         one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Many(keys) => keys.len(),
+        }
+    }
+
+    fn contains(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(one) => one == key,
+            Self::Many(keys) => keys.contains(key),
+        }
     }
 
     fn insert(&mut self, key: &ObjectKey) {

@@ -234,7 +234,7 @@ impl Proposal<'_> {
                         && self.get(user).is_some_and(|content| !self.is_closed(content))
                 };
                 let users = self.index.users(name);
-                if users.into_iter().chain(&self.catalog.in_transit).any(needed_by) {
+                if users.iter().chain(&self.catalog.in_transit).any(needed_by) {
                     culprits.insert(key.clone());
                 }
             }

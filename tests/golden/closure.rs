@@ -439,8 +439,8 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
         let mut dice = Dice(first.wrapping_add(stream).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let mut world = World::new();
         for step in 0..STEPS {
-            for _ in 0..1 + dice.roll(8) {
-                if dice.roll(6) == 0 && !world.documents.is_empty() {
+            for _ in 0..1 + dice.roll(16) {
+                if dice.roll(8) == 0 && !world.documents.is_empty() {
                     let names: Vec<_> = world.documents.keys().cloned().collect();
                     world.remove(&names[dice.roll(names.len())]);
                 } else {
@@ -471,5 +471,5 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
         }
     }
     println!("{loads} sets of up to {most} objects were loaded; with one that waits {refusals} were refused");
-    assert!(most > 20, "hardly anything is published");
+    assert!(most > 15, "hardly anything is published");
 }

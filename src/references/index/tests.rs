@@ -2,7 +2,7 @@ use super::*;
 use crate::references::{Step, order};
 use crate::render::read_back;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A content as a published file has it; only its header matters here.
 fn content(
@@ -12,13 +12,14 @@ fn content(
     mutual: &[&str],
     zone: Option<&str>,
 ) -> Arc<Rendered> {
-    content_with(key, provides, uses, mutual, zone, None)
+    content_with(key, provides, &[], uses, mutual, zone, None)
 }
 
-/// The same, with a name that it passes on for another.
+/// The same, with names that it shares, and one that it passes on for another.
 fn content_with(
     key: &str,
     provides: &[&str],
+    shares: &[&str],
     uses: &[&str],
     mutual: &[&str],
     zone: Option<&str>,
@@ -27,7 +28,7 @@ fn content_with(
     let (namespace, name) = key.split_once('/').unwrap();
     let alternatives = |names: &[&str]| names.iter().map(|name| vec![name.to_string()]).collect::<Vec<_>>();
     let header = serde_json::json!({
-        "provides": provides, "uses": alternatives(uses), "mutual": alternatives(mutual), "zone": zone,
+        "provides": provides, "shares": shares, "uses": alternatives(uses), "mutual": alternatives(mutual), "zone": zone,
         "relays": relay.iter().map(|(name, given)| serde_json::json!({ "name": name, "given": [[given]] })).collect::<Vec<_>>(),
     });
     let text = format!("// file\n// groundlink: {header}\n");
@@ -186,7 +187,15 @@ fn a_template_passes_on_what_it_imports() {
     let mut index = Index::default();
     let template = |name: &str, below: &str| {
         let relay = (format!("=sets {name}"), format!("=sets {below}"));
-        content_with(&format!("a/{name}"), &[&format!("template Host!{name}")], &[], &[], None, Some(relay))
+        content_with(
+            &format!("a/{name}"),
+            &[&format!("template Host!{name}")],
+            &[],
+            &[],
+            &[],
+            None,
+            Some(relay),
+        )
     };
     upsert(&mut index, 1, content("a/h", &["Host!h"], &["=sets upper"], &[], None));
     upsert(&mut index, 1, template("upper", "middle"));
@@ -219,6 +228,15 @@ fn reserved_names_satisfy_and_cannot_be_claimed() {
     assert_eq!(index.waiting(&key("a/c")).unwrap().reason, Reason::NameConflict);
 }
 
+/// A name for many: a rule takes it whole, single objects share it.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Whole,
+    Shared,
+}
+
+const PLACE: &str = "Service!!s";
+
 /// The fact that only one resource can have, or pass on from one with a higher number.
 #[derive(Clone, Debug)]
 enum Own {
@@ -239,7 +257,15 @@ fn own() -> impl Strategy<Value = Own> {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Upsert { key: u8, fact: Option<u8>, own: Own, uses: Vec<u8>, needs: Option<u8>, mutual: Option<u8> },
+    Upsert {
+        key: u8,
+        fact: Option<u8>,
+        place: Option<Place>,
+        own: Own,
+        uses: Vec<u8>,
+        needs: Option<u8>,
+        mutual: Option<u8>,
+    },
     Keep(u8),
     Remove(u8),
 }
@@ -249,12 +275,13 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         6 => (
             0..12u8,
             prop::option::weighted(0.3, 0..3u8),
+            prop::option::weighted(0.4, prop_oneof![1 => Just(Place::Whole), 3 => Just(Place::Shared)]),
             own(),
             prop::collection::vec(0..10u8, 0..3),
             prop::option::weighted(0.2, 0..3u8),
             prop::option::weighted(0.2, 0..3u8),
         )
-            .prop_map(|(key, fact, own, uses, needs, mutual)| Change::Upsert { key, fact, own, uses, needs, mutual }),
+            .prop_map(|(key, fact, place, own, uses, needs, mutual)| Change::Upsert { key, fact, place, own, uses, needs, mutual }),
         1 => (0..12u8).prop_map(Change::Keep),
         2 => (0..12u8).prop_map(Change::Remove),
     ];
@@ -295,25 +322,29 @@ fn grounded(set: &BTreeMap<ObjectKey, Arc<Rendered>>) -> BTreeMap<ObjectKey, Arc
 /// The slow model of what must hold after every step: closed, every name once, and nothing that waits could be added.
 fn check(index: &Index) {
     let set: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
-    let mut names = HashSet::new();
+    let mut names: HashMap<Name, bool> = HashMap::new();
     for content in set.values() {
         assert!(names_held(&set, content, true), "{content:?} uses something that is not there");
         for claim in content.provides() {
-            assert!(names.insert(claim.name.clone()), "{:?} is there twice", claim.name);
+            let other = names.insert(claim.name.clone(), claim.exclusive);
+            assert!(other.is_none_or(|other| !other && !claim.exclusive), "{:?} is there twice", claim.name);
         }
     }
     // Everything stands on something that was there before it: no circles but mutual ones.
     assert_eq!(grounded(&set).len(), set.len(), "a circle is visible");
-    // Largest: a waiting content that owns its names and would be grounded in the set must not exist.
-    for slot in index.slots.values() {
-        let Some(waiting) = &slot.waiting else { continue };
-        let mut larger = set.clone();
-        larger.insert(waiting.key().clone(), waiting.clone());
-        let is_closed = larger.values().all(|content| names_held(&larger, content, true));
-        if index.owns_names(waiting) && is_closed && grounded(&larger).len() == larger.len() {
-            panic!("{waiting:?} could be published beside {set:?}: {:?}", index.waiting(waiting.key()));
+    // Largest: one or two waiting contents that own their names and would be grounded in the set must not exist.
+    let waiting: Vec<_> = index.slots.values().filter_map(|slot| slot.waiting.as_ref()).collect();
+    for (i, one) in waiting.iter().enumerate() {
+        assert!(index.waiting(one.key()).is_some());
+        for other in &waiting[i..] {
+            let mut larger = set.clone();
+            larger.extend([one, other].map(|content| (content.key().clone(), Arc::clone(content))));
+            let own_names = [one, other].iter().all(|content| index.owns_names(content));
+            let is_closed = || larger.values().all(|content| names_held(&larger, content, true));
+            if own_names && is_closed() && grounded(&larger).len() == larger.len() {
+                panic!("{one:?} and {other:?} could be published beside {set:?}");
+            }
         }
-        assert!(index.waiting(waiting.key()).is_some());
     }
     // Nothing is remembered of names that nobody has.
     assert!(!index.names.keeps_unused());
@@ -330,12 +361,14 @@ proptest! {
         for group in changes.chunks(batch) {
             for change in group {
                 match change {
-                    Change::Upsert { key, fact, own, uses, needs, mutual } => {
+                    Change::Upsert { key, fact, place, own, uses, needs, mutual } => {
                         // Name and type of a resource are immutable; the facts that it provides are not.
                         let fact_name = |fact: &u8| format!("=fact {fact}");
                         let own_fact = |of: u8| format!("=own fact of {}", of % 10);
                         let mut provides = vec![format!("Host!{}", key % 10)];
                         provides.extend(fact.as_ref().map(fact_name));
+                        provides.extend((*place == Some(Place::Whole)).then(|| PLACE.to_owned()));
+                        let shares = Vec::from_iter((*place == Some(Place::Shared)).then_some(PLACE));
                         let mut uses: Vec<_> = uses.iter().map(|u| format!("Host!{u}")).collect();
                         uses.extend(needs.as_ref().map(fact_name));
                         let mut mutual: Vec<_> = mutual.iter().map(fact_name).collect();
@@ -353,7 +386,7 @@ proptest! {
                         }
                         let [provides, uses, mutual] =
                             [&provides, &uses, &mutual].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-                        let content = content_with(&format!("n/{key}"), &provides, &uses, &mutual, None, relay);
+                        let content = content_with(&format!("n/{key}"), &provides, &shares, &uses, &mutual, None, relay);
                         let uid = Uid::new(&key.to_string());
                         index.upsert(i64::from(*key), &uid, content);
                     }
