@@ -339,6 +339,7 @@ impl Parser<'_> {
         let field = subject.fields().iter().copied().find(|field| *field == word).ok_or(here)?;
         let mut keys = Vec::new();
         loop {
+            let column = self.column();
             if self.take(".") {
                 let here = self.expected("a name after the dot; write [\"...\"] for any other key");
                 let Token::Identifier(key) = self.next() else { return Err(here) };
@@ -351,13 +352,17 @@ impl Parser<'_> {
             } else {
                 break;
             }
-        }
-        if field != "vars" && !keys.is_empty() {
             let subject = subject.word();
-            return Err(format!("{subject}.{field} has nothing below it; only {subject}.vars has"));
-        }
-        if keys.len() > MAX_KEYS {
-            return Err(format!("{}.vars is read at most {MAX_KEYS} levels deep", subject.word()));
+            if field != "vars" {
+                return Err(format!(
+                    "column {column}: {subject}.{field} has nothing below it; only {subject}.vars has"
+                ));
+            }
+            if keys.len() > MAX_KEYS {
+                return Err(format!(
+                    "column {column}: {subject}.vars is read at most {MAX_KEYS} levels deep"
+                ));
+            }
         }
         Ok(Expression::Attribute(Attribute { subject, field, keys }))
     }
@@ -383,7 +388,7 @@ mod tests {
             ("", 1),
             ("host", 5),
             ("host.secret", 6),
-            ("host.name.x", 0),
+            ("host.name.x", 10),
             (r#"host.name == 'a'"#, 14),
             (r#"host.name == "a"#, 14),
             (r#"host.name = "a""#, 11),
@@ -406,10 +411,10 @@ mod tests {
             (r#"cidr_match("10.0.0.0/8", "10.1.2.3")"#, 26),
             ("len(1)", 5),
             ("len(host.name < 1)", 15),
-            ("host.vars.a.b.c.d.e", 0),
+            ("host.vars.a.b.c.d.e", 18),
         ] {
             let error = parse(source, &[Subject::Host]).expect_err(source);
-            assert!(column == 0 || error.starts_with(&format!("column {column}:")), "{source}: {error}");
+            assert!(error.starts_with(&format!("column {column}:")), "{source}: {error}");
         }
         let deep = format!("{}true", "!".repeat(200));
         assert!(parse(&deep, &[Subject::Host]).expect_err("bounded").contains("levels"));
