@@ -3,6 +3,7 @@
 use super::check::check;
 use super::manifests::{parse, read};
 use super::print;
+use crate::api::condition::clean_message;
 use crate::api::{IcingaVersion, MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
@@ -126,6 +127,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 }
             }
             for (key, (reason, why)) in &refused {
+                // A name that is refused for its control characters does nothing to a terminal either.
+                let key = clean_message(&key.to_string());
                 eprintln!("MonitoringObject {key}: {reason:?}: {why}");
             }
         }

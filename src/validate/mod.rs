@@ -34,6 +34,7 @@ pub use name::{IcingaType, Name};
 pub use settings::Settings;
 pub use version::or_later;
 
+use crate::api::condition::clean_message;
 use crate::api::{MonitoringObject, Reason};
 use declaration::Builder;
 
@@ -43,13 +44,18 @@ use declaration::Builder;
 pub struct Refusal {
     /// Invalid, NotAllowed or TooLarge.
     pub reason: Reason,
-    /// Names the field and the remedy.
+    /// Names the field and the remedy. No longer than a condition holds, and without control characters.
     pub message: String,
 }
 
 impl Refusal {
-    fn invalid(message: impl Into<String>) -> Self {
-        Self { reason: Reason::Invalid, message: message.into() }
+    /// A refusal; the message is cut, because it may quote as much of the resource as somebody wrote into it.
+    fn new(reason: Reason, message: &str) -> Self {
+        Self { reason, message: clean_message(message) }
+    }
+
+    fn invalid(message: impl AsRef<str>) -> Self {
+        Self::new(Reason::Invalid, message.as_ref())
     }
 }
 
@@ -73,6 +79,13 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         return Err(Refusal::invalid(format!(
             "metadata.name has {} characters; at most {MAX_RESOURCE_NAME} are allowed",
             resource_name.len()
+        )));
+    }
+    // An API server admits nothing else, but manifests from files have met none; both become a path and a line of comment.
+    if !(resource_name.split('.').all(is_label) && is_label(namespace)) {
+        return Err(Refusal::invalid(format!(
+            "metadata.name {resource_name:?} and metadata.namespace {namespace:?} must be lower-case letters, digits and \
+             hyphens between them, in the name also dots"
         )));
     }
     let spec = &object.spec;
@@ -115,14 +128,12 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
     ] {
         let Some(command) = command else { continue };
         if !settings.privileged_namespaces.contains(namespace) {
-            return Err(Refusal {
-                reason: Reason::NotAllowed,
-                message: format!(
-                    "spec.{member} is not allowed in namespace {namespace:?}: commands are code; declare it in one of \
-                     the operator's privileged namespaces ({})",
-                    settings.privileged_namespaces.iter().cloned().collect::<Vec<_>>().join(", ")
-                ),
-            });
+            let message = format!(
+                "spec.{member} is not allowed in namespace {namespace:?}: commands are code; declare it in one of \
+                 the operator's privileged namespaces ({})",
+                settings.privileged_namespaces.iter().cloned().collect::<Vec<_>>().join(", ")
+            );
+            return Err(Refusal::new(Reason::NotAllowed, &message));
         }
         declared.push(command::declare(builder(kind, form, member), command, zone));
     }
@@ -171,6 +182,12 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
         )));
     }
     declared.remove(0).map_err(Refusal::invalid)
+}
+
+/// A label of DNS, as in names and namespaces.
+fn is_label(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]

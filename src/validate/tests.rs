@@ -66,6 +66,32 @@ fn each_refusal_names_the_field_and_the_remedy() {
 }
 
 #[test]
+fn names_that_no_api_server_admits_are_refused() {
+    let spec = json!({ "name": "v", "hostGroup": {} });
+    for (namespace, name) in [
+        ("a", "x\n}"),
+        ("a", "../x"),
+        ("..", "x"),
+        ("a", ""),
+        ("", "x"),
+        ("a", "x..y"),
+        ("a", "-x"),
+        ("A", "x"),
+    ] {
+        let refusal = validate(&object(namespace, name, spec.clone()), &Settings::default());
+        let message = refusal.expect_err(name).message;
+        assert!(message.starts_with("metadata.name"), "{message}");
+    }
+    assert!(validate(&object("team-a", "web-01.x", spec), &Settings::default()).is_ok());
+}
+
+#[test]
+fn a_refusal_quotes_no_more_than_a_condition_holds() {
+    let refusal = refusal(json!({"host": {"checkCommand": "dummy", "vars": {"k".repeat(1 << 20): "$"}}}));
+    assert!(refusal.message.starts_with("spec.host.vars[\"kk") && refusal.message.len() < 1100);
+}
+
+#[test]
 fn commands_are_accepted_from_privileged_namespaces_alone() {
     let settings = Settings::new(&["ops".into()], &[], IcingaVersion::default()).unwrap();
     let spec = json!({"checkCommand": {"command": ["/bin/true"]}});
