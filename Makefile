@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint fmt crds golden reference bench tools image clean
+.PHONY: help demo test unit lint fmt crds golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ golden: ## Rewrite the expected files of tests/golden
 
 reference: ## Rewrite docs/reference from the CRD and examples/reference
 	UPDATE_DOCS=1 cargo test --locked --test golden pages_are
+
+fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
+	hack/fuzz.sh $(ARGS)
 
 bench: tools ## Benchmarks next to a null operator, on real API servers (ARGS="--quick" for a short one)
 	cargo bench --locked --bench pipeline -- $(ARGS)

@@ -1,0 +1,274 @@
+//! What a resource declares, in Icinga's terms, worked out from its JSON alone.
+
+use super::condition;
+use super::lexer::{Dialect, Token, tokens};
+use super::statement::Statement;
+use serde_json::{Map, Value, json};
+
+/// The type's member in a spec, Icinga's type, and what conditions of a group may read.
+const MEMBERS: [(&str, &str, &[&str]); 15] = [
+    ("host", "Host", &[]),
+    ("service", "Service", &[]),
+    ("hostGroup", "HostGroup", &["host"]),
+    ("serviceGroup", "ServiceGroup", &["host", "service"]),
+    ("user", "User", &[]),
+    ("userGroup", "UserGroup", &["user"]),
+    ("checkCommand", "CheckCommand", &[]),
+    ("eventCommand", "EventCommand", &[]),
+    ("notificationCommand", "NotificationCommand", &[]),
+    ("notification", "Notification", &[]),
+    ("timePeriod", "TimePeriod", &[]),
+    ("scheduledDowntime", "ScheduledDowntime", &[]),
+    ("dependency", "Dependency", &[]),
+    ("zoneObject", "Zone", &[]),
+    ("endpoint", "Endpoint", &[]),
+];
+const DURATIONS: [&str; 9] = [
+    "checkInterval",
+    "retryInterval",
+    "checkTimeout",
+    "timeout",
+    "logDuration",
+    "interval",
+    "duration",
+    "begin",
+    "end",
+];
+/// Dictionaries that add to those of a template.
+const ADDED: [&str; 3] = ["vars", "arguments", "env"];
+/// Fields that are no attributes.
+const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
+
+/// Compares a statement with the resource that it was rendered from.
+///
+/// # Errors
+/// The first difference.
+pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<(), String> {
+    let members: Vec<_> = MEMBERS.into_iter().filter(|(member, ..)| !spec[*member].is_null()).collect();
+    let [(member, kind, subjects)] = members[..] else { return Err("not one member".into()) };
+    let fields = spec[member].as_object().ok_or("no fields")?;
+    let is_template = spec["template"] == true;
+    let apply = &spec[member]["apply"];
+    let target = (!apply.is_null()).then(|| apply["to"].as_str().unwrap_or("Host"));
+    let form = match target {
+        _ if is_template => "template",
+        Some(_) => "apply",
+        None => "object",
+    };
+    let imports = texts(&spec[member]["imports"]);
+    same("the form", &form, &statement.form.as_str())?;
+    same("the type", &kind, &statement.kind.as_str())?;
+    let for_each = &apply["forEach"];
+    let mut name = spec["name"].as_str().unwrap_or(resource).to_owned();
+    if !for_each.is_null() {
+        name.push(' ');
+    }
+    same("the name", &name, &statement.name)?;
+    let (entries, given) = entries(for_each)?;
+    same("the entries", &entries, &statement.for_each)?;
+    same("what entries give", &given, &statement.conditions)?;
+    same("the target", &target, &statement.target.as_deref())?;
+    same("imports", &imports, &statement.imports.iter().map(String::as_str).collect())?;
+
+    let mut wanted = [Map::new(), Map::new()];
+    if let Some(zone) = spec["zone"].as_str() {
+        wanted[0].insert("zone".into(), zone.into());
+    }
+    for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
+        let adds = ADDED.contains(&field.as_str()) && (is_template || !imports.is_empty());
+        if let Some(value) = attribute(field, value)? {
+            wanted[usize::from(adds)].insert(snake_case(field), value);
+        }
+    }
+    same_values("=", &Value::from(wanted[0].clone()), &Value::from(statement.attributes[0].clone()))?;
+    same_values("+=", &Value::from(wanted[1].clone()), &Value::from(statement.attributes[1].clone()))?;
+
+    let (rules, subjects) = match target {
+        Some("Host") => (apply, ["host"].as_slice()),
+        Some(_) => (apply, ["host", "service"].as_slice()),
+        None => (&spec[member], subjects),
+    };
+    // A rule in a zone leaves out hosts of other zones.
+    let of_zone = usize::from(target.is_some() && spec["zone"].is_string());
+    // A dependency leaves out its parent, and hosts that do not have it.
+    let has = |field: &str| member == "dependency" && !spec[member][field].is_null();
+    let of_parent = match (target, has("parentHostName"), has("parentServiceName")) {
+        (Some("Host"), true, _) | (Some("Service"), true, true) => 1,
+        (Some("Service"), false, true) => 2,
+        _ => 0,
+    };
+    let assign = texts(&rules["assignWhere"]);
+    let everywhere = usize::from(!for_each.is_null() && assign.is_empty());
+    conditions("assign where", subjects, &assign, &statement.assign, everywhere)?;
+    conditions(
+        "ignore where",
+        subjects,
+        &texts(&rules["ignoreWhere"]),
+        &statement.ignore,
+        of_zone + of_parent,
+    )
+}
+
+/// What stands in `for (...)`, and the statements that give an object what its entry has.
+fn entries(for_each: &Value) -> Result<(Vec<Token>, Vec<Token>), String> {
+    let Some(within) = for_each["in"].as_str() else { return Ok(Default::default()) };
+    let path = tokens(within, Dialect::Condition)?;
+    let [Token::Word(subject), _, _, keys @ ..] = path.as_slice() else { return Err(format!("{path:?}")) };
+    let mut prefix = vec![Token::Word(subject.clone()), Token::Symbol("."), Token::Word("vars".into())];
+    let mut guards = Vec::new();
+    let keys: Vec<_> = keys
+        .iter()
+        .filter_map(|token| match token {
+            Token::Word(key) | Token::Text(key) => Some(key.clone()),
+            _ => None,
+        })
+        .collect();
+    for (i, key) in keys.iter().enumerate() {
+        if i > 0 {
+            guards.extend(filled("typeof(PATH) == Dictionary &&", &prefix, &[], &Value::Null)?);
+        }
+        prefix.extend([Token::Symbol("["), Token::Text(key.clone()), Token::Symbol("]")]);
+    }
+    let guarded = match guards.is_empty() {
+        true => prefix.clone(),
+        false => filled("(GUARDS PATH)", &prefix, &guards, &Value::Null)?,
+    };
+    let head = "key in (typeof(PATH) == Dictionary && PATH.keys() || typeof(PATH) == Array && PATH)\
+                .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\
+                .filter(entry => !match(\"*!*\", entry)).unique()";
+    let head = filled(head, &guarded, &[], &Value::Null)?;
+    let merged =
+        "if (typeof(PATH) == Dictionary && typeof(PATH[key]) == Dictionary) {\n vars += PATH[key]\n }";
+    let mut given = filled(merged, &prefix, &[], &Value::Null)?;
+    let value = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = PATH[key]\n }";
+    let key = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = key.replace(\"$\", \"$$\")\n } else {\n vars[NAME] = key\n }";
+    for (field, template) in [("valueVar", value), ("keyVar", key)] {
+        if for_each[field].is_string() {
+            given.extend(filled(template, &prefix, &[], &for_each[field])?);
+        }
+    }
+    Ok((head, given))
+}
+
+/// The tokens of a template, with a path, guards and a name in their places.
+fn filled(template: &str, path: &[Token], guards: &[Token], name: &Value) -> Result<Vec<Token>, String> {
+    let mut out = Vec::new();
+    for token in tokens(template, Dialect::Icinga)? {
+        match &token {
+            Token::Word(word) if word == "PATH" => out.extend_from_slice(path),
+            Token::Word(word) if word == "GUARDS" => out.extend_from_slice(guards),
+            Token::Word(word) if word == "NAME" => {
+                out.push(Token::Text(name.as_str().unwrap_or_default().into()))
+            }
+            _ => out.push(token),
+        }
+    }
+    Ok(out)
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What a field becomes; an empty one is left out.
+fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
+    Ok(Some(match (field, value) {
+        (_, Value::Array(items)) if items.is_empty() => return Ok(None),
+        (_, Value::Object(map)) if map.is_empty() => return Ok(None),
+        (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text)?),
+        ("port", port) => Value::from(port.to_string()),
+        ("times", Value::Object(times)) => {
+            let mut out = Map::new();
+            for (key, text) in times {
+                out.insert(key.clone(), json!(seconds(text.as_str().unwrap_or_default())?));
+            }
+            out.into()
+        }
+        ("arguments", Value::Object(arguments)) => {
+            let fields = |argument: &Value| {
+                let fields = argument.as_object().into_iter().flatten();
+                fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>()
+            };
+            arguments.iter().map(|(key, argument)| (key.clone(), fields(argument))).collect()
+        }
+        (_, value) => value.clone(),
+    }))
+}
+
+fn snake_case(field: &str) -> String {
+    let mut out = String::new();
+    for c in field.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+fn seconds(duration: &str) -> Result<f64, String> {
+    let mut milliseconds: u64 = 0;
+    let mut rest = duration;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let units = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(units);
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60 * 1000,
+            "h" => 60 * 60 * 1000,
+            "d" => 24 * 60 * 60 * 1000,
+            _ => return Err(format!("{duration:?} is a duration")),
+        };
+        let number: u64 = number.parse().map_err(|_| format!("{duration:?} is a duration"))?;
+        let sum = number.checked_mul(factor).and_then(|part| milliseconds.checked_add(part));
+        milliseconds = sum.ok_or_else(|| format!("{duration:?} is a duration"))?;
+        rest = tail;
+    }
+    Ok(milliseconds as f64 / 1000.0)
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: &T) -> Result<(), String> {
+    if wanted == found { Ok(()) } else { Err(format!("{what}: {wanted:?} was declared, {found:?} is there")) }
+}
+
+fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> {
+    match (wanted, found) {
+        (Value::Number(a), Value::Number(b)) => same(path, &a.as_f64(), &b.as_f64()),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .try_for_each(|(i, (a, b))| same_values(&format!("{path} [{i}]"), a, b)),
+        (Value::Object(a), Value::Object(b))
+            if a.len() == b.len() && a.keys().all(|key| b.contains_key(key)) =>
+        {
+            a.iter().try_for_each(|(key, a)| same_values(&format!("{path} {key:?}"), a, &b[key]))
+        }
+        _ => same(path, wanted, found),
+    }
+}
+
+/// Each condition is one expression of known words, and holds every string and number that the source does.
+fn conditions(
+    what: &str,
+    subjects: &[&str],
+    sources: &[&str],
+    found: &[Vec<Token>],
+    more: usize,
+) -> Result<(), String> {
+    same(&format!("number of {what}"), &(sources.len() + more), &found.len())?;
+    for (i, found) in found.iter().enumerate() {
+        let wrong = |why: String| format!("{what} {i}: {why}, in {found:?}");
+        condition::check(found, subjects).map_err(wrong)?;
+        let source = sources.get(i).copied().unwrap_or_default();
+        for constant in tokens(source, Dialect::Condition).map_err(wrong)? {
+            if matches!(constant, Token::Text(_) | Token::Number(_)) && !found.contains(&constant) {
+                return Err(wrong(format!("{constant:?} of {source:?} is missing")));
+            }
+        }
+    }
+    Ok(())
+}

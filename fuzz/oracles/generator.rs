@@ -1,0 +1,444 @@
+//! Bytes to a resource of any type, with text that means something to somebody in every field that takes text. Most are
+//! accepted; where the bytes are at their end, everything is as small as it can be. A change here gives the files of the corpus
+//! another meaning: fuzz and minimise afterwards.
+
+use arbitrary::{Result, Unstructured};
+use serde_json::{Map, Value, json};
+
+/// What a field takes.
+#[derive(Clone, Copy)]
+enum Field {
+    Text,
+    Texts,
+    Name,
+    Names,
+    Duration,
+    Flag,
+    Whole(i32, i32),
+    Words(&'static [&'static str]),
+    Vars,
+    Ranges,
+    Conditions(&'static [&'static str]),
+    Times,
+    Arguments,
+    Environment,
+}
+
+use Field::{Conditions, Duration, Flag, Name, Names, Text, Texts, Vars, Whole, Words};
+
+const STATES: Field = Words(&["OK", "Warning", "Critical", "Unknown", "Up", "Down"]);
+const TYPES: Field = Words(&[
+    "DowntimeStart",
+    "DowntimeEnd",
+    "DowntimeRemoved",
+    "Custom",
+    "Acknowledgement",
+    "Problem",
+    "Recovery",
+    "FlappingStart",
+    "FlappingEnd",
+]);
+const COMMON: [(&str, Field); 2] = [("imports", Names), ("vars", Vars)];
+const CHECKABLE: [(&str, Field); 25] = [
+    ("displayName", Text),
+    ("notes", Text),
+    ("notesUrl", Text),
+    ("actionUrl", Text),
+    ("iconImage", Text),
+    ("iconImageAlt", Text),
+    ("groups", Names),
+    ("checkCommand", Name),
+    ("checkPeriod", Name),
+    ("eventCommand", Name),
+    ("commandEndpoint", Name),
+    ("checkTimeout", Duration),
+    ("checkInterval", Duration),
+    ("retryInterval", Duration),
+    ("maxCheckAttempts", Whole(1, 1000)),
+    ("flappingThresholdLow", Whole(0, 100)),
+    ("flappingThresholdHigh", Whole(0, 100)),
+    ("flappingIgnoreStates", STATES),
+    ("volatile", Flag),
+    ("enableActiveChecks", Flag),
+    ("enablePassiveChecks", Flag),
+    ("enableEventHandler", Flag),
+    ("enableNotifications", Flag),
+    ("enableFlapping", Flag),
+    ("enablePerfdata", Flag),
+];
+const ADDRESSES: [(&str, Field); 2] = [("address", Text), ("address6", Text)];
+const GROUP: [(&str, Field); 2] = [("displayName", Text), ("groups", Names)];
+const OF_HOSTS: [(&str, Field); 2] =
+    [("assignWhere", Conditions(&["host"])), ("ignoreWhere", Conditions(&["host"]))];
+const OF_SERVICES: [(&str, Field); 2] =
+    [("assignWhere", Conditions(&["host", "service"])), ("ignoreWhere", Conditions(&["host", "service"]))];
+const OF_USERS: [(&str, Field); 2] =
+    [("assignWhere", Conditions(&["user"])), ("ignoreWhere", Conditions(&["user"]))];
+const NOTES: [(&str, Field); 3] = [("notes", Text), ("notesUrl", Text), ("actionUrl", Text)];
+const USER: [(&str, Field); 8] = [
+    ("displayName", Text),
+    ("email", Text),
+    ("pager", Text),
+    ("groups", Names),
+    ("period", Name),
+    ("types", TYPES),
+    ("states", STATES),
+    ("enableNotifications", Flag),
+];
+const COMMAND: [(&str, Field); 4] =
+    [("command", Texts), ("arguments", Field::Arguments), ("env", Field::Environment), ("timeout", Duration)];
+const NOTIFICATION: [(&str, Field); 9] = [
+    ("command", Name),
+    ("interval", Duration),
+    ("period", Name),
+    ("users", Names),
+    ("userGroups", Names),
+    ("times", Field::Times),
+    ("types", TYPES),
+    ("states", STATES),
+    ("commandEndpoint", Name),
+];
+const PERIOD: [(&str, Field); 5] = [
+    ("displayName", Text),
+    ("ranges", Field::Ranges),
+    ("preferIncludes", Flag),
+    ("includes", Names),
+    ("excludes", Names),
+];
+const DOWNTIME: [(&str, Field); 5] =
+    [("author", Text), ("comment", Text), ("ranges", Field::Ranges), ("fixed", Flag), ("duration", Duration)];
+const DEPENDENCY: [(&str, Field); 6] = [
+    ("period", Name),
+    ("states", STATES),
+    ("ignoreSoftStates", Flag),
+    ("disableChecks", Flag),
+    ("disableNotifications", Flag),
+    ("parentServiceName", Name),
+];
+const ZONE: [(&str, Field); 3] = [("parent", Name), ("endpoints", Names), ("global", Flag)];
+const ENDPOINT: [(&str, Field); 3] = [("host", Text), ("port", Whole(1, 65535)), ("logDuration", Duration)];
+
+/// Member, what it must have, and what it may have.
+type Member = (&'static str, Value, Vec<&'static [(&'static str, Field)]>);
+
+fn members() -> Vec<Member> {
+    let check = json!({ "checkCommand": "dummy" });
+    let command = json!({ "command": ["/bin/true"] });
+    let notification = json!({ "command": "mail", "users": ["me"] });
+    let downtime = json!({ "author": "me", "comment": "x", "ranges": { "monday": "00:00-24:00" } });
+    vec![
+        ("host", check.clone(), vec![&CHECKABLE, &ADDRESSES, &COMMON]),
+        ("service", check, vec![&CHECKABLE, &COMMON]),
+        ("hostGroup", json!({}), vec![&GROUP, &OF_HOSTS, &NOTES, &COMMON]),
+        ("serviceGroup", json!({}), vec![&GROUP, &OF_SERVICES, &NOTES, &COMMON]),
+        ("user", json!({}), vec![&USER, &COMMON]),
+        ("userGroup", json!({}), vec![&GROUP, &OF_USERS, &COMMON]),
+        ("checkCommand", command.clone(), vec![&COMMAND, &COMMON]),
+        ("eventCommand", command.clone(), vec![&COMMAND, &COMMON]),
+        ("notificationCommand", command, vec![&COMMAND, &COMMON]),
+        ("notification", notification, vec![&NOTIFICATION, &COMMON]),
+        ("timePeriod", json!({}), vec![&PERIOD, &COMMON]),
+        ("scheduledDowntime", downtime, vec![&DOWNTIME, &COMMON]),
+        ("dependency", json!({ "parentHostName": "a" }), vec![&DEPENDENCY, &COMMON]),
+        ("zoneObject", json!({}), vec![&ZONE]),
+        ("endpoint", json!({}), vec![&ENDPOINT]),
+    ]
+}
+
+/// A resource.
+///
+/// # Errors
+/// None: bytes that are missing count as zero.
+pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
+    let mut members = members();
+    let (member, mut object, tables) = members.swap_remove(u.choose_index(members.len())?);
+    let mut spec = Map::new();
+    let is_template = u.ratio(1, 6)?;
+    if is_template {
+        spec.insert("template".into(), true.into());
+    }
+    for (member, field) in tables.into_iter().flatten() {
+        if u.ratio(1, 5)? {
+            object[*member] = value_of(u, *field)?;
+        }
+    }
+    if ["service", "notification", "scheduledDowntime", "dependency"].contains(&member)
+        && (!is_template || u.ratio(1, 9)?)
+    {
+        place(u, member, &mut object)?;
+    }
+    if member == "scheduledDowntime" && u.arbitrary()? {
+        let options = ["DowntimeNoChildren", "DowntimeTriggeredChildren", "DowntimeNonTriggeredChildren"];
+        object["childOptions"] = (*u.choose(&options)?).into();
+    }
+    if u.ratio(1, 4)? {
+        spec.insert("zone".into(), name(u)?.into());
+    }
+    if u.arbitrary()? {
+        spec.insert("name".into(), name(u)?.into());
+    }
+    spec.insert(member.into(), object);
+    let namespace = if u.ratio(1, 15)? { text(u)? } else { "groundlink".into() };
+    let resource = if u.ratio(1, 15)? { text(u)? } else { "x-1.y".into() };
+    Ok(json!({
+        "apiVersion": "groundlink.dev/v1alpha1",
+        "kind": "MonitoringObject",
+        "metadata": { "namespace": namespace, "name": resource },
+        "spec": spec,
+    }))
+}
+
+/// Where something belongs: to one host or service, or by a rule to many.
+fn place(u: &mut Unstructured<'_>, member: &str, object: &mut Value) -> Result<()> {
+    let of_services = member != "service" && u.arbitrary()?;
+    if u.arbitrary()? {
+        let subjects: &[_] = if of_services { &["host", "service"] } else { &["host"] };
+        let mut apply = Map::new();
+        if member != "service" {
+            apply.insert("to".into(), if of_services { "Service" } else { "Host" }.into());
+        }
+        if u.ratio(1, 4)? {
+            let paths = [
+                "host.vars.disks",
+                "host.vars[\"a b\"].c",
+                "service.vars.x",
+                "host.name",
+                "host.vars.a.b[\"$\"].d",
+            ];
+            apply.insert(
+                "forEach".into(),
+                json!({ "in": u.choose(&paths)?, "keyVar": "key", "valueVar": "value" }),
+            );
+        }
+        if !apply.contains_key("forEach") || u.arbitrary()? {
+            apply.insert("assignWhere".into(), conditions(u, subjects)?);
+        }
+        if u.arbitrary()? {
+            apply.insert("ignoreWhere".into(), conditions(u, subjects)?);
+        }
+        object["apply"] = apply.into();
+    } else {
+        let [host, service] = match member {
+            "dependency" => ["childHostName", "childServiceName"],
+            _ => ["hostName", "serviceName"],
+        };
+        object[host] = name(u)?.into();
+        if of_services {
+            object[service] = name(u)?.into();
+        }
+    }
+    Ok(())
+}
+
+fn value_of(u: &mut Unstructured<'_>, field: Field) -> Result<Value> {
+    Ok(match field {
+        Text => text(u)?.into(),
+        Texts => list(u, 4, text)?,
+        Name => name(u)?.into(),
+        Names => list(u, 4, name)?,
+        Duration => duration(u)?.into(),
+        Flag => u.arbitrary::<bool>()?.into(),
+        Whole(min, max) => u.int_in_range(min - 1..=max + 1)?.into(),
+        Words(words) => list(u, 3, |u| u.choose(words).map(|word| (*word).to_owned()))?,
+        Vars => dictionary(u, 0)?,
+        Conditions(subjects) => conditions(u, subjects)?,
+        Field::Ranges => map(u, |u| {
+            let days = ["monday", "day -1", "monday 2 may", "2026-12-24 - 2026-12-26", "day 1 - 15 / 5"];
+            let times = ["00:00-24:00", "09:00-12:00,13:00-17:00", "22:00-06:00"];
+            let day = if u.ratio(1, 9)? { text(u)? } else { (*u.choose(&days)?).to_owned() };
+            let time = if u.ratio(1, 9)? { text(u)? } else { (*u.choose(&times)?).to_owned() };
+            Ok((day, time.into()))
+        })?,
+        Field::Times => map(u, |u| Ok(((*u.choose(&["begin", "end"])?).to_owned(), duration(u)?.into())))?,
+        Field::Environment => map(u, |u| Ok((text(u)?, text(u)?.into())))?,
+        Field::Arguments => map(u, |u| {
+            let fields = [
+                ("value", Text),
+                ("description", Text),
+                ("required", Flag),
+                ("skipKey", Flag),
+                ("repeatKey", Flag),
+                ("setIf", Text),
+                ("order", Whole(-1000, 1000)),
+                ("separator", Text),
+                ("key", Text),
+            ];
+            let mut argument = Map::new();
+            for (key, field) in fields {
+                if u.ratio(1, 4)? {
+                    argument.insert(key.into(), value_of(u, field)?);
+                }
+            }
+            Ok((text(u)?, argument.into()))
+        })?,
+    })
+}
+
+fn list<'a>(
+    u: &mut Unstructured<'a>,
+    max: usize,
+    mut item: impl FnMut(&mut Unstructured<'a>) -> Result<String>,
+) -> Result<Value> {
+    (0..u.int_in_range(0..=max)?).map(|_| item(u).map(Value::from)).collect()
+}
+
+fn map<'a>(
+    u: &mut Unstructured<'a>,
+    mut entry: impl FnMut(&mut Unstructured<'a>) -> Result<(String, Value)>,
+) -> Result<Value> {
+    (0..u.int_in_range(0..=3)?).map(|_| entry(u)).collect()
+}
+
+fn duration(u: &mut Unstructured<'_>) -> Result<String> {
+    let mut out = String::new();
+    for _ in 0..=u.int_in_range(0..=2)? {
+        let unit = u.choose(&["s", "ms", "m", "h", "d", "d999999999", ""])?;
+        out.push_str(&format!("{}{unit}", u.int_in_range(1..=1_000_000_000_u32)?));
+    }
+    Ok(out)
+}
+
+/// Characters and sequences that mean something to somebody. Dollar signs mostly come in pairs.
+const PIECES: [&str; 44] = [
+    "a",
+    "\"",
+    "\\",
+    "\\\"",
+    "\n",
+    "\r",
+    "\t",
+    "\u{8}",
+    "\u{c}",
+    "{{{",
+    "}}}",
+    "{{",
+    "}}",
+    "{",
+    "}",
+    "/*",
+    "*/",
+    "//",
+    "#",
+    ";",
+    "$$",
+    "$x$",
+    "\\n",
+    "\\x41",
+    "\u{2028}",
+    "\u{85}",
+    "\u{feff}",
+    "\u{202e}",
+    "\u{10ffff}",
+    "🦀",
+    "e\u{301}",
+    " ",
+    "object Host \"evil\" { }",
+    "\" + 1 + \"",
+    "in",
+    "vars",
+    "=",
+    "!",
+    "$",
+    "\0",
+    "\u{1b}",
+    "\u{7f}",
+    "../",
+    "%s",
+];
+
+fn text(u: &mut Unstructured<'_>) -> Result<String> {
+    let mut out = String::new();
+    for _ in 0..u.int_in_range(0..=7)? {
+        match u.int_in_range(0..=9)? {
+            // The last of the pieces are refused nearly everywhere.
+            0..=5 => out.push_str(u.choose(&PIECES[..PIECES.len() - 7])?),
+            6..=7 => out.push(char::from(u.int_in_range(b' '..=b'#')?)),
+            8 => out.push(u.arbitrary()?),
+            _ if u.ratio(1, 20)? => out.push_str(&"long ".repeat(u.int_in_range(1..=1000)?)),
+            _ => out.push_str(u.choose(&PIECES)?),
+        }
+    }
+    Ok(out)
+}
+
+fn name(u: &mut Unstructured<'_>) -> Result<String> {
+    let text = text(u)?;
+    if u.ratio(1, 20)? {
+        return Ok(text);
+    }
+    let cleaned = text.replace(|c: char| c == '!' || c.is_control(), "");
+    let short: String = cleaned.trim().chars().take(60).collect();
+    Ok(format!("{}.", short.trim()))
+}
+
+fn value(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
+    Ok(match u.int_in_range(0..=if depth > 8 { 6 } else { 8 })? {
+        0 => Value::Null,
+        1 => u.arbitrary::<bool>()?.into(),
+        2 => u.arbitrary::<i16>()?.into(),
+        3 => u.arbitrary::<i64>()?.into(),
+        4 => u.arbitrary::<f64>()?.into(),
+        5 => (f64::from(u.arbitrary::<i32>()?) * 10_f64.powi(u.int_in_range(-330..=5)?)).into(),
+        6 => text(u)?.into(),
+        7 => (0..u.int_in_range(0..=4)?).map(|_| value(u, depth + 1)).collect::<Result<_>>()?,
+        _ => dictionary(u, depth + 1)?,
+    })
+}
+
+fn dictionary(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
+    map(u, |u| Ok((text(u)?, value(u, depth + 1)?)))
+}
+
+fn conditions(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<Value> {
+    (0..=u.int_in_range(0..=2)?).map(|_| condition(u, subjects, 0).map(Value::from)).collect()
+}
+
+/// A condition as people write it.
+fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Result<String> {
+    Ok(match u.int_in_range(0..=if depth > 6 { 7 } else { 11 })? {
+        0 => "true".into(),
+        1..=3 => {
+            let operator = u.choose(&["==", "!=", "<", "<=", ">", ">=", "in"])?;
+            format!("{} {operator} {}", operand(u, subjects)?, operand(u, subjects)?)
+        }
+        4 => format!("match({}, {})", quoted(u)?, operand(u, subjects)?),
+        5 => format!(r#"cidr_match("10.0.0.0/{}", {})"#, u.int_in_range(0..=33)?, attribute(u, subjects)?),
+        6 => operand(u, subjects)?,
+        7 => text(u)?,
+        8 => format!("!{}", condition(u, subjects, depth + 1)?),
+        9 => format!("({})", condition(u, subjects, depth + 1)?),
+        10 => format!("{} && {}", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
+        _ => format!("({} || {})", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
+    })
+}
+
+fn operand(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {
+    Ok(match u.int_in_range(0..=5)? {
+        0 => (*u.choose(&["null", "true", "false"])?).to_owned(),
+        1 => u.arbitrary::<i16>()?.to_string(),
+        2 => format!("{:.3}", f64::from(u.arbitrary::<i32>()?) / 1000.0),
+        3 => quoted(u)?,
+        4 => format!("len({})", attribute(u, subjects)?),
+        _ => attribute(u, subjects)?,
+    })
+}
+
+fn attribute(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {
+    let mut out = (*u.choose(subjects)?).to_owned();
+    out.push_str(u.choose(&[".vars", ".name", ".groups", ".zone", ".display_name"])?);
+    if out.ends_with("vars") {
+        for _ in 0..u.int_in_range(0..=5)? {
+            let key = if u.arbitrary()? { ".os".to_owned() } else { format!("[{}]", quoted(u)?) };
+            out.push_str(&key);
+        }
+    }
+    Ok(out)
+}
+
+fn quoted(u: &mut Unstructured<'_>) -> Result<String> {
+    let mut out = text(u)?.replace('\\', "\\\\").replace('"', "\\\"");
+    if u.arbitrary()? {
+        out = out.replace('\n', "\\n").replace('\t', "\\t");
+    }
+    Ok(format!("\"{out}\""))
+}

@@ -1,0 +1,225 @@
+//! What a rendered file says: two lines of comment, then exactly one statement.
+
+use super::lexer::{Dialect, Token, tokens};
+use serde_json::{Map, Value};
+
+/// The one statement of a file.
+#[derive(Debug, PartialEq)]
+pub struct Statement {
+    /// `object`, `template` or `apply`.
+    pub form: String,
+    /// The type.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// What a rule is for: `Host` or `Service`.
+    pub target: Option<String>,
+    /// Tokens of `for (...)`, without the parentheses.
+    pub for_each: Vec<Token>,
+    /// Tokens of the `if` statements, one after the other.
+    pub conditions: Vec<Token>,
+    /// Templates, in order.
+    pub imports: Vec<String>,
+    /// Attributes that are set with `=`, and with `+=`.
+    pub attributes: [Map<String, Value>; 2],
+    /// Tokens of each `assign where`.
+    pub assign: Vec<Vec<Token>>,
+    /// Tokens of each `ignore where`.
+    pub ignore: Vec<Vec<Token>>,
+}
+
+/// Reads a file that is published for `key`.
+///
+/// # Errors
+/// What is not of the expected form.
+pub fn read(key: &str, file: &str) -> Result<Statement, String> {
+    let mut lines = file.splitn(3, '\n');
+    let first =
+        format!("// Published by Groundlink from MonitoringObject {key}. Changes here are overwritten.");
+    if lines.next() != Some(&first) {
+        return Err("the first line is another".into());
+    }
+    if !lines.next().is_some_and(|header| header.starts_with("// groundlink: {")) {
+        return Err("the second line is no header".into());
+    }
+    let code = lines.next().unwrap_or_default();
+    let tokens = tokens(code, Dialect::Icinga)?;
+    let mut reader = Reader { tokens: &tokens, at: 0 };
+    let statement = reader.statement()?;
+    if reader.at == tokens.len() { Ok(statement) } else { Err(reader.unexpected("the end")) }
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, wanted: &str) -> bool {
+        let found = self.tokens.get(self.at).is_some_and(|token| token.is(wanted));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn require(&mut self, wanted: &str) -> Result<(), String> {
+        if self.take(wanted) { Ok(()) } else { Err(self.unexpected(wanted)) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> String {
+        let from = self.at.min(self.tokens.len());
+        format!("{wanted} expected, not {:?}", &self.tokens[from..self.tokens.len().min(from + 6)])
+    }
+
+    fn newline(&mut self) -> Result<(), String> {
+        match self.tokens.get(self.at) {
+            Some(Token::Newline) => self.at += 1,
+            _ => return Err(self.unexpected("a new line")),
+        }
+        Ok(())
+    }
+
+    fn word(&mut self) -> Result<String, String> {
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(self.unexpected("a word")) };
+        self.at += 1;
+        Ok(word.clone())
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        let Some(Token::Text(text)) = self.tokens.get(self.at) else {
+            return Err(self.unexpected("a string"));
+        };
+        self.at += 1;
+        Ok(text.clone())
+    }
+
+    fn statement(&mut self) -> Result<Statement, String> {
+        let form = self.word()?;
+        if !["object", "template", "apply"].contains(&form.as_str()) {
+            return Err(format!("a file begins with {form}"));
+        }
+        let (kind, name) = (self.word()?, self.text()?);
+        let for_each = if self.take("for") { self.balanced("(", ")")? } else { Vec::new() };
+        let target = if self.take("to") { Some(self.word()?) } else { None };
+        let mut statement = Statement {
+            form,
+            kind,
+            name,
+            target,
+            for_each,
+            conditions: Vec::new(),
+            imports: Vec::new(),
+            attributes: Default::default(),
+            assign: Vec::new(),
+            ignore: Vec::new(),
+        };
+        self.require("{")?;
+        self.newline()?;
+        while !self.take("}") {
+            self.line(&mut statement)?;
+            self.newline()?;
+        }
+        self.newline()?;
+        Ok(statement)
+    }
+
+    /// What stands between two brackets that belong together.
+    fn balanced(&mut self, open: &str, close: &str) -> Result<Vec<Token>, String> {
+        self.require(open)?;
+        let (begin, mut depth) = (self.at, 1);
+        while depth > 0 {
+            let token = self.tokens.get(self.at).ok_or_else(|| self.unexpected(close))?;
+            depth += usize::from(token.is(open));
+            depth -= usize::from(token.is(close));
+            self.at += 1;
+        }
+        Ok(self.tokens[begin..self.at - 1].to_vec())
+    }
+
+    fn line(&mut self, statement: &mut Statement) -> Result<(), String> {
+        if self.tokens.get(self.at).is_some_and(|token| token.is("if")) {
+            let begin = self.at;
+            self.at += 1;
+            self.balanced("(", ")")?;
+            self.balanced("{", "}")?;
+            if self.take("else") {
+                self.balanced("{", "}")?;
+            }
+            statement.conditions.extend_from_slice(&self.tokens[begin..self.at]);
+            return Ok(());
+        }
+        let word = self.word()?;
+        if word == "import" {
+            statement.imports.push(self.text()?);
+            return Ok(());
+        }
+        let rules = match word.as_str() {
+            "assign" => Some(&mut statement.assign),
+            "ignore" => Some(&mut statement.ignore),
+            _ => None,
+        };
+        if let Some(rules) = rules {
+            self.require("where")?;
+            let rest = &self.tokens[self.at..];
+            let end = rest.iter().position(|token| *token == Token::Newline).unwrap_or(rest.len());
+            self.at += end;
+            rules.push(rest[..end].to_vec());
+            return Ok(());
+        }
+        let adds = self.take("+=");
+        if !adds {
+            self.require("=")?;
+        }
+        let value = self.value()?;
+        if statement.attributes.iter().any(|attributes| attributes.contains_key(&word)) {
+            return Err(format!("{word} is set twice"));
+        }
+        statement.attributes[usize::from(adds)].insert(word, value);
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<Value, String> {
+        if self.take("[") {
+            return self.array();
+        }
+        if self.take("{") {
+            return self.dictionary();
+        }
+        let token = self.tokens.get(self.at);
+        let value = match token {
+            Some(Token::Text(text)) => Value::from(text.as_str()),
+            Some(Token::Number(number)) => Value::from(*number),
+            Some(token) if token.is("true") => Value::Bool(true),
+            Some(token) if token.is("false") => Value::Bool(false),
+            Some(token) if token.is("null") => Value::Null,
+            _ => return Err(self.unexpected("a value")),
+        };
+        self.at += 1;
+        Ok(value)
+    }
+
+    fn array(&mut self) -> Result<Value, String> {
+        let mut items = Vec::new();
+        while !self.take("]") {
+            if !items.is_empty() {
+                self.require(",")?;
+            }
+            items.push(self.value()?);
+        }
+        Ok(items.into())
+    }
+
+    fn dictionary(&mut self) -> Result<Value, String> {
+        let mut items = Map::new();
+        self.newline()?;
+        while !self.take("}") {
+            let key = self.text()?;
+            self.require("=")?;
+            let value = self.value()?;
+            self.newline()?;
+            if items.insert(key.clone(), value).is_some() {
+                return Err(format!("the key {key:?} is there twice"));
+            }
+        }
+        Ok(items.into())
+    }
+}

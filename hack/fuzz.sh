@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes: hack/fuzz.sh [target] [seconds]; without a target each in turn, without seconds a minute each. What is wrong is written
+# to fuzz/artifacts/<target>/, what reaches new code to fuzz/found/<target>/.
+# hack/fuzz.sh minimise [target]: makes the committed corpus small again. Files with a name of their own stay; of what was found,
+# and of the files that are named by their digest, those stay that reach code that nothing smaller does.
+# Installs what it needs: a nightly compiler by rustup, cargo-fuzz into .cache/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=0.13.2
+targets="expression decoder render"
+minimise=false
+if [ "${1:-}" = minimise ]; then
+  minimise=true
+  shift
+fi
+seconds=${2:-60}
+toolchain=${FUZZ_TOOLCHAIN:-nightly}
+
+PATH=$PATH:$PWD/.cache/bin
+if ! command -v cargo-fuzz >/dev/null; then
+  echo "building cargo-fuzz $version (a few minutes, once)" >&2
+  cargo install --quiet --locked --root .cache "cargo-fuzz@$version" >&2
+fi
+rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install --profile minimal "$toolchain"
+
+# fuzz TARGET DIRECTORY... -- FLAG...: new inputs go to the first directory.
+fuzz() { cargo "+$toolchain" fuzz run "$@" -rss_limit_mb=2048 -max_len=4096; }
+
+for target in ${1:-$targets}; do
+  corpus=fuzz/corpus/$target found=fuzz/found/$target
+  mkdir -p "$found"
+  if $minimise; then
+    find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "$found" {} +
+    # Without counters: how often a loop runs is no reason to keep a file.
+    fuzz "$target" "$corpus" "$found" -- -set_cover_merge=1 -use_counters=0
+    find "$corpus" -type f | wc -l | sed "s|^|$corpus: |; s|\$| files|"
+  else
+    fuzz "$target" "$found" "$corpus" -- -max_total_time="$seconds" -timeout=10 -print_final_stats=1
+  fi
+done
