@@ -18,6 +18,7 @@ mod icinga;
 mod pages;
 mod random;
 mod schema;
+mod setups;
 
 use case::Case;
 
