@@ -12,49 +12,49 @@
 //! exit code 1. A slow run is a slow run. All results are in `target/bench/pipeline.json` as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
 
+#[path = "../shared/mod.rs"]
+mod shared;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 mod burst;
 mod latency;
 mod load;
-mod machine;
 mod memory;
 mod null;
 mod observe;
 mod plan;
-mod report;
 mod requests;
 mod restart;
+mod servers;
 mod stage;
 
 use futures::FutureExt;
-use machine::Machine;
 use plan::Plan;
 use report::Report;
+use shared::arguments::Arguments;
+use shared::{machine, progress, report};
 use stage::Stage;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-/// Says on standard error where the run is.
-macro_rules! progress {
-    ($($arg:tt)*) => {
-        eprintln!("[{:7.1} s] {}", $crate::machine::uptime().as_secs_f64(), format_args!($($arg)*))
-    };
-}
-pub(crate) use progress;
+/// What is measured here.
+const METRICS: [&str; 6] = ["P1", "P2", "P3", "P8", "P9", "P11"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     machine::uptime();
-    let plan = match Plan::from_arguments(std::env::args().skip(1)) {
-        Ok(plan) => plan,
+    let plan = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => Plan::new(arguments),
         Err(why) => {
             eprintln!("{why}");
             return ExitCode::from(2);
         }
     };
-    let mut report = Report::default();
+    if !plan.wants(&METRICS) {
+        return ExitCode::SUCCESS;
+    }
+    let mut report = Report::new("pipeline", "null operator", plan.is_quick());
     // A check of the test kit that fails is a panic; what was measured until then is still shown.
     match AssertUnwindSafe(run(&plan, &mut report)).catch_unwind().await {
         Ok(Ok(())) => {}
@@ -71,14 +71,14 @@ async fn main() -> ExitCode {
             observe::resumed()
         ));
     }
-    report.print(&plan);
+    report.print();
     if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     if plan.wants(&["P1", "P2", "P3", "P8", "P11"]) {
         let stage = Stage::start(plan, &["sat-a", "sat-b"]).await?;
-        report.machine = Some(Machine::look(&stage).await?);
+        servers::look(&stage, report).await?;
         if plan.wants(&["P1"]) {
             latency::ready(&stage, plan, report).await?;
         }
@@ -94,8 +94,8 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     if plan.wants(&["P9"]) {
         // Servers of its own: one of them is restarted.
         let stage = Stage::start(plan, &[]).await?;
-        if report.machine.is_none() {
-            report.machine = Some(Machine::look(&stage).await?);
+        if report.conditions.is_empty() {
+            servers::look(&stage, report).await?;
         }
         memory::resident(&stage, plan, report).await?;
     }

@@ -1,18 +1,13 @@
 //! What is measured, and with how many objects.
 
-use std::collections::BTreeSet;
+use crate::shared::arguments::Arguments;
 use std::path::PathBuf;
 use std::time::Duration;
-
-const USAGE: &str = "usage: pipeline [--quick] [--only P1,P2,P3,P8,P9,P11] [--volume DIR] [--resident N]";
-const METRICS: [&str; 6] = ["P1", "P2", "P3", "P8", "P9", "P11"];
 
 /// Sizes of one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Few objects: shows that it works, not how fast it is.
-    pub quick: bool,
-    only: BTreeSet<String>,
+    arguments: Arguments,
     /// Where the volume is; a temporary directory if not given.
     pub volume: Option<PathBuf>,
     /// How often null operator and Groundlink take turns.
@@ -32,15 +27,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// From the command line. `cargo bench` adds `--bench`, which says nothing.
-    ///
-    /// # Errors
-    /// The usage.
-    pub fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    /// The sizes that were asked for.
+    pub fn new(arguments: Arguments) -> Self {
         let mut plan = Self {
-            quick: false,
-            only: BTreeSet::new(),
-            volume: None,
+            volume: arguments.volume.clone(),
             rounds: 2,
             ready: 100,
             delivered: 100,
@@ -49,39 +39,25 @@ impl Plan {
             // Longer than the time between two looks at a quiet satellite (30 s +-20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
+            arguments,
         };
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--bench" => {}
-                "--quick" => plan.make_quick(),
-                "--only" => {
-                    let list = arguments.next().ok_or(USAGE)?;
-                    plan.only = list.split(',').map(|name| name.trim().to_uppercase()).collect();
-                    if let Some(unknown) = plan.only.iter().find(|name| !METRICS.contains(&name.as_str())) {
-                        return Err(format!("{unknown} is not measured here\n{USAGE}"));
-                    }
-                }
-                "--resident" => {
-                    let number = arguments.next().and_then(|text| text.parse().ok());
-                    plan.resident = number.filter(|number| *number >= 4).ok_or(USAGE)?;
-                }
-                "--volume" => plan.volume = Some(arguments.next().ok_or(USAGE)?.into()),
-                other => return Err(format!("{other}?\n{USAGE}")),
-            }
+        if plan.arguments.quick {
+            (plan.ready, plan.delivered, plan.back_to_back) = (25, 10, 10);
+            (plan.bursts, plan.resident) = (vec![100, 300], 500);
+            plan.watched = Duration::from_secs(5);
         }
-        Ok(plan)
+        plan.resident = plan.arguments.resident.unwrap_or(plan.resident);
+        plan
     }
 
-    fn make_quick(&mut self) {
-        self.quick = true;
-        (self.ready, self.delivered, self.back_to_back) = (25, 10, 10);
-        (self.bursts, self.resident) = (vec![100, 300], 500);
-        self.watched = Duration::from_secs(5);
+    /// Few objects: shows that it works, not how fast it is.
+    pub fn is_quick(&self) -> bool {
+        self.arguments.quick
     }
 
     /// Whether one of these is to be measured.
     pub fn wants(&self, metrics: &[&str]) -> bool {
-        self.only.is_empty() || metrics.iter().any(|metric| self.only.contains(*metric))
+        self.arguments.wants(metrics)
     }
 
     /// The largest burst.

@@ -2,6 +2,8 @@
 
 use crate::api::MonitoringObject;
 use anyhow::{Context as _, bail};
+use serde::Deserialize as _;
+use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
 
@@ -35,33 +37,35 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// The MonitoringObjects among the documents; other kinds are passed over, so that the output of Helm can be given.
-pub(super) fn parse(text: &str) -> anyhow::Result<Vec<MonitoringObject>> {
-    let documents: Vec<serde_json::Value> =
+/// The MonitoringObjects among the documents, one after the other; other kinds are passed over, so that the output of Helm can
+/// be given.
+pub(super) fn parse(text: &str) -> anyhow::Result<impl Iterator<Item = anyhow::Result<MonitoringObject>>> {
+    let documents: Vec<Value> =
         serde_saphyr::from_multiple_with_options(text, options()).context("not valid YAML")?;
-    let mut objects = Vec::new();
-    for document in documents {
-        let items = match document.get("items").and_then(|items| items.as_array()) {
-            Some(items) => items.clone(),
-            None => vec![document],
-        };
-        for item in items {
-            let field =
-                |name: &str| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-            if field("kind") != "MonitoringObject" || !field("apiVersion").starts_with("groundlink.dev/") {
-                continue;
-            }
-            let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            let object: MonitoringObject =
-                serde_json::from_value(item.clone()).with_context(|| format!("MonitoringObject {name:?}"))?;
-            let known = serde_json::to_value(&object.spec)?;
-            if let Some(field) = unknown_field(&item["spec"], &known, "spec") {
-                bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
-            }
-            objects.push(object);
-        }
+    Ok(documents.into_iter().flat_map(items).filter(is_ours).map(|item| object(&item)))
+}
+
+/// The items of a list, or the document itself.
+fn items(mut document: Value) -> Vec<Value> {
+    if let Some(items) = document.get_mut("items").and_then(Value::as_array_mut) {
+        return std::mem::take(items);
     }
-    Ok(objects)
+    vec![document]
+}
+
+fn is_ours(item: &Value) -> bool {
+    let field = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+    field("kind") == "MonitoringObject" && field("apiVersion").starts_with("groundlink.dev/")
+}
+
+fn object(item: &Value) -> anyhow::Result<MonitoringObject> {
+    let name = item["metadata"]["name"].as_str().unwrap_or_default();
+    let object = MonitoringObject::deserialize(item).with_context(|| format!("MonitoringObject {name:?}"))?;
+    let known = serde_json::to_value(&object.spec)?;
+    if let Some(field) = unknown_field(&item["spec"], &known, "spec") {
+        bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
+    }
+    Ok(object)
 }
 
 /// A person's own files are as large as they are: a whole hub in one (`helm template`, `kubectl get -o yaml`) is no attack. What
@@ -80,8 +84,8 @@ fn options() -> serde_saphyr::Options {
 
 /// The first field that was given and not understood: an API server would refuse it, and a typo must not go unseen. Empty
 /// values are left out when the object is written again, so their absence means nothing.
-fn unknown_field(given: &serde_json::Value, known: &serde_json::Value, path: &str) -> Option<String> {
-    use serde_json::Value::{Array, Bool, Null, Object};
+fn unknown_field(given: &Value, known: &Value, path: &str) -> Option<String> {
+    use Value::{Array, Bool, Null, Object};
     match (given, known) {
         (Object(given), Object(known)) => given.iter().find_map(|(key, value)| match known.get(key) {
             Some(understood) => unknown_field(value, understood, &format!("{path}.{key}")),

@@ -4,11 +4,11 @@ use super::check::check;
 use super::manifests::{parse, read};
 use super::print;
 use crate::api::condition::clean_message;
-use crate::api::{IcingaVersion, MonitoringObject, Reason};
+use crate::api::{IcingaVersion, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
 use crate::render::{Rendered, render};
-use crate::validate::{Settings, validate};
+use crate::validate::{Refusal, Settings, validate};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -76,10 +76,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.icinga_version,
     )
     .map_err(anyhow::Error::msg)?;
-    let mut objects: BTreeMap<ObjectKey, MonitoringObject> = BTreeMap::new();
+    // Of each object only what becomes of it is kept: the objects themselves would be most of the memory.
+    let mut contents: BTreeMap<ObjectKey, Result<Arc<Rendered>, Refusal>> = BTreeMap::new();
     for path in &arguments.files {
         for (source, text) in read(path)? {
-            for mut object in parse(&text).with_context(|| source.clone())? {
+            for object in parse(&text).with_context(|| source.clone())? {
+                let mut object = object.with_context(|| source.clone())?;
                 let name = object
                     .metadata
                     .name
@@ -87,7 +89,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     .with_context(|| format!("{source}: metadata.name is missing"))?;
                 let namespace = object.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
                 let key = ObjectKey::new(namespace, &name);
-                if objects.insert(key.clone(), object).is_some() {
+                let content = validate(&object, &settings).map(|declared| Arc::new(render(&key, &declared)));
+                if contents.insert(key.clone(), content).is_some() {
                     bail!("{source}: MonitoringObject {key} is there twice");
                 }
             }
@@ -97,22 +100,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         itl(arguments.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
     let mut index = Index::new(reserved);
     let mut refused: BTreeMap<&ObjectKey, (Reason, String)> = BTreeMap::new();
-    for (order, (key, object)) in objects.iter().enumerate() {
-        match validate(object, &settings) {
+    for (order, (key, content)) in contents.iter().enumerate() {
+        match content {
             // Without a cluster nobody knows who is older: the order of the names decides.
-            Ok(declaration) => {
-                index.upsert(order as i64, &Uid::new(&key.to_string()), Arc::new(render(key, &declaration)))
-            }
-            Err(refusal) => drop(refused.insert(key, (refusal.reason, refusal.message))),
+            Ok(content) => index.upsert(order as i64, &Uid::new(&key.to_string()), content.clone()),
+            Err(Refusal { reason, message }) => drop(refused.insert(key, (*reason, message.clone()))),
         }
     }
     index.resolve();
-    for key in objects.keys() {
+    for key in contents.keys() {
         if let Some(waiting) = index.waiting(key) {
             refused.insert(key, (waiting.reason, waiting.message));
         }
     }
-    let published: Vec<_> = objects.keys().filter_map(|key| index.visible(key)).collect();
+    let published: Vec<_> = contents.keys().filter_map(|key| index.visible(key)).collect();
     if let Some(directory) = &arguments.out {
         for content in &published {
             write(&directory.join(content.key().path()), &content.bytes())?;

@@ -37,6 +37,44 @@ fn json_tells_what_is_published_and_what_is_refused() {
     assert_eq!(refused, std::fs::read_to_string(case("refusals").join("refusals.txt")).unwrap());
 }
 
+/// What `helm template` and `kubectl get -o yaml` give of a large hub is one file.
+#[test]
+fn one_file_may_hold_a_whole_hub() {
+    let count = 20_000;
+    let object = |number| {
+        format!(
+            "apiVersion: groundlink.dev/v1alpha1\nkind: MonitoringObject\n\
+             metadata: {{ name: h-{number}, namespace: a }}\n\
+             spec: {{ host: {{ checkCommand: hostalive, vars: {{ a: [1, 2, 3, 4, 5, 6, 7, 8] }} }} }}\n---\n"
+        )
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("all.yaml");
+    std::fs::write(&file, (0..count).map(object).collect::<String>()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+    let output = command.arg("render").arg("-f").arg(file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("object Host ")).count(), count);
+}
+
+/// Aliases that name aliases: a few lines that would be billions.
+#[test]
+fn a_small_file_cannot_become_a_large_one() {
+    let line = |number: usize| {
+        let names = [format!("*a{}", number.saturating_sub(1)), "x".into()][usize::from(number == 0)].clone();
+        format!("a{number}: &a{number} [{}]\n", vec![names; 10].join(", "))
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("all.yaml");
+    std::fs::write(&file, (0..12).map(line).collect::<String>()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+    let output = command.arg("render").arg("-f").arg(file).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("alias"), "{told}");
+}
+
 #[test]
 fn icinga_accepts_the_examples() {
     let sets = ["monitoring", "zones"].map(|directory| (example::directory().join(directory), Vec::new()));

@@ -1,20 +1,35 @@
 //! Results: a table for people, and everything as JSON.
 
-use crate::machine::{Machine, uptime};
-use crate::plan::Plan;
+use super::machine::{Machine, uptime};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// Durations that were measured, in milliseconds.
+/// Values that were measured; of durations, the milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<f64>);
+
+impl FromIterator<f64> for Samples {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
 
 impl Samples {
     /// One more.
     pub fn push(&mut self, took: Duration) {
         self.0.push(took.as_secs_f64() * 1_000.0);
+    }
+
+    /// The middle one, or the mean of the two in the middle.
+    pub fn median(&self) -> f64 {
+        median(&self.0)
+    }
+
+    /// The least and the most, for a note.
+    pub fn spread(&self) -> String {
+        format!("{} to {}", short(self.percentile(0.0)), short(self.percentile(100.0)))
     }
 
     /// Nearest rank; not a number if nothing was measured.
@@ -47,7 +62,7 @@ pub fn median(values: &[f64]) -> f64 {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
-    /// So many times the null operator.
+    /// So many times what it is compared with.
     Ratio(f64),
     /// This value.
     Value(f64),
@@ -58,7 +73,7 @@ pub enum Target {
 pub struct Row {
     metric: String,
     unit: &'static str,
-    null: Option<f64>,
+    compared_with: Option<f64>,
     groundlink: Option<f64>,
     ratio: Option<f64>,
     target: Option<Target>,
@@ -67,15 +82,23 @@ pub struct Row {
 
 impl Row {
     /// A row from both measurements, where there are two.
-    pub fn new(metric: impl Into<String>, unit: &'static str, null: Option<f64>, ours: f64) -> Self {
+    pub fn new(metric: impl Into<String>, unit: &'static str, other: Option<f64>, ours: f64) -> Self {
         let groundlink = Some(ours).filter(|ours| ours.is_finite());
-        let ratio = null.zip(groundlink).map(|(null, ours)| ours / null).filter(|ratio| ratio.is_finite());
-        Self { metric: metric.into(), unit, null, groundlink, ratio, target: None, verdict: "" }
+        let ratio = other.zip(groundlink).map(|(other, ours)| ours / other).filter(|ratio| ratio.is_finite());
+        Self {
+            metric: metric.into(),
+            unit,
+            compared_with: other,
+            groundlink,
+            ratio,
+            target: None,
+            verdict: "",
+        }
     }
 
     /// For a rate, where more is better: the ratio is still that of the times.
-    pub fn rate(metric: impl Into<String>, unit: &'static str, null: f64, ours: f64) -> Self {
-        Self { ratio: Some(null / ours), ..Self::new(metric, unit, Some(null), ours) }
+    pub fn rate(metric: impl Into<String>, unit: &'static str, other: f64, ours: f64) -> Self {
+        Self { ratio: Some(other / ours), ..Self::new(metric, unit, Some(other), ours) }
     }
 
     /// What it must not exceed.
@@ -108,16 +131,21 @@ impl Row {
         };
         [
             format!("{} [{}]", self.metric, self.unit),
-            number(self.null),
+            number(self.compared_with),
             number(self.groundlink),
-            self.ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}x")),
+            self.ratio.map_or_else(|| "-".into(), times),
             target,
             self.verdict.to_owned(),
         ]
     }
 }
 
-fn short(value: f64) -> String {
+fn times(ratio: f64) -> String {
+    if ratio < 0.01 { format!("1/{:.0}x", 1.0 / ratio) } else { format!("{ratio:.2}x") }
+}
+
+/// A number with the digits that matter.
+pub fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => format!("{value:.0}"),
         large if large >= 10.0 => format!("{value:.1}"),
@@ -127,10 +155,13 @@ fn short(value: f64) -> String {
 }
 
 /// Everything that a run found.
-#[derive(Default)]
 pub struct Report {
-    /// What it ran on.
-    pub machine: Option<Machine>,
+    benchmark: &'static str,
+    compared_with: &'static str,
+    quick: bool,
+    machine: Machine,
+    /// What it ran on beside the machine.
+    pub conditions: Vec<String>,
     rows: Vec<Row>,
     /// What stands behind the rows, for the JSON.
     pub details: Vec<Value>,
@@ -141,6 +172,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// An empty report of a benchmark that begins now; `compared_with` is the title of a column.
+    pub fn new(benchmark: &'static str, compared_with: &'static str, quick: bool) -> Self {
+        Self {
+            benchmark,
+            compared_with,
+            quick,
+            machine: Machine::look(),
+            conditions: Vec::new(),
+            rows: Vec::new(),
+            details: Vec::new(),
+            notes: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
     /// One more row; it is also said at once.
     pub fn row(&mut self, row: Row) {
         crate::progress!("    {}", row.cells().join("  "));
@@ -148,17 +194,16 @@ impl Report {
     }
 
     /// The table on standard output, and the JSON file.
-    pub fn print(&self, plan: &Plan) {
+    pub fn print(&self) {
         println!();
-        if let Some(machine) = &self.machine {
-            println!("{}", machine.line());
-        }
-        println!("took {:.0} s; null and groundlink took turns in one run", uptime().as_secs_f64());
-        if plan.quick {
+        println!("{}", self.machine.line());
+        self.conditions.iter().for_each(|condition| println!("{condition}"));
+        println!("took {:.0} s; what is compared took turns in one run", uptime().as_secs_f64());
+        if self.quick {
             println!("QUICK RUN: sizes are too small to judge by; look at whether it works");
         }
         println!();
-        let titles = ["metric", "null operator", "groundlink", "ratio", "target", "verdict"];
+        let titles = ["metric", self.compared_with, "groundlink", "ratio", "target", "verdict"];
         let mut lines = vec![titles.map(str::to_owned)];
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.place());
@@ -166,9 +211,9 @@ impl Report {
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..titles.len()).map(width).collect();
         for (number, line) in lines.iter().enumerate() {
-            let [metric, null, ours, ratio, target, verdict] = line;
+            let [metric, other, ours, ratio, target, verdict] = line;
             let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|column| widths[column]);
-            println!("{metric:<a$}  {null:>b$}  {ours:>c$}  {ratio:>d$}  {target:>e$}  {verdict:<f$}");
+            println!("{metric:<a$}  {other:>b$}  {ours:>c$}  {ratio:>d$}  {target:>e$}  {verdict:<f$}");
             if number == 0 {
                 println!("{}", "-".repeat(widths.iter().sum::<usize>() + 10));
             }
@@ -176,19 +221,21 @@ impl Report {
         println!();
         self.notes.iter().for_each(|note| println!("note: {note}"));
         self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
-        match self.save(plan) {
+        match self.save() {
             Ok(path) => println!("{path}"),
             Err(error) => println!("the JSON file cannot be written: {error}"),
         }
     }
 
-    fn save(&self, plan: &Plan) -> std::io::Result<String> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/pipeline.json");
-        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+    fn save(&self) -> std::io::Result<String> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+        let path = directory.join(format!("{}.json", self.benchmark));
+        std::fs::create_dir_all(directory)?;
         let text = json!({
-            "quick": plan.quick,
+            "quick": self.quick,
             "seconds": uptime().as_secs_f64(),
             "machine": self.machine,
+            "conditions": self.conditions,
             "rows": self.rows,
             "details": self.details,
             "notes": self.notes,

@@ -1,0 +1,61 @@
+//! What Groundlink does by itself, without a server: rendering (L1 in this process, L2 as the program does it, next to a real
+//! Icinga that reads the result) and the index of names (L3).
+//!
+//! ```text
+//! make bench ARGS="--only L1,L2,L3"             this alone; also: cargo bench --bench language (needs no tools)
+//! make bench ARGS="--only L2 --rendered 20000"  fewer objects
+//! make bench ARGS="--only L3 --indexed 100000"  more
+//! ```
+//! Every phase ends with a check of what was made; only such a check makes the exit code 1. A slow run is a slow run. All
+//! results are in `target/bench/language.json` as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod command;
+mod icinga;
+mod index;
+mod mix;
+mod process;
+mod rendering;
+
+use report::Report;
+use shared::arguments::Arguments;
+use shared::{machine, progress, report};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    machine::uptime();
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    if !arguments.wants(&["L1", "L2", "L3"]) {
+        return ExitCode::SUCCESS;
+    }
+    let mut report = Report::new("language", "next to", arguments.quick);
+    if let Err(error) = run(&arguments, &mut report) {
+        report.failures.push(format!("{error:#}"));
+    }
+    report.print();
+    if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let (sample, rendered, indexed, rounds) =
+        if arguments.quick { (4_000, 4_000, 8_000, 2) } else { (20_000, 100_000, 40_000, 3) };
+    if arguments.wants(&["L1"]) {
+        rendering::throughput(sample, rounds * 3, report)?;
+    }
+    if arguments.wants(&["L2"]) {
+        command::whole(arguments.rendered.unwrap_or(rendered), rounds, report)?;
+    }
+    if arguments.wants(&["L3"]) {
+        index::changes(arguments.indexed.unwrap_or(indexed), rounds, report)?;
+    }
+    Ok(())
+}

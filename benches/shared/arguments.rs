@@ -1,0 +1,62 @@
+//! The command line. `make bench` gives the same one to every benchmark, so each knows all of it and uses its part.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,P1,P2,P3,P8,P9,P11] [--rendered N] [--indexed N] [--volume DIR] [--resident N]";
+const METRICS: [&str; 9] = ["L1", "L2", "L3", "P1", "P2", "P3", "P8", "P9", "P11"];
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// Few objects: shows that it works, not how fast it is.
+    pub quick: bool,
+    only: BTreeSet<String>,
+    /// L2: objects.
+    pub rendered: Option<usize>,
+    /// L3: objects of the larger set.
+    pub indexed: Option<usize>,
+    /// Where the volume is; a temporary directory if not given.
+    pub volume: Option<PathBuf>,
+    /// P9: objects.
+    pub resident: Option<usize>,
+}
+
+impl Arguments {
+    /// From the command line. `cargo bench` adds `--bench`, which says nothing.
+    ///
+    /// # Errors
+    /// The usage.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self::default();
+        while let Some(word) = words.next() {
+            let mut count = |least: usize| {
+                let number = words.next().and_then(|text| text.parse().ok());
+                number.filter(|number| *number >= least).ok_or(USAGE).map(Some)
+            };
+            match word.as_str() {
+                "--bench" => {}
+                "--quick" => arguments.quick = true,
+                "--rendered" => arguments.rendered = count(1_000)?,
+                "--indexed" => arguments.indexed = count(4_000)?,
+                "--resident" => arguments.resident = count(4)?,
+                "--volume" => arguments.volume = Some(words.next().ok_or(USAGE)?.into()),
+                "--only" => {
+                    let list = words.next().ok_or(USAGE)?;
+                    arguments.only = list.split(',').map(|name| name.trim().to_uppercase()).collect();
+                    let unknown = |name: &&String| !METRICS.contains(&name.as_str());
+                    if let Some(unknown) = arguments.only.iter().find(unknown) {
+                        return Err(format!("{unknown} is not measured\n{USAGE}"));
+                    }
+                }
+                other => return Err(format!("{other}?\n{USAGE}")),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// Whether one of these is to be measured.
+    pub fn wants(&self, metrics: &[&str]) -> bool {
+        self.only.is_empty() || metrics.iter().any(|metric| self.only.contains(*metric))
+    }
+}
