@@ -61,7 +61,7 @@ impl Declared {
     }
 
     /// As an API server sends it, without managed fields; `number` makes it unlike others.
-    pub fn from_server(&self, number: usize) -> Value {
+    pub fn as_served(&self, number: usize) -> Value {
         let mut object = self.manifest();
         object["metadata"]["uid"] = json!(uid(number));
         object["metadata"]["generation"] = json!(1);
@@ -199,7 +199,7 @@ impl Mix {
         let host = number % (self.services() / 2);
         let mut declared = self.service(host * 2, 0);
         declared.name = format!("{}-further", host_name(host));
-        declared.spec["name"] = json!(if host % 4 == 0 { "web" } else { "ssh" });
+        declared.spec["name"] = json!(if host.is_multiple_of(4) { "web" } else { "ssh" });
         declared
     }
 }

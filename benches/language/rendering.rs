@@ -25,7 +25,7 @@ pub fn throughput(objects: usize, rounds: usize, report: &mut Report) -> anyhow:
     let settings = mix::settings();
     let mut all = Vec::with_capacity(objects);
     for (number, declared) in Mix::new(objects).all().enumerate() {
-        let json = serde_json::to_vec(&declared.from_server(number))?;
+        let json = serde_json::to_vec(&declared.as_served(number))?;
         let decoded = serde_json::from_slice::<Received>(&json)?.object;
         all.push(Object { sort: declared.sort(), json, decoded });
     }

@@ -1,6 +1,7 @@
 //! Objects that belong to a host or a service: of one, or by a rule of all that match.
 
-use super::declaration::{Builder, Form, Target, Use};
+use super::declaration::{Builder, Form, Target};
+use super::header::Use;
 use super::name::{IcingaType, Name};
 use super::rule;
 use crate::api::objects::{Apply, ApplyTo, AttachedSpec};

@@ -1,7 +1,8 @@
 //! The fields that hosts and services share.
 
-use super::declaration::{Builder, Use};
+use super::declaration::Builder;
 use super::facts::not_global;
+use super::header::Use;
 use super::name::IcingaType;
 use crate::api::objects::CheckableSpec;
 use crate::api::text::{Line, ObjectName, Text};

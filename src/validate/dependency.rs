@@ -1,6 +1,7 @@
-use super::declaration::{Builder, Declaration, Form, Target, Use};
+use super::declaration::{Builder, Declaration, Form, Target};
 use super::edge::{Checkable, Child, Condition, Conditions, Edge};
 use super::expression::{Attribute, Comparison, Expression, Subject};
+use super::header::Use;
 use super::name::{IcingaType, Name};
 use super::{facts, filter, rule};
 use crate::api::objects::{DependencySpec, State};

@@ -1,5 +1,6 @@
-use super::declaration::{Builder, Declaration, Use};
+use super::declaration::{Builder, Declaration};
 use super::facts::listed;
+use super::header::Use;
 use super::name::{IcingaType, Name};
 use super::value::Value;
 use crate::api::objects::EndpointSpec;

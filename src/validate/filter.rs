@@ -1,7 +1,8 @@
 //! States of what a notification or a dependency is about.
 
-use super::declaration::{Builder, Form, Target, Use};
+use super::declaration::{Builder, Form, Target};
 use super::facts::states_fit;
+use super::header::Use;
 use crate::api::objects::State;
 use crate::api::text::ObjectName;
 

@@ -14,6 +14,7 @@ pub mod expression;
 pub mod facts;
 mod filter;
 mod group;
+mod header;
 mod host;
 mod name;
 mod notification;
@@ -28,8 +29,9 @@ pub mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Claim, Declaration, ForEach, Form, Header, Relay, Target, Use};
+pub use declaration::{Declaration, ForEach, Form, Target};
 pub use edge::{Checkable, Child, Edge};
+pub use header::{Claim, Header, Relay, Use};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;
 pub use version::or_later;

@@ -1,5 +1,6 @@
-use super::declaration::{Builder, Declaration, Use};
+use super::declaration::{Builder, Declaration};
 use super::facts::{listed, not_global, runs_checks_of};
+use super::header::Use;
 use super::name::{IcingaType, Name};
 use crate::api::objects::ZoneSpec;
 use crate::api::text::{EndpointName, ObjectName};
