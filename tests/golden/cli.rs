@@ -40,12 +40,13 @@ fn json_tells_what_is_published_and_what_is_refused() {
 /// What `helm template` and `kubectl get -o yaml` give of a large hub is one file.
 #[test]
 fn one_file_may_hold_a_whole_hub() {
-    let count = 20_000;
+    let count = 3_000;
+    let list = ["1"; 120].join(", ");
     let object = |number| {
         format!(
             "apiVersion: groundlink.dev/v1alpha1\nkind: MonitoringObject\n\
              metadata: {{ name: h-{number}, namespace: a }}\n\
-             spec: {{ host: {{ checkCommand: hostalive, vars: {{ a: [1, 2, 3, 4, 5, 6, 7, 8] }} }} }}\n---\n"
+             spec: {{ host: {{ checkCommand: hostalive, vars: {{ a: [{list}] }} }} }}\n---\n"
         )
     };
     let directory = tempfile::tempdir().unwrap();
