@@ -37,9 +37,8 @@ reference: ## Rewrite docs/reference from the CRD and examples/reference
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)
 
-bench: tools ## Benchmarks: rendering and the index by themselves, the rest next to a null operator on real API servers (ARGS="--quick" for a short one)
-	cargo bench --locked --bench language -- $(ARGS)
-	cargo bench --locked --bench pipeline -- $(ARGS)
+bench: tools ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick" for a short one)
+	cargo bench --locked --no-fail-fast --bench language --bench pipeline -- $(ARGS)
 
 tools: ## Build kube-apiserver, etcd, kubectl and helm into .cache/bin (about ten minutes, once)
 	@hack/tools/build.sh

@@ -22,7 +22,15 @@ pub fn whole(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Resu
     let (documents, written) = write_manifests(&Mix::new(objects), &manifests)?;
     let icinga = Icinga::find();
     match &icinga {
-        Some(icinga) => report.conditions.push(format!("icinga2 {}", icinga.version)),
+        Some(icinga) => {
+            report.conditions.push(format!("icinga2 {}", icinga.version));
+            let empty = scratch.join("empty");
+            std::fs::create_dir(&empty)?;
+            let Cost { wall, peak, .. } = icinga.check(&empty, &scratch)?.cost;
+            report
+                .notes
+                .push(format!("L2: icinga2 with its library alone takes {wall:.2} s and {peak:.1} MiB"));
+        }
         None => report.notes.push(
             "L2: THERE IS NO icinga2, so nothing stands beside the program; hack/icinga.sh installs it"
                 .into(),

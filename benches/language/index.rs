@@ -214,11 +214,13 @@ fn template_changes(set: &mut Set, name: &str, rounds: usize, nothing: f64, repo
             .notes
             .push(format!("L3: a new content of template {name} made {told} objects be looked at again"));
     }
-    let metric = format!("L3  new content of a template that {users} use");
+    let sort = if exact { "service" } else { "host" };
+    let metric = format!("L3  new content of a {sort} template that {users} use");
     report.row(Row::new(metric, "µs", None, content.median() * 1_000.0));
     for (what, times) in [("goes", &gone), ("comes back", &back)] {
         let others = lost - 1;
-        let metric = format!("L3  a template {what}, and {others} objects with it (next to: from nothing)");
+        let metric =
+            format!("L3  a {sort} template {what}, and {others} objects with it (next to: from nothing)");
         report.row(Row::new(metric, "ms", Some(nothing), times.median()));
         let each = times.median() * 1_000.0 / lost as f64;
         report.notes.push(format!(

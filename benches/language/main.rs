@@ -46,16 +46,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
-    let (sample, rendered, indexed, rounds) =
-        if arguments.quick { (4_000, 4_000, 8_000, 2) } else { (20_000, 100_000, 40_000, 3) };
+    let (sample, rendered, indexed) =
+        if arguments.quick { (4_000, 4_000, 8_000) } else { (20_000, 100_000, 40_000) };
     if arguments.wants(&["L1"]) {
-        rendering::throughput(sample, rounds * 3, report)?;
+        rendering::throughput(sample, 9, report)?;
     }
     if arguments.wants(&["L2"]) {
-        command::whole(arguments.rendered.unwrap_or(rendered), rounds, report)?;
+        // Each takes half a minute.
+        command::whole(arguments.rendered.unwrap_or(rendered), 2, report)?;
     }
     if arguments.wants(&["L3"]) {
-        index::changes(arguments.indexed.unwrap_or(indexed), rounds, report)?;
+        index::changes(arguments.indexed.unwrap_or(indexed), 5, report)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! with one status write and does nothing else. Whatever Groundlink does beyond that is its own cost.
 //!
 //! ```text
-//! make bench                         everything, on a quiet machine
+//! make bench                         everything (benches/language too), on a quiet machine
 //! make bench ARGS=--quick            the same phases with few objects: does it work?
 //! make bench ARGS="--only P1,P3"     some of it
 //! make bench ARGS="--volume /mnt"    with the volume on that file system

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,P1,P2,P3,P8,P9,P11] [--rendered N] [--indexed N] [--volume DIR] [--resident N]";
+const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,P1,P2,P3,P8,P9,P11] [--rendered N] [--indexed N] \
+                     [--volume DIR] [--resident N]";
 const METRICS: [&str; 9] = ["L1", "L2", "L3", "P1", "P2", "P3", "P8", "P9", "P11"];
 
 /// What was asked for.
