@@ -108,7 +108,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     let (events, received) = mpsc::channel(watch::CAPACITY);
     let (snapshots, latest) = channel::channel(None);
-    let (fleet, fleet_seen) = channel::channel(Fleet::new());
+    let (fleet, fleet_seen) = channel::channel(Fleet::default());
     tasks.spawn({
         let client = client.clone();
         async move {

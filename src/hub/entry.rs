@@ -34,12 +34,14 @@ pub(super) struct Entry {
     pub durable: bool,
     /// What the volume holds is not known: it must be written or removed.
     pub unknown: bool,
-    /// It was on the volume when the process started, and no status named it: whether it was ever Ready cannot be known.
-    pub found: bool,
     /// The publication of an earlier generation that is in place and not acknowledged. Its Ready is told before why the
     /// present generation is not published, because nothing else confirms it.
     pub earlier: Option<Box<Published>>,
-    /// Digest of the content whose Ready was acknowledged last.
+    /// Generation that the content was made from which the index keeps while the present one waits or is not valid; 0 for what
+    /// was found at the start.
+    pub kept_generation: i64,
+    /// Digest of the content whose Ready was acknowledged last. Of what was found at the start nobody can know that: a crash
+    /// may have hidden the answer, so it counts as acknowledged once a status that names it is.
     pub confirmed: Option<Digest>,
     /// This generation's content is on the volume, durably.
     pub published: bool,
@@ -65,8 +67,8 @@ impl Entry {
             on_volume: None,
             durable: false,
             unknown: false,
-            found: false,
             earlier: None,
+            kept_generation: 0,
             confirmed: None,
             published: false,
             revision: recorded.revision,
@@ -93,12 +95,10 @@ impl Entry {
         self.uid == *publication.uid() && in_place && self.durable && self.confirmed != Some(digest)
     }
 
-    /// Content that is kept beside a generation that is not published, if satellites may have it by the status that names it:
-    /// its Ready was acknowledged before, or a crash has hidden whether it was.
+    /// Content that is kept beside a generation that is not published, if satellites may have it by the status that names it.
     pub fn kept(&self) -> Option<Acknowledged> {
         let content = self.on_volume.as_ref().filter(|_| self.durable)?;
-        let was_ready = self.found || self.confirmed == Some(content.digest());
-        recover(content, &self.recorded).filter(|_| was_ready)
+        recover(content, &self.recorded).filter(|_| self.confirmed == Some(content.digest()))
     }
 
     /// Whether the API server acknowledged Ready for this very generation.

@@ -254,8 +254,12 @@ impl Hub {
         let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
         let recorded = received.object.status.as_ref().map(Recorded::of).unwrap_or_default();
         if self.entries.get(&key).is_some_and(|entry| entry.uid != uid) {
-            // Deleted and made again while nobody looked.
+            // Deleted and made again while nobody looked. What waited for the old one waits for the new one.
+            let is_awaited = self.recovery.unconfirmed.contains(&key);
             self.gone(&key);
+            if is_awaited {
+                self.recovery.unconfirmed.insert(key.clone());
+            }
         }
         self.departures.cancel(&key);
         if let Some(entry) = self.entries.get_mut(&key) {
@@ -283,6 +287,10 @@ impl Hub {
         let created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
         let entry =
             self.entries.entry(key.clone()).or_insert_with(|| Box::new(Entry::new(uid, created, recorded)));
+        let visible = self.parts.index.visible(&key).map(|content| content.digest());
+        if visible.is_some() && visible == entry.candidate && !entry.suspended {
+            entry.kept_generation = entry.generation;
+        }
         entry.generation = generation;
         entry.version = entry.version.max(version);
         entry.suspended = received.object.spec.suspend;

@@ -48,13 +48,12 @@ impl Hub {
         let in_place =
             !entry.unknown && entry.on_volume.as_ref().is_some_and(|old| old.digest() == new.digest());
         let is_this_generation = entry.candidate == Some(new.digest()) && !entry.suspended;
-        // An older content that is kept was acknowledged when it was published.
-        let is_settled = if is_this_generation { entry.durable && entry.published } else { true };
-        if in_place && is_settled {
+        if in_place && entry.durable && (entry.published || !is_this_generation) {
             return None;
         }
         let old = if entry.unknown { None } else { old };
-        Some(Change::Publish { old, new: new.clone(), uid: entry.uid.clone(), generation: entry.generation })
+        let generation = if is_this_generation { entry.generation } else { entry.kept_generation };
+        Some(Change::Publish { old, new: new.clone(), uid: entry.uid.clone(), generation })
     }
 
     pub(super) fn committed(&mut self, done: Result<Committed, tokio::task::JoinError>) {
@@ -106,14 +105,14 @@ impl Hub {
             return;
         };
         entry.on_volume = Some(token.content().clone());
-        (entry.durable, entry.unknown, entry.found) = (true, false, false);
+        (entry.durable, entry.unknown) = (true, false);
         entry.failing = None;
         if self.catalog.admitted(&key).is_none_or(|admitted| admitted.digest() != digest) {
             self.catalog.publishing(&key);
         }
         let is_this_generation = entry.generation == token.generation() && entry.candidate == Some(digest);
         if !is_this_generation || entry.suspended {
-            // The spec changed meanwhile: the next batch has its content, or a refusal.
+            // The spec changed before, or meanwhile: the next batch has its content, or a refusal.
             entry.keep_earlier(Some(token));
             self.dirty.insert(key);
             return;

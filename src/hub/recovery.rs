@@ -18,7 +18,8 @@ pub(super) struct Recovery {
     candidates: BTreeMap<ObjectKey, Arc<Rendered>>,
     /// The first LIST was complete: files that no resource claims may be removed now, and not before.
     pub listed: bool,
-    /// Objects that were Ready before, and whose confirmed bytes are not at hand: no snapshot before each is decided.
+    /// Objects that have a file, or were Ready before, and whose confirmed bytes are not at hand or must be withdrawn: no
+    /// snapshot before each is decided, on the volume and in its status. Without one of them others would be left out too.
     pub unconfirmed: BTreeSet<ObjectKey>,
 }
 
@@ -68,7 +69,7 @@ impl Hub {
             match file.content {
                 Some(content) => {
                     entry.durable = entry.recorded.published == Some(file.digest);
-                    (entry.found, entry.confirmed) = (!entry.durable, entry.recorded.published);
+                    entry.confirmed = Some(file.digest);
                     entry.on_volume = Some(content.clone());
                     self.parts.index.upsert(entry.created, &entry.uid, content);
                 }
@@ -90,12 +91,13 @@ impl Hub {
                 && !entry.suspended
                 && entry.candidate.is_some()
                 && entry.candidate == in_place;
-            match confirmed {
-                Some(acknowledged) => self.catalog.offer(acknowledged),
-                None if entry.recorded.published.is_some() => {
-                    self.recovery.unconfirmed.insert(key.clone());
-                }
-                None => {}
+            let stays = confirmed.is_some() && self.parts.index.visible(key).is_some();
+            let had_file = entry.on_volume.is_some() || entry.unknown;
+            if (had_file || entry.recorded.published.is_some()) && !stays {
+                self.recovery.unconfirmed.insert(key.clone());
+            }
+            if let Some(acknowledged) = confirmed {
+                self.catalog.offer(acknowledged);
             }
         }
         self.dirty.extend(self.entries.keys().cloned());
@@ -123,7 +125,7 @@ impl Hub {
         let count = self.recovery.unconfirmed.len();
         self.parts.metrics.unconfirmed(count);
         let why = self.recovery.unconfirmed.first().map(|first| {
-            format!("{count} objects were Ready before the start and are not confirmed yet, for example {first}; satellites keep what they have")
+            format!("{count} objects had a file or were Ready before the start and are not decided yet, for example {first}; satellites keep what they have")
         });
         self.parts.readiness.set("recovery", why);
     }

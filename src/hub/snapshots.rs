@@ -55,7 +55,7 @@ impl Hub {
         let Some(entry) = self.entries.get(key) else { return };
         if entry.is_recorded_ready()
             && !entry.recorded.synced
-            && matches!(self.sync(key, entry), Sync::Pending { .. } | Sync::LeftOut { .. })
+            && matches!(self.sync(key, entry), Sync::Unknown | Sync::Pending { .. } | Sync::LeftOut { .. })
             && let Some(revision) = entry.revision
         {
             self.awaiting.entry(revision).or_default().insert(key.clone());
@@ -81,7 +81,7 @@ impl Hub {
                 None => (true, true),
                 Some(entry) if entry.recorded.synced || entry.revision != Some(revision) => (true, true),
                 Some(entry) => match self.sync(&key, entry) {
-                    Sync::Pending { .. } => (false, false),
+                    Sync::Unknown | Sync::Pending { .. } => (false, false),
                     // A later snapshot, or a change of the satellite, may have what it lacks.
                     Sync::LeftOut { .. } => (entry.published, false),
                     Sync::All(_) | Sync::NoSatellites => (entry.published, entry.published),
@@ -103,23 +103,22 @@ impl Hub {
 /// Objects that a satellite leaves out which it did not leave out before.
 fn newly_left_out(old: &Fleet, new: &Fleet) -> Vec<ObjectKey> {
     let of = |name: &String, held: &Held| {
-        let before = old.get(name).map(|old| old.left_out.clone()).unwrap_or_default();
+        let before = old.satellites.get(name).map(|old| old.left_out.clone()).unwrap_or_default();
         held.left_out.difference(&before).cloned().collect::<Vec<_>>()
     };
-    new.iter().flat_map(|(name, held)| of(name, held)).collect()
+    new.satellites.iter().flat_map(|(name, held)| of(name, held)).collect()
 }
 
 /// Revisions at which an object may have become Synced by this change; nothing if none can.
 fn affected(old: &Fleet, new: &Fleet) -> Option<(Bound<Revision>, Bound<Revision>)> {
-    let same_members = old.keys().eq(new.keys())
-        && old
-            .values()
-            .zip(new.values())
-            .all(|(a, b)| a.acceptance == b.acceptance && b.left_out.is_superset(&a.left_out));
+    let satellites = || old.satellites.values().zip(new.satellites.values());
+    let same_members = old.listed == new.listed
+        && old.satellites.keys().eq(new.satellites.keys())
+        && satellites().all(|(a, b)| a.acceptance == b.acceptance && b.left_out.is_superset(&a.left_out));
     if !same_members {
         return Some((Bound::Unbounded, Bound::Unbounded));
     }
-    let moved = old.values().zip(new.values()).filter(|(a, b)| a.acked < b.acked);
+    let moved = satellites().filter(|(a, b)| a.acked < b.acked);
     let lowest = moved.clone().map(|(a, _)| a.acked).min()?;
     let highest = moved.filter_map(|(_, b)| b.acked).max()?;
     Some((lowest.map_or(Bound::Unbounded, Bound::Excluded), Bound::Included(highest)))

@@ -20,10 +20,13 @@ pub(super) struct Written {
 }
 
 impl Hub {
-    /// What is true of an object; nothing while its generation is on its way to the volume.
+    /// What is true of an object; nothing while its generation, or what is kept instead, is on its way to the volume.
     fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
         let published = entry.on_volume.as_ref().map(|content| content.digest());
-        let state = if let Some(refusal) = &entry.refused {
+        let is_durable = entry.durable || published.is_none();
+        let state = if !is_durable {
+            State::Failing(entry.failing.as_ref()?)
+        } else if let Some(refusal) = &entry.refused {
             State::Refused { reason: refusal.reason, message: refusal.message.as_str().into() }
         } else if entry.suspended {
             State::Suspended { current: published.is_some() && published == entry.candidate }
@@ -95,6 +98,9 @@ impl Hub {
             let is_left_out = matches!(facts.state, State::Published(Sync::LeftOut { .. })) && !says;
             if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
                 self.queue.push_synced(key.clone());
+            }
+            if entry.is_recorded_ready() && entry.recorded.published == facts.published {
+                self.confirmed(key);
             }
             return;
         }

@@ -88,7 +88,7 @@ impl Actor {
         let (statuses, mailbox) = watch::channel(None);
         let api = Api::namespaced(context.hub.clone(), &context.namespace);
         tokio::spawn(report::write(api, context.claim.clone(), context.metrics.clone(), mailbox));
-        Self {
+        let mut actor = Self {
             snapshots: context.snapshots.clone(),
             context,
             name,
@@ -104,12 +104,14 @@ impl Actor {
             started: Instant::now(),
             deleting_since: None,
             rested: Instant::now(),
-        }
+        };
+        // Before the registry says that it knows all satellites.
+        actor.configured();
+        actor
     }
 
     /// Runs until it is stopped or its resource may go.
     pub async fn run(mut self) {
-        self.configured();
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -138,11 +140,6 @@ impl Actor {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        let name = self.name;
-        self.context.fleet.send_modify(|fleet| {
-            fleet.remove(&name);
-        });
-        self.context.metrics.satellite_gone(&name);
     }
 
     /// The resource is new or changed: what it accepts and where it goes may be different.
@@ -155,7 +152,7 @@ impl Actor {
         let unreachable = self.breaker.state() == BreakerState::Open;
         let entry = Held { acceptance, acked: None, left_out: Arc::default(), unreachable };
         self.context.fleet.send_modify(|fleet| {
-            fleet.insert(self.name.clone(), entry);
+            fleet.satellites.insert(self.name.clone(), entry);
         });
     }
 
@@ -213,7 +210,7 @@ impl Actor {
     }
 
     fn set_unreachable(&self, unreachable: bool) {
-        self.context.fleet.send_if_modified(|fleet| match fleet.get_mut(&self.name) {
+        self.context.fleet.send_if_modified(|fleet| match fleet.satellites.get_mut(&self.name) {
             Some(held) if held.unreachable != unreachable => {
                 held.unreachable = unreachable;
                 true
@@ -290,7 +287,7 @@ impl Actor {
         if object.spec.ack_level == AckLevel::Loaded {
             return;
         }
-        self.context.fleet.send_if_modified(|fleet| match fleet.get_mut(&self.name) {
+        self.context.fleet.send_if_modified(|fleet| match fleet.satellites.get_mut(&self.name) {
             Some(held) if held.acked < Some(revision) => {
                 held.acked = Some(revision);
                 if *held.left_out != *left_out {

@@ -67,6 +67,7 @@ impl Registry {
                 for name in gone {
                     self.remove(&name).await;
                 }
+                self.context.fleet.send_if_modified(|fleet| !std::mem::replace(&mut fleet.listed, true));
                 self.context.readiness.set("satellites", None);
             }
             Ok(watcher::Event::Apply(object)) => self.apply(object).await,
@@ -112,6 +113,11 @@ impl Registry {
         handle.stop.cancel();
         // A write that is under way is cut off at its deadline at the latest.
         let _ = handle.task.await;
+        // Only here: an actor also ends with the process, and then its satellite is still there.
+        self.context.fleet.send_modify(|fleet| {
+            fleet.satellites.remove(name);
+        });
+        self.context.metrics.satellite_gone(name);
     }
 
     fn secret(&mut self, event: Result<watcher::Event<PartialObjectMeta<Secret>>, Box<watcher::Error>>) {

@@ -21,12 +21,23 @@ pub struct Held {
     pub unreachable: bool,
 }
 
-/// All satellites, by name.
-pub type Fleet = BTreeMap<String, Held>;
+/// All satellites.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// Whether every SatelliteCluster is in it: not before their first complete LIST, and until then nobody can say who should
+    /// hold an object.
+    pub listed: bool,
+    /// By name.
+    pub satellites: BTreeMap<String, Held>,
+}
 
 /// How far an object got that entered the snapshots at `revision`; nothing for a revision if it is in none yet.
 pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) -> Sync {
-    let expected: Vec<_> = fleet.iter().filter(|(_, held)| held.acceptance.accepts(content)).collect();
+    if !fleet.listed {
+        return Sync::Unknown;
+    }
+    let expected: Vec<_> =
+        fleet.satellites.iter().filter(|(_, held)| held.acceptance.accepts(content)).collect();
     if expected.is_empty() {
         return Sync::NoSatellites;
     }

@@ -46,6 +46,8 @@ pub enum State<'a> {
 /// How far a published generation got on the satellites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sync {
+    /// Which satellites there are is not known yet.
+    Unknown,
     /// No satellite should hold it.
     NoSatellites,
     /// All that should hold it do.
@@ -159,6 +161,10 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
     let conditions = match &facts.state {
         State::Published(sync) => {
             let (synced, reconciling) = match sync {
+                Sync::Unknown => (
+                    (False, Reason::Pending, "the SatelliteClusters are not known yet".to_owned()),
+                    (True, Reason::Pending, "waiting for the list of SatelliteClusters".to_owned()),
+                ),
                 Sync::NoSatellites => {
                     ((True, Reason::NoSatellites, "no satellite should hold it".to_owned()), fine.clone())
                 }

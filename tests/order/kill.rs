@@ -84,7 +84,8 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     observer.abort();
     judge_observations(&observations.lock().unwrap(), &watch);
     reader.finish(&watch);
-    check(&history()).assert_clean("kill");
+    let history = history();
+    check(&history).assert_clean("kill", &history);
 
     restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator).await;
 }

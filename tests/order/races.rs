@@ -1,10 +1,11 @@
 //! Changes that meet a status write on its way: each once came out of the random load, and is told here step by step.
 
 use crate::kill::restart_writes_nothing;
-use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, eventually};
+use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, carries, eventually};
 use crate::witness::{History, check, story};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::Reason;
+use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -55,6 +56,22 @@ impl Setting {
         })
         .await;
         assert!(self.installation.files()[KEY].contains(notes));
+    }
+
+    /// Starts the operator, and stops the status write of one object: nothing may have been sent to the satellite then.
+    async fn start_and_hold(&mut self, name: &str) {
+        let path = format!("/{name}/status");
+        let held = Fault::on(Action::Hang, move |head, _| head.uri.path().ends_with(&path)).times(1);
+        self.installation.hub_proxy.set_fault(Some(held.clone()));
+        let operator = self.installation.operator_builder(GROUNDLINK).await.spawn();
+        eventually(SOON, "the status write is held", async || {
+            if held.hits() == 1 { Ok(()) } else { Err("not sent".into()) }
+        })
+        .await;
+        let metrics = operator.metrics().await;
+        assert!(metrics.lines().any(|line| line == "groundlink_snapshot_counter 0"), "{metrics}");
+        assert!(self.installation.pointer("sat-a").await.unwrap().data.unwrap().contains_key(KEY));
+        self.operator = Some(operator);
     }
 
     async fn both_are_withdrawn(&self) {
@@ -118,7 +135,8 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;
-    check(&setting.history()).assert_clean("late acknowledgement");
+    let history = setting.history();
+    check(&history).assert_clean("late acknowledgement", &history);
 }
 
 /// A content that was published, and whose generation was replaced by an invalid one before it was acknowledged, is kept on
@@ -139,7 +157,8 @@ async fn a_content_that_is_kept_reaches_the_satellites_too() {
     setting.installation.put("team-a", "db", json!({ "host": { "checkCommand": "hostalive" } })).await;
     setting.installation.synced("team-a", "db").await;
     setting.holds_what_the_volume_holds().await;
-    check(&setting.history()).assert_clean("kept content");
+    let history = setting.history();
+    check(&history).assert_clean("kept content", &history);
 }
 
 /// The same for a content that was withdrawn and comes back while the present generation is invalid.
@@ -155,7 +174,8 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;
-    check(&setting.history()).assert_clean("kept content that was withdrawn");
+    let history = setting.history();
+    check(&history).assert_clean("kept content that was withdrawn", &history);
 }
 
 /// A failed write of a new generation is retried, although a retry of the old one still waits.
@@ -183,7 +203,8 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
     let synced = tokio::time::timeout(SOON, setting.installation.synced("team-a", "web")).await;
     assert!(synced.is_ok(), "never Synced:\n{}", story(&setting.history(), "team-a/web"));
     assert_eq!(once.hits(), 1);
-    check(&setting.history()).assert_clean("retry");
+    let history = setting.history();
+    check(&history).assert_clean("retry", &history);
 }
 
 /// R7 for an object that is not Ready, and whose earlier content is kept and delivered.
@@ -196,4 +217,98 @@ async fn a_restart_beside_a_kept_content_writes_nothing() {
     setting.holds_what_the_volume_holds().await;
     let operator = setting.operator.take().unwrap();
     restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
+}
+
+/// A publication whose Ready a crash took away, and whose generation is replaced by an invalid one meanwhile: no snapshot
+/// of the next process is without the object, and in the end satellites have what the volume has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_that_was_found_and_is_kept_is_never_missing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.change_and_hold("two").await;
+    setting.operator.take().unwrap().kill();
+    setting.release();
+    setting.installation.put("team-a", "web", invalid()).await;
+    let before = setting.installation.recorder.sequence().now();
+    setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
+    setting.installation.refused("team-a", "web", Reason::Invalid).await;
+    setting.holds_what_the_volume_holds().await;
+    assert!(setting.installation.files()[KEY].contains("two"));
+    let writes = setting.installation.satellite_writes();
+    let without: Vec<_> = writes.iter().filter(|e| e.seq_start > before && !carries(e, KEY)).collect();
+    assert!(without.is_empty(), "{without:#?}");
+    let history = setting.history();
+    check(&history).assert_clean("found content", &history);
+}
+
+/// What lost its ground while the operator was down leaves the satellites after it left the volume and said so, as at any
+/// other time: the process may end again in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_go_at_the_start_goes_in_order() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.operator.take().unwrap().kill();
+    setting.installation.delete("team-a", "linux").await;
+    setting.start_and_hold("web").await;
+    assert!(!setting.installation.files().contains_key(KEY), "the status is written after the removal");
+    setting.release();
+    setting.both_are_withdrawn().await;
+    setting.holds_what_the_volume_holds().await;
+    let history = setting.history();
+    check(&history).assert_clean("withdrawn at the start", &history);
+}
+
+/// What others name was made again while the operator was down: it has a file and no status. Satellites do not lose the others
+/// until it has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_again_is_waited_for() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.operator.take().unwrap().kill();
+    setting.installation.delete("team-a", "linux").await;
+    setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
+    let before = setting.installation.recorder.sequence().now();
+    setting.start_and_hold("linux").await;
+    setting.release();
+    setting.installation.synced("team-a", "linux").await;
+    setting.holds_what_the_volume_holds().await;
+    let writes = setting.installation.satellite_writes();
+    let without: Vec<_> = writes.iter().filter(|e| e.seq_start > before && !carries(e, KEY)).collect();
+    assert!(without.is_empty(), "{without:#?}");
+    let history = setting.history();
+    check(&history).assert_clean("made again", &history);
+}
+
+/// A content that the next generation overtakes before its file is written is told as what it is, like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.operator.take().unwrap().kill();
+    // Without the Lease it sees and decides, and writes nothing.
+    let lease =
+        Fault::on(Action::Hang, |head, _| head.method != Method::GET && head.uri.path().contains("/leases"));
+    setting.installation.hub_proxy.set_fault(Some(lease));
+    let operator = setting.installation.operator_builder(GROUNDLINK).await.spawn();
+    operator.wait_for_log("\"recovered\"", SOON).await;
+    setting.operator = Some(operator);
+    let waits = json!({ "host": { "checkCommand": "hostalive", "groups": ["nowhere"] } });
+    setting.installation.put("team-a", "web", host("two")).await;
+    setting.refused(1).await;
+    setting.installation.put("team-a", "web", waits).await;
+    // Events come in order: when the hub has seen this, it has seen that.
+    setting.installation.put("team-a", "later", host("later")).await;
+    setting.refused(2).await;
+    setting.release();
+    setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
+    setting.installation.synced("team-a", "later").await;
+    setting.holds_what_the_volume_holds().await;
+    assert!(setting.installation.files()[KEY].contains("two"));
+    // What the volume holds is what the next process delivers.
+    setting.operator.take().unwrap().kill();
+    setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
+    setting.installation.delete("team-a", "later").await;
+    setting.holds_what_the_volume_holds().await;
+    let history = setting.history();
+    check(&history).assert_clean("overtaken", &history);
 }

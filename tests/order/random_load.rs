@@ -43,7 +43,8 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
          hub, volume and both satellites as the model says",
         load.size().0
     );
-    check(&history()).assert_clean("random load");
+    let history = history();
+    check(&history).assert_clean("random load", &history);
     drop(operator);
 }
 

@@ -89,8 +89,8 @@ pub struct Findings {
 
 impl Findings {
     /// # Panics
-    /// With every violation, if there is one, or if more than a few checks could not be made.
-    pub fn assert_clean(&self, test: &str) {
+    /// With every violation and what became of its object, if there is one, or if more than a few checks could not be made.
+    pub fn assert_clean(&self, test: &str, history: &History) {
         println!(
             "{test}: checked {} satellite writes with {} keys ({} acknowledged in a LIST after a kill), {} renames, \
              {} removals, {} Ready=True writes ({} overtaken by a withdrawal), {} other status writes; {} checks \
@@ -106,7 +106,9 @@ impl Findings {
             self.inconclusive,
             self.violations.len()
         );
-        assert!(self.violations.is_empty(), "{test}: {:#?}", self.violations);
+        let subjects: BTreeSet<_> = self.violations.iter().map(|violation| &violation.subject).collect();
+        let stories: Vec<_> = subjects.iter().map(|subject| story(history, subject)).collect();
+        assert!(stories.is_empty(), "{test}: {:#?}\n{}", self.violations, stories.join("\n"));
         assert!(self.satellite_writes > 0 && self.renames > 0 && self.ready_writes > 0, "{test}: {self:?}");
         let checks = self.keys + self.ready_writes + self.renames;
         assert!(self.inconclusive * 50 <= checks, "{test}: {} of {checks} inconclusive", self.inconclusive);

@@ -7,6 +7,7 @@ mod support;
 mod join;
 mod refused;
 mod sick;
+mod unknown;
 
 /// The program under test.
 const GROUNDLINK: &str = env!("CARGO_BIN_EXE_groundlink");

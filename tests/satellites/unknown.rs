@@ -1,0 +1,34 @@
+//! Before it is known which satellites there are, nobody is told that all of them have an object.
+
+use crate::GROUNDLINK;
+use crate::support::{Action, Fault, GENEROUS, Installation, carries, condition_of, eventually, host};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use http::Method;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_not_synced_before_the_satellites_are_listed() {
+    let installation = Installation::start(&["sat-a"]).await;
+    installation.namespace("team-a").await;
+    let unlisted = Fault::on(Action::refuse(503, "ServiceUnavailable"), |head, _| {
+        head.method == Method::GET && head.uri.path().ends_with("/satelliteclusters")
+    });
+    installation.hub_proxy.set_fault(Some(unlisted.clone()));
+    let operator = installation.operator_builder(GROUNDLINK).await.spawn();
+    installation.put("team-a", "web", host("early")).await;
+    // Ready does not wait for satellites; it enters a snapshot as well.
+    let object = installation.published("team-a", "web").await;
+    let (status, reason, message) = condition_of(&object, ConditionType::Synced).unwrap();
+    assert_eq!((status, reason), (ConditionStatus::False, Reason::Pending), "{message}");
+    assert!(message.contains("SatelliteClusters"), "{message}");
+    eventually(GENEROUS, "a snapshot is cut", async || {
+        let metrics = operator.metrics().await;
+        let cut = !metrics.lines().any(|line| line == "groundlink_snapshot_counter 0");
+        if cut { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+    assert!(unlisted.hits() > 0, "the satellites were listed");
+    installation.hub_proxy.set_fault(None);
+    installation.synced("team-a", "web").await;
+    let claims = installation.recorder.matching(|e| e.is_mutating() && carries(e, "NoSatellites"));
+    assert!(claims.is_empty(), "{claims:#?}");
+}
