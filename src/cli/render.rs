@@ -7,8 +7,8 @@ use crate::api::condition::clean_message;
 use crate::api::{IcingaVersion, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
-use crate::render::{Rendered, render};
-use crate::validate::{Refusal, Settings, validate};
+use crate::render::{self, Rendered};
+use crate::validate::{Refusal, Settings};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     .with_context(|| format!("{source}: metadata.name is missing"))?;
                 let namespace = object.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
                 let key = ObjectKey::new(namespace, &name);
-                let content = validate(&object, &settings).map(|declared| Arc::new(render(&key, &declared)));
+                let content = render::content(&key, &object, &settings).map(Arc::new);
                 if contents.insert(key.clone(), content).is_some() {
                     bail!("{source}: MonitoringObject {key} is there twice");
                 }

@@ -22,12 +22,12 @@ use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Volume};
 use crate::references::Index;
-use crate::render::{MAX_FILE_BYTES, Rendered, render};
+use crate::render::{self, Rendered};
 use crate::satellite::Fleet;
 use crate::snapshot::{Catalog, Snapshot};
 use crate::status::{Queue, Recorded, Writer};
+use crate::validate::Refusal;
 use crate::validate::Settings;
-use crate::validate::{Refusal, validate};
 use crate::watch::{Crd, Event, Received};
 use departures::Departures;
 use entry::Entry;
@@ -99,6 +99,8 @@ struct Hub {
     dirty: BTreeSet<ObjectKey>,
     committing: BTreeSet<ObjectKey>,
     queue: Queue,
+    /// The latest status that was seen of an object while a write of it was under way.
+    seen_in_flight: BTreeMap<ObjectKey, (u64, Recorded)>,
     /// When a Ready write, and one for Synced, was started last.
     last_ready: Option<Instant>,
     last_synced: Option<Instant>,
@@ -158,6 +160,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), crate::pub
         awaiting: BTreeMap::new(),
         retries: BTreeMap::new(),
         recommits: BTreeSet::new(),
+        seen_in_flight: BTreeMap::new(),
         rewrites: HashMap::new(),
         retry_number: 0,
         departures: Departures::default(),
@@ -318,8 +321,13 @@ impl Hub {
     }
 
     /// An event of a generation that is known: our own write comes back, or someone changed the status by hand.
-    fn status_seen(&mut self, key: &ObjectKey, version: u64, recorded: Recorded) {
-        let busy = self.queue.is_in_flight(key) || self.queue.has_ready(key);
+    pub(super) fn status_seen(&mut self, key: &ObjectKey, version: u64, recorded: Recorded) {
+        if self.queue.is_in_flight(key) {
+            // Ours or another's: the answer will tell.
+            self.seen_in_flight.insert(key.clone(), (version, recorded));
+            return;
+        }
+        let busy = self.queue.has_ready(key);
         let Some(entry) = self.entries.get_mut(key).filter(|entry| version > entry.version && !busy) else {
             return;
         };
@@ -414,14 +422,7 @@ fn content(key: &ObjectKey, received: &Received, settings: &Settings) -> Result<
     if let Some(why) = &received.unreadable {
         return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
     }
-    let rendered = render(key, &validate(&received.object, settings)?);
-    let size = rendered.size();
-    if size > MAX_FILE_BYTES {
-        let message =
-            format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");
-        return Err(Refusal { reason: Reason::TooLarge, message });
-    }
-    Ok(Arc::new(rendered))
+    render::content(key, &received.object, settings).map(Arc::new)
 }
 
 fn backoff(attempts: u32) -> Duration {

@@ -14,6 +14,9 @@ impl Hub {
         if !self.recovery.listed || self.dirty.is_empty() || !self.parts.claim.is_current() {
             return None;
         }
+        // What failed before goes with the others, before its time: the batch orders only what is in it, and nothing may come before
+        // what it names, or stay behind it.
+        self.dirty.extend(self.recommits.iter().cloned());
         let mut batch = Vec::new();
         for key in std::mem::take(&mut self.dirty) {
             match self.change_of(&key) {

@@ -66,7 +66,10 @@ impl Hub {
         let fleet = self.parts.fleet.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.fleet, fleet);
         for key in newly_left_out(&old, &self.fleet) {
-            self.await_sync(&key);
+            // Also if Synced was told before: it is taken back as soon as the others have answered.
+            if let Some(revision) = self.entries.get(&key).and_then(|entry| entry.revision) {
+                self.awaiting.entry(revision).or_default().insert(key.clone());
+            }
             self.check_status(&key);
         }
         let range = affected(&old, &self.fleet);
@@ -79,7 +82,7 @@ impl Hub {
         for (revision, key) in waiting {
             let (tell, done) = match self.entries.get(&key) {
                 None => (true, true),
-                Some(entry) if entry.recorded.synced || entry.revision != Some(revision) => (true, true),
+                Some(entry) if entry.revision != Some(revision) => (true, true),
                 Some(entry) => match self.sync(&key, entry) {
                     Sync::Unknown | Sync::Pending { .. } => (false, false),
                     // A later snapshot, or a change of the satellite, may have what it lacks.

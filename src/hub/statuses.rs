@@ -195,7 +195,26 @@ impl Hub {
             return;
         };
         self.queue.done(&key);
-        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.uid == uid) else { return };
+        let seen = self.seen_in_flight.remove(&key);
+        if self.entries.get(&key).is_none_or(|entry| entry.uid != uid) {
+            return;
+        }
+        self.answered(&key, uid, generation, kind, result);
+        if let Some((version, recorded)) = seen {
+            // Nothing new if it was ours; another's is written over.
+            self.status_seen(&key, version, recorded);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        key: &ObjectKey,
+        uid: Uid,
+        generation: i64,
+        kind: &'static str,
+        result: Result<Receipt, (status::Error, Option<Published>)>,
+    ) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
         match result {
             Ok(receipt) => {
                 self.parts.metrics.status_written(kind, "ok");
@@ -208,7 +227,7 @@ impl Hub {
                 if let Some(acknowledged) = acknowledged.or_else(|| entry.kept()) {
                     let digest = acknowledged.content().digest();
                     entry.confirmed = Some(digest);
-                    let admitted = self.catalog.admitted(&key).map(|content| content.digest());
+                    let admitted = self.catalog.admitted(key).map(|content| content.digest());
                     if admitted != Some(digest) {
                         entry.revision = None;
                     } else if entry.revision.is_none() && self.revision.counter > 0 {
@@ -217,10 +236,10 @@ impl Hub {
                     }
                     self.catalog.offer(acknowledged);
                     self.unsettled = true;
-                    self.confirmed(&key);
+                    self.confirmed(key);
                 }
-                self.await_sync(&key);
-                self.check_status(&key);
+                self.await_sync(key);
+                self.check_status(key);
             }
             Err((status::Error::Gone, _)) => self.parts.metrics.status_written(kind, "gone"),
             Err((error, published)) => {
@@ -233,7 +252,7 @@ impl Hub {
                 if generation != entry.generation {
                     // It was about an older spec; what is true of the present one could not be told while it was under way.
                     entry.keep_earlier(published);
-                    self.check_status(&key);
+                    self.check_status(key);
                     return;
                 }
                 entry.attempts += 1;
@@ -243,7 +262,7 @@ impl Hub {
                 if !matches!(error, status::Error::Stale) {
                     tracing::warn!(object = %key, why = %error, "status not acknowledged");
                 }
-                self.rewrite_in(pause, key, uid, generation, published);
+                self.rewrite_in(pause, key.clone(), uid, generation, published);
             }
         }
     }

@@ -136,7 +136,7 @@ impl Chains<'_> {
 
     /// A child and, of what stands below it, all on which others depend.
     fn with_what_is_below(&self, child: &Checkable) -> Vec<Checkable> {
-        let mut starts = vec![child.clone()];
+        let mut starts = Vec::new();
         let mut queue = vec![child.host.clone()];
         let mut seen = HashSet::new();
         while let Some(host) = queue.pop() {
@@ -159,6 +159,9 @@ impl Chains<'_> {
             let own_services = own_services.filter(|edge| edge.parent_host.is_none());
             starts.extend(own_services.map(|edge| Checkable { host: host.clone(), ..edge.parent() }));
         }
+        // The same set gives the same words, and they begin with the child.
+        starts.sort();
+        starts.insert(0, child.clone());
         starts
     }
 

@@ -251,6 +251,9 @@ impl Index {
         if old.is_some() {
             // Any circle may have gone through it.
             self.hopefuls.append(&mut self.circular);
+        } else if new.is_some_and(|new| new.edge().is_some()) {
+            // The circles that are told may go another way now.
+            self.changed.extend(self.circular.iter().cloned());
         }
     }
 
@@ -289,25 +292,34 @@ impl Index {
         self.who_waits.contains(key)
     }
 
-    /// The older resource that keeps `key` from having the name, or the name's twin.
-    fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<&ObjectKey> {
-        let own = &self.slots.get(key)?.age;
+    /// Resources with a claim, visible or not, beside which this one cannot be.
+    pub fn rivals(&self, claim: &Claim) -> Vec<ObjectKey> {
         let twin = claim.name.twin();
         // Not even looked through for a sharer: there may be thousands.
         let shared = claim.exclusive.then(|| self.names.shared(&claim.name)).into_iter().flatten();
         let exclusive = self.names.exclusive(&claim.name);
         let twins = twin.iter().flat_map(|twin| self.names.exclusive(twin));
-        exclusive
-            .chain(twins)
-            .chain(shared)
-            .filter(|other| *other != key && self.slots.get(*other).is_some_and(|slot| slot.age < *own))
-            .min_by_key(|other| self.slots.get(*other).map(|slot| &slot.age))
+        exclusive.chain(twins).chain(shared).cloned().collect()
+    }
+
+    /// The older resource that keeps `key` from having the name, or the name's twin.
+    fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<ObjectKey> {
+        let own = &self.slots.get(key)?.age;
+        let age = |other: &ObjectKey| self.slots.get(other).map(|slot| &slot.age);
+        let rivals = self.rivals(claim).into_iter();
+        rivals
+            .filter(|other| other != key && age(other).is_some_and(|age| age < own))
+            .min_by_key(|other| age(other).cloned())
     }
 
     /// Whether the name, or its twin, exists without any resource.
     fn is_taken(&self, claim: &Claim) -> bool {
-        self.reserved.contains(&claim.name)
-            || claim.name.twin().is_some_and(|twin| self.reserved.contains(&twin))
+        let twin = claim.name.twin();
+        claim.exclusive
+            && [Some(&claim.name), twin.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|name| self.reserved.contains(name))
     }
 
     pub(super) fn owns_names(&self, content: &Rendered) -> bool {
@@ -336,14 +348,19 @@ impl Index {
     fn describe_missing(&self, user: &Rendered, needed: &Use) -> String {
         let alternatives: Vec<_> = needed.any_of.iter().map(ToString::to_string).collect();
         let mut text = format!("{} is missing", alternatives.join(" or "));
-        let elsewhere = needed.any_of.iter().find_map(|name| {
-            self.names.claimants(name).find_map(|key| {
+        let elsewhere = needed.any_of.iter().flat_map(|name| {
+            self.names.claimants(name).filter_map(move |key| {
                 let content = self.slots.get(key)?.visible.as_ref()?;
                 let zone = content.zone().filter(|_| provides(content, name) && !sees(user, content))?;
-                Some(format!(" here (MonitoringObject {key} is in zone {zone:?}, which this object is not)"))
+                Some((key, zone))
             })
         });
-        text.push_str(elsewhere.as_deref().unwrap_or_default());
+        // The same set gives the same words.
+        if let Some((key, zone)) = elsewhere.min() {
+            text.push_str(&format!(
+                " here (MonitoringObject {key} is in zone {zone:?}, which this object is not)"
+            ));
+        }
         text
     }
 

@@ -3,7 +3,7 @@
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
-use crate::validate::{Edge, Name};
+use crate::validate::{Claim, Edge, Name};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub struct Step {
 }
 
 impl Step {
-    fn gains(&self) -> HashSet<&Name> {
-        names(&self.new).difference(&names(&self.old)).copied().collect()
+    fn gains(&self) -> Vec<&Claim> {
+        difference(&self.new, &self.old)
     }
 
     /// Whether something will depend on something that did not.
@@ -32,15 +32,15 @@ impl Step {
     }
 
     fn gains_fact(&self) -> bool {
-        self.gains().iter().any(|name| name.sort().is_none())
+        self.gains().iter().any(|claim| claim.name.sort().is_none())
     }
 
     fn loses_fact(&self) -> bool {
-        self.loses().iter().any(|name| name.sort().is_none())
+        self.loses().iter().any(|claim| claim.name.sort().is_none())
     }
 
-    fn loses(&self) -> HashSet<&Name> {
-        names(&self.old).difference(&names(&self.new)).copied().collect()
+    fn loses(&self) -> Vec<&Claim> {
+        difference(&self.old, &self.new)
     }
 }
 
@@ -48,8 +48,11 @@ fn edge(content: &Option<Arc<Rendered>>) -> Option<&Edge> {
     content.as_ref()?.edge()
 }
 
-fn names(content: &Option<Arc<Rendered>>) -> HashSet<&Name> {
-    content.iter().flat_map(|content| content.provides()).map(|claim| &claim.name).collect()
+/// Names that one claims and the other does not.
+fn difference<'a>(one: &'a Option<Arc<Rendered>>, other: &'a Option<Arc<Rendered>>) -> Vec<&'a Claim> {
+    let claims = |content: &'a Option<Arc<Rendered>>| content.iter().flat_map(|content| content.provides());
+    let others: HashSet<&Name> = claims(other).map(|claim| &claim.name).collect();
+    claims(one).filter(|claim| !others.contains(&claim.name)).collect()
 }
 
 fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
@@ -66,10 +69,14 @@ fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
 pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<ObjectKey>)> {
     // For each step, those that must come before it.
     let mut gained_by: HashMap<&Name, Vec<usize>> = HashMap::new();
-    let mut lost_by: HashMap<&Name, Vec<usize>> = HashMap::new();
+    let mut lost_by: HashMap<&Name, Vec<(usize, &Claim)>> = HashMap::new();
     for (i, step) in steps.iter().enumerate() {
-        step.gains().into_iter().for_each(|name| gained_by.entry(name).or_default().push(i));
-        step.loses().into_iter().for_each(|name| lost_by.entry(name).or_default().push(i));
+        for claim in step.gains() {
+            gained_by.entry(&claim.name).or_default().push(i);
+        }
+        for claim in step.loses() {
+            lost_by.entry(&claim.name).or_default().push((i, claim));
+        }
     }
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
     for (i, step) in steps.iter().enumerate() {
@@ -78,13 +85,17 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
             before[i].extend(gained_by.get(name).into_iter().flatten());
         }
         for name in uses(&step.old) {
-            for loser in lost_by.get(name).into_iter().flatten() {
+            for (loser, _) in lost_by.get(name).into_iter().flatten() {
                 before[*loser].push(i);
             }
         }
         // A name that moves is given up before it is taken.
-        for name in step.gains() {
-            before[i].extend(lost_by.get(name).into_iter().flatten());
+        for claim in step.gains() {
+            let twin = claim.name.twin();
+            let lost =
+                [Some(&claim.name), twin.as_ref()].into_iter().flatten().filter_map(|name| lost_by.get(name));
+            let in_the_way = lost.flatten().filter(|(other, held)| *other != i && held.clashes(claim));
+            before[i].extend(in_the_way.map(|(other, _)| other));
         }
     }
     let mut starts: Vec<usize> = (0..steps.len()).collect();

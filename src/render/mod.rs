@@ -6,8 +6,11 @@ mod for_each;
 mod packed;
 pub mod quoting;
 
+use crate::api::{MonitoringObject, Reason};
 use crate::identity::{Digest, ObjectKey};
-use crate::validate::{Claim, Declaration, Edge, Form, Header, Name, Relay, Target, Use};
+use crate::validate::{
+    Claim, Declaration, Edge, Form, Header, Name, Refusal, Relay, Settings, Target, Use, validate,
+};
 use packed::Packed;
 use std::fmt::Write as _;
 
@@ -122,6 +125,21 @@ const HEADER_MARK: &str = "// groundlink: ";
 
 /// Largest file, in bytes. One file must fit into a shard.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
+
+/// Checks a resource and renders it: what becomes of it, but for what it shares names with.
+///
+/// # Errors
+/// That of [`validate`], or TooLarge.
+pub fn content(key: &ObjectKey, object: &MonitoringObject, settings: &Settings) -> Result<Rendered, Refusal> {
+    let rendered = render(key, &validate(object, settings)?);
+    let size = rendered.size();
+    if size > MAX_FILE_BYTES {
+        let message =
+            format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");
+        return Err(Refusal { reason: Reason::TooLarge, message });
+    }
+    Ok(rendered)
+}
 
 /// Renders a declaration. The same declaration gives the same bytes, on any machine and at any time.
 pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {

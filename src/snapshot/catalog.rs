@@ -211,14 +211,15 @@ impl Proposal<'_> {
                 if !self.is_closed(content) || self.makes_circle(content) {
                     culprits.insert(key.clone());
                 }
-                for claim in content.provides().iter().filter(|claim| claim.exclusive) {
-                    let held =
-                        self.index.claimants(&claim.name).chain(&self.catalog.in_transit).any(|other| {
-                            other != key
-                                && !self.applied.contains_key(other)
-                                && self.get(other).is_some_and(|c| c.provides().contains(claim))
-                        });
-                    if held || takers.insert(&claim.name, key).is_some() {
+                for claim in content.provides() {
+                    let held = self.index.rivals(claim).iter().chain(&self.catalog.in_transit).any(|other| {
+                        other != key
+                            && !self.applied.contains_key(other)
+                            && self
+                                .get(other)
+                                .is_some_and(|c| c.provides().iter().any(|held| held.clashes(claim)))
+                    });
+                    if held || claim.exclusive && takers.insert(&claim.name, key).is_some() {
                         culprits.insert(key.clone());
                     }
                 }

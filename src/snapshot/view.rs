@@ -51,7 +51,8 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, library: Option<&HashS
     if let Some(library) = library {
         let is_taken =
             |name: &Name| library.contains(name) || name.twin().is_some_and(|twin| library.contains(&twin));
-        let clashes = |file: &&Arc<Rendered>| file.claims().any(|(name, _)| is_taken(name));
+        let clashes =
+            |file: &&Arc<Rendered>| file.claims().any(|(name, exclusive)| exclusive && is_taken(name));
         left_out = accepted.values().copied().filter(clashes).map(|file| file.key().clone()).collect();
         accepted.retain(|key, _| !left_out.contains(*key));
     }

@@ -87,7 +87,24 @@ pub(super) fn trusted(external: &Name) -> Vec<Name> {
     }
     match head {
         "Zone" => vec![not_global(name)],
-        "Endpoint" => vec![declared_elsewhere(name)],
-        _ => Vec::new(),
+        // Its zone is declared where it is: no other may list it.
+        "Endpoint" => vec![declared_elsewhere(name), listed(name)],
+        _ => of_attached(head, name),
     }
+}
+
+/// What rules must keep clear of beside an external object that belongs to a host or a service.
+fn of_attached(kind: &str, name: &str) -> Vec<Name> {
+    let Some(kind) = IcingaType::ALL.into_iter().find(|known| known.is_attached() && known.as_str() == kind)
+    else {
+        return Vec::new();
+    };
+    let (target, short) = match name.split('!').collect::<Vec<_>>()[..] {
+        [_, short] => (Target::Host, short),
+        [_, _, short] => (Target::Service, short),
+        _ => return Vec::new(),
+    };
+    let beginnings =
+        short.match_indices(' ').map(|(blank, _)| Name::beginning(kind, target, &short[..blank]));
+    std::iter::once(Name::anywhere(kind, target, short)).chain(beginnings).collect()
 }

@@ -14,6 +14,14 @@ pub struct Claim {
     pub exclusive: bool,
 }
 
+impl Claim {
+    /// Whether the two cannot be in one set.
+    pub fn clashes(&self, other: &Self) -> bool {
+        let same = self.name == other.name && (self.exclusive || other.exclusive);
+        same || self.name.twin().is_some_and(|twin| twin == other.name)
+    }
+}
+
 /// Something that a declaration needs: at least one of the names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {

@@ -82,7 +82,7 @@ impl IcingaType {
     }
 
     /// Whether objects of this type belong to a host or a service, whose name stands before theirs.
-    fn is_attached(self) -> bool {
+    pub(super) fn is_attached(self) -> bool {
         matches!(self, Self::Service | Self::Notification | Self::ScheduledDowntime | Self::Dependency)
     }
 }

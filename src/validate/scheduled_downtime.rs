@@ -17,8 +17,11 @@ pub(super) fn declare(
         [("author", "an author", &spec.author), ("comment", "a comment", &spec.comment)]
     {
         builder.text(attribute, attribute, text.as_ref().map(Line::as_str), Line::MAX);
-        let is_set = text.as_ref().is_some_and(|text| !text.as_str().is_empty());
-        builder.required(what, attribute, is_set, imports);
+        // It would take the place of a template's, and Icinga refuses it.
+        if text.as_ref().is_some_and(|text| text.as_str().is_empty()) {
+            builder.problem(attribute, "must not be empty");
+        }
+        builder.required(what, attribute, text.is_some(), imports);
     }
     ranges(&mut builder, &spec.ranges, downtime_day_problem);
     builder.required("ranges", "ranges", !spec.ranges.is_empty(), imports);

@@ -56,6 +56,10 @@ fn each_refusal_names_the_field_and_the_remedy() {
             json!({"service": {"checkCommand": "dummy", "apply": {"assignWhere": ["host.nope"]}}}),
             "spec.service.apply.assignWhere[0]: column 6",
         ),
+        (
+            json!({"scheduledDowntime": {"hostName": "h", "imports": ["t"], "author": ""}}),
+            "spec.scheduledDowntime.author must not be empty",
+        ),
         (json!({"zone": "z", "endpoint": {}}), "spec.zone must not be set"),
         (json!({"name": " x", "hostGroup": {}}), "spec.name must not begin or end with a blank"),
     ] {

@@ -6,6 +6,7 @@ use crate::support::{
     on_ready, writes_status, written_status,
 };
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -201,4 +202,33 @@ async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     installation.put("team-a", "web", host("newer")).await;
     on_volume(&installation, "newer").await;
     bystander(&installation, "other").await;
+}
+
+/// Whoever writes over a status is written over, also while the answer to our own write is on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_somebody_wrote_meanwhile_is_put_right() {
+    let installation = Installation::start(&[]).await;
+    let _operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    let held = on_ready(Action::HoldAnswer, "web").times(1);
+    installation.hub_proxy.set_fault(Some(held.clone()));
+    installation.put("team-a", "web", host("mine")).await;
+    let objects = installation.objects("team-a");
+    eventually(GENEROUS, "Ready is written, and its answer held", async || {
+        let object = objects.get_status("web").await.map_err(|error| error.to_string())?;
+        condition_of(&object, ConditionType::Ready).map(|_| ()).ok_or("not yet".to_owned())
+    })
+    .await;
+    let theirs = json!({ "status": { "path": "somewhere/else" } });
+    objects.patch_status("web", &PatchParams::default(), &Patch::Merge(theirs)).await.unwrap();
+    // Events come in order: the operator has seen it when it has seen this.
+    installation.put("team-a", "later", host("later")).await;
+    installation.published("team-a", "later").await;
+    installation.hub_proxy.release();
+    eventually(GENEROUS, "the status is ours again", async || {
+        let path = objects.get_status("web").await.unwrap().status.and_then(|status| status.path);
+        if path.as_deref() == Some("objects.d/team-a/web.conf") { Ok(()) } else { Err(format!("{path:?}")) }
+    })
+    .await;
+    assert_eq!(held.hits(), 1);
 }

@@ -3,6 +3,7 @@
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, Operator, condition_of, eventually, host};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -213,6 +214,34 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     assert_eq!(std::fs::read_dir(staging).unwrap().count(), 0, "no temp file is left");
     assert!(operator.terminate(Duration::from_secs(10)).await.success());
     drop(mounted);
+}
+
+/// One file cannot be written, and is tried again at times of its own; what names it comes in batches of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
+    let installation = Installation::start(&[]).await;
+    let _operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "anchor", host("keeps the directory")).await;
+    installation.published("team-a", "anchor").await;
+    // No file can take the place of a directory.
+    let obstacle = installation.volume().join("objects.d/team-a/web.conf");
+    std::fs::create_dir(&obstacle).unwrap();
+    installation.put("team-a", "web", host("cannot be written")).await;
+    fails(&installation, "web", &["rename"]).await;
+    for name in ["ping", "http", "ssh"] {
+        let service = json!({ "service": { "hostName": "web", "checkCommand": "hostalive" } });
+        installation.put("team-a", name, service).await;
+        fails(&installation, name, &["waits for team-a/web"]).await;
+        // In a later batch, and whatever else is written meanwhile.
+        installation.put("team-a", "anchor", host(name)).await;
+        installation.published("team-a", "anchor").await;
+        fails(&installation, name, &["waits for team-a/web"]).await;
+    }
+    std::fs::remove_dir(&obstacle).unwrap();
+    for name in ["web", "ping", "http", "ssh"] {
+        installation.published("team-a", name).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! Satellites that come, go, and accept a part.
 
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, carries, eventually, host};
+use crate::support::{
+    Action, Fault, GENEROUS, Installation, OPERATOR, assert_closed, carries, eventually, host,
+};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
@@ -184,6 +186,26 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     // What was there and is left out from now on is not Synced any more.
     change("both", json!({ "icingaVersion": "2.16" })).await;
     installation.rejected("team-a", "by-curl").await;
+    change("both", json!({ "icingaVersion": null })).await;
+    installation.synced("team-a", "by-curl").await;
+    // Also if another satellite answers after the one that leaves it out.
+    let late = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/configmaps/eu"));
+    installation.proxies["sat-a"].set_fault(Some(late.clone()));
+    change("eu", json!({ "icingaVersion": "2.13" })).await;
+    eventually(GENEROUS, "a satellite is late", async || {
+        if late.hits() > 0 { Ok(()) } else { Err("not asked".into()) }
+    })
+    .await;
+    change("both", json!({ "icingaVersion": "2.16" })).await;
+    eventually(GENEROUS, "the other leaves it out", async || {
+        let message = installation.satellite_says("both", ConditionType::Synced, in_sync, GENEROUS).await;
+        if message.contains("but 2 objects") { Ok(()) } else { Err(message) }
+    })
+    .await;
+    installation.proxies["sat-a"].set_fault(None);
+    installation.proxies["sat-a"].release();
+    installation.rejected("team-a", "by-curl").await;
+    change("eu", json!({ "icingaVersion": null })).await;
     change("both", json!({ "icingaVersion": null })).await;
     installation.synced("team-a", "by-curl").await;
     for (namespace, name) in [("team-a", "by-curl"), (OPERATOR, "curl")] {

@@ -110,6 +110,47 @@ fn an_object_and_a_template_of_one_type_cannot_share_a_name() {
 }
 
 #[test]
+fn a_name_is_given_up_before_its_twin_takes_it_and_sharers_wait_for_nobody() {
+    let steps = |old: &[Arc<Rendered>], new: &[Arc<Rendered>]| {
+        let gone = old.iter().map(|old| (old.key().clone(), Step { old: Some(old.clone()), new: None }));
+        let made = new.iter().map(|new| (new.key().clone(), Step { old: None, new: Some(new.clone()) }));
+        let (keys, steps): (Vec<_>, Vec<_>) = gone.chain(made).unzip();
+        order(steps, &keys)
+    };
+    let ordered = steps(
+        &[content("z/old", &["Host!h"], &[], &[], None)],
+        &[content("a/new", &["template Host!h"], &[], &[], None)],
+    );
+    assert_eq!(ordered, [(key("z/old"), vec![]), (key("a/new"), vec![key("z/old")])]);
+    let sharer = |key: &str| content_with(key, &[], &["Service!!ping"], &[], &[], None, None);
+    let ordered = steps(&[sharer("z/old")], &[sharer("a/new")]);
+    assert_eq!(ordered, [(key("a/new"), vec![]), (key("z/old"), vec![])]);
+    let rule = content("a/rule", &["Service!!ping"], &[], &[], None);
+    assert_eq!(steps(&[sharer("z/old")], &[rule])[0].0, key("z/old"));
+}
+
+#[test]
+fn what_is_shared_is_not_taken_by_what_exists_without_a_resource() {
+    let external = crate::validate::Settings::new(
+        &[],
+        &["Service!web!disk c".to_owned()],
+        crate::api::IcingaVersion::default(),
+    );
+    let mut index = Index::new(external.unwrap().external_objects.into_iter().collect());
+    let single = ["Service!db!disk c"];
+    upsert(&mut index, 1, content_with("a/single", &single, &["Service!!disk c"], &[], &[], None, None));
+    upsert(&mut index, 2, content("a/rule", &["Service!!disk c"], &[], &[], None));
+    upsert(
+        &mut index,
+        3,
+        content("a/each", &["=a Service of any host whose name begins with \"disk \""], &[], &[], None),
+    );
+    assert_eq!(visible(&index), ["a/single"]);
+    assert_eq!(index.waiting(&key("a/rule")).unwrap().reason, Reason::NameConflict);
+    assert_eq!(index.waiting(&key("a/each")).unwrap().reason, Reason::NameConflict);
+}
+
+#[test]
 fn a_zone_and_its_endpoint_come_together() {
     let mut index = Index::default();
     upsert(&mut index, 1, content("a/e", &["Endpoint!e"], &[], &["=listed e"], None));

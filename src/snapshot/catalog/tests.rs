@@ -87,6 +87,36 @@ fn a_dependency_that_would_close_a_circle_waits_for_the_other_to_leave() {
     );
 }
 
+#[test]
+fn what_cannot_be_beside_what_has_not_left_yet_waits() {
+    let twin = with_header("a/t", serde_json::json!({ "provides": ["template Host!h"] }));
+    let rule = with_header("a/r", serde_json::json!({ "provides": ["Service!!ping"] }));
+    let single = serde_json::json!({ "provides": ["Service!x!ping"], "shares": ["Service!!ping"] });
+    for (old, new) in [
+        (with_header("a/h", serde_json::json!({ "provides": ["Host!h"] })), twin),
+        (with_header("a/s", single), rule),
+    ] {
+        // A user that cannot leave keeps the old one, which the volume has lost.
+        let user = |uses: &[[&str; 1]]| {
+            with_header("a/u", serde_json::json!({ "provides": ["Host!u"], "uses": uses }))
+        };
+        let (mut index, mut catalog) = settled(&[old.clone(), user(&[[old.provides()[0].name.as_str()]])]);
+        index.remove(old.key());
+        index.upsert(1, &Uid::new("a/u"), user(&[]));
+        index.upsert(1, &Uid::new(&new.key().to_string()), new.clone());
+        index.resolve();
+        assert_eq!(index.visible(new.key()), Some(&new));
+        catalog.publishing(user(&[]).key());
+        catalog.withdraw(old.key());
+        catalog.offer(acknowledged(&new));
+        catalog.settle(&index);
+        assert!(catalog.admitted(old.key()).is_some() && catalog.admitted(new.key()).is_none());
+        catalog.offer(acknowledged(&user(&[])));
+        catalog.settle(&index);
+        assert!(catalog.admitted(old.key()).is_none() && catalog.admitted(new.key()).is_some());
+    }
+}
+
 /// What a restart would recover; the only way to an acknowledgement without a server.
 fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
     let facts = Facts {

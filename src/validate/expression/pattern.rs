@@ -92,7 +92,8 @@ impl Reader {
         match self.peek() {
             Some('(') => self.group()?,
             Some('[') => self.class()?,
-            Some('\\') => self.escape()?,
+            // To Boost these are the ends of a word and of the whole text.
+            Some('\\') => self.escape("<>`'")?,
             Some('*' | '+' | '?' | '{') => return Err("there is nothing before this to repeat".into()),
             Some('^') => {
                 return Err("`^` may only be at the beginning; write `\\\\^` for the character".into());
@@ -129,7 +130,7 @@ impl Reader {
             is_empty = false;
             match self.peek() {
                 None => return Err("a `]` is missing".into()),
-                Some('\\') => self.escape()?,
+                Some('\\') => self.escape("")?,
                 Some(c @ ('[' | '^' | '-' | '&' | '~')) => {
                     return Err(format!("write `\\\\` before `{c}` in brackets"));
                 }
@@ -152,8 +153,10 @@ impl Reader {
         if is_empty { Err("the brackets are empty".into()) } else { Ok(()) }
     }
 
-    fn escape(&mut self) -> Result<(), String> {
+    /// `special` are those that mean something else with a backslash.
+    fn escape(&mut self, special: &str) -> Result<(), String> {
         match self.characters.get(self.at + 1) {
+            Some(c) if special.contains(*c) => Err(format!("write {c} without `\\\\`")),
             Some(c) if c.is_ascii_punctuation() || "dDwWsS".contains(*c) => {
                 self.at += 2;
                 Ok(())
@@ -247,6 +250,8 @@ mod tests {
             ("(a+)+", "may not repeat"),
             ("(a|b)*", "may not repeat"),
             ("(?:a)", "`(?`"),
+            (r"\<", "write < without"),
+            (r"a\`", "write ` without"),
             (r"\1", "after `\\\\`"),
             (r"\babc", "after `\\\\`"),
             (r"a\", "after `\\\\`"),
