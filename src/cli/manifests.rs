@@ -2,10 +2,12 @@
 
 use crate::api::MonitoringObject;
 use anyhow::{Context as _, bail};
+use kube::CustomResourceExt as _;
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Source and text of a file, of the manifests in a directory, or of standard input.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
@@ -61,8 +63,7 @@ fn is_ours(item: &Value) -> bool {
 fn object(item: &Value) -> anyhow::Result<MonitoringObject> {
     let name = item["metadata"]["name"].as_str().unwrap_or_default();
     let object = MonitoringObject::deserialize(item).with_context(|| format!("MonitoringObject {name:?}"))?;
-    let known = serde_json::to_value(&object.spec)?;
-    if let Some(field) = unknown_field(&item["spec"], &known, "spec") {
+    if let Some(field) = unknown_field(&item["spec"], &SCHEMA, "spec") {
         bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
     }
     Ok(object)
@@ -82,26 +83,57 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// The first field that was given and not understood: an API server would refuse it, and a typo must not go unseen. Empty
-/// values are left out when the object is written again, so their absence means nothing.
-fn unknown_field(given: &Value, known: &Value, path: &str) -> Option<String> {
-    use Value::{Array, Bool, Null, Object};
-    match (given, known) {
-        (Object(given), Object(known)) => given.iter().find_map(|(key, value)| match known.get(key) {
-            Some(understood) => unknown_field(value, understood, &format!("{path}.{key}")),
-            None => match value {
-                Null | Bool(false) => None,
-                Array(items) if items.is_empty() => None,
-                Object(fields) if fields.is_empty() => None,
-                _ => Some(format!("{path}.{key}")),
-            },
+/// The schema of a spec, as an API server has it.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let crd = serde_json::to_value(MonitoringObject::crd()).unwrap_or_default();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+});
+
+/// The first field that the schema does not have: an API server would refuse it, and a typo must not go unseen.
+fn unknown_field(given: &Value, schema: &Value, path: &str) -> Option<String> {
+    match given {
+        Value::Object(_) if schema["x-kubernetes-preserve-unknown-fields"] == true => None,
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let path = format!("{path}.{name}");
+            match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+                Some(schema) => unknown_field(value, schema, &path),
+                None => Some(path),
+            }
         }),
-        (Array(given), Array(known)) => {
-            let pairs = given.iter().zip(known).enumerate();
-            pairs
-                .into_iter()
-                .find_map(|(i, (given, known))| unknown_field(given, known, &format!("{path}[{i}]")))
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(i, item)| unknown_field(item, &schema["items"], &format!("{path}[{i}]"))),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_no_api_server_would_take_is_named_and_free_ones_are_not() {
+        let refused = |spec: &str| {
+            let text = format!(
+                "{{apiVersion: groundlink.dev/v1alpha1, kind: MonitoringObject, metadata: {{name: x}}, spec: {spec}}}"
+            );
+            parse(&text).unwrap().next().unwrap().err().map(|error| format!("{error:#}"))
+        };
+        for (spec, field) in [
+            ("{suspendd: false, hostGroup: {}}", "spec.suspendd"),
+            ("{host: {checkCommand: c, gruops: []}}", "spec.host.gruops"),
+            ("{host: {checkCommand: c, zone: null}}", "spec.host.zone"),
+            ("{checkCommand: {arguments: {-H: {valeu: x}}}}", "spec.checkCommand.arguments.-H.valeu"),
+        ] {
+            let why = refused(spec).unwrap_or_else(|| panic!("{spec} is accepted"));
+            assert!(why.contains(&format!("{field} is not a field")), "{why}");
+        }
+        for spec in [
+            "{suspend: false, host: {checkCommand: c, vars: {a: {b: [{c: false}]}}}}",
+            "{checkCommand: {command: [/c], arguments: {-H: {value: x, required: false}}, env: {A: b}}}",
+        ] {
+            assert_eq!(refused(spec), None, "{spec}");
+        }
     }
 }

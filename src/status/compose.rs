@@ -160,6 +160,7 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
     let mut pending = None;
     let conditions = match &facts.state {
         State::Published(sync) => {
+            let mut stalled = fine.clone();
             let (synced, reconciling) = match sync {
                 Sync::Unknown => (
                     (False, Reason::Pending, "the SatelliteClusters are not known yet".to_owned()),
@@ -192,19 +193,18 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
                     let names: Vec<String> = by.iter().take(5).cloned().collect();
                     let more = if by.len() > names.len() { ", ..." } else { "" };
                     let message = format!(
-                        "{} of {expected} satellites have acknowledged; left out by {}{more}, because it names something that is not there \
-                         (see spec.namespaces and spec.icingaVersion of the satellite)",
+                        "{} of {expected} satellites have acknowledged; left out by {}{more}, because something that it names is not there, or \
+                         its own name is taken there (see spec.namespaces and spec.icingaVersion of the satellite)",
                         expected - by.len(),
                         names.join(", "),
                     );
                     pending = Some(PendingSatellites { count: by.len() as u32, names });
-                    (
-                        (False, Reason::Rejected, message),
-                        (True, Reason::Rejected, "not on every satellite".to_owned()),
-                    )
+                    stalled = (True, Reason::Rejected, message.clone());
+                    let waiting = "waiting for a person: not on every satellite".to_owned();
+                    ((False, Reason::Rejected, message), (False, Reason::Rejected, waiting))
                 }
             };
-            [(True, Reason::Published, published), synced, reconciling, fine]
+            [(True, Reason::Published, published), synced, reconciling, stalled]
         }
         State::Refused { reason, message } => refused(*reason, message),
         State::Failing(message) => [

@@ -36,8 +36,12 @@ fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
     builder.references("groups", "groups", kind, spec.groups.iter().map(ObjectName::as_str), 64);
     builder.vars(&spec.vars);
-    if builder.form() == Form::Template && !(spec.assign_where.is_empty() && spec.ignore_where.is_empty()) {
-        builder.problem("assignWhere", "must not be set on a template");
+    if builder.form() == Form::Template {
+        for (field, rules) in [("assignWhere", &spec.assign_where), ("ignoreWhere", &spec.ignore_where)] {
+            if !rules.is_empty() {
+                builder.problem(field, "must not be set on a template");
+            }
+        }
     }
     if spec.assign_where.is_empty() && !spec.ignore_where.is_empty() {
         builder.problem("ignoreWhere", "needs an assignWhere beside it");
