@@ -228,8 +228,8 @@ impl Actor {
         let snapshot = self.snapshots.borrow_and_update().clone();
         let snapshot = snapshot.map(|snapshot| {
             let acceptance = acceptance(object);
-            let library = acceptance.icinga_version.map(|version| self.context.library(version));
-            let view = view(&snapshot, &acceptance, library.as_ref());
+            let reserved = acceptance.icinga_version.map(|version| self.context.reserved(version));
+            let view = view(&snapshot, &acceptance, reserved.as_ref());
             self.report.desired = Some((snapshot.revision(), view.digest));
             self.report.left_out = view.left_out.len();
             self.report.left_out_example = view.left_out.first().map(ToString::to_string);

@@ -37,7 +37,7 @@ pub struct Context {
 
 impl Context {
     /// Names that exist in an Icinga of this version without any resource.
-    pub fn library(&self, version: IcingaVersion) -> HashSet<Name> {
+    pub fn reserved(&self, version: IcingaVersion) -> HashSet<Name> {
         itl(version).into_iter().chain(self.external_objects.iter().cloned()).collect()
     }
 }

@@ -42,22 +42,22 @@ pub struct View {
     pub bytes: usize,
 }
 
-/// Chooses what a satellite gets. Closed: where an accepted object names one that is not accepted, it is left out. `library` has the
+/// Chooses what a satellite gets. Closed: where an accepted object names one that is not accepted, it is left out. `reserved` has the
 /// names that exist there without any object; nothing if they are the hub's.
-pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, library: Option<&HashSet<Name>>) -> View {
+pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&HashSet<Name>>) -> View {
     let mut accepted: BTreeMap<&ObjectKey, &Arc<Rendered>> =
         snapshot.files().filter(|file| acceptance.accepts(file)).map(|file| (file.key(), file)).collect();
     let mut left_out = BTreeSet::new();
-    if let Some(library) = library {
+    if let Some(reserved) = reserved {
         let is_taken =
-            |name: &Name| library.contains(name) || name.twin().is_some_and(|twin| library.contains(&twin));
+            |name: &Name| reserved.contains(name) || name.twin().is_some_and(|twin| reserved.contains(&twin));
         let clashes =
             |file: &&Arc<Rendered>| file.claims().any(|(name, exclusive)| exclusive && is_taken(name));
         left_out = accepted.values().copied().filter(clashes).map(|file| file.key().clone()).collect();
         accepted.retain(|key, _| !left_out.contains(*key));
     }
-    if acceptance.namespaces.is_some() || library.is_some() {
-        close(snapshot, library, &mut accepted, &mut left_out);
+    if acceptance.namespaces.is_some() || reserved.is_some() {
+        close(snapshot, reserved, &mut accepted, &mut left_out);
     }
     let files: BTreeMap<String, Arc<Rendered>> =
         accepted.values().map(|file| (file.key().file_key(), Arc::clone(file))).collect();
@@ -71,12 +71,12 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, library: Option<&HashS
 
 fn close<'a>(
     snapshot: &'a Snapshot,
-    library: Option<&HashSet<Name>>,
+    reserved: Option<&HashSet<Name>>,
     accepted: &mut BTreeMap<&'a ObjectKey, &'a Arc<Rendered>>,
     left_out: &mut BTreeSet<ObjectKey>,
 ) {
     // A name that nothing in the whole snapshot provides exists without a resource (template library, external objects), unless
-    // the library is another.
+    // other names are reserved there.
     let mut providers: HashMap<&Name, BTreeSet<&ObjectKey>> = HashMap::new();
     for file in snapshot.files() {
         for (name, _) in file.claims() {
@@ -84,7 +84,7 @@ fn close<'a>(
         }
     }
     loop {
-        let parts = Parts { providers: &providers, accepted, library };
+        let parts = Parts { providers: &providers, accepted, reserved };
         let is_open = |file: &&&Arc<Rendered>| {
             !file.uses().iter().all(|needed| needed.any_of.iter().any(|name| parts.has(name, 0)))
         };
@@ -103,14 +103,14 @@ fn close<'a>(
 struct Parts<'a> {
     providers: &'a HashMap<&'a Name, BTreeSet<&'a ObjectKey>>,
     accepted: &'a BTreeMap<&'a ObjectKey, &'a Arc<Rendered>>,
-    library: Option<&'a HashSet<Name>>,
+    reserved: Option<&'a HashSet<Name>>,
 }
 
 impl Parts<'_> {
     fn has(&self, name: &Name, relayed: usize) -> bool {
         let relays = |given: &Name| relayed < MAX_RELAYED && self.has(given, relayed + 1);
         let Some(keys) = self.providers.get(name) else {
-            return self.library.is_none_or(|library| library.contains(name));
+            return self.reserved.is_none_or(|reserved| reserved.contains(name));
         };
         keys.iter().any(|key| self.accepted.get(key).is_some_and(|file| file.gives(name, &relays)))
     }
@@ -146,8 +146,8 @@ mod tests {
         ];
         let snapshot = Catalog::of(&files).cut(crate::identity::Revision { term: 1, counter: 1 }).0;
         let left_out = |names: &[&str]| {
-            let library: HashSet<Name> = names.iter().map(|name| Name::from_header(name)).collect();
-            let view = view(&snapshot, &Acceptance::default(), Some(&library));
+            let reserved: HashSet<Name> = names.iter().map(|name| Name::from_header(name)).collect();
+            let view = view(&snapshot, &Acceptance::default(), Some(&reserved));
             assert_eq!(view.files.len() + view.left_out.len(), files.len());
             view.left_out.into_iter().map(|key| key.name().to_owned()).collect::<Vec<_>>()
         };
