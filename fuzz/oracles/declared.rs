@@ -3,49 +3,16 @@
 use super::condition;
 use super::lexer::{Dialect, Token, tokens};
 use super::statement::Statement;
+use super::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS, seconds, snake_case};
 use serde_json::{Map, Value, json};
-
-/// The type's member in a spec, Icinga's type, and what conditions of a group may read.
-const MEMBERS: [(&str, &str, &[&str]); 15] = [
-    ("host", "Host", &[]),
-    ("service", "Service", &[]),
-    ("hostGroup", "HostGroup", &["host"]),
-    ("serviceGroup", "ServiceGroup", &["host", "service"]),
-    ("user", "User", &[]),
-    ("userGroup", "UserGroup", &["user"]),
-    ("checkCommand", "CheckCommand", &[]),
-    ("eventCommand", "EventCommand", &[]),
-    ("notificationCommand", "NotificationCommand", &[]),
-    ("notification", "Notification", &[]),
-    ("timePeriod", "TimePeriod", &[]),
-    ("scheduledDowntime", "ScheduledDowntime", &[]),
-    ("dependency", "Dependency", &[]),
-    ("zoneObject", "Zone", &[]),
-    ("endpoint", "Endpoint", &[]),
-];
-const DURATIONS: [&str; 9] = [
-    "checkInterval",
-    "retryInterval",
-    "checkTimeout",
-    "timeout",
-    "logDuration",
-    "interval",
-    "duration",
-    "begin",
-    "end",
-];
-/// Dictionaries that add to those of a template.
-const ADDED: [&str; 3] = ["vars", "arguments", "env"];
-/// Fields that are no attributes.
-const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 
 /// Compares a statement with the resource that it was rendered from.
 ///
 /// # Errors
 /// The first difference.
 pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<(), String> {
-    let members: Vec<_> = MEMBERS.into_iter().filter(|(member, ..)| !spec[*member].is_null()).collect();
-    let [(member, kind, subjects)] = members[..] else { return Err("not one member".into()) };
+    let members: Vec<_> = MEMBERS.into_iter().filter(|(member, _)| !spec[*member].is_null()).collect();
+    let [(member, kind)] = members[..] else { return Err("not one member".into()) };
     let fields = spec[member].as_object().ok_or("no fields")?;
     let is_template = spec["template"] == true;
     let apply = &spec[member]["apply"];
@@ -86,7 +53,7 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     let (rules, subjects) = match target {
         Some("Host") => (apply, ["host"].as_slice()),
         Some(_) => (apply, ["host", "service"].as_slice()),
-        None => (&spec[member], subjects),
+        None => (&spec[member], of_group(member)),
     };
     // A rule in a zone leaves out hosts of other zones.
     let of_zone = usize::from(target.is_some() && spec["zone"].is_string());
@@ -107,6 +74,16 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
         &statement.ignore,
         of_zone + of_parent,
     )
+}
+
+/// What conditions of a group may read.
+fn of_group(member: &str) -> &'static [&'static str] {
+    match member {
+        "hostGroup" => &["host"],
+        "serviceGroup" => &["host", "service"],
+        "userGroup" => &["user"],
+        _ => &[],
+    }
 }
 
 /// What stands in `for (...)`, and the statements that give an object what its entry has.
@@ -193,41 +170,6 @@ fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
         }
         (_, value) => value.clone(),
     }))
-}
-
-fn snake_case(field: &str) -> String {
-    let mut out = String::new();
-    for c in field.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
-}
-
-fn seconds(duration: &str) -> Result<f64, String> {
-    let mut milliseconds: u64 = 0;
-    let mut rest = duration;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(digits);
-        let units = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(units);
-        let factor = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60 * 1000,
-            "h" => 60 * 60 * 1000,
-            "d" => 24 * 60 * 60 * 1000,
-            _ => return Err(format!("{duration:?} is a duration")),
-        };
-        let number: u64 = number.parse().map_err(|_| format!("{duration:?} is a duration"))?;
-        let sum = number.checked_mul(factor).and_then(|part| milliseconds.checked_add(part));
-        milliseconds = sum.ok_or_else(|| format!("{duration:?} is a duration"))?;
-        rest = tail;
-    }
-    Ok(milliseconds as f64 / 1000.0)
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: &T) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! accepted; where the bytes are at their end, everything is as small as it can be. A change here gives the files of the corpus
 //! another meaning: fuzz and minimise afterwards.
 
+use super::vocabulary::{ACCEPTED_PIECES, PIECES};
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
 
@@ -298,60 +299,11 @@ fn duration(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(out)
 }
 
-/// Characters and sequences that mean something to somebody. Dollar signs mostly come in pairs.
-const PIECES: [&str; 44] = [
-    "a",
-    "\"",
-    "\\",
-    "\\\"",
-    "\n",
-    "\r",
-    "\t",
-    "\u{8}",
-    "\u{c}",
-    "{{{",
-    "}}}",
-    "{{",
-    "}}",
-    "{",
-    "}",
-    "/*",
-    "*/",
-    "//",
-    "#",
-    ";",
-    "$$",
-    "$x$",
-    "\\n",
-    "\\x41",
-    "\u{2028}",
-    "\u{85}",
-    "\u{feff}",
-    "\u{202e}",
-    "\u{10ffff}",
-    "🦀",
-    "e\u{301}",
-    " ",
-    "object Host \"evil\" { }",
-    "\" + 1 + \"",
-    "in",
-    "vars",
-    "=",
-    "!",
-    "$",
-    "\0",
-    "\u{1b}",
-    "\u{7f}",
-    "../",
-    "%s",
-];
-
 fn text(u: &mut Unstructured<'_>) -> Result<String> {
     let mut out = String::new();
     for _ in 0..u.int_in_range(0..=7)? {
         match u.int_in_range(0..=9)? {
-            // The last of the pieces are refused nearly everywhere.
-            0..=5 => out.push_str(u.choose(&PIECES[..PIECES.len() - 7])?),
+            0..=5 => out.push_str(u.choose(&PIECES[..ACCEPTED_PIECES])?),
             6..=7 => out.push(char::from(u.int_in_range(b' '..=b'#')?)),
             8 => out.push(u.arbitrary()?),
             _ if u.ratio(1, 20)? => out.push_str(&"long ".repeat(u.int_in_range(1..=1000)?)),

@@ -6,6 +6,7 @@ pub mod declared;
 pub mod generator;
 pub mod lexer;
 pub mod statement;
+pub mod vocabulary;
 
 use arbitrary::Unstructured;
 use groundlink::api::MonitoringObject;

@@ -1,41 +1,10 @@
 //! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the operator's code is used.
 
 use crate::icinga::{Icinga, Object};
+use crate::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS, seconds, snake_case};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const MEMBERS: [(&str, &str); 15] = [
-    ("host", "Host"),
-    ("service", "Service"),
-    ("hostGroup", "HostGroup"),
-    ("serviceGroup", "ServiceGroup"),
-    ("user", "User"),
-    ("userGroup", "UserGroup"),
-    ("checkCommand", "CheckCommand"),
-    ("eventCommand", "EventCommand"),
-    ("notificationCommand", "NotificationCommand"),
-    ("notification", "Notification"),
-    ("timePeriod", "TimePeriod"),
-    ("scheduledDowntime", "ScheduledDowntime"),
-    ("dependency", "Dependency"),
-    ("zoneObject", "Zone"),
-    ("endpoint", "Endpoint"),
-];
-const DURATIONS: [&str; 9] = [
-    "checkInterval",
-    "retryInterval",
-    "checkTimeout",
-    "timeout",
-    "logDuration",
-    "interval",
-    "duration",
-    "begin",
-    "end",
-];
-/// Dictionaries that add to those of a template; all others replace them.
-const ADDED: [&str; 3] = ["vars", "arguments", "env"];
-/// Fields that are statements, not attributes.
-const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 /// Attributes that say who an object is and where it comes from.
 const IDENTITY: [&str; 6] = ["__name", "name", "host_name", "service_name", "source_location", "templates"];
 
@@ -244,10 +213,11 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     }
     for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
         let value = match (field.as_str(), value) {
-            (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text)),
+            (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text).unwrap()),
             ("times", Value::Object(times)) => {
-                let seconds =
-                    |(key, text): (&String, &Value)| (key.clone(), json!(seconds(text.as_str().unwrap())));
+                let seconds = |(key, text): (&String, &Value)| {
+                    (key.clone(), json!(seconds(text.as_str().unwrap()).unwrap()))
+                };
                 times.iter().map(seconds).collect::<Map<_, _>>().into()
             }
             ("port", value) => json!(value.to_string()),
@@ -276,29 +246,6 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             }
         }
     }
-}
-
-/// Icinga's name of a field.
-pub fn snake_case(field: &str) -> String {
-    let split =
-        |c: char| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() };
-    field.chars().map(split).collect()
-}
-
-/// A duration, `1h30m`, in seconds.
-pub fn seconds(text: &str) -> f64 {
-    let (mut sum, mut number, mut unit) = (0.0, String::new(), String::new());
-    for c in text.chars().chain(['0']) {
-        if c.is_ascii_digit() && !unit.is_empty() {
-            let factors = [("ms", 1.0), ("s", 1e3), ("m", 6e4), ("h", 3.6e6), ("d", 8.64e7)];
-            let (_, factor) = factors.into_iter().find(|(name, _)| *name == unit).unwrap();
-            sum += number.parse::<f64>().unwrap() * factor;
-            number.clear();
-            unit.clear();
-        }
-        if c.is_ascii_digit() { number.push(c) } else { unit.push(c) }
-    }
-    sum / 1e3
 }
 
 /// Equal, however the numbers are written. `b` was read from JSON by `serde_json`, which may miss the nearest double; so `a` is

@@ -19,6 +19,8 @@ mod pages;
 mod random;
 mod schema;
 mod setups;
+#[path = "../../fuzz/oracles/vocabulary.rs"]
+mod vocabulary;
 
 use case::Case;
 

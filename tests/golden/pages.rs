@@ -3,8 +3,8 @@
 mod table;
 
 use crate::case::first_difference;
-use crate::declared::{seconds, snake_case};
 use crate::example::Example;
+use crate::vocabulary::{seconds, snake_case};
 use crate::{icinga, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ fn defaults_that_are_told_are_icingas() {
                     "boolean" => text.parse::<bool>().ok().map(Value::from),
                     "whole number" => text.parse::<f64>().ok().map(Value::from),
                     "duration" if text.ends_with(|c: char| c.is_ascii_lowercase()) && !text.contains(' ') => {
-                        Some(json!(seconds(text)))
+                        Some(json!(seconds(text).unwrap()))
                     }
                     "word" => Some(json!(text)),
                     _ => None,
