@@ -88,7 +88,19 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
         installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
         installation.satellite_gone(name, Duration::from_secs(15)).await;
         println!("{name}: gone after {:?}", started.elapsed());
-        operator.wait_for_log("its ConfigMaps stay", Duration::from_secs(1)).await;
+        // Each by its own line: the one before has said the same.
+        let of_this_one = format!("\"satellite\":\"{name}\"");
+        eventually(
+            Duration::from_secs(1),
+            &format!("{name}'s ConfigMaps stay, as the log tells"),
+            async || {
+                let log = operator.log_text();
+                let says_so =
+                    |line: &str| line.contains("its ConfigMaps stay") && line.contains(&of_this_one);
+                if log.lines().any(says_so) { Ok(()) } else { Err("not yet".to_owned()) }
+            },
+        )
+        .await;
         installation.proxies["sat-b"].resume_all();
         // Nobody else noticed.
         installation.put("team-a", "later", host(name)).await;
