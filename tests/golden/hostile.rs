@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 
 struct Hostile {
     name: &'static str,
+    /// Names of the resources that must be refused, those that wait for another among them; all others must be published.
+    refused: BTreeSet<String>,
     documents: Vec<Value>,
+    /// What rules make, where nothing is refused.
     applied: &'static [&'static str],
 }
 
@@ -46,6 +49,11 @@ fn template_chain(length: usize, times: usize) -> Vec<Value> {
     (0..length).map(template).chain([end]).collect()
 }
 
+/// Names with these numbers, with blanks between them.
+fn numbered(letter: &str, numbers: std::ops::Range<usize>) -> String {
+    numbers.map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(" ")
+}
+
 fn zone_chain(length: usize) -> Vec<Value> {
     let top = object("z0", json!({ "zoneObject": {} }));
     let below =
@@ -73,39 +81,44 @@ fn two_zones(more: Vec<Value>) -> Vec<Value> {
 
 fn hostile() -> Vec<Hostile> {
     let mut all = Vec::new();
-    let mut add = |name, documents| all.push(Hostile { name, documents, applied: &[] });
-    add("a chain of 80 templates", template_chain(80, 1));
-    add("a chain of 34 zones", zone_chain(34));
-    add("a zone that is its own grandparent", {
+    let mut add = |name, refused: &str, documents| {
+        let refused = refused.split_whitespace().map(str::to_owned).collect();
+        all.push(Hostile { name, refused, documents, applied: &[] });
+    };
+    add("a chain of 80 templates", &(numbered("t", 20..80) + " h"), template_chain(80, 1));
+    add("a chain of 34 zones", &numbered("z", 20..34), zone_chain(34));
+    add("a zone that is its own grandparent", "z0 z1 z2", {
         let mut zones = zone_chain(3);
         zones[0]["spec"]["zoneObject"]["parent"] = json!("z2");
         zones
     });
-    add("templates that import each other twice, 24 deep", template_chain(24, 2));
+    add("templates that import each other twice, 24 deep", "t20 t21 t22 t23 h", template_chain(24, 2));
     let dummy =
         |template: bool| json!({ "name": "x", "template": template, "host": { "checkCommand": "dummy" } });
-    add("a template and a host of one name", vec![object("a", dummy(true)), object("b", dummy(false))]);
+    add("a template and a host of one name", "b", vec![object("a", dummy(true)), object("b", dummy(false))]);
     let group = |template: bool| json!({ "name": "x", "template": template, "hostGroup": {} });
-    add("a template and a group of one name", vec![object("a", group(true)), object("b", group(false))]);
+    add("a template and a group of one name", "b", vec![object("a", group(true)), object("b", group(false))]);
     let named = |name: &str, template: bool| {
         vec![object(
             "a",
             json!({ "name": name, "template": template, "checkCommand": { "command": ["/bin/true"] } }),
         )]
     };
-    add("a command with the name of a library command", named("ping4", false));
-    add("a command with the name of a library template", named("ping-common", false));
-    add("a template with the name of a library command", named("ping4", true));
-    add("a template with the name of a library template", named("ping-common", true));
-    add("a command with the name of a built-in template", named("plugin-check-command", false));
-    add("a template with the name of a built-in template", named("plugin-check-command", true));
+    add("a command with the name of a library command", "a", named("ping4", false));
+    add("a command with the name of a library template", "a", named("ping-common", false));
+    add("a template with the name of a library command", "a", named("ping4", true));
+    add("a template with the name of a library template", "a", named("ping-common", true));
+    add("a command with the name of a built-in template", "a", named("plugin-check-command", false));
+    add("a template with the name of a built-in template", "a", named("plugin-check-command", true));
     let template = object("t", json!({ "template": true, "checkCommand": { "timeout": "5s" } }));
     add(
         "a command without a command",
+        "c",
         vec![template.clone(), object("c", json!({ "checkCommand": { "imports": ["t"] } }))],
     );
     add(
         "arguments without a command",
+        "c",
         vec![
             template,
             object(
@@ -116,6 +129,7 @@ fn hostile() -> Vec<Hostile> {
     );
     add(
         "inherited arguments without a command",
+        "c",
         vec![
             object(
                 "t",
@@ -126,14 +140,17 @@ fn hostile() -> Vec<Hostile> {
     );
     add(
         "a command's timeout with a fraction",
+        "c",
         command(json!({ "command": ["/bin/true"], "timeout": "1500ms" })),
     );
     add(
         "a command's timeout beyond 32 bits",
+        "c",
         command(json!({ "command": ["/bin/true"], "timeout": "999999999d" })),
     );
     add(
         "a command's dollar signs",
+        "",
         command(json!({
             "command": ["$$", "$a$"],
             "arguments": { "$x": { "value": "a$$", "key": "$", "separator": "$", "description": "$", "setIf": "hello" } },
@@ -143,6 +160,7 @@ fn hostile() -> Vec<Hostile> {
     );
     add(
         "an endpoint listed twice by its zone",
+        "e z",
         vec![
             object("z", json!({ "zoneObject": { "endpoints": ["e", "e"] } })),
             object("e", json!({ "endpoint": {} })),
@@ -150,13 +168,14 @@ fn hostile() -> Vec<Hostile> {
     );
     add(
         "an endpoint listed by two zones",
+        "z",
         vec![
             object("y", json!({ "zoneObject": { "endpoints": ["e"] } })),
             object("z", json!({ "zoneObject": { "endpoints": ["e"] } })),
             object("e", json!({ "endpoint": {} })),
         ],
     );
-    add("an endpoint of a grandchild zone", {
+    add("an endpoint of a grandchild zone", "h", {
         let mut documents = zone_chain(3);
         documents[2]["spec"]["zoneObject"]["endpoints"] = json!(["e"]);
         documents.push(object("e", json!({ "endpoint": {} })));
@@ -168,25 +187,38 @@ fn hostile() -> Vec<Hostile> {
     });
     add(
         "a group twice",
+        "",
         vec![
             object("g", json!({ "hostGroup": {} })),
             object("h", json!({ "host": { "checkCommand": "dummy", "groups": ["g", "g"] } })),
         ],
     );
-    add("a number that no double holds", vec![object("h", host(json!({ "a": 9_007_199_254_740_993_u64 })))]);
-    add("a chain of 340 elements", vec![object("h", host(json!({ "a": vec![json!({ "a": [1] }); 340] })))]);
-    add("an expression of 340 terms", rule(&vec!["0"; 340].join("||"), json!({})));
-    add("an expression 31 deep", rule(&format!("{}false", "!!".repeat(15)), json!({})));
-    add("a key below a string", rule("host.vars.a.b == 1", json!({ "a": "text" })));
-    add("a key below a number", rule("host.vars.a.b == 1", json!({ "a": 5 })));
-    add("a key below a flag", rule("host.vars.a.b == 1", json!({ "a": true })));
-    add("a key below a list", rule("host.vars.a.b == 1", json!({ "a": [1] })));
-    add("a key below null", rule("host.vars.a.b == 1", json!({ "a": null })));
-    add("an index beyond the end of a list", rule(r#"host.vars.a["9"] == 1"#, json!({ "a": [1] })));
-    add("match() on a dictionary", rule(r#"match("x", host.vars.a)"#, json!({ "a": { "x": 1 } })));
-    add("match() on a list", rule(r#"match("y", host.vars.a)"#, json!({ "a": ["x", 1, null, { "x": 1 }] })));
-    add("match() on null", rule(r#"match("y", host.vars.a)"#, json!({ "a": null })));
-    add("match() on a method of dictionaries", rule(r#"match("x", host.vars.len)"#, json!({ "a": 1 })));
+    add(
+        "a number that no double holds",
+        "h",
+        vec![object("h", host(json!({ "a": 9_007_199_254_740_993_u64 })))],
+    );
+    add(
+        "a chain of 340 elements",
+        "",
+        vec![object("h", host(json!({ "a": vec![json!({ "a": [1] }); 340] })))],
+    );
+    add("an expression of 340 terms", "rule", rule(&vec!["0"; 340].join("||"), json!({})));
+    add("an expression 31 deep", "", rule(&format!("{}false", "!!".repeat(15)), json!({})));
+    add("a key below a string", "", rule("host.vars.a.b == 1", json!({ "a": "text" })));
+    add("a key below a number", "", rule("host.vars.a.b == 1", json!({ "a": 5 })));
+    add("a key below a flag", "", rule("host.vars.a.b == 1", json!({ "a": true })));
+    add("a key below a list", "", rule("host.vars.a.b == 1", json!({ "a": [1] })));
+    add("a key below null", "", rule("host.vars.a.b == 1", json!({ "a": null })));
+    add("an index beyond the end of a list", "", rule(r#"host.vars.a["9"] == 1"#, json!({ "a": [1] })));
+    add("match() on a dictionary", "", rule(r#"match("x", host.vars.a)"#, json!({ "a": { "x": 1 } })));
+    add(
+        "match() on a list",
+        "",
+        rule(r#"match("y", host.vars.a)"#, json!({ "a": ["x", 1, null, { "x": 1 }] })),
+    );
+    add("match() on null", "", rule(r#"match("y", host.vars.a)"#, json!({ "a": null })));
+    add("match() on a method of dictionaries", "", rule(r#"match("x", host.vars.len)"#, json!({ "a": 1 })));
     let dependency = |name: &str, spec: Value| object(name, json!({ "dependency": spec }));
     let on = |name: &str, child: &str, parent: &str| {
         dependency(name, json!({ "childHostName": child, "parentHostName": parent }))
@@ -204,26 +236,30 @@ fn hostile() -> Vec<Hostile> {
             json!({ "service": { "checkCommand": "dummy", "apply": { "assignWhere": ["host.name != \"c\""] } } }),
         )
     };
-    add("hosts that depend on each other", beside(vec![on("1", "a", "b"), on("2", "b", "a")]));
-    add("three hosts in a circle", beside(vec![on("1", "a", "b"), on("2", "b", "c"), on("3", "c", "a")]));
-    add("a host that depends on itself", beside(vec![on("1", "a", "a")]));
-    add("all hosts on one, and that on another", {
+    add("hosts that depend on each other", "2", beside(vec![on("1", "a", "b"), on("2", "b", "a")]));
+    add(
+        "three hosts in a circle",
+        "3",
+        beside(vec![on("1", "a", "b"), on("2", "b", "c"), on("3", "c", "a")]),
+    );
+    add("a host that depends on itself", "1", beside(vec![on("1", "a", "a")]));
+    add("all hosts on one, and that on another", "all", {
         beside(vec![dependency("all", to("Host", json!({ "parentHostName": "a" }))), on("1", "a", "b")])
     });
-    add("all hosts on one, and all on another", {
+    add("all hosts on one, and all on another", "2", {
         let all = |name, parent| dependency(name, to("Host", json!({ "parentHostName": parent })));
         beside(vec![all("1", "a"), all("2", "b")])
     });
-    add("services on each other, by rules", {
+    add("services on each other, by rules", "2", {
         let all = |name, parent| dependency(name, to("Service", json!({ "parentServiceName": parent })));
         beside(vec![service("p"), service("q"), all("1", "p"), all("2", "q")])
     });
-    add("a host on the service that depends on it", {
+    add("a host on the service that depends on it", "2", {
         let of_host = json!({ "childHostName": "a", "parentHostName": "b", "parentServiceName": "s" });
         let own = object("s", json!({ "service": { "checkCommand": "dummy", "hostName": "b" } }));
         beside(vec![own, dependency("1", of_host), on("2", "b", "a")])
     });
-    add("chains of forEach over anything", {
+    add("chains of forEach over anything", "", {
         let each = |name: &str, within: &str| {
             let apply = json!({ "forEach": { "in": within, "keyVar": "key" } });
             object(name, json!({ "service": { "checkCommand": "dummy", "apply": apply } }))
@@ -239,6 +275,7 @@ fn hostile() -> Vec<Hostile> {
     });
     all.push(Hostile {
         name: "services on one of their host, where it is",
+        refused: BTreeSet::new(),
         documents: beside(vec![
             service("p"),
             object(
@@ -259,6 +296,7 @@ fn hostile() -> Vec<Hostile> {
     });
     all.push(Hostile {
         name: "a rule in a zone, and hosts of other zones",
+        refused: BTreeSet::new(),
         documents: two_zones(vec![object(
             "ssh",
             json!({
@@ -271,6 +309,7 @@ fn hostile() -> Vec<Hostile> {
     });
     all.push(Hostile {
         name: "a rule without a zone",
+        refused: BTreeSet::new(),
         documents: two_zones(vec![object(
             "ssh",
             json!({
@@ -281,13 +320,14 @@ fn hostile() -> Vec<Hostile> {
     });
     all.push(Hostile {
         name: "a rule whose template has a host",
+        refused: ["s", "t"].map(str::to_owned).into(),
         documents: vec![
             object("t", json!({ "template": true, "service": { "hostName": "h", "checkCommand": "dummy" } })),
             object("s", json!({ "service": { "imports": ["t"], "apply": { "assignWhere": ["true"] } } })),
             object("h", json!({ "host": { "checkCommand": "dummy" } })),
             object("i", json!({ "host": { "checkCommand": "dummy" } })),
         ],
-        applied: &["h!s", "i!s"],
+        applied: &[],
     });
     all
 }
@@ -300,6 +340,14 @@ fn verdict(hostile: &Hostile, icinga: &icinga::Icinga) -> Result<(), String> {
     let output = render(&input, &[]);
     let refusals = String::from_utf8(output.stderr).unwrap();
     let refused: BTreeSet<_> = refusals.lines().filter_map(|line| line.split([' ', ':']).nth(1)).collect();
+    let wanted: BTreeSet<_> = hostile.refused.iter().map(|name| format!("groundlink/{name}")).collect();
+    let code = i32::from(!wanted.is_empty());
+    if !refused.iter().copied().eq(wanted.iter().map(String::as_str)) || output.status.code() != Some(code) {
+        return Err(format!(
+            "{wanted:?} should be refused, with exit code {code}; {}:\n{refusals}",
+            output.status
+        ));
+    }
     let published: Vec<_> =
         hostile.documents.iter().filter(|d| !refused.contains(resource(d).as_str())).cloned().collect();
     let understood = icinga.load(&String::from_utf8(output.stdout).unwrap(), "")?;
