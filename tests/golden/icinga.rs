@@ -148,9 +148,10 @@ fn run(program: &[String], configuration: &str, extra: &str) -> Result<Vec<Objec
     );
     std::fs::write(path.join("main.conf"), main).unwrap();
     // Templates can be made to take for ever. Icinga leaves the process group, so a limit that its processes inherit ends what
-    // the end of the first process does not.
+    // the end of the first process does not. It is one of the processor's time: a busy machine refuses nothing. The clock is
+    // for what waits and does not work.
     let mut command = Command::new("prlimit");
-    command.args(["--cpu=12", "timeout", "--kill-after=1", "10"]).args(program);
+    command.args(["--cpu=12", "timeout", "--kill-after=1", "60"]).args(program);
     command.args(["daemon", "-C", "-c"]).arg(path.join("main.conf"));
     command.args(["--define", &format!("CacheDir={at}"), "--define", &format!("VarsPath={at}/vars")]);
     let output = command.output().unwrap();
