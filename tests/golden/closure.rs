@@ -434,6 +434,13 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
         .filter_map(|name| name.as_str().split_once('!'))
         .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
         .collect();
+    // 2.13 accepts circles of dependencies, so it cannot tell whether something waits in vain. The others are newer.
+    let strict = generations.iter().rfind(|icinga| icinga.generation.is_some());
+    if strict.is_none() {
+        icinga::say_aloud(
+            "SKIPPED: icinga2 2.14 or later is not here, so nothing shows that what waits would be refused",
+        );
+    }
     let (mut loads, mut refusals, mut most) = (0, 0, 0);
     for stream in 0..STREAMS {
         let mut dice = Dice(first.wrapping_add(stream).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -459,9 +466,8 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
                 panic!("{SEED}={first}, stream {stream}, step {step}, {:?}: {why}", icinga.generation);
             }
             loads += 1;
+            let Some(strict) = strict else { continue };
             let names: Vec<_> = world.documents.keys().cloned().collect();
-            // 2.13 accepts circles of dependencies.
-            let strict = generations[generations.len() - 1];
             for name in (0..6).map(|_| &names[dice.roll(names.len())]) {
                 match world.check_waiting(strict, name) {
                     Ok(asked) => refusals += usize::from(asked),
@@ -472,4 +478,6 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
     }
     println!("{loads} sets of up to {most} objects were loaded; with one that waits {refusals} were refused");
     assert!(most > 15, "hardly anything is published");
+    assert!(loads > 0 || generations.is_empty(), "nothing was loaded");
+    assert!(refusals > 0 || strict.is_none(), "nothing that waits was asked about");
 }
