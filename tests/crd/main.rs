@@ -43,7 +43,16 @@ async fn hub() -> Arc<support::ApiServer> {
         let wait = ["wait", "--for=condition=established", "--timeout=60s", "crd", "--all"];
         let established = hub.kubectl(&wait).await;
         assert!(established.status.success(), "{established:?}");
-        for namespace in ["accepted", "refused", "kubectl", "groundlink", "team-a", "team-b"] {
+        for namespace in [
+            "accepted",
+            "refused",
+            "kubectl",
+            "groundlink",
+            "team-a",
+            "team-b",
+            "cluster-east",
+            "cluster-west",
+        ] {
             assert!(hub.kubectl(&["create", "namespace", namespace]).await.status.success());
         }
         plane
