@@ -1,4 +1,4 @@
-//! The shape of the code: one direction of imports.
+//! The shape of the code: one direction of imports, and what only decides reaches for nothing outside.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 use std::collections::BTreeSet;
@@ -34,11 +34,38 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Modules that a source file names with `crate::`, tests left out.
-fn imports(text: &str) -> BTreeSet<&str> {
+/// What only decides, as `ARCHITECTURE.md` has it: the same answer anywhere and at any time.
+const PURE: [&str; 6] =
+    ["validate", "render", "references", "snapshot", "status/compose.rs", "satellite/breaker.rs"];
+
+/// Words by which a client, a clock or a file system is reached.
+const OUTSIDE: [&str; 14] = [
+    "kube",
+    "hyper",
+    "hyper_util",
+    "tower",
+    "axum",
+    "tokio",
+    "Client",
+    "jiff",
+    "Instant",
+    "SystemTime",
+    "fs",
+    "File",
+    "Path",
+    "rustix",
+];
+
+/// Lines of code, comments and tests left out.
+fn code(text: &str) -> impl Iterator<Item = &str> {
     let code = text.split("#[cfg(test)]").next().unwrap();
-    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1))
+    code.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// Modules that a source file names with `crate::`.
+fn imports(text: &str) -> BTreeSet<&str> {
+    code(text)
+        .flat_map(|line| line.split("crate::").skip(1))
         .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
         .filter(|module| !module.is_empty())
         .collect()
@@ -73,6 +100,32 @@ fn no_module_imports_one_further_right() {
         }
     }
     assert!(seen > 50, "the test reads nothing");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_only_decides_knows_no_client_no_clock_and_no_file_system() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    for part in PURE.map(|part| root.join(part)) {
+        if part.is_dir() { sources(&part, &mut files) } else { files.push(part) }
+    }
+    files.retain(|file| !file.ends_with("tests.rs"));
+    assert!(files.len() > 40, "the test reads {} files", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in code(&text) {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for word in words.filter(|word| OUTSIDE.contains(word)) {
+                wrong.push(format!(
+                    "{} has {word}: {}",
+                    file.strip_prefix(&root).unwrap().display(),
+                    line.trim()
+                ));
+            }
+        }
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
