@@ -14,7 +14,9 @@ async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
             .put("team-a", &format!("h{i}"), json!({ "host": { "checkCommand": "hostalive" } }))
             .await;
     }
-    installation.synced("team-a", "h4").await;
+    for i in 0..5 {
+        installation.synced("team-a", &format!("h{i}")).await;
+    }
     let held = installation.equal("sat-a", GENEROUS).await;
     assert_eq!(held.len(), 5);
 

@@ -14,6 +14,8 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
     let host =
         json!({ "host": { "checkCommand": "hostalive", "address": "192.0.2.1", "groups": ["linux"] } });
     installation.put("team-a", "web", host).await;
+    // Its status, too, is written before the restart: afterwards nobody may write one.
+    installation.synced("team-a", "linux").await;
     let object = installation.synced("team-a", "web").await;
     let status = object.status.unwrap();
     assert_eq!(status.path.as_deref(), Some("objects.d/team-a/web.conf"));
