@@ -15,6 +15,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,6 +83,12 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
         load.size().0
     );
     observer.abort();
+    // What it found wrong itself must not be lost.
+    if let Err(end) = observer.await
+        && end.is_panic()
+    {
+        resume_unwind(end.into_panic());
+    }
     judge_observations(&observations.lock().unwrap(), &watch);
     reader.finish(&watch);
     let history = history();
