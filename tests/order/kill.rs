@@ -10,7 +10,7 @@ use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
 use futures::StreamExt;
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject};
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -26,6 +26,8 @@ const KILLS: usize = 30;
 const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 /// How long a restart with nothing to do is watched after both satellites acknowledged.
 const QUIET: Duration = Duration::from_secs(4);
+/// For how long nothing on the hub has changed when all is said: a SatelliteCluster's status gathers news for a second.
+const SETTLED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
@@ -124,6 +126,7 @@ pub async fn restart_writes_nothing(
         Ok(())
     })
     .await;
+    all_is_said(installation).await;
     let status = operator.terminate(Duration::from_secs(20)).await;
     assert!(status.success(), "{status}: {}", operator.log_text());
     watch.flush();
@@ -160,6 +163,27 @@ pub async fn restart_writes_nothing(
     assert!(files.is_empty(), "{files:#?}");
     assert!(others.is_empty(), "{others:#?}");
     assert!(!leases.is_empty() && reads > 0, "the restart was not seen at all");
+}
+
+/// Waits until no status is on its way: one that SIGTERM cut off would be written after the start.
+async fn all_is_said(installation: &Installation) {
+    let objects = Api::<MonitoringObject>::all(installation.hub.clone());
+    let mut before = Vec::new();
+    let mut since = Instant::now();
+    eventually(GENEROUS, "no object on the hub changes any more", async || {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let objects = objects.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let satellites = installation.satellites().list(&ListParams::default()).await;
+        let satellites = satellites.map_err(|error| error.to_string())?;
+        let versions = objects.iter().map(|object| (object.uid(), object.resource_version()));
+        let of_satellites = satellites.iter().map(|object| (object.uid(), object.resource_version()));
+        let now: Vec<_> = versions.chain(of_satellites).collect();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        if since.elapsed() >= SETTLED { Ok(()) } else { Err(format!("changed {:?} ago", since.elapsed())) }
+    })
+    .await;
 }
 
 /// Reads every published file again and again, as an Icinga that reloads at any moment would.
