@@ -2,7 +2,7 @@
 
 use crate::load::{Load, NAMESPACES, marker_of};
 use crate::support::{
-    Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Sequence, VolumeWatch,
+    Content, Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Sequence, VolumeWatch,
     condition_of, digest, eventually,
 };
 use crate::witness::{Header, History, check, key_of_path};
@@ -291,6 +291,53 @@ async fn observe(
     }
 }
 
+/// Whether the bytes were there, and newer ones took their place or the file was removed.
+fn has_moved_on(observation: &Observation, earlier: &[&FileEvent]) -> bool {
+    // The first time: the file may have been gone at the read, and the same bytes may be back since.
+    let at = earlier
+        .iter()
+        .position(|event| event.content().is_some_and(|content| content.digest == observation.digest));
+    let has_moved = at.is_some_and(|at| {
+        let marker = earlier[at].content().and_then(|c| marker_of(&String::from_utf8_lossy(&c.bytes)));
+        match &observation.on_disk {
+            Some(text) => marker_of(text) > marker,
+            None => earlier[at + 1..].iter().any(|event| event.kind == FileEventKind::Deleted),
+        }
+    });
+    has_moved || earlier.iter().any(|event| event.superseded)
+}
+
+#[test]
+fn a_file_that_is_back_was_gone_and_an_older_one_is_wrong() {
+    let text = |version: u64| format!("display_name = \"v{version}\"");
+    let event = |seq, kind| {
+        let path = "objects.d/team-a/web.conf".to_owned();
+        FileEvent { seq, at: Instant::now(), path, kind, superseded: false }
+    };
+    let renamed = |seq, version| {
+        let (digest, bytes) = (digest(text(version).as_bytes()), text(version).into());
+        event(seq, FileEventKind::Renamed(Some(Content { digest, bytes })))
+    };
+    let seen = |version, on_disk: Option<u64>| Observation {
+        key: "team-a/web".into(),
+        digest: digest(text(version).as_bytes()),
+        seq: 9,
+        on_disk: on_disk.map(text),
+    };
+    let deleted = |seq| event(seq, FileEventKind::Deleted);
+    for (observation, events, wanted) in [
+        (seen(1, None), vec![renamed(1, 1), deleted(2), renamed(3, 1)], true),
+        (seen(1, None), vec![renamed(1, 1), deleted(2)], true),
+        (seen(1, None), vec![deleted(1), renamed(2, 1)], false),
+        (seen(1, None), vec![], false),
+        (seen(1, Some(2)), vec![renamed(1, 1), renamed(2, 2)], true),
+        (seen(2, Some(1)), vec![renamed(1, 1), renamed(2, 2)], false),
+    ] {
+        let earlier: Vec<_> = events.iter().collect();
+        assert_eq!(has_moved_on(&observation, &earlier), wanted, "{:?} {earlier:?}", observation.on_disk);
+    }
+}
+
 /// Whoever saw Ready found these very bytes on the volume, or bytes of a newer generation in their place, or that the
 /// file had been removed since; never older ones, and never none before.
 fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
@@ -306,24 +353,9 @@ fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
             same += 1;
             continue;
         }
-        let earlier: Vec<_> = contents
-            .get(&observation.key)
-            .into_iter()
-            .flatten()
-            .filter(|event| event.seq < observation.seq)
-            .collect();
-        let at = earlier
-            .iter()
-            .rposition(|event| event.content().is_some_and(|content| content.digest == observation.digest));
-        let has_moved = at.is_some_and(|at| {
-            let marker = earlier[at].content().and_then(|c| marker_of(&String::from_utf8_lossy(&c.bytes)));
-            match &observation.on_disk {
-                Some(text) => marker_of(text) > marker,
-                None => earlier[at + 1..].iter().any(|event| event.kind == FileEventKind::Deleted),
-            }
-        });
-        let was_hidden = earlier.iter().any(|event| event.superseded);
-        if has_moved || was_hidden {
+        let of_key = contents.get(&observation.key).into_iter().flatten();
+        let earlier: Vec<_> = of_key.filter(|event| event.seq < observation.seq).collect();
+        if has_moved_on(observation, &earlier) {
             moved += 1;
         } else {
             wrong.push(format!(
