@@ -178,9 +178,13 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     if u.arbitrary()? {
         spec.insert("name".into(), name(u)?.into());
     }
-    spec.insert(member.into(), object);
     let namespace = if u.ratio(1, 15)? { text(u)? } else { "groundlink".into() };
     let resource = if u.ratio(1, 15)? { text(u)? } else { "x-1.y".into() };
+    // Last, so that the corpus keeps its meaning.
+    if member == "dependency" && u.arbitrary()? {
+        object["redundancyGroup"] = text(u)?.into();
+    }
+    spec.insert(member.into(), object);
     Ok(json!({
         "apiVersion": "groundlink.dev/v1alpha1",
         "kind": "MonitoringObject",

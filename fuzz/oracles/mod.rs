@@ -9,6 +9,7 @@ pub mod statement;
 pub mod vocabulary;
 
 use arbitrary::Unstructured;
+use groundlink::api::IcingaVersion;
 use groundlink::api::MonitoringObject;
 use groundlink::api::condition::MESSAGE_MAX;
 use groundlink::api::text::Expression;
@@ -107,7 +108,12 @@ fn documents(text: &str) -> Vec<Value> {
 fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
     let Some(name) = object.metadata.name.clone() else { return Verdict::Undecodable };
     let namespace = object.metadata.namespace.get_or_insert_with(|| "default".into()).clone();
-    let settings = Settings { privileged_namespaces: [PRIVILEGED.to_owned()].into(), ..Settings::default() };
+    // The newest Icinga takes every attribute.
+    let settings = Settings {
+        privileged_namespaces: [PRIVILEGED.to_owned()].into(),
+        icinga_version: IcingaVersion::V2_16,
+        ..Settings::default()
+    };
     let declaration = validate(&object, &settings);
     assert_eq!(declaration, validate(&object, &settings), "validated twice, and not the same");
     let declaration = match declaration {

@@ -1,12 +1,18 @@
 //! Replays the committed corpus of the fuzz targets: every input that a fuzzer found worth keeping, and every one that once
-//! showed a fault, without a fuzzer.
+//! showed a fault, without a fuzzer. And what the fuzzer makes and knows is what the CRD has, so that a new field is not left out.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 #[path = "../../fuzz/oracles/mod.rs"]
 mod oracles;
+#[path = "../golden/schema.rs"]
+mod schema;
 
-use oracles::Verdict;
-use std::collections::BTreeMap;
+use arbitrary::Unstructured;
+use oracles::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS};
+use oracles::{Verdict, generator};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -43,4 +49,49 @@ fn manifests() {
 #[test]
 fn resources() {
     replay("render", oracles::render);
+}
+
+/// What no file depends on, so that a fuzzer has nothing to find with it.
+const NOT_MADE: [&str; 1] = ["spec.suspend"];
+
+#[test]
+fn the_generator_makes_every_field_of_the_crd() {
+    let schema = schema::spec();
+    let (mut wanted, mut made) = (BTreeSet::new(), BTreeSet::new());
+    schema::fields_of_schema(&schema, "spec", &mut wanted);
+    let mut rng = StdRng::seed_from_u64(1);
+    for _ in 0..4_000 {
+        let bytes: [u8; 512] = rng.random();
+        let resource = generator::resource(&mut Unstructured::new(&bytes)).unwrap();
+        schema::fields_of_value(&resource["spec"], &schema, "spec", &mut made);
+    }
+    let missing: BTreeSet<_> = wanted.difference(&made).map(String::as_str).collect();
+    assert_eq!(missing, NOT_MADE.into(), "add what is missing to fuzz/oracles/generator.rs");
+}
+
+#[test]
+fn the_vocabulary_is_the_crds() {
+    let schema = schema::spec();
+    let members: BTreeSet<_> = schema::members(&schema).map(|(member, _)| member).collect();
+    assert_eq!(members, MEMBERS.map(|(member, _)| member).into());
+    let mut fields = BTreeSet::new();
+    let mut durations = BTreeSet::new();
+    for (member, of_member) in schema::members(&schema) {
+        let mut paths = BTreeSet::new();
+        schema::fields_of_schema(of_member, "", &mut paths);
+        for path in &paths {
+            let steps = path.split('.').filter(|step| !step.is_empty());
+            let field = steps.fold(of_member, |schema, step| &schema["properties"][step]);
+            let name = path.rsplit('.').next().unwrap();
+            fields.insert(name.to_owned());
+            if field["pattern"].as_str().is_some_and(|pattern| pattern.contains("ms|s|m|h|d")) {
+                durations.insert(name.to_owned());
+            }
+        }
+        assert!(!paths.is_empty(), "{member} has no fields");
+    }
+    assert_eq!(durations, DURATIONS.map(str::to_owned).into());
+    for word in [&ADDED[..], &STATEMENTS].concat() {
+        assert!(fields.contains(word), "{word:?} is no field of the CRD");
+    }
 }

@@ -1,6 +1,7 @@
-//! The CRD's schema, as the program prints it.
+//! The CRD's schema, as the program prints it; read by `tests/corpus`, too.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The schema of a MonitoringObject's `spec`.
@@ -15,4 +16,41 @@ pub fn spec() -> Value {
 pub fn members(spec: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let properties = spec["properties"].as_object().unwrap().iter();
     properties.filter(|(_, schema)| schema["type"] == "object").map(|(name, schema)| (name.as_str(), schema))
+}
+
+/// Paths of the fields below a schema; entries of maps and lists are `*`.
+pub fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{field}");
+        found.insert(path.clone());
+        fields_of_schema(schema, &path, found);
+    }
+    for below in ["additionalProperties", "items"] {
+        if schema[below].is_object() {
+            fields_of_schema(&schema[below], &format!("{path}.*"), found);
+        }
+    }
+}
+
+/// Paths that occur in a value, with the same `*`: where the schema has a map, keys are not fields.
+pub fn fields_of_value(value: &Value, schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let (key, below) = match schema["properties"].get(key) {
+                    Some(below) => (key.as_str(), below),
+                    None => ("*", &schema["additionalProperties"]),
+                };
+                let path = format!("{path}.{key}");
+                found.insert(path.clone());
+                fields_of_value(value, below, &path, found);
+            }
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| fields_of_value(item, &schema["items"], &format!("{path}.*"), found));
+        }
+        _ => {}
+    }
 }
