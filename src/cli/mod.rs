@@ -1,4 +1,4 @@
-//! The command line: one file for each subcommand.
+//! The command line: its subcommands, and what they read and check.
 
 mod check;
 mod crd;
