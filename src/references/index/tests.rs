@@ -133,7 +133,7 @@ fn a_name_is_given_up_before_its_twin_takes_it_and_sharers_wait_for_nobody() {
 fn what_is_shared_is_not_taken_by_what_exists_without_a_resource() {
     let external = crate::validate::Settings::new(
         &[],
-        &["Service!web!disk c".to_owned()],
+        &["Service!web!disk c".to_owned(), "Endpoint!e".to_owned()],
         crate::api::IcingaVersion::default(),
     );
     let mut index = Index::new(external.unwrap().external_objects.into_iter().collect());
@@ -145,6 +145,13 @@ fn what_is_shared_is_not_taken_by_what_exists_without_a_resource() {
         3,
         content("a/each", &["=a Service of any host whose name begins with \"disk \""], &[], &[], None),
     );
+    // Its zone is declared where it is.
+    upsert(
+        &mut index,
+        4,
+        content("a/zone", &["Zone!z", "=a Zone that lists Endpoint \"e\""], &[], &[], None),
+    );
+    assert_eq!(index.waiting(&key("a/zone")).unwrap().reason, Reason::NameConflict);
     assert_eq!(visible(&index), ["a/single"]);
     assert_eq!(index.waiting(&key("a/rule")).unwrap().reason, Reason::NameConflict);
     assert_eq!(index.waiting(&key("a/each")).unwrap().reason, Reason::NameConflict);
