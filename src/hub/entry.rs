@@ -40,8 +40,8 @@ pub(super) struct Entry {
     /// Generation that the content was made from which the index keeps while the present one waits or is not valid; 0 for what
     /// was found at the start.
     pub kept_generation: i64,
-    /// Digest of the content whose Ready was acknowledged last. Of what was found at the start nobody can know that: a crash
-    /// may have hidden the answer, so it counts as acknowledged once a status that names it is.
+    /// Digest of the content whose Ready was acknowledged last. Of what was found at the start beside a newer generation nobody
+    /// can know that: a crash may have hidden the answer, so it counts as acknowledged once a status that names it is.
     pub confirmed: Option<Digest>,
     /// This generation's content is on the volume, durably.
     pub published: bool,

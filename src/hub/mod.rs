@@ -26,8 +26,7 @@ use crate::render::{self, Rendered};
 use crate::satellite::Fleet;
 use crate::snapshot::{Catalog, Snapshot};
 use crate::status::{Queue, Recorded, Writer};
-use crate::validate::Refusal;
-use crate::validate::Settings;
+use crate::validate::{Refusal, Settings};
 use crate::watch::{Crd, Event, Received};
 use departures::Departures;
 use entry::Entry;
@@ -108,7 +107,7 @@ struct Hub {
     /// The catalog may admit more than it has.
     unsettled: bool,
     fleet: Fleet,
-    /// Objects that are not Synced yet, by the revision at which they entered the snapshots.
+    /// Objects that are not Synced yet, or that a satellite leaves out, by the revision at which they entered the snapshots.
     awaiting: BTreeMap<Revision, BTreeSet<ObjectKey>>,
     retries: BTreeMap<(Instant, u64), Retry>,
     /// Objects with a [`Retry::Commit`].

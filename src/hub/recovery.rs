@@ -69,7 +69,9 @@ impl Hub {
             match file.content {
                 Some(content) => {
                     entry.durable = entry.recorded.published == Some(file.digest);
-                    entry.confirmed = Some(file.digest);
+                    // If it is the present generation's, its Ready is told now; if not, nobody can tell it any more.
+                    let is_current = entry.candidate == Some(file.digest) && !entry.suspended;
+                    entry.confirmed = if is_current { entry.recorded.published } else { Some(file.digest) };
                     entry.on_volume = Some(content.clone());
                     self.parts.index.upsert(entry.created, &entry.uid, content);
                 }

@@ -146,7 +146,7 @@ impl Index {
     pub fn waiting(&self, key: &ObjectKey) -> Option<Waiting> {
         let content = self.slots.get(key)?.waiting.as_ref()?;
         for claim in content.provides() {
-            if self.is_taken(claim) {
+            if claim.is_taken(&self.reserved) {
                 return Some(Waiting {
                     reason: Reason::NameConflict,
                     message: format!(
@@ -312,19 +312,11 @@ impl Index {
             .min_by_key(|other| age(other).cloned())
     }
 
-    /// Whether the name, or its twin, exists without any resource.
-    fn is_taken(&self, claim: &Claim) -> bool {
-        let twin = claim.name.twin();
-        claim.exclusive
-            && [Some(&claim.name), twin.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|name| self.reserved.contains(name))
-    }
-
     pub(super) fn owns_names(&self, content: &Rendered) -> bool {
         let provides = content.provides();
-        provides.iter().all(|claim| !self.is_taken(claim) && self.winner_over(content.key(), claim).is_none())
+        provides
+            .iter()
+            .all(|claim| !claim.is_taken(&self.reserved) && self.winner_over(content.key(), claim).is_none())
     }
 
     /// Whether something visible (or in `overlay`, which stands before it) provides one of the alternatives, where the

@@ -206,18 +206,27 @@ impl Proposal<'_> {
     fn culprits(&self) -> BTreeSet<ObjectKey> {
         let mut culprits = BTreeSet::new();
         let mut takers: HashMap<&Name, &ObjectKey> = HashMap::new();
+        let mut in_transit: HashMap<&Name, Vec<&ObjectKey>> = HashMap::new();
+        for key in &self.catalog.in_transit {
+            for claim in self.catalog.admitted(key).iter().flat_map(|content| content.provides()) {
+                in_transit.entry(&claim.name).or_default().push(key);
+            }
+        }
         for (key, content) in self.applied {
             if let Some(content) = content {
                 if !self.is_closed(content) || self.makes_circle(content) {
                     culprits.insert(key.clone());
                 }
                 for claim in content.provides() {
-                    let held = self.index.rivals(claim).iter().chain(&self.catalog.in_transit).any(|other| {
+                    let twin = claim.name.twin();
+                    let names = [Some(&claim.name), twin.as_ref()].into_iter().flatten();
+                    let in_transit = names.filter_map(|name| in_transit.get(name)).flatten().copied();
+                    let held = self.index.rivals(claim).iter().chain(in_transit).any(|other| {
+                        let clashes =
+                            |content: &Arc<Rendered>| content.provides().iter().any(|c| c.clashes(claim));
                         other != key
                             && !self.applied.contains_key(other)
-                            && self
-                                .get(other)
-                                .is_some_and(|c| c.provides().iter().any(|held| held.clashes(claim)))
+                            && self.get(other).is_some_and(clashes)
                     });
                     if held || claim.exclusive && takers.insert(&claim.name, key).is_some() {
                         culprits.insert(key.clone());

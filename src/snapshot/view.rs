@@ -49,10 +49,7 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&Hash
         snapshot.files().filter(|file| acceptance.accepts(file)).map(|file| (file.key(), file)).collect();
     let mut left_out = BTreeSet::new();
     if let Some(reserved) = reserved {
-        let is_taken =
-            |name: &Name| reserved.contains(name) || name.twin().is_some_and(|twin| reserved.contains(&twin));
-        let clashes =
-            |file: &&Arc<Rendered>| file.claims().any(|(name, exclusive)| exclusive && is_taken(name));
+        let clashes = |file: &&Arc<Rendered>| file.provides().iter().any(|claim| claim.is_taken(reserved));
         left_out = accepted.values().copied().filter(clashes).map(|file| file.key().clone()).collect();
         accepted.retain(|key, _| !left_out.contains(*key));
     }

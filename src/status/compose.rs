@@ -275,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_left_out_by_a_satellite_waits_for_a_person() {
+        let key = ObjectKey::new("a", "b");
+        let left_out = Sync::LeftOut { expected: 2, by: vec!["edge-a".into()] };
+        let status = compose(&facts(&key, State::Published(left_out)), &Recorded::default(), 100);
+        let is = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap().status;
+        use ConditionType::{Ready, Reconciling, Stalled, Synced};
+        assert_eq!([Ready, Stalled].map(is), [ConditionStatus::True; 2]);
+        assert_eq!([Synced, Reconciling].map(is), [ConditionStatus::False; 2]);
+    }
+
+    #[test]
     fn recorded_compares_all_but_times_and_keeps_transitions() {
         let key = ObjectKey::new("a", "b");
         let first = compose(&facts(&key, State::Published(Sync::All(1))), &Recorded::default(), 100);

@@ -4,6 +4,7 @@ use super::declaration::Declaration;
 use super::edge::Edge;
 use super::name::Name;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// A name that a declaration provides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,12 @@ impl Claim {
     pub fn clashes(&self, other: &Self) -> bool {
         let same = self.name == other.name && (self.exclusive || other.exclusive);
         same || self.name.twin().is_some_and(|twin| twin == other.name)
+    }
+
+    /// Whether it cannot be where these names exist without any resource.
+    pub fn is_taken(&self, reserved: &HashSet<Name>) -> bool {
+        let has_twin = || self.name.twin().is_some_and(|twin| reserved.contains(&twin));
+        self.exclusive && (reserved.contains(&self.name) || has_twin())
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Icinga {
     pub generation: Option<&'static str>,
     program: Vec<String>,
     /// Type and name of what a configuration holds before anything is declared.
-    library: BTreeSet<(String, String)>,
+    shipped: BTreeSet<(String, String)>,
     /// Properties of the reference object of each type.
     pub reference: BTreeMap<String, Map<String, Value>>,
 }
@@ -119,20 +119,20 @@ impl Icinga {
             reference.get_mut("Notification").unwrap().insert(attribute.into(), Value::Null);
         }
         let library = library.into_iter().map(|object| (object.kind, object.name)).collect();
-        Self { generation, program, library, reference }
+        Self { generation, program, shipped: library, reference }
     }
 
     /// Every object of a configuration beside the library's and those of `extra`, or Icinga's words why it is refused.
     pub fn load(&self, configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
         let objects = run(&self.program, configuration, extra)?;
         let library =
-            objects.iter().filter(|o| self.library.contains(&(o.kind.clone(), o.name.clone()))).count();
-        if library != self.library.len() {
-            return Err(format!("{library} of {} objects of the library are there", self.library.len()));
+            objects.iter().filter(|o| self.shipped.contains(&(o.kind.clone(), o.name.clone()))).count();
+        if library != self.shipped.len() {
+            return Err(format!("{library} of {} objects of the library are there", self.shipped.len()));
         }
         let foreign = |object: &Object| {
             let path = object.properties["source_location"]["path"].as_str().unwrap_or_default();
-            !self.library.contains(&(object.kind.clone(), object.name.clone()))
+            !self.shipped.contains(&(object.kind.clone(), object.name.clone()))
                 && !path.ends_with("/extra.conf")
         };
         Ok(objects.into_iter().filter(foreign).collect())
