@@ -171,7 +171,6 @@ async fn all_is_said(installation: &Installation) {
     let mut before = Vec::new();
     let mut since = Instant::now();
     eventually(GENEROUS, "no object on the hub changes any more", async || {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let objects = objects.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         let satellites = installation.satellites().list(&ListParams::default()).await;
         let satellites = satellites.map_err(|error| error.to_string())?;

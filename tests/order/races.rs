@@ -110,6 +110,18 @@ impl Setting {
         );
     }
 
+    /// Nothing that the satellite was sent since then is without the host.
+    fn was_never_missing(&self, since: u64) {
+        let writes = self.installation.satellite_writes();
+        let without: Vec<_> = writes.iter().filter(|e| e.seq_start > since && !carries(e, KEY)).collect();
+        assert!(without.is_empty(), "{without:#?}");
+    }
+
+    fn is_clean(&self, test: &str) {
+        let history = self.history();
+        check(&history).assert_clean(test, &history);
+    }
+
     fn history(&self) -> History {
         History::take(&self.installation.recorder, &self.watch, self.directories)
     }
@@ -135,8 +147,7 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;
-    let history = setting.history();
-    check(&history).assert_clean("late acknowledgement", &history);
+    setting.is_clean("late acknowledgement");
 }
 
 /// A content that was published, and whose generation was replaced by an invalid one before it was acknowledged, is kept on
@@ -157,8 +168,7 @@ async fn a_content_that_is_kept_reaches_the_satellites_too() {
     setting.installation.put("team-a", "db", json!({ "host": { "checkCommand": "hostalive" } })).await;
     setting.installation.synced("team-a", "db").await;
     setting.holds_what_the_volume_holds().await;
-    let history = setting.history();
-    check(&history).assert_clean("kept content", &history);
+    setting.is_clean("kept content");
 }
 
 /// The same for a content that was withdrawn and comes back while the present generation is invalid.
@@ -174,8 +184,7 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;
-    let history = setting.history();
-    check(&history).assert_clean("kept content that was withdrawn", &history);
+    setting.is_clean("kept content that was withdrawn");
 }
 
 /// A failed write of a new generation is retried, although a retry of the old one still waits.
@@ -203,8 +212,7 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
     let synced = tokio::time::timeout(SOON, setting.installation.synced("team-a", "web")).await;
     assert!(synced.is_ok(), "never Synced:\n{}", story(&setting.history(), "team-a/web"));
     assert_eq!(once.hits(), 1);
-    let history = setting.history();
-    check(&history).assert_clean("retry", &history);
+    setting.is_clean("retry");
 }
 
 /// R7 for an object that is not Ready, and whose earlier content is kept and delivered.
@@ -234,11 +242,31 @@ async fn a_content_that_was_found_and_is_kept_is_never_missing() {
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
     setting.holds_what_the_volume_holds().await;
     assert!(setting.installation.files()[KEY].contains("two"));
-    let writes = setting.installation.satellite_writes();
-    let without: Vec<_> = writes.iter().filter(|e| e.seq_start > before && !carries(e, KEY)).collect();
-    assert!(without.is_empty(), "{without:#?}");
-    let history = setting.history();
-    check(&history).assert_clean("found content", &history);
+    setting.was_never_missing(before);
+    setting.is_clean("found content");
+}
+
+/// The same, but the process still meets the generation that was found, and its Ready is on the way when the invalid one comes:
+/// a Ready is told, as for any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut setting = Setting::start().await;
+    setting.change_and_hold("two").await;
+    setting.operator.take().unwrap().kill();
+    setting.release();
+    let before = setting.installation.recorder.sequence().now();
+    setting.start_and_hold("web").await;
+    setting.installation.put("team-a", "web", invalid()).await;
+    setting.release();
+    setting.installation.refused("team-a", "web", Reason::Invalid).await;
+    setting.holds_what_the_volume_holds().await;
+    assert!(setting.installation.files()[KEY].contains("two"));
+    let told = setting.installation.ready_writes("web");
+    let told = told.iter().filter(|e| e.seq_start > before && e.is_acknowledged()).count();
+    assert_eq!(told, 1, "{}", story(&setting.history(), "team-a/web"));
+    setting.was_never_missing(before);
+    setting.is_clean("found and overtaken");
 }
 
 /// What lost its ground while the operator was down leaves the satellites after it left the volume and said so, as at any
@@ -254,8 +282,7 @@ async fn what_must_go_at_the_start_goes_in_order() {
     setting.release();
     setting.both_are_withdrawn().await;
     setting.holds_what_the_volume_holds().await;
-    let history = setting.history();
-    check(&history).assert_clean("withdrawn at the start", &history);
+    setting.is_clean("withdrawn at the start");
 }
 
 /// What others name was made again while the operator was down: it has a file and no status. Satellites do not lose the others
@@ -272,11 +299,8 @@ async fn what_was_made_again_is_waited_for() {
     setting.release();
     setting.installation.synced("team-a", "linux").await;
     setting.holds_what_the_volume_holds().await;
-    let writes = setting.installation.satellite_writes();
-    let without: Vec<_> = writes.iter().filter(|e| e.seq_start > before && !carries(e, KEY)).collect();
-    assert!(without.is_empty(), "{without:#?}");
-    let history = setting.history();
-    check(&history).assert_clean("made again", &history);
+    setting.was_never_missing(before);
+    setting.is_clean("made again");
 }
 
 /// A content that the next generation overtakes before its file is written is told as what it is, like any other.
@@ -309,6 +333,5 @@ async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.delete("team-a", "later").await;
     setting.holds_what_the_volume_holds().await;
-    let history = setting.history();
-    check(&history).assert_clean("overtaken", &history);
+    setting.is_clean("overtaken");
 }
