@@ -58,6 +58,7 @@ pub struct Metrics {
     satellite_objects: Family<SatelliteLabel, Gauge>,
     satellite_bytes: Family<SatelliteLabel, Gauge>,
     satellite_status_failures: Counter,
+    credential_expiry: Family<SatelliteLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -81,6 +82,7 @@ impl Default for Metrics {
             satellite_objects: Family::default(),
             satellite_bytes: Family::default(),
             satellite_status_failures: Counter::default(),
+            credential_expiry: Family::default(),
         };
         metrics.register();
         metrics
@@ -138,6 +140,11 @@ impl Metrics {
             "satellite_status_failures",
             "Failed writes of SatelliteCluster statuses",
             self.satellite_status_failures.clone(),
+        );
+        r.register(
+            "satellite_credential_expiry_timestamp_seconds",
+            "When the satellite's token or client certificate ends; absent for one without an end",
+            self.credential_expiry.clone(),
         );
     }
 
@@ -219,10 +226,47 @@ impl Metrics {
         self.satellite_up.remove(&label);
         self.satellite_objects.remove(&label);
         self.satellite_bytes.remove(&label);
+        self.credential_expiry.remove(&label);
+    }
+
+    /// The credential of a satellite that is in use: Unix seconds when it ends, or nothing if it has no end that can be read.
+    pub fn satellite_credential_expiry(&self, satellite: &str, expiry: Option<i64>) {
+        let label = SatelliteLabel { satellite: satellite.into() };
+        match expiry {
+            Some(expiry) => {
+                self.credential_expiry.get_or_create(&label).set(expiry);
+            }
+            None => {
+                self.credential_expiry.remove(&label);
+            }
+        }
     }
 
     /// A SatelliteCluster's status could not be written.
     pub fn satellite_status_write_failed(&self) {
         self.satellite_status_failures.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_without_an_end_and_a_satellite_that_is_gone_have_no_expiry() {
+        let metrics = Metrics::default();
+        let line = |satellite: &str| {
+            let start = format!(
+                "groundlink_satellite_credential_expiry_timestamp_seconds{{satellite=\"{satellite}\"}} "
+            );
+            metrics.encode().lines().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
+        };
+        metrics.satellite_credential_expiry("a", Some(1_800_000_000));
+        metrics.satellite_credential_expiry("b", Some(1_900_000_000));
+        assert_eq!(line("a").as_deref(), Some("1800000000"));
+        metrics.satellite_credential_expiry("a", None);
+        assert_eq!(line("a"), None);
+        metrics.satellite_gone("b");
+        assert_eq!(line("b"), None);
     }
 }

@@ -98,6 +98,8 @@ pub enum Reason {
     CredentialRefused,
     /// The Secret or its key does not exist.
     CredentialMissing,
+    /// The credential is accepted and ends soon, or could not be renewed; the message says when it ends and what to do.
+    CredentialExpiring,
     /// The ConfigMaps were left on a satellite that did not answer in time.
     CleanupSkipped,
     /// This version of the operator does not know how to do this yet.

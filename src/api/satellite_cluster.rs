@@ -38,7 +38,14 @@ use std::collections::BTreeMap;
 pub struct SatelliteClusterSpec {
     /// Secret of the operator's namespace that holds the satellite's kubeconfig. Only server, certificate authority
     /// data, and a token or client certificate data are used; `exec`, file paths and the like are refused.
+    /// A Secret without a kubeconfig may hold the parts as keys of their own: `server`, `ca.crt`, and `token` or `tls.crt` with
+    /// `tls.key`; `tls-server-name` if the certificate has another name than the address.
     pub kubeconfig_secret_ref: SecretKeyRef,
+    /// Let the operator renew the token in that Secret, at a third of its life. Default: it does not, and only tells when the token
+    /// ends. Needs `create` of `serviceaccounts/token` on the satellite (examples/satellite-token-renewal.yaml), and `patch` of
+    /// Secrets in the operator's namespace (the chart's `rbac.renewTokens`). A client certificate is not renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_renewal: Option<TokenRenewal>,
     /// Icinga zones whose objects the satellite gets, beside everything without a zone. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -84,10 +91,57 @@ pub struct SecretKeyRef {
     /// Name of the Secret, in the operator's namespace.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key in it. Default: `value`, and if that is missing `kubeconfig`.
+    /// Key in it that holds a kubeconfig. Default: `value`, if that is missing `kubeconfig`, and if that is missing too the parts of
+    /// a kubeconfig as separate keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
+}
+
+/// How a satellite's token is renewed. `tokenRenewal: {}` takes the defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "self.lifetime.matches('^([1-9][0-9]?|[12][0-9][0-9]|3[0-5][0-9]|36[0-5])d$') || (!self.lifetime.contains('d') && duration(self.lifetime) >= duration('10m') && duration(self.lifetime) <= duration('8760h'))",
+    "lifetime must be between 10m and 365d; days only as a whole number of them, for example 7d"
+))]
+pub struct TokenRenewal {
+    /// ServiceAccount on the satellite, in the target namespace, whose tokens are used. The token that is in the Secret must be
+    /// allowed to make them; usually it is one of the same account. Default: `groundlink`.
+    #[serde(default = "default_service_account")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub service_account: String,
+    /// Secret on the satellite, in the target namespace, to which every token is bound; it must exist, and may be empty. Deleting it
+    /// revokes all tokens that were made this way. Default: `groundlink-token`.
+    #[serde(default = "default_bound_secret")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub bound_secret: String,
+    /// How long a new token is valid, from `10m` to `365d`. The satellite may give it a shorter life, which then counts. An outage
+    /// that lasts longer than two thirds of it may end with a token that nobody accepts. Default: `24h`.
+    #[serde(default = "one_day")]
+    pub lifetime: Duration,
+}
+
+fn default_service_account() -> String {
+    "groundlink".into()
+}
+
+fn default_bound_secret() -> String {
+    "groundlink-token".into()
+}
+
+fn one_day() -> Duration {
+    "24h".into()
+}
+
+impl Default for TokenRenewal {
+    fn default() -> Self {
+        Self {
+            service_account: default_service_account(),
+            bound_secret: default_bound_secret(),
+            lifetime: one_day(),
+        }
+    }
 }
 
 /// Which hub namespaces a satellite accepts.

@@ -4,7 +4,7 @@ use super::apply::{Acked, Remote};
 use super::breaker::Breaker;
 use super::client::connect;
 use super::context::Context;
-use super::credential::sanitise;
+use super::credential::Credential;
 use super::problem::{Contact, Problem};
 use super::report::{self, Report};
 use super::watermark::Held;
@@ -342,24 +342,14 @@ impl Actor {
             }
             Ok(Ok(Some(secret))) => secret,
         };
-        let data = secret.data.unwrap_or_default();
-        let keys: Vec<&str> = match &reference.key {
-            Some(key) => vec![key],
-            None => vec!["value", "kubeconfig"],
-        };
-        let bytes = keys
-            .iter()
-            .find_map(|key| data.get(*key))
-            .ok_or_else(|| missing(format!("Secret {} has no key {}", reference.name, keys.join(" or "))))?;
+        let policy = self.context.policy;
+        let credential = Credential::from_secret(&secret, reference, &policy.into())?;
         let refused = |why: String| {
             Problem::stalled(Reason::CredentialRefused, format!("Secret {}: {why}", reference.name))
         };
-        let text =
-            std::str::from_utf8(&bytes.0).map_err(|_| refused("the kubeconfig is not UTF-8".into()))?;
-        let kubeconfig = sanitise(text, self.context.policy).map_err(refused)?;
         let timeout =
             duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        let client = connect(kubeconfig, self.context.policy, timeout).await.map_err(refused)?;
+        let client = connect(credential.kubeconfig(), policy, timeout).await.map_err(refused)?;
         Ok(Remote::new(client, target(object), object.spec.adoption_policy, timeout))
     }
 

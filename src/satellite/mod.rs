@@ -7,7 +7,7 @@ mod apply;
 mod breaker;
 mod client;
 mod context;
-mod credential;
+pub mod credential;
 mod problem;
 mod registry;
 mod report;
@@ -15,5 +15,6 @@ mod watermark;
 
 pub use client::HostPolicy;
 pub use context::Context;
+pub use problem::{Contact, Problem};
 pub use registry::run;
 pub use watermark::{Fleet, Held, sync_of};

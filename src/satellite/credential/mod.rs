@@ -1,0 +1,240 @@
+//! A satellite's credential: read from a Secret of the hub, rebuilt from an allow-list before kube sees it, watched for its end,
+//! and renewed where that is wanted. No message, no log and no `Debug` has a part of it.
+
+mod expiry;
+mod keys;
+mod kubeconfig;
+mod renewal;
+mod schedule;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+pub use expiry::{Validity, warning};
+pub use kubeconfig::{MAX_BYTES, REFUSED_CLUSTER, REFUSED_USER};
+pub use renewal::{renew, store};
+pub use schedule::{Schedule, lifetime};
+pub use server::ServerPolicy;
+
+use crate::api::Reason;
+use crate::api::satellite_cluster::SecretKeyRef;
+use crate::satellite::Problem;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use std::collections::BTreeMap;
+
+/// Largest accepted token, in bytes.
+pub const MAX_TOKEN: usize = 16 * 1024;
+/// Keys in which a kubeconfig is looked for, in this order.
+const KUBECONFIG_KEYS: [&str; 2] = ["value", "kubeconfig"];
+/// Name of the one cluster, user and context in what is rebuilt.
+const NAME: &str = "satellite";
+
+/// Where a satellite is, and who we are there. Nothing that was refused or is unknown is in it.
+#[derive(Clone)]
+pub struct Credential {
+    server: Server,
+    identity: Identity,
+    /// The key of the Secret that a renewed token is written to.
+    key: String,
+    /// Whether that key holds a kubeconfig.
+    in_kubeconfig: bool,
+}
+
+/// The API server.
+#[derive(Clone, PartialEq, Eq)]
+struct Server {
+    url: String,
+    /// PEM; without it the authorities of this machine are trusted.
+    authority: Option<Vec<u8>>,
+    tls_name: Option<String>,
+}
+
+/// Who we are.
+#[derive(Clone, PartialEq, Eq)]
+enum Identity {
+    Token(String),
+    /// PEM, both.
+    Certificate {
+        certificate: Vec<u8>,
+        key: Vec<u8>,
+    },
+}
+
+/// Why there is no credential.
+enum Fault {
+    /// Something is not there, and may come: a sentence that goes on after the Secret's name.
+    Missing(String),
+    /// Something must not be there.
+    Refused(String),
+}
+
+/// Neither address nor identity: a credential is compared and used, not printed.
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Reads the credential that a SatelliteCluster refers to: the kubeconfig in the key that it names; else the one in `value` or
+    /// `kubeconfig`; else the separate keys `server`, `ca.crt`, and `token` or `tls.crt` with `tls.key`, and `tls-server-name` if
+    /// it is there.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialMissing`] (it may come by itself) or [`Reason::CredentialRefused`] (a person must change it), with a
+    /// message that names the Secret, the key, the field and the remedy, and no value.
+    pub fn from_secret(
+        secret: &Secret,
+        reference: &SecretKeyRef,
+        policy: &ServerPolicy,
+    ) -> Result<Self, Problem> {
+        let name = &reference.name;
+        Self::read(secret, reference, policy).map_err(|fault| match fault {
+            Fault::Missing(what) => Problem::transient(
+                Reason::CredentialMissing,
+                format!("spec.kubeconfigSecretRef: Secret {name} {what}"),
+            ),
+            Fault::Refused(why) => {
+                Problem::stalled(Reason::CredentialRefused, format!("Secret {name}: {why}"))
+            }
+        })
+    }
+
+    fn read(secret: &Secret, reference: &SecretKeyRef, policy: &ServerPolicy) -> Result<Self, Fault> {
+        let none = BTreeMap::new();
+        let data = secret.data.as_ref().unwrap_or(&none);
+        let usual = || KUBECONFIG_KEYS.into_iter().find(|key| data.contains_key(*key));
+        if let Some(key) = reference.key.as_deref().or_else(usual) {
+            let Some(bytes) = data.get(key) else {
+                return Err(Fault::Missing(format!("has no key {key}; add it, with a kubeconfig")));
+            };
+            let (server, identity) = kubeconfig::read(&bytes.0, policy)
+                .map_err(|why| Fault::Refused(format!("key {key}: {why}")))?;
+            return Ok(Self { server, identity, key: key.to_owned(), in_kubeconfig: true });
+        }
+        if !data.contains_key(keys::SERVER) {
+            let kubeconfigs = KUBECONFIG_KEYS.join(" or ");
+            return Err(Fault::Missing(format!(
+                "has no key {kubeconfigs}, nor separate keys (server, ca.crt, and token or tls.crt with tls.key); add one of these"
+            )));
+        }
+        let (server, identity) = keys::read(data, policy)?;
+        Ok(Self { server, identity, key: keys::TOKEN.to_owned(), in_kubeconfig: false })
+    }
+
+    /// A credential from the text of a kubeconfig.
+    ///
+    /// # Errors
+    /// The field that is refused or missing, and what to do; never its value.
+    pub fn from_kubeconfig(text: &str, policy: &ServerPolicy) -> Result<Self, String> {
+        let (server, identity) = kubeconfig::read(text.as_bytes(), policy)?;
+        Ok(Self { server, identity, key: KUBECONFIG_KEYS[0].to_owned(), in_kubeconfig: true })
+    }
+
+    /// The kubeconfig for kube, made here from what is allowed and nothing else.
+    pub fn kubeconfig(&self) -> Kubeconfig {
+        let encode = |data: &[u8]| STANDARD.encode(data);
+        let cluster = Cluster {
+            server: Some(self.server.url.clone()),
+            certificate_authority_data: self.server.authority.as_deref().map(encode),
+            tls_server_name: self.server.tls_name.clone(),
+            ..Cluster::default()
+        };
+        let user = match &self.identity {
+            Identity::Token(token) => AuthInfo { token: Some(token.as_str().into()), ..AuthInfo::default() },
+            Identity::Certificate { certificate, key } => AuthInfo {
+                client_certificate_data: Some(encode(certificate)),
+                client_key_data: Some(encode(key).into()),
+                ..AuthInfo::default()
+            },
+        };
+        let context = Context { cluster: NAME.into(), user: Some(NAME.into()), ..Context::default() };
+        Kubeconfig {
+            api_version: Some("v1".into()),
+            kind: Some("Config".into()),
+            clusters: vec![NamedCluster {
+                name: NAME.into(),
+                cluster: Some(cluster),
+                ..NamedCluster::default()
+            }],
+            auth_infos: vec![NamedAuthInfo {
+                name: NAME.into(),
+                auth_info: Some(user),
+                ..NamedAuthInfo::default()
+            }],
+            contexts: vec![NamedContext {
+                name: NAME.into(),
+                context: Some(context),
+                ..NamedContext::default()
+            }],
+            current_context: Some(NAME.into()),
+            ..Kubeconfig::default()
+        }
+    }
+
+    /// From when to when it is good; nothing for an opaque token, and for what has no end.
+    pub fn validity(&self) -> Option<Validity> {
+        expiry::of(&self.identity)
+    }
+
+    /// When it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client certificate. Nothing as [`Self::validity`].
+    pub fn expiry(&self) -> Option<i64> {
+        self.validity().map(|validity| validity.expires)
+    }
+
+    /// Whether it is a token, and not a client certificate: only a token can be renewed.
+    pub fn is_token(&self) -> bool {
+        matches!(self.identity, Identity::Token(_))
+    }
+
+    /// Whether a connection that was made with the other one can stay: same server, same trust, same identity.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.server == other.server && self.identity == other.identity
+    }
+
+    /// The same server with another token.
+    fn with_token(&self, token: String) -> Self {
+        Self { identity: Identity::Token(token), ..self.clone() }
+    }
+}
+
+/// A token goes into a header: visible ASCII, of a length that every server takes.
+fn check_token(token: &str) -> Result<(), String> {
+    if token.len() > MAX_TOKEN {
+        return Err(format!("has {} bytes; at most {MAX_TOKEN} are allowed", token.len()));
+    }
+    match token.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(()),
+        false => {
+            Err("holds a character that no token has (a blank, a line break, or one beyond ASCII)".into())
+        }
+    }
+}
+
+/// PEM with at least one certificate.
+fn certificates(data: &[u8]) -> Result<(), String> {
+    match pem::parse_many(data) {
+        Ok(blocks) if blocks.iter().any(|block| block.tag() == "CERTIFICATE") => Ok(()),
+        _ => Err("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into()),
+    }
+}
+
+/// PEM with a private key that needs no password.
+fn check_key(data: &[u8]) -> Result<(), String> {
+    let is_key = |block: &pem::Pem| {
+        block.tag().ends_with("PRIVATE KEY")
+            && !block.tag().contains("ENCRYPTED")
+            && block.headers().get("DEK-Info").is_none()
+    };
+    match pem::parse_many(data) {
+        Ok(blocks) if blocks.iter().any(is_key) => Ok(()),
+        _ => {
+            Err("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one with a password"
+                .into())
+        }
+    }
+}
