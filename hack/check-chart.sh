@@ -152,6 +152,13 @@ apiGroups: [coordination.k8s.io] resources: [leases] verbs: [create]
 apiGroups: [coordination.k8s.io] resources: [leases] resourceNames: [\"groundlink\"] verbs: [get, update]"
 }
 check "the operator's Role is exactly what it needs in its own namespace" namespace_rules
+renew_tokens() {
+  equal "$(diff <(render rbac.yaml) <(render rbac.yaml --set rbac.renewTokens=true) | sed -n 's/^> *//p')" \
+"- apiGroups: [\"\"]
+resources: [secrets]
+verbs: [patch]" && has "$(render rbac.yaml --set rbac.renewTokens=true | documents Role | rules)" 'resources: \[secrets\] verbs: \[patch\]$'
+}
+check "rbac.renewTokens adds patching Secrets in that Role and nothing else" renew_tokens
 namespaced_role() { has "$(render rbac.yaml | documents Role)" '^  namespace: monitoring$'; }
 check "the Role lies in the release namespace" namespaced_role
 own_roles_bound() {
@@ -181,6 +188,12 @@ satellite_rules() {
     equal "$(grep -c '^kind: ' "$root/examples/satellite-rbac.yaml")" 4 && lacks "$(cat "$root/examples/satellite-rbac.yaml")" '^kind: Cluster'
 }
 check "examples/satellite-rbac.yaml grants ConfigMaps in one namespace, nothing else" satellite_rules
+token_rules() {
+  local file=$root/examples/satellite-token-renewal.yaml
+  equal "$(documents Role <"$file" | rules)" 'apiGroups: [""] resources: [serviceaccounts/token] resourceNames: [groundlink] verbs: [create]' &&
+    equal "$(grep -c '^kind: ' "$file")" 3 && lacks "$(cat "$file")" '^kind: Cluster'
+}
+check "examples/satellite-token-renewal.yaml grants tokens of the one account, nothing else" token_rules
 
 # ---- the Pod
 

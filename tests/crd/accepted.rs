@@ -108,6 +108,10 @@ async fn a_fresh_object_says_that_nobody_has_looked_at_it() {
 async fn satellites_that_are_right_are_accepted() {
     for more in [
         json!({ "namespaces": { "from": "All" } }),
+        json!({ "tokenRenewal": {} }),
+        json!({ "tokenRenewal": { "serviceAccount": "a.b", "boundSecret": "c", "lifetime": "10m" } }),
+        json!({ "tokenRenewal": { "lifetime": "365d" } }),
+        json!({ "tokenRenewal": { "lifetime": "8759h59m60s" } }),
         json!({ "namespaces": { "from": "List", "names": ["a", "b"] } }),
         json!({ "namespaces": { "from": "Selector", "selector": { "team": "a" } } }),
         json!({

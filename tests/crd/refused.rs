@@ -126,11 +126,42 @@ async fn satellites_that_are_wrong() {
     let sat = |more| satellite_cluster("x", more);
     let names = "names is for from: List, and required there";
     let selector = "selector is for from: Selector, and required there";
+    let lifetime = "lifetime must be between 10m and 365d";
     all_refused(vec![
         (
             "no secret",
             crate::object("SatelliteCluster", "x", json!({})),
             &["spec.kubeconfigSecretRef: Required value"],
+        ),
+        (
+            "a token for less than ten minutes",
+            sat(json!({ "tokenRenewal": { "lifetime": "9m59s" } })),
+            &["spec.tokenRenewal: Invalid value", lifetime],
+        ),
+        (
+            "a token for more than a year",
+            sat(json!({ "tokenRenewal": { "lifetime": "366d" } })),
+            &["spec.tokenRenewal: Invalid value", lifetime],
+        ),
+        (
+            "a token for more than a year in hours",
+            sat(json!({ "tokenRenewal": { "lifetime": "8760h1s" } })),
+            &["spec.tokenRenewal: Invalid value", lifetime],
+        ),
+        (
+            "days that are no whole number of days",
+            sat(json!({ "tokenRenewal": { "lifetime": "0d9m" } })),
+            &["spec.tokenRenewal: Invalid value", lifetime],
+        ),
+        (
+            "a Secret that has no such name",
+            sat(json!({ "tokenRenewal": { "boundSecret": "A_b" } })),
+            &["spec.tokenRenewal.boundSecret: Invalid value"],
+        ),
+        (
+            "a path in the name of a ServiceAccount",
+            sat(json!({ "tokenRenewal": { "serviceAccount": "a/../b" } })),
+            &["spec.tokenRenewal.serviceAccount: Invalid value"],
         ),
         (
             "names with All",
