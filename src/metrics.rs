@@ -1,7 +1,7 @@
 //! Every metric: names and label sets in one place. No label names an object.
 
 use crate::api::Reason;
-use crate::api::satellite_cluster::Stats;
+use crate::api::satellite_cluster::{BreakerState, Stats};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,7 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
@@ -33,9 +36,27 @@ struct SatelliteLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SatelliteStateLabel {
+    satellite: String,
+    state: &'static str,
+}
+
+const BREAKER_STATES: [(&str, BreakerState); 3] =
+    [("Closed", BreakerState::Closed), ("Open", BreakerState::Open), ("HalfOpen", BreakerState::HalfOpen)];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SatelliteReasonLabel {
     satellite: String,
     reason: String,
+}
+
+/// What was written to a satellite and not counted yet.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Requests that write, answered with success.
+    pub requests: AtomicU64,
+    /// Bytes of the files, or archives, in them.
+    pub bytes: AtomicU64,
 }
 
 /// The metrics of one process.
@@ -57,6 +78,13 @@ pub struct Metrics {
     satellite_failures: Family<SatelliteReasonLabel, Counter>,
     satellite_objects: Family<SatelliteLabel, Gauge>,
     satellite_bytes: Family<SatelliteLabel, Gauge>,
+    satellite_bytes_written: Family<SatelliteLabel, Counter>,
+    satellite_acknowledged_seconds: Family<SatelliteLabel, Histogram>,
+    satellite_staleness: Family<SatelliteLabel, Gauge<f64, AtomicU64>>,
+    satellite_breaker: Family<SatelliteStateLabel, Gauge>,
+    satellite_corrections: Family<SatelliteLabel, Counter>,
+    /// Since when a satellite lacks something that was cut.
+    behind: Mutex<BTreeMap<String, Instant>>,
     satellite_status_failures: Counter,
     credential_expiry: Family<SatelliteLabel, Gauge>,
 }
@@ -81,6 +109,14 @@ impl Default for Metrics {
             satellite_failures: Family::default(),
             satellite_objects: Family::default(),
             satellite_bytes: Family::default(),
+            satellite_bytes_written: Family::default(),
+            satellite_acknowledged_seconds: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.005, 2.0, 18))
+            }),
+            satellite_staleness: Family::default(),
+            satellite_breaker: Family::default(),
+            satellite_corrections: Family::default(),
+            behind: Mutex::default(),
             satellite_status_failures: Counter::default(),
             credential_expiry: Family::default(),
         };
@@ -126,7 +162,7 @@ impl Metrics {
         );
         r.register(
             "satellite_writes",
-            "Pointer writes that a satellite acknowledged",
+            "Requests that write, which a satellite acknowledged",
             self.satellite_writes.clone(),
         );
         r.register("satellite_failures", "Failed passes by reason", self.satellite_failures.clone());
@@ -136,6 +172,31 @@ impl Metrics {
             self.satellite_objects.clone(),
         );
         r.register("satellite_bytes", "Bytes that the satellite should hold", self.satellite_bytes.clone());
+        r.register(
+            "satellite_written_bytes",
+            "Bytes of files and archives in the requests that write",
+            self.satellite_bytes_written.clone(),
+        );
+        r.register(
+            "satellite_publish_to_acknowledge_seconds",
+            "Time from the first snapshot that the satellite lacked to its acknowledgement",
+            self.satellite_acknowledged_seconds.clone(),
+        );
+        r.register(
+            "satellite_staleness_seconds",
+            "For how long the satellite has lacked something that was cut; 0 while it lacks nothing",
+            self.satellite_staleness.clone(),
+        );
+        r.register(
+            "satellite_breaker_state",
+            "1 for the state that the breaker has: Closed (called), Open (only probed), HalfOpen (a probe was answered)",
+            self.satellite_breaker.clone(),
+        );
+        r.register(
+            "satellite_drift_corrections",
+            "ConfigMaps that someone changed and that were written again",
+            self.satellite_corrections.clone(),
+        );
         r.register(
             "satellite_status_failures",
             "Failed writes of SatelliteCluster statuses",
@@ -150,6 +211,10 @@ impl Metrics {
 
     /// The text that `/metrics` answers.
     pub fn encode(&self) -> String {
+        for (satellite, since) in self.behind().iter() {
+            let label = SatelliteLabel { satellite: satellite.clone() };
+            self.satellite_staleness.get_or_create(&label).set(since.elapsed().as_secs_f64());
+        }
         let mut text = String::new();
         // Writing into a String does not fail.
         let _ = encode(&mut text, &self.registry);
@@ -196,22 +261,49 @@ impl Metrics {
         self.unconfirmed.set(count as i64);
     }
 
-    /// A satellite answers, or does not.
-    pub fn satellite_up(&self, satellite: &str, up: bool) {
-        self.satellite_up.get_or_create(&SatelliteLabel { satellite: satellite.into() }).set(i64::from(up));
+    fn behind(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A satellite acknowledged a pass.
-    pub fn satellite_acked(&self, satellite: &str, wrote: bool, stats: Option<&Stats>) {
+    /// The breaker of a satellite has this state.
+    pub fn satellite_breaker(&self, satellite: &str, state: BreakerState) {
+        let up = i64::from(state != BreakerState::Open);
+        self.satellite_up.get_or_create(&SatelliteLabel { satellite: satellite.into() }).set(up);
+        for (name, which) in BREAKER_STATES {
+            let label = SatelliteStateLabel { satellite: satellite.into(), state: name };
+            self.satellite_breaker.get_or_create(&label).set(i64::from(which == state));
+        }
+    }
+
+    /// A satellite lacks what was cut at this time.
+    pub fn satellite_behind(&self, satellite: &str, cut: Instant) {
+        self.behind().entry(satellite.to_owned()).or_insert(cut);
+    }
+
+    /// A satellite acknowledged that it holds everything that was cut when the pass began.
+    pub fn satellite_acked(&self, satellite: &str, stats: Option<&Stats>) {
         let label = SatelliteLabel { satellite: satellite.into() };
         self.satellite_passes.get_or_create(&label).inc();
-        if wrote {
-            self.satellite_writes.get_or_create(&label).inc();
+        if let Some(since) = self.behind().remove(satellite) {
+            self.satellite_acknowledged_seconds.get_or_create(&label).observe(since.elapsed().as_secs_f64());
         }
+        self.satellite_staleness.get_or_create(&label).set(0.0);
         if let Some(stats) = stats {
             self.satellite_objects.get_or_create(&label).set(i64::from(stats.objects));
             self.satellite_bytes.get_or_create(&label).set(i64::try_from(stats.bytes).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Counts what was written, and begins anew.
+    pub fn satellite_wrote(&self, satellite: &str, written: &Written) {
+        let label = SatelliteLabel { satellite: satellite.into() };
+        self.satellite_writes.get_or_create(&label).inc_by(written.requests.swap(0, Ordering::Relaxed));
+        self.satellite_bytes_written.get_or_create(&label).inc_by(written.bytes.swap(0, Ordering::Relaxed));
+    }
+
+    /// A ConfigMap that someone changed was written again.
+    pub fn satellite_corrected(&self, satellite: &str) {
+        self.satellite_corrections.get_or_create(&SatelliteLabel { satellite: satellite.into() }).inc();
     }
 
     /// A pass failed.
@@ -223,10 +315,23 @@ impl Metrics {
     /// A satellite was removed.
     pub fn satellite_gone(&self, satellite: &str) {
         let label = SatelliteLabel { satellite: satellite.into() };
-        self.satellite_up.remove(&label);
-        self.satellite_objects.remove(&label);
-        self.satellite_bytes.remove(&label);
-        self.credential_expiry.remove(&label);
+        self.behind().remove(satellite);
+        for gauges in [&self.satellite_up, &self.satellite_objects, &self.satellite_bytes, &self.credential_expiry] {
+            gauges.remove(&label);
+        }
+        for counters in [
+            &self.satellite_passes,
+            &self.satellite_writes,
+            &self.satellite_bytes_written,
+            &self.satellite_corrections,
+        ] {
+            counters.remove(&label);
+        }
+        self.satellite_acknowledged_seconds.remove(&label);
+        self.satellite_staleness.remove(&label);
+        for (state, _) in BREAKER_STATES {
+            self.satellite_breaker.remove(&SatelliteStateLabel { satellite: satellite.into(), state });
+        }
     }
 
     /// The credential of a satellite that is in use: Unix seconds when it ends, or nothing if it has no end that can be read.

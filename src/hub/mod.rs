@@ -23,8 +23,8 @@ use crate::metrics::Metrics;
 use crate::publish::{Published, Volume};
 use crate::references::Index;
 use crate::render::{self, Rendered};
-use crate::satellite::Fleet;
-use crate::snapshot::{Catalog, Snapshot};
+use crate::satellite::{Fleet, Latest};
+use crate::snapshot::Catalog;
 use crate::status::{Queue, Recorded, Writer};
 use crate::validate::{Refusal, Settings};
 use crate::watch::{Crd, Event, Received};
@@ -79,7 +79,7 @@ pub struct Parts {
     /// Events of the watch.
     pub events: mpsc::Receiver<Event>,
     /// Where snapshots go.
-    pub snapshots: watch::Sender<Option<Snapshot>>,
+    pub snapshots: watch::Sender<Option<Latest>>,
     /// What satellites acknowledged.
     pub fleet: watch::Receiver<Fleet>,
     /// Counters.

@@ -2,7 +2,7 @@
 
 use super::{Hub, SNAPSHOT_WINDOW};
 use crate::identity::{ObjectKey, Revision};
-use crate::satellite::{Fleet, Held};
+use crate::satellite::{Fleet, Held, Latest};
 use crate::status::Sync;
 use std::ops::Bound;
 use tokio::time::Instant;
@@ -28,7 +28,8 @@ impl Hub {
         let counter = if same_term { self.revision.counter + 1 } else { 1 };
         self.revision = Revision { term, counter };
         let (snapshot, changed) = self.catalog.cut(self.revision);
-        self.last_cut = Some(Instant::now());
+        let cut = Instant::now();
+        self.last_cut = Some(cut);
         self.parts.metrics.snapshot(term, counter, self.catalog.len());
         for key in &changed {
             let Some(admitted) = self.catalog.admitted(key).map(|content| content.digest()) else { continue };
@@ -38,7 +39,7 @@ impl Hub {
             entry.revision = known.or(Some(self.revision));
         }
         tracing::debug!(revision = %self.revision, changed = changed.len(), "snapshot");
-        self.parts.snapshots.send_replace(Some(snapshot));
+        self.parts.snapshots.send_replace(Some(Latest { snapshot, cut }));
         for key in changed {
             self.await_sync(&key);
             self.check_status(&key);

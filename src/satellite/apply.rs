@@ -1,35 +1,62 @@
 //! One pass over one satellite: read what it holds, write what it should hold, and say what it acknowledged.
 //!
-//! The pointer is written with the resourceVersion that was read, so a late request of an earlier pass loses; and never over
-//! a higher revision, so a satellite does not go backwards.
+//! Shards first, the pointer last. The pointer is written with the resourceVersion that was read, so a late request of an earlier
+//! pass loses; and never over a higher revision, so a satellite does not go backwards. What nothing names any more is deleted
+//! later, by [`Remote::collect`].
 
-use super::problem::Problem;
+use super::inventory::{Inventory, Item, Sequence, follow};
+use super::problem::{Contact, Problem};
+use super::requests::{Failure, Requests};
 use crate::api::Reason;
-use crate::api::satellite_cluster::AdoptionPolicy;
+use crate::api::satellite_cluster::{AdoptionPolicy, Layout};
 use crate::identity::{Digest, Revision};
 use crate::lease::Claim;
-use crate::snapshot::single::{self, Held, MAX_BYTES, Target};
-use crate::snapshot::{Snapshot, View};
+use crate::snapshot::View;
+use crate::snapshot::layout::{Form, Shard, choose};
+use crate::snapshot::pointer::{self, Held, REVISION, Target};
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Client;
-use kube::api::{Api, DeleteParams, PostParams, Preconditions};
-use std::time::Duration;
+use kube::ResourceExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
-/// A connection to one satellite, and what is known of its pointer.
+/// Requests to one satellite at the same time, beside the watch.
+const PARALLEL: usize = 4;
+/// How often a pass begins anew because something changed under it.
+const ATTEMPTS: u32 = 4;
+
+/// A connection to one satellite, and what is known of it.
 pub struct Remote {
-    api: Api<ConfigMap>,
-    target: Target,
+    requests: Requests,
+    target: Arc<Target>,
+    layout: Layout,
     adoption: AdoptionPolicy,
-    deadline: Duration,
-    /// The pointer as last read or written.
-    known: Option<Known>,
+    claim: Claim,
+    /// The pointer as last read or written; nothing if that is not known.
+    pointer: Option<Option<Pointer>>,
+    /// Shards that were seen to hold what they should: by name, the uid, and when.
+    verified: BTreeMap<String, Verified>,
+    inventory: (Arc<watch::Sender<Inventory>>, watch::Receiver<Inventory>),
+    sequence: Sequence,
+    watch: Option<AbortOnDropHandle<()>>,
+    /// Names of what this pass wrote.
+    wrote: BTreeSet<String>,
 }
 
 #[derive(Clone)]
-struct Known {
-    /// As the API server has it; nothing if there is no pointer.
-    pointer: Option<ConfigMap>,
-    held: Option<Held>,
+struct Pointer {
+    uid: Option<String>,
+    version: Option<String>,
+    is_immutable: bool,
+    held: Held,
+}
+
+#[derive(Clone)]
+struct Verified {
+    uid: String,
+    at: u64,
 }
 
 /// What a pass found or did.
@@ -37,49 +64,114 @@ struct Known {
 pub struct Acked {
     /// Revision that the pointer carries.
     pub pointer_revision: Revision,
-    /// Digest of what it holds.
+    /// Digest of what the satellite holds.
     pub digest: Digest,
-    /// Whether this pass wrote it.
-    pub wrote: bool,
+    /// Number of shards.
+    pub shards: usize,
+    /// Names of the ConfigMaps that this pass wrote.
+    pub wrote: BTreeSet<String>,
+}
+
+/// What others changed on a satellite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// Names of the ConfigMaps that are not as they should be; never empty.
+    pub names: BTreeSet<String>,
+    /// The field manager that changed the pointer last, if it says so.
+    pub by: Option<String>,
 }
 
 impl Remote {
     /// A remote for one target.
-    pub fn new(client: Client, target: Target, adoption: AdoptionPolicy, request_timeout: Duration) -> Self {
-        let api = Api::namespaced(client, &target.namespace);
-        // A whole answer, body included, must arrive within this time.
-        Self { api, target, adoption, deadline: request_timeout + Duration::from_secs(2), known: None }
+    pub fn new(
+        requests: Requests,
+        target: Target,
+        layout: Layout,
+        adoption: AdoptionPolicy,
+        claim: Claim,
+    ) -> Self {
+        let (sender, receiver) = watch::channel(Inventory::default());
+        Self {
+            requests,
+            target: Arc::new(target),
+            layout,
+            adoption,
+            claim,
+            pointer: None,
+            verified: BTreeMap::new(),
+            inventory: (Arc::new(sender), receiver),
+            sequence: Sequence::default(),
+            watch: None,
+            wrote: BTreeSet::new(),
+        }
     }
 
-    /// Digest of what the pointer held when it was last read or written.
-    pub fn digest(&self) -> Option<Digest> {
-        self.known.as_ref()?.held.as_ref().map(|held| held.digest)
+    /// Begins to follow what is there, if that was not begun.
+    pub fn watch(&mut self) {
+        if self.watch.as_ref().is_none_or(|task| task.is_finished()) {
+            let (requests, selector) = (self.requests.clone(), self.target.selector());
+            let following = follow(requests, selector, self.sequence.clone(), self.inventory.0.clone());
+            self.watch = Some(AbortOnDropHandle::new(tokio::spawn(following)));
+        }
     }
 
-    fn name(&self) -> String {
-        format!("{}/{}", self.target.namespace, self.target.name)
+    /// Stops following: a satellite that does not answer is only probed.
+    pub fn stop_watching(&mut self) {
+        self.watch = None;
     }
 
-    async fn bounded<T>(
-        &self,
-        action: &str,
-        call: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, Failure> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Err(_) => {
-                let message = format!(
-                    "cannot {action} ConfigMap {}: no answer within {:?}",
-                    self.name(),
-                    self.deadline
-                );
-                Err(Failure { problem: Problem::silent(Reason::Unreachable, message), code: None })
+    /// Waits until someone else changed something.
+    pub async fn disturbed(&mut self) {
+        loop {
+            if self.inventory.1.changed().await.is_err() {
+                return std::future::pending().await;
             }
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                let code = if let kube::Error::Api(status) = &error { Some(status.code) } else { None };
-                Err(Failure { problem: Problem::of(action, &self.name(), &error), code })
+            if self.is_disturbed() {
+                return;
             }
         }
+    }
+
+    /// Whether what is there is not what this process knows.
+    pub fn is_disturbed(&self) -> bool {
+        let inventory = self.inventory.1.borrow();
+        let shards = || self.verified.iter().any(|(name, verified)| is_lost(&inventory, name, verified));
+        self.is_pointer_news(&inventory) || shards()
+    }
+
+    fn is_pointer_news(&self, inventory: &Inventory) -> bool {
+        if inventory.listed.is_none() {
+            return false;
+        }
+        let Some(known) = &self.pointer else { return false };
+        let seen = inventory.items.get(&self.target.name);
+        match (known, seen) {
+            (Some(known), None) => inventory.deleted.get(&self.target.name) == known.uid.as_ref(),
+            (Some(known), Some(seen)) => {
+                // An event of our own earlier write may come late. Kubernetes compares resourceVersions as numbers.
+                let number = |text: &str| text.parse::<u64>().ok();
+                let known_version = known.version.as_deref().unwrap_or_default();
+                let is_late = number(&seen.version) <= number(known_version) && known.uid.as_ref() == Some(&seen.uid);
+                !is_late && seen.version != known_version
+            }
+            (None, seen) => seen.is_some(),
+        }
+    }
+
+    /// Why what is there cannot be followed, if the satellite said so.
+    pub fn watch_problem(&self) -> Option<Problem> {
+        let problem = self.inventory.1.borrow().problem.clone();
+        problem.filter(|problem| problem.contact == Contact::Answered)
+    }
+
+    /// What was known may be wrong: read it again.
+    pub fn forget(&mut self) {
+        self.pointer = None;
+    }
+
+    /// Whether the pointer is known.
+    pub fn knows_pointer(&self) -> bool {
+        self.pointer.is_some()
     }
 
     /// Reads the pointer: the cheap probe.
@@ -87,42 +179,86 @@ impl Remote {
     /// # Errors
     /// The problem.
     pub async fn read(&mut self) -> Result<(), Problem> {
-        self.known = None;
-        let pointer =
-            self.bounded("read", self.api.get_opt(&self.target.name)).await.map_err(|f| f.problem)?;
-        let held = pointer.as_ref().map(|pointer| single::read(pointer, &self.target));
-        self.known = Some(Known { pointer, held });
+        self.pointer = None;
+        let found = self.requests.get(&self.target.name).await?;
+        self.pointer = Some(found.map(|pointer| self.known(&pointer)));
         Ok(())
+    }
+
+    fn known(&self, pointer: &ConfigMap) -> Pointer {
+        Pointer {
+            uid: pointer.uid(),
+            version: pointer.resource_version(),
+            is_immutable: pointer.immutable == Some(true),
+            held: pointer::read(pointer, &self.target),
+        }
+    }
+
+    fn held(&self) -> Option<&Held> {
+        self.pointer.as_ref()?.as_ref().map(|pointer| &pointer.held)
+    }
+
+    /// The form that the set gets, with its shards.
+    async fn form(&self, view: &Arc<View>) -> Result<(Form, Arc<[Shard]>), Problem> {
+        let present = self.held().filter(|held| held.ours).and_then(|held| held.form);
+        let (layout, view) = (self.layout, view.clone());
+        // Hashing and dividing a large set takes a while.
+        let divide = move || {
+            let form = choose(layout, present, &view)?;
+            let shards = match form {
+                Form::Single => Arc::from([]),
+                Form::Sharded { bits } => view.shards(bits),
+            };
+            Ok((form, shards))
+        };
+        match tokio::task::spawn_blocking(divide).await {
+            Ok(divided) => divided.map_err(|why: String| Problem::stalled(Reason::TooLarge, why)),
+            Err(error) => Err(Problem::transient(Reason::Pending, format!("cannot divide the set: {error}"))),
+        }
+    }
+
+    /// What differs on the satellite from `view`; nothing if nothing does. Writes nothing.
+    ///
+    /// # Errors
+    /// The problem.
+    pub async fn drift(&mut self, view: &Arc<View>) -> Result<Option<Drift>, Problem> {
+        if self.pointer.is_none() {
+            self.read().await?;
+        }
+        let (form, shards) = self.form(view).await?;
+        self.look_at_inventory();
+        let held = self.held();
+        let mut names: BTreeSet<String> = shards
+            .iter()
+            .map(|shard| shard.name(&self.target.name))
+            .filter(|name| !self.verified.contains_key(name))
+            .collect();
+        if !held.is_some_and(|held| held.is(&self.target, view, form)) {
+            names.insert(self.target.name.clone());
+        }
+        let by = held.and_then(|held| held.changed_by.clone());
+        Ok(if names.is_empty() { None } else { Some(Drift { names, by }) })
     }
 
     /// Brings the satellite to `view`; writes nothing if it holds that already.
     ///
     /// # Errors
-    /// The problem; what the satellite held before is still there.
-    pub async fn pass(&mut self, snapshot: &Snapshot, view: &View, claim: &Claim) -> Result<Acked, Problem> {
-        if view.bytes > MAX_BYTES {
-            return Err(Problem::stalled(
-                Reason::TooLarge,
-                format!(
-                    "the set has {} bytes in {} files; layout Single holds {MAX_BYTES}: restrict spec.zones or spec.namespaces",
-                    view.bytes,
-                    view.files.len()
-                ),
-            ));
-        }
-        // A conflict means that the pointer changed since it was read: read it again and decide anew, a few times.
-        let mut attempt = 0;
+    /// The problem; what the pointer named before is still there.
+    pub async fn pass(&mut self, revision: Revision, view: &Arc<View>) -> Result<Acked, Problem> {
+        self.wrote.clear();
+        let mut attempt = 1;
         loop {
-            if self.known.is_none() {
+            if self.pointer.is_none() {
                 self.read().await?;
             }
-            match self.write(snapshot, view, claim).await {
-                Err(Failure { code: Some(409), .. }) if attempt < 3 => {
+            match self.attempt(revision, view).await {
+                // It changed since it was read: read it again and decide anew.
+                Err(Failure { code: Some(409), .. }) if attempt < ATTEMPTS => {
                     attempt += 1;
-                    self.known = None;
+                    self.pointer = None;
                 }
                 Err(failure) => {
-                    self.known = None;
+                    self.pointer = None;
                     return Err(failure.problem);
                 }
                 Ok(acked) => return Ok(acked),
@@ -130,124 +266,339 @@ impl Remote {
         }
     }
 
-    async fn write(&mut self, snapshot: &Snapshot, view: &View, claim: &Claim) -> Result<Acked, Failure> {
-        let known = self.known.clone().unwrap_or(Known { pointer: None, held: None });
-        if let Some(held) = &known.held {
-            self.check_owner(held, view)?;
-            if held.ours && held.marked && held.digest == view.digest {
-                let pointer_revision = held.revision.unwrap_or_else(|| snapshot.revision());
-                return Ok(Acked { pointer_revision, digest: view.digest, wrote: false });
-            }
-            if let Some(revision) =
-                held.revision.filter(|revision| held.ours && *revision >= snapshot.revision())
-            {
-                if revision.term > snapshot.revision().term {
-                    claim.raise_above(revision.term);
-                }
-                // The same or a newer revision with other content: someone changed it, or another term wrote it. Only a
-                // higher revision may replace it.
-                if revision > snapshot.revision() {
-                    let message = format!(
-                        "ConfigMap {} holds revision {revision}, which is newer than {}; taking a newer term",
-                        self.name(),
-                        snapshot.revision()
-                    );
-                    return Err(Problem::transient(Reason::Conflict, message).into());
-                }
-            }
+    async fn attempt(&mut self, revision: Revision, view: &Arc<View>) -> Result<Acked, Failure> {
+        let known = self.pointer.clone().flatten();
+        if let Some(known) = &known {
+            self.check_owner(&known.held, view)?;
         }
-        let mut pointer = single::pointer(&self.target, snapshot.revision(), view);
-        if !claim.is_current() {
-            return Err(Problem::transient(Reason::Pending, "this process is not the leader any more").into());
-        }
-        let parameters = PostParams { field_manager: Some("groundlink".into()), ..PostParams::default() };
-        let written = match &known.pointer {
-            Some(old) => {
-                pointer.metadata.resource_version = old.metadata.resource_version.clone();
-                pointer.metadata.uid = old.metadata.uid.clone();
-                let call = self.api.replace(&self.target.name, &parameters, &pointer);
-                match self.bounded("replace", call).await {
-                    // Deleted since it was read.
-                    Err(Failure { code: Some(404), problem }) => {
-                        return Err(Failure { code: Some(409), problem });
-                    }
-                    other => other?,
-                }
-            }
-            None => self.bounded("create", self.api.create(&parameters, &pointer)).await?,
+        let (form, shards) = self.form(view).await?;
+        self.look_at_inventory();
+        let acked = |pointer_revision, wrote: &BTreeSet<String>| Acked {
+            pointer_revision,
+            digest: view.digest,
+            shards: shards.len(),
+            wrote: wrote.clone(),
         };
+        if let Some(held) = known.as_ref().map(|known| &known.held).filter(|held| held.is(&self.target, view, form)) {
+            self.ensure(&shards, revision).await?;
+            return Ok(acked(held.revision.unwrap_or(revision), &self.wrote));
+        }
+        if let Some(known) = &known {
+            self.check_revision(&known.held, revision)?;
+        }
+        self.ensure(&shards, revision).await?;
+        let previous = self.previous(known.as_ref().map(|known| &known.held), &shards);
+        let mut object = match form {
+            Form::Single => pointer::single(&self.target, revision, view, &previous),
+            Form::Sharded { bits } => pointer::sharded(&self.target, revision, view, bits, &shards, &previous),
+        };
+        let name = &self.target.name;
+        let stored = match known {
+            Some(Pointer { is_immutable: false, uid, version, .. }) => {
+                object.metadata.uid = uid;
+                object.metadata.resource_version = version;
+                self.requests.replace(name, &object).await?
+            }
+            known => {
+                if let Some(Pointer { uid, version, .. }) = known {
+                    // Someone made it immutable: only a new one can say anything else.
+                    self.requests.delete(name, uid, version).await?;
+                }
+                self.requests.create(name, &object).await?
+            }
+        };
+        self.wrote.insert(name.clone());
         // The answer is the acknowledgement: what the server stored, not what was sent.
-        let held = single::read(&written, &self.target);
-        let digest = held.digest;
-        self.known = Some(Known { pointer: Some(stripped(written)), held: Some(held) });
-        if digest != view.digest {
+        let stored = self.known(&stored);
+        let is_it = stored.held.is(&self.target, view, form);
+        self.pointer = Some(Some(stored));
+        if !is_it {
             let message = format!(
                 "the satellite stored ConfigMap {} with other content (an admission webhook?)",
-                self.name()
+                self.requests.full_name(name)
             );
             return Err(Problem::transient(Reason::Rejected, message).into());
         }
-        Ok(Acked { pointer_revision: snapshot.revision(), digest, wrote: true })
+        Ok(acked(revision, &self.wrote))
+    }
+
+    /// The same or a newer revision with other content: someone changed it, or another term wrote it. Only a higher revision may
+    /// replace it.
+    fn check_revision(&self, held: &Held, revision: Revision) -> Result<(), Failure> {
+        let Some(theirs) = held.revision.filter(|theirs| held.ours && *theirs >= revision) else { return Ok(()) };
+        if theirs.term > revision.term {
+            self.claim.raise_above(theirs.term);
+        }
+        if theirs == revision {
+            return Ok(());
+        }
+        let message = format!(
+            "ConfigMap {} holds revision {theirs}, which is newer than {revision}; taking a newer term",
+            self.requests.full_name(&self.target.name)
+        );
+        Err(Problem::transient(Reason::Conflict, message).into())
     }
 
     fn check_owner(&self, held: &Held, view: &View) -> Result<(), Failure> {
         let may_adopt = match self.adoption {
             AdoptionPolicy::Never => false,
-            AdoptionPolicy::IfIdentical => held.digest == view.digest,
+            AdoptionPolicy::IfIdentical => held.digest == Some(view.digest),
             AdoptionPolicy::Always => true,
         };
         if held.ours || may_adopt {
             return Ok(());
         }
+        Err(self.not_ours(&self.target.name).into())
+    }
+
+    fn not_ours(&self, name: &str) -> Problem {
         let message = format!(
             "ConfigMap {} exists and is not this SatelliteCluster's; delete it, choose another spec.target.name, or set \
              spec.adoptionPolicy",
-            self.name()
+            self.requests.full_name(name)
         );
-        Err(Problem::stalled(Reason::Conflict, message).into())
+        Problem::stalled(Reason::Conflict, message)
     }
 
-    /// Deletes the pointer, if it is ours.
+    /// Shards of the pointer before that the next one does not name. If that one cannot be read: all that there are.
+    fn previous(&self, held: Option<&Held>, shards: &[Shard]) -> BTreeSet<String> {
+        let named: BTreeSet<String> = shards.iter().map(|shard| shard.name(&self.target.name)).collect();
+        let before: BTreeSet<String> = match held.filter(|held| held.ours && held.form.is_some()) {
+            // Written anew because someone changed it: what is kept stays so.
+            Some(held) if held.shards.keys().eq(named.iter()) => held.previous.clone(),
+            Some(held) => held.shards.keys().cloned().collect(),
+            None => {
+                let inventory = self.inventory.1.borrow();
+                inventory.items.iter().filter(|(_, item)| item.is_shard).map(|(name, _)| name.clone()).collect()
+            }
+        };
+        before.difference(&named).cloned().collect()
+    }
+
+    /// Forgets what the watch says is not there any more.
+    fn look_at_inventory(&mut self) {
+        let inventory = self.inventory.1.borrow_and_update();
+        self.verified.retain(|name, verified| !is_lost(&inventory, name, verified));
+    }
+
+    /// Has every shard there. What was seen to be there is not asked for again.
+    async fn ensure(&mut self, shards: &Arc<[Shard]>, revision: Revision) -> Result<(), Failure> {
+        let missing: Vec<usize> = (0..shards.len())
+            .filter(|at| !self.verified.contains_key(&shards[*at].name(&self.target.name)))
+            .collect();
+        let ensured = {
+            let job = |at: usize| {
+                let name = shards[at].name(&self.target.name);
+                let item = self.inventory.1.borrow().items.get(&name).cloned();
+                let held = self.held().filter(|held| held.ours);
+                ShardJob {
+                    requests: self.requests.clone(),
+                    target: self.target.clone(),
+                    adoption: self.adoption,
+                    may_exist: item.is_some() || held.is_some_and(|held| held.keeps(&name)),
+                    is_kept: held.is_some_and(|held| held.keeps(&name)),
+                    pointer_revision: held.and_then(|held| held.revision),
+                    revision,
+                    shards: shards.clone(),
+                    at,
+                    name,
+                }
+            };
+            missing.into_iter().map(job).collect::<Vec<_>>()
+        };
+        let mut done = futures::stream::iter(ensured.into_iter().map(ShardJob::run)).buffer_unordered(PARALLEL);
+        // Each is remembered at once: a pass that is cut off does not begin from nothing.
+        while let Some(Done { name, uid, wrote }) = done.try_next().await? {
+            if wrote {
+                self.wrote.insert(name.clone());
+            }
+            self.verified.insert(name, Verified { uid, at: self.sequence.next() });
+        }
+        Ok(())
+    }
+
+    /// What nothing names any more: neither the pointer, nor the one before it, nor one that is being prepared.
+    fn garbage(&self) -> Vec<(String, Item)> {
+        let inventory = self.inventory.1.borrow();
+        let Some(held) = self.held().filter(|held| held.ours && held.form.is_some()) else { return Vec::new() };
+        let Some(revision) = held.revision.filter(|_| inventory.listed.is_some()) else { return Vec::new() };
+        // A shard for a newer revision belongs to whoever is about to write that one.
+        let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted <= revision);
+        let unnamed = inventory.items.iter().filter(|(name, item)| is_old(item) && !held.keeps(name));
+        unnamed.map(|(name, item)| (name.clone(), item.clone())).collect()
+    }
+
+    /// Number of shards that nothing names any more.
+    pub fn garbage_count(&self) -> usize {
+        self.garbage().len()
+    }
+
+    /// Deletes what nothing names any more. One that changed since it was seen is left: someone wants it.
+    ///
+    /// # Errors
+    /// The first problem; it may be tried again.
+    pub async fn collect(&mut self) -> Result<(), Problem> {
+        let garbage = self.garbage();
+        self.verified.retain(|name, _| !garbage.iter().any(|(gone, _)| gone == name));
+        let garbage = garbage.into_iter().map(|(name, item)| (name, Some(item.uid), Some(item.version)));
+        self.delete_all(garbage.collect()).await
+    }
+
+    /// Deletes by name, uid and resourceVersion. One that changed since it was read is left: someone wants it.
+    async fn delete_all(&self, objects: Vec<(String, Option<String>, Option<String>)>) -> Result<(), Problem> {
+        let mut deletions = Vec::with_capacity(objects.len());
+        for (name, uid, version) in objects {
+            let requests = self.requests.clone();
+            deletions.push(async move { requests.delete(&name, uid, version).await });
+        }
+        let mut done = futures::stream::iter(deletions).buffer_unordered(PARALLEL);
+        while let Some(result) = done.next().await {
+            match result {
+                Ok(()) | Err(Failure { code: Some(409), .. }) => {}
+                Err(failure) => return Err(failure.problem),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes everything of ours, the pointer first. Names what is left if that fails.
     ///
     /// # Errors
     /// The problem; it may be tried again.
-    pub async fn delete(&mut self) -> Result<(), Problem> {
+    pub async fn clean_up(&mut self) -> Result<(), Problem> {
         self.read().await?;
-        let Some(Known { pointer: Some(pointer), held: Some(held) }) = self.known.take() else {
-            return Ok(());
-        };
-        if !held.ours {
-            return Ok(());
+        if let Some(Some(Pointer { uid, version, held, .. })) = self.pointer.take()
+            && held.ours
+        {
+            self.requests.delete(&self.target.name, uid, version).await?;
         }
-        let parameters = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: pointer.metadata.uid.clone(),
-                resource_version: pointer.metadata.resource_version.clone(),
-            }),
-            ..DeleteParams::default()
-        };
-        match self.bounded("delete", self.api.delete(&self.target.name, &parameters)).await {
-            Ok(_) | Err(Failure { code: Some(404), .. }) => Ok(()),
-            Err(failure) => Err(failure.problem),
+        let (left, _) = self.requests.list(&self.target.selector()).await?;
+        let left = left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
+        self.delete_all(left.collect()).await?;
+        let (left, _) = self.requests.list(&self.target.selector()).await?;
+        match left.first() {
+            None => Ok(()),
+            Some(one) => {
+                let name = self.requests.full_name(&one.name_any());
+                let message = format!("{} ConfigMaps are left, for example {name}", left.len());
+                Err(Problem::transient(Reason::Conflict, message))
+            }
         }
     }
 }
 
-/// The pointer without its files, which need not be kept in memory.
-fn stripped(mut pointer: ConfigMap) -> ConfigMap {
-    pointer.data = None;
-    pointer.binary_data = None;
-    pointer.metadata.managed_fields = None;
-    pointer
+/// Whether a verified shard is not there any more, or is another one.
+fn is_lost(inventory: &Inventory, name: &str, verified: &Verified) -> bool {
+    match inventory.items.get(name) {
+        Some(item) => item.uid != verified.uid,
+        None => {
+            inventory.listed.is_some_and(|listed| listed > verified.at)
+                || inventory.deleted.get(name) == Some(&verified.uid)
+        }
+    }
 }
 
-struct Failure {
-    problem: Problem,
-    code: Option<u16>,
+/// One shard that is to be there.
+struct ShardJob {
+    requests: Requests,
+    target: Arc<Target>,
+    adoption: AdoptionPolicy,
+    /// There may be a ConfigMap of its name.
+    may_exist: bool,
+    /// The pointer, or the one before it, names it.
+    is_kept: bool,
+    pointer_revision: Option<Revision>,
+    revision: Revision,
+    shards: Arc<[Shard]>,
+    at: usize,
+    name: String,
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self { problem, code: None }
+struct Done {
+    name: String,
+    uid: String,
+    wrote: bool,
+}
+
+impl ShardJob {
+    async fn run(mut self) -> Result<Done, Failure> {
+        let mut attempt = 1;
+        loop {
+            let result = match self.may_exist {
+                true => self.look().await,
+                false => self.create().await.map(Some),
+            };
+            match result {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => self.may_exist = false,
+                // There is one of this name, or it changed since it was read.
+                Err(Failure { code: Some(409), problem }) => {
+                    if attempt == ATTEMPTS {
+                        // Not to be taken for a conflict of the pointer.
+                        return Err(problem.into());
+                    }
+                    attempt += 1;
+                    self.may_exist = true;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn create(&self) -> Result<Done, Failure> {
+        let (target, shards, at, revision) = (self.target.clone(), self.shards.clone(), self.at, self.revision);
+        let pack = tokio::task::spawn_blocking(move || pointer::shard(&target, revision, &shards[at])).await;
+        let object = pack.map_err(std::io::Error::other).and_then(|packed| packed).map_err(|error| {
+            Problem::transient(Reason::Pending, format!("cannot pack shard {}: {error}", self.name))
+        })?;
+        let stored = self.requests.create(&self.name, &object).await?;
+        if stored.binary_data != object.binary_data || stored.immutable != Some(true) {
+            let name = self.requests.full_name(&self.name);
+            let message = format!("the satellite stored ConfigMap {name} with other content (an admission webhook?)");
+            return Err(Problem::transient(Reason::Rejected, message).into());
+        }
+        Ok(Done { name: self.name.clone(), uid: stored.uid().unwrap_or_default(), wrote: true })
+    }
+
+    /// Nothing if it has to be created.
+    async fn look(&self) -> Result<Option<Done>, Failure> {
+        let Some(found) = self.requests.get(&self.name).await? else { return Ok(None) };
+        let (shards, at) = (self.shards.clone(), self.at);
+        let (found, holds) = tokio::task::spawn_blocking(move || {
+            let holds = pointer::holds(&found, &shards[at]);
+            (found, holds)
+        })
+        .await
+        .map_err(|error| Problem::transient(Reason::Pending, format!("cannot read {}: {error}", self.name)))?;
+        let ours = self.target.owns(found.metadata.labels.as_ref());
+        let may_adopt = match self.adoption {
+            AdoptionPolicy::Never => false,
+            AdoptionPolicy::IfIdentical => holds,
+            AdoptionPolicy::Always => true,
+        };
+        if !ours && !self.is_kept && !may_adopt {
+            let message = format!(
+                "ConfigMap {} exists and is not this SatelliteCluster's; delete it, or set spec.adoptionPolicy",
+                self.requests.full_name(&self.name)
+            );
+            return Err(Problem::stalled(Reason::Conflict, message).into());
+        }
+        if !holds {
+            // It is immutable, or should have been: it cannot be mended.
+            self.requests.delete(&self.name, found.uid(), found.resource_version()).await?;
+            return Ok(None);
+        }
+        let wanted: Option<Revision> = found.annotations().get(REVISION).and_then(|text| text.parse().ok());
+        // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
+        // deletes tests the resourceVersion.
+        let may_go = !self.is_kept && self.pointer_revision.is_some_and(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
+        if may_go || !ours {
+            let metadata = self.target.shard_claim(found.resource_version(), self.revision);
+            match self.requests.patch_metadata(&self.name, metadata).await {
+                Err(Failure { code: Some(404), .. }) => return Ok(None),
+                claimed => claimed?,
+            }
+        }
+        Ok(Some(Done { name: self.name.clone(), uid: found.uid().unwrap_or_default(), wrote: may_go || !ours }))
     }
 }

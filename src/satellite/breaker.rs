@@ -12,6 +12,17 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 const BACKOFF_BASE: Duration = Duration::from_millis(250);
 const BACKOFF_CAP: Duration = Duration::from_secs(30);
 
+/// What shows whether a satellite can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// No connection, or no answer.
+    Silent,
+    /// An answer, whatever it said.
+    Answered,
+    /// A whole pass was acknowledged.
+    Passed,
+}
+
 /// The breaker of one satellite.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Breaker {
@@ -31,26 +42,23 @@ impl Breaker {
         self.failures
     }
 
-    /// No connection, or no answer. `now` is a monotonic time.
-    pub fn failed(&mut self, now: Duration) {
-        self.failures += 1;
-        let since = *self.failing_since.get_or_insert(now);
-        let opens = self.failures >= FAILURES || now.saturating_sub(since) >= FAILING_FOR;
-        if self.state == BreakerState::HalfOpen || opens {
-            self.state = BreakerState::Open;
-        }
-    }
-
-    /// The API server answered, whatever it said. A probe's answer half-opens the breaker; a full pass closes it.
-    pub fn answered(&mut self) {
-        self.state = match self.state {
-            BreakerState::Open => BreakerState::HalfOpen,
-            BreakerState::HalfOpen | BreakerState::Closed => {
-                self.failures = 0;
-                self.failing_since = None;
-                BreakerState::Closed
+    /// The breaker after an event. `now` is a monotonic time.
+    #[must_use]
+    pub fn after(&self, event: Event, now: Duration) -> Self {
+        use BreakerState::{Closed, HalfOpen, Open};
+        let closed = Self::default();
+        let failures = self.failures.saturating_add(1);
+        let since = self.failing_since.unwrap_or(now);
+        let opens = failures >= FAILURES || now.saturating_sub(since) >= FAILING_FOR;
+        match (self.state, event) {
+            (Closed, Event::Silent) => {
+                Self { state: if opens { Open } else { Closed }, failures, failing_since: Some(since) }
             }
-        };
+            (Open | HalfOpen, Event::Silent) => Self { state: Open, failures, failing_since: Some(since) },
+            // A probe is cheap; whether requests work shows in a pass.
+            (Open, Event::Answered) => Self { state: HalfOpen, ..self.clone() },
+            (HalfOpen, Event::Answered) | (Closed, Event::Answered) | (_, Event::Passed) => closed,
+        }
     }
 
     /// How long to wait before the next attempt. `random` is in 0..1; a closed breaker uses full jitter.
@@ -74,32 +82,34 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn opens_after_five_failures_or_fifteen_seconds() {
-        let mut breaker = Breaker::default();
-        (0..4).for_each(|i| breaker.failed(s(i)));
-        assert_eq!(breaker.state(), BreakerState::Closed);
-        breaker.failed(s(4));
-        assert_eq!(breaker.state(), BreakerState::Open);
-
-        let mut slow = Breaker::default();
-        slow.failed(s(100));
-        slow.failed(s(116));
-        assert_eq!(slow.state(), BreakerState::Open);
+    fn after(events: &[(Event, u64)]) -> Breaker {
+        events.iter().fold(Breaker::default(), |breaker, (event, second)| breaker.after(*event, s(*second)))
     }
 
     #[test]
-    fn a_probe_half_opens_and_a_pass_closes_or_opens() {
-        let mut breaker = Breaker::default();
-        (0..5).for_each(|i| breaker.failed(s(i)));
-        breaker.answered();
-        assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        assert_eq!(breaker.pause(9, 0.5), BACKOFF_BASE);
-        breaker.failed(s(20));
-        assert_eq!(breaker.state(), BreakerState::Open);
-        breaker.answered();
-        breaker.answered();
-        assert_eq!((breaker.state(), breaker.failures()), (BreakerState::Closed, 0));
+    fn opens_after_five_failures_or_fifteen_seconds() {
+        use Event::Silent;
+        let four: Vec<_> = (0..4).map(|second| (Silent, second)).collect();
+        assert_eq!(after(&four).state(), BreakerState::Closed);
+        assert_eq!(after(&[&four[..], &[(Silent, 4)]].concat()).state(), BreakerState::Open);
+        assert_eq!(after(&[(Silent, 100), (Silent, 114)]).state(), BreakerState::Closed);
+        assert_eq!(after(&[(Silent, 100), (Silent, 115)]).state(), BreakerState::Open);
+        let between = [(Silent, 0), (Silent, 1), (Silent, 2), (Silent, 3), (Event::Answered, 4), (Silent, 20)];
+        assert_eq!((after(&between).state(), after(&between).failures()), (BreakerState::Closed, 1));
+    }
+
+    #[test]
+    fn a_probe_half_opens_and_what_comes_then_closes_or_opens() {
+        use Event::{Answered, Passed, Silent};
+        let open: Vec<_> = (0..5).map(|second| (Silent, second)).collect();
+        let with = |more: &[(Event, u64)]| after(&[&open[..], more].concat());
+        assert_eq!(with(&[(Answered, 10)]).state(), BreakerState::HalfOpen);
+        assert_eq!(with(&[(Answered, 10)]).pause(9, 0.5), BACKOFF_BASE);
+        assert_eq!(with(&[(Answered, 10), (Silent, 11)]).state(), BreakerState::Open);
+        for closing in [Answered, Passed] {
+            assert_eq!(with(&[(Answered, 10), (closing, 11)]), Breaker::default());
+        }
+        assert_eq!(with(&[(Silent, 10)]).failures(), 6);
     }
 
     #[test]
@@ -108,8 +118,7 @@ mod tests {
         assert_eq!(closed.pause(1, 1.0), BACKOFF_BASE);
         assert_eq!(closed.pause(1000, 1.0), BACKOFF_CAP);
         assert!(closed.pause(3, 0.0) < closed.pause(3, 1.0));
-        let mut open = Breaker::default();
-        (0..5).for_each(|i| open.failed(s(i)));
+        let open = after(&[(Event::Silent, 0), (Event::Silent, 15)]);
         assert_eq!((open.pause(1, 0.0), open.pause(1, 1.0)), (s(8), s(12)));
     }
 }

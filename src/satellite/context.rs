@@ -1,4 +1,7 @@
 use super::client::HostPolicy;
+use super::credential::ServerPolicy;
+use super::events::Events;
+use super::views::Views;
 use super::watermark::Fleet;
 use crate::api::IcingaVersion;
 use crate::http::Readiness;
@@ -11,6 +14,16 @@ use kube::Client;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A snapshot on its way to the satellites.
+#[derive(Clone, Debug)]
+pub struct Latest {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// When it was cut, for the metrics alone.
+    pub cut: Instant,
+}
 
 /// What every actor needs.
 #[derive(Clone)]
@@ -25,8 +38,16 @@ pub struct Context {
     pub claim: Claim,
     /// Objects that every Icinga has from elsewhere.
     pub external_objects: Arc<BTreeSet<Name>>,
+    /// Which API servers a satellite may have.
+    pub servers: ServerPolicy,
+    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the cluster. Empty until it was read.
+    pub hub_id: Arc<str>,
+    /// What satellites that accept the same share.
+    pub views: Arc<Views>,
+    /// What `kubectl describe` tells.
+    pub events: Events,
     /// The latest snapshot; nothing before the first.
-    pub snapshots: watch::Receiver<Option<Snapshot>>,
+    pub snapshots: watch::Receiver<Option<Latest>>,
     /// Where acknowledgements go.
     pub fleet: Arc<watch::Sender<Fleet>>,
     /// Counters.

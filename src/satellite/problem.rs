@@ -2,6 +2,7 @@
 
 use crate::api::Reason;
 use crate::api::condition::clean;
+use std::time::Duration;
 
 /// Whether a problem came from the satellite's API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,22 +26,27 @@ pub struct Problem {
     pub contact: Contact,
     /// Whether trying again helps without a change by a person.
     pub transient: bool,
+    /// How long the server asked to be left alone; at most [`RETRY_AFTER_MAX`].
+    pub retry_after: Option<Duration>,
 }
+
+/// Longest time that a server can ask to be left alone: what is on its way to a satellite cannot wait for an hour.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 impl Problem {
     /// A problem that a person must resolve.
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), contact: Contact::None, transient: false }
+        Self { reason, message: message.into(), contact: Contact::None, transient: false, retry_after: None }
     }
 
     /// A problem that may go by itself.
     pub fn transient(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), contact: Contact::None, transient: true }
+        Self { reason, message: message.into(), contact: Contact::None, transient: true, retry_after: None }
     }
 
     /// No answer.
     pub fn silent(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), contact: Contact::Silent, transient: true }
+        Self { reason, message: message.into(), contact: Contact::Silent, transient: true, retry_after: None }
     }
 
     /// From a failed request; `action` says what was asked, `target` is `<namespace>/<name>`.
@@ -58,6 +64,10 @@ impl Problem {
                         Reason::QuotaExceeded,
                         format!("{message}; raise the quota of the namespace"),
                     ),
+                    403 if status.message.contains("being terminated") => Self::transient(
+                        Reason::NamespaceMissing,
+                        format!("{message}; the namespace is being deleted: create it again when it is gone"),
+                    ),
                     403 => Self::transient(
                         Reason::Forbidden,
                         format!("{message}; grant the Role of examples/satellite-rbac.yaml"),
@@ -66,6 +76,12 @@ impl Problem {
                         Self::transient(Reason::NamespaceMissing, format!("{message}; create the namespace"))
                     }
                     409 => Self::transient(Reason::Conflict, message),
+                    429 => {
+                        let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+                        let asked = Duration::from_secs(asked.into());
+                        let busy = Self::transient(Reason::Unreachable, message);
+                        Self { retry_after: Some(asked.min(RETRY_AFTER_MAX)), ..busy }
+                    }
                     413 => Self::stalled(Reason::TooLarge, message),
                     422 => Self::stalled(Reason::Rejected, message),
                     _ => Self::transient(Reason::Unreachable, message),

@@ -2,41 +2,72 @@
 
 use super::actor::Actor;
 use super::context::Context;
+use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
+use crate::api::condition::clean;
+use crate::api::satellite_cluster::NamespacesFrom;
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// What an actor is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The resource.
+    pub object: Arc<SatelliteCluster>,
+    /// Namespaces that its selector chooses, or why they are not known; only for `from: Selector`.
+    pub selected: Result<BTreeSet<String>, String>,
+}
+
 struct Handle {
     uid: Option<String>,
-    config: watch::Sender<Arc<SatelliteCluster>>,
+    config: watch::Sender<Arc<Config>>,
     secret_changed: Arc<Notify>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-/// Follows the SatelliteClusters and their Secrets until `stop`.
-pub async fn run(context: Context, stop: CancellationToken) {
+/// Longest wait for the hub's API server, and for another attempt.
+const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Follows the SatelliteClusters, their Secrets, and the namespaces that they choose, until `stop`.
+pub async fn run(mut context: Context, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        id = hub_id(&context) => context.hub_id = id,
+    }
     let clusters = Api::<SatelliteCluster>::namespaced(context.hub.clone(), &context.namespace);
     let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(context.hub.clone(), &context.namespace);
     let config = watcher::Config::default().timeout(50);
     let mut clusters = watcher(clusters, config.clone()).default_backoff().map_err(Box::new).boxed();
     let mut secrets = watcher(secrets, config).default_backoff().map_err(Box::new).boxed();
-    let mut registry =
-        Registry { context, stop: stop.clone(), handles: BTreeMap::new(), listed: BTreeSet::new() };
+    let (sender, mut namespaces) = watch::channel(Err("not listed yet".to_owned()));
+    let mut registry = Registry {
+        context,
+        stop: stop.clone(),
+        handles: BTreeMap::new(),
+        listed: BTreeSet::new(),
+        namespaces: namespaces.clone(),
+        unfollowed: Some(sender),
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(event) = clusters.next() => registry.cluster(event).await,
             Some(event) = secrets.next() => registry.secret(event),
+            Ok(()) = namespaces.changed() => {
+                namespaces.mark_unchanged();
+                registry.namespaces_changed();
+            }
         }
     }
     for (_, handle) in std::mem::take(&mut registry.handles) {
@@ -51,9 +82,61 @@ struct Registry {
     stop: CancellationToken,
     handles: BTreeMap<String, Handle>,
     listed: BTreeSet<String>,
+    namespaces: watch::Receiver<Known>,
+    /// What the namespaces are told through, until somebody follows them.
+    unfollowed: Option<watch::Sender<Known>>,
+}
+
+/// The identity of the hub, however long it takes to read it.
+async fn hub_id(context: &Context) -> Arc<str> {
+    let api = Api::<PartialObjectMeta<Namespace>>::all(context.hub.clone());
+    loop {
+        let why = match tokio::time::timeout(HUB_TIMEOUT, api.get_metadata("kube-system")).await {
+            Ok(Ok(namespace)) => match namespace.metadata.uid {
+                Some(uid) => return uid.into(),
+                None => "it has no UID".to_owned(),
+            },
+            Ok(Err(error)) => clean(&error.to_string(), 300),
+            Err(_) => "no answer".to_owned(),
+        };
+        let why = format!("cannot read Namespace kube-system, whose UID is the hub's identity: {why}");
+        context.readiness.set("satellites", Some(why));
+        tokio::time::sleep(Duration::from_secs(2).mul_f64(rand::random_range(0.5..1.0))).await;
+    }
 }
 
 impl Registry {
+    fn config(&mut self, object: Arc<SatelliteCluster>) -> Config {
+        let selection = &object.spec.namespaces;
+        if selection.from != NamespacesFrom::Selector {
+            return Config { object, selected: Ok(BTreeSet::new()) };
+        }
+        if let Some(known) = self.unfollowed.take() {
+            tokio::spawn(namespaces::follow(self.context.hub.clone(), known));
+        }
+        let selected = namespaces::selected(&self.namespaces.borrow(), selection);
+        Config { object, selected }
+    }
+
+    fn namespaces_changed(&mut self) {
+        let known = self.namespaces.borrow().clone();
+        for handle in self.handles.values() {
+            handle.config.send_if_modified(|config| {
+                let selection = &config.object.spec.namespaces;
+                if selection.from != NamespacesFrom::Selector {
+                    return false;
+                }
+                let selected = namespaces::selected(&known, selection);
+                // A selection that is known is not lost because the watch broke.
+                let changed = config.selected != selected && (selected.is_ok() || config.selected.is_err());
+                if changed {
+                    *config = Arc::new(Config { object: config.object.clone(), selected });
+                }
+                changed
+            });
+        }
+    }
+
     async fn cluster(&mut self, event: Result<watcher::Event<SatelliteCluster>, Box<watcher::Error>>) {
         match event {
             Ok(watcher::Event::Init) => self.listed.clear(),
@@ -86,26 +169,28 @@ impl Registry {
         if self.handles.get(&name).is_some_and(|handle| handle.uid != object.metadata.uid) {
             self.remove(&name).await;
         }
-        let object = Arc::new(object);
+        let uid = object.metadata.uid.clone();
+        let next = Arc::new(self.config(Arc::new(object)));
         if let Some(handle) = self.handles.get(&name) {
             // Our own status writes come back as events; only what a person changed matters to the actor.
             handle.config.send_if_modified(|current| {
-                let same = current.metadata.generation == object.metadata.generation
-                    && current.metadata.deletion_timestamp == object.metadata.deletion_timestamp
-                    && current.metadata.finalizers == object.metadata.finalizers;
-                *current = object;
+                let (old, new) = (&current.object.metadata, &next.object.metadata);
+                let same = old.generation == new.generation
+                    && old.deletion_timestamp == new.deletion_timestamp
+                    && old.finalizers == new.finalizers;
+                *current = next;
                 !same
             });
             return;
         }
-        let (config, receiver) = watch::channel(object.clone());
+        let (config, receiver) = watch::channel(next);
         let secret_changed = Arc::new(Notify::new());
         let stop = self.stop.child_token();
         let actor =
             Actor::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
         let task = tokio::spawn(actor.run());
         self.handles
-            .insert(name, Handle { uid: object.metadata.uid.clone(), config, secret_changed, stop, task });
+            .insert(name, Handle { uid, config, secret_changed, stop, task });
     }
 
     async fn remove(&mut self, name: &str) {
@@ -125,7 +210,7 @@ impl Registry {
             Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => {
                 let name = secret.name_any();
                 for handle in self.handles.values() {
-                    if handle.config.borrow().spec.kubeconfig_secret_ref.name == name {
+                    if handle.config.borrow().object.spec.kubeconfig_secret_ref.name == name {
                         handle.secret_changed.notify_one();
                     }
                 }

@@ -3,7 +3,7 @@
 
 use super::breaker::Breaker;
 use super::problem::{Contact, Problem};
-use crate::api::condition::{clean_message, timestamp_now, upsert};
+use crate::api::condition::{clean_message, format_timestamp, timestamp_now, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
 use crate::api::{
     Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus,
@@ -13,6 +13,7 @@ use crate::lease::Claim;
 use crate::metrics::Metrics;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,24 +33,62 @@ pub struct Report {
     pub problem: Option<Problem>,
     /// `spec.suspend`
     pub suspended: bool,
-    /// Whether someone changed what it holds, and it was left so.
-    pub drifted: bool,
+    /// What others changed and was left so, or is fought over.
+    pub drifted: Option<Drifted>,
+    /// Why the credential that the Secret has now is not the one in use.
+    pub credential: Option<Problem>,
+    /// What a person should know about the end of the credential.
+    pub expiry: Option<String>,
+    /// When an open breaker probes next, Unix seconds.
+    pub next_probe: i64,
     /// Accepted objects that are left out because they name what the satellite does not have.
     pub left_out: usize,
     /// The first of them.
     pub left_out_example: Option<String>,
 }
 
-/// The status that tells the report. Nothing but a change of content moves a revision or a time.
-pub fn compose(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> SatelliteClusterStatus {
-    let old = object.status.clone().unwrap_or_default();
+/// What others changed on a satellite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drifted {
+    /// Names of the ConfigMaps.
+    pub names: BTreeSet<String>,
+    /// The field manager that changed the pointer last.
+    pub by: Option<String>,
+    /// The one that is fought over, if there is one.
+    pub fought: Option<String>,
+}
+
+impl Drifted {
+    /// For a person.
+    pub fn message(&self) -> String {
+        let by = self.by.as_ref().map(|by| format!(" (field manager {by})")).unwrap_or_default();
+        let first = self.names.first().map(String::as_str).unwrap_or_default();
+        match &self.fought {
+            Some(name) => format!(
+                "someone{by} keeps changing ConfigMap {name}: it is corrected every 5 minutes only; find out who, and stop one of the two"
+            ),
+            None => format!(
+                "someone{by} changed {} ConfigMaps, for example {first}; spec.driftPolicy is Report: set it to Correct, or change                  the MonitoringObjects",
+                self.names.len()
+            ),
+        }
+    }
+}
+
+/// The status that tells the report; `old` is the one before. Nothing but a change of content moves a revision or a time.
+pub fn compose(
+    object: &SatelliteCluster,
+    old: SatelliteClusterStatus,
+    report: &Report,
+    breaker: &Breaker,
+) -> SatelliteClusterStatus {
     let generation = object.metadata.generation.unwrap_or(0);
     let mut status = SatelliteClusterStatus {
         observed_generation: generation,
         desired: watermark(old.desired.as_ref(), report.desired).or(old.desired),
         written: watermark(old.written.as_ref(), report.written).or(old.written),
         acked: watermark(old.acked.as_ref(), report.acked).or(old.acked),
-        breaker: Some(breaker_status(old.breaker.as_ref(), breaker)),
+        breaker: Some(breaker_status(old.breaker.as_ref(), breaker, report.next_probe)),
         stats: report.stats.clone().or(old.stats),
         conditions: old.conditions,
     };
@@ -116,10 +155,15 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         }
         _ => connected.clone(),
     };
+    let expiring = || report.expiry.as_ref().map(|why| (True, Reason::CredentialExpiring, why.clone()));
     let credentials = match credential {
         Some(p) => told(False, p),
+        None if report.credential.is_some() => {
+            let (reason, why) = report.credential.as_ref().map_or((Reason::Pending, ""), |p| (p.reason, &p.message));
+            (False, reason, format!("the credential of before stays in use: {why}"))
+        }
         None if silent => (Unknown, Reason::Unreachable, String::new()),
-        None => connected,
+        None => expiring().unwrap_or(connected),
     };
     let stalled = match problem {
         Some(p) if !p.transient => told(True, p),
@@ -130,14 +174,10 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     } else {
         complete
     };
-    let drifted = if report.drifted {
-        (
-            True,
-            Reason::ContentChanged,
-            "someone changed what was delivered; spec.driftPolicy is Report".to_owned(),
-        )
-    } else {
-        (False, Reason::InSync, String::new())
+    let drifted = match &report.drifted {
+        Some(drifted) if drifted.fought.is_some() => (True, Reason::DriftFight, drifted.message()),
+        Some(drifted) => (True, Reason::ContentChanged, drifted.message()),
+        None => (False, Reason::InSync, String::new()),
     };
     let loaded = (Unknown, Reason::AwaitingAgent, "no agent has spoken".to_owned());
     vec![
@@ -166,7 +206,7 @@ fn watermark(old: Option<&Watermark>, new: Option<(Revision, Digest)>) -> Option
     }
 }
 
-fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker) -> BreakerStatus {
+fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker, next_probe: i64) -> BreakerStatus {
     let state = breaker.state();
     let since =
         old.filter(|old| old.state == state).and_then(|old| old.since.clone()).unwrap_or_else(timestamp_now);
@@ -175,7 +215,7 @@ fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker) -> BreakerStat
         state,
         consecutive_failures: breaker.failures().min(5),
         since: Some(since),
-        next_probe: None,
+        next_probe: (state == BreakerState::Open).then(|| format_timestamp(next_probe)),
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// One satellite, for the hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// What it should hold.
-    pub acceptance: Acceptance,
+    /// What it should hold; nothing while that is not known, and then it may be anything.
+    pub acceptance: Option<Acceptance>,
     /// The last snapshot that it acknowledged.
     pub acked: Option<Revision>,
     /// Of these, what it accepts and cannot hold, because it lacks what that names.
@@ -36,8 +36,8 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     if !fleet.listed {
         return Sync::Unknown;
     }
-    let expected: Vec<_> =
-        fleet.satellites.iter().filter(|(_, held)| held.acceptance.accepts(content)).collect();
+    let accepts = |held: &Held| held.acceptance.as_ref().is_none_or(|acceptance| acceptance.accepts(content));
+    let expected: Vec<_> = fleet.satellites.iter().filter(|(_, held)| accepts(held)).collect();
     if expected.is_empty() {
         return Sync::NoSatellites;
     }

@@ -1,9 +1,15 @@
 //! Acknowledged to Snapshot: the set that satellites get. It is closed (nothing in it names what it does not hold) at every
-//! revision, whatever the order in which acknowledgements arrive.
+//! revision, whatever the order in which acknowledgements arrive. And its form on a satellite: a pointer, and shards.
 
+pub mod archive;
 mod catalog;
-pub mod single;
+pub mod layout;
+pub mod manifest;
+pub mod pointer;
 mod view;
 
 pub use catalog::{Catalog, Snapshot};
-pub use view::{Acceptance, View, view};
+pub use view::{Acceptance, View, listing_digest, view};
+
+/// Field manager of every write.
+pub const FIELD_MANAGER: &str = "groundlink";

@@ -1,6 +1,7 @@
 //! What one satellite gets of a snapshot.
 
 use super::Snapshot;
+use super::layout::{MAX_BITS, Shard, bucket_of};
 use crate::api::IcingaVersion;
 use crate::identity::{Digest, ObjectKey};
 use crate::references::MAX_RELAYED;
@@ -8,10 +9,10 @@ use crate::render::Rendered;
 use crate::validate::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a satellite accepts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Acceptance {
     /// Zones, beside everything without one.
     pub zones: BTreeSet<String>,
@@ -29,17 +30,64 @@ impl Acceptance {
     }
 }
 
-/// The files of one satellite at one revision.
-#[derive(Clone, Debug)]
+/// The files of one satellite at one revision. Shared by the satellites that accept the same.
 pub struct View {
-    /// Files by their key in a ConfigMap.
-    pub files: BTreeMap<String, Arc<Rendered>>,
+    /// Files and their keys in a ConfigMap, sorted by key.
+    pub files: Vec<(Arc<str>, Arc<Rendered>)>,
     /// Accepted objects that name something which the satellite does not have, and are left out: the set must load.
     pub left_out: BTreeSet<ObjectKey>,
     /// Digest over the sorted lines `<sha256>  <key>`, as `sha256sum` prints them.
     pub digest: Digest,
     /// Bytes of all files and keys.
     pub bytes: usize,
+    /// Bucket of each file among the most that there can be; known when it is asked for.
+    buckets: OnceLock<Vec<u16>>,
+    /// Shards by bits; made when they are asked for.
+    shards: [OnceLock<Arc<[Shard]>>; MAX_BITS as usize + 1],
+}
+
+impl View {
+    fn new(files: Vec<(Arc<str>, Arc<Rendered>)>, left_out: BTreeSet<ObjectKey>) -> Self {
+        let digest = listing_digest(&files);
+        let bytes = files.iter().map(|(key, file)| key.len() + file.size()).sum();
+        Self { files, left_out, digest, bytes, buckets: OnceLock::new(), shards: Default::default() }
+    }
+
+    fn buckets(&self) -> &[u16] {
+        let place = |(_, file): &(_, Arc<Rendered>)| bucket_of(&file.key().to_string());
+        self.buckets.get_or_init(|| self.files.iter().map(place).collect())
+    }
+
+    /// Bytes of keys and files in each of the most buckets that there can be.
+    pub fn bucket_bytes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; 1 << MAX_BITS];
+        for (bucket, (key, file)) in self.buckets().iter().zip(&self.files) {
+            sizes[usize::from(*bucket)] += key.len() + file.size();
+        }
+        sizes
+    }
+
+    /// The set in shards, one for each of 2^bits buckets that is not empty; `bits` is at most [`MAX_BITS`].
+    pub fn shards(&self, bits: u8) -> Arc<[Shard]> {
+        let bits = bits.min(MAX_BITS);
+        let divide = || {
+            let mut parts = vec![Vec::new(); 1 << bits];
+            for (bucket, file) in self.buckets().iter().zip(&self.files) {
+                parts[usize::from(bucket >> (MAX_BITS - bits))].push(file.clone());
+            }
+            parts.into_iter().filter(|part| !part.is_empty()).map(Shard::new).collect()
+        };
+        self.shards[usize::from(bits)].get_or_init(divide).clone()
+    }
+}
+
+/// Digest over the sorted lines `<sha256>  <key>` of files that are sorted by key.
+pub fn listing_digest(files: &[(Arc<str>, Arc<Rendered>)]) -> Digest {
+    let mut listing = String::with_capacity(files.len() * 100);
+    for (key, file) in files {
+        let _ = writeln!(listing, "{}  {key}", file.digest().hex());
+    }
+    Digest::of(listing.as_bytes())
 }
 
 /// Chooses what a satellite gets. Closed: where an accepted object names one that is not accepted, it is left out. `reserved` has the
@@ -56,14 +104,10 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&Hash
     if acceptance.namespaces.is_some() || reserved.is_some() {
         close(snapshot, reserved, &mut accepted, &mut left_out);
     }
-    let files: BTreeMap<String, Arc<Rendered>> =
-        accepted.values().map(|file| (file.key().file_key(), Arc::clone(file))).collect();
-    let mut listing = String::with_capacity(files.len() * 100);
-    for (key, file) in &files {
-        let _ = writeln!(listing, "{}  {key}", file.digest().hex());
-    }
-    let bytes = files.iter().map(|(key, file)| key.len() + file.size()).sum();
-    View { digest: Digest::of(listing.as_bytes()), files, left_out, bytes }
+    let mut files: Vec<(Arc<str>, Arc<Rendered>)> =
+        accepted.values().map(|file| (file.key().file_key().into(), Arc::clone(file))).collect();
+    files.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    View::new(files, left_out)
 }
 
 fn close<'a>(

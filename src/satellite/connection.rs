@@ -1,0 +1,152 @@
+//! How an actor comes to a connection: from the Secret that its resource names, without a gap when that changes, and with a new
+//! token in time where that is wanted.
+
+use super::apply::Remote;
+use super::client::connect;
+use super::context::Context;
+use super::credential::{Credential, Schedule, lifetime, renew, store};
+use super::problem::Problem;
+use super::requests::Requests;
+use crate::api::condition::clean;
+use crate::api::{Reason, SatelliteCluster};
+use crate::metrics::Written;
+use crate::snapshot::pointer::Target;
+use crate::validate::value::parse_duration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use kube::{Client, ResourceExt};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for the hub's API server.
+const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to one satellite, and what it was made of.
+pub struct Connection {
+    /// The way to its ConfigMaps.
+    pub remote: Remote,
+    /// What it was made of.
+    pub credential: Credential,
+    /// Whether the satellite accepted it once.
+    pub is_proven: bool,
+    client: Client,
+}
+
+impl Connection {
+    /// Opens a connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the certificate or the key cannot be used.
+    pub async fn open(
+        context: &Context,
+        object: &SatelliteCluster,
+        credential: Credential,
+        written: &Arc<Written>,
+    ) -> Result<Self, Problem> {
+        let timeout =
+            duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let secret = &object.spec.kubeconfig_secret_ref.name;
+        let client = connect(credential.kubeconfig(), context.policy, timeout)
+            .await
+            .map_err(|why| Problem::stalled(Reason::CredentialRefused, format!("Secret {secret}: {why}")))?;
+        let target = target(context, object);
+        let requests = Requests::new(client.clone(), &target, timeout, context.claim.clone(), written.clone());
+        let (layout, adoption) = (object.spec.target.layout, object.spec.adoption_policy);
+        let remote = Remote::new(requests, target, layout, adoption, context.claim.clone());
+        Ok(Self { remote, credential, is_proven: false, client })
+    }
+
+    /// The same, which works: the satellite accepted this credential.
+    pub fn proven(self) -> Self {
+        Self { is_proven: true, ..self }
+    }
+
+    /// Renews the token if that is wanted and due, and writes it into the hub's Secret, whose watch brings it back here. `now` in
+    /// Unix seconds, because a token says when it ends by a clock.
+    ///
+    /// # Errors
+    /// Why not; the present token stays in use, and it is tried again.
+    pub async fn renew(
+        &self,
+        context: &Context,
+        object: &SatelliteCluster,
+        renewals: &mut Schedule,
+        now: i64,
+    ) -> Result<(), Problem> {
+        let Some(renewal) = &object.spec.token_renewal else { return Ok(()) };
+        let life = lifetime(renewal);
+        if now < renewals.due(self.credential.validity(), life) || !context.claim.is_current() {
+            return Ok(());
+        }
+        let result = async {
+            let (secret, stored) = read_secret(context, object).await?;
+            if !stored.same_as(&self.credential) {
+                // A newer one is on its way here already.
+                return Ok(None);
+            }
+            let namespace = &object.spec.target.namespace;
+            let renewed = renew(&self.client, namespace, renewal, &self.credential, now).await?;
+            store(&secrets(context), &secret, &renewed).await?;
+            Ok(Some(renewed))
+        };
+        match result.await {
+            Ok(renewed) => {
+                let validity = renewed.and_then(|renewed| renewed.validity());
+                renewals.renewed(now, validity, life);
+                Ok(())
+            }
+            Err(problem) => {
+                renewals.failed(now, self.credential.expiry());
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// The credential that a resource names.
+///
+/// # Errors
+/// [`Reason::CredentialMissing`] or [`Reason::CredentialRefused`].
+pub async fn credential(context: &Context, object: &SatelliteCluster) -> Result<Credential, Problem> {
+    read_secret(context, object).await.map(|(_, credential)| credential)
+}
+
+fn secrets(context: &Context) -> Api<Secret> {
+    Api::namespaced(context.hub.clone(), &context.namespace)
+}
+
+async fn read_secret(context: &Context, object: &SatelliteCluster) -> Result<(Secret, Credential), Problem> {
+    let reference = &object.spec.kubeconfig_secret_ref;
+    let name = &reference.name;
+    let missing = |what: String| {
+        Problem::transient(Reason::CredentialMissing, format!("spec.kubeconfigSecretRef: {what}"))
+    };
+    let secret = match tokio::time::timeout(HUB_TIMEOUT, secrets(context).get_opt(name)).await {
+        Err(_) => return Err(missing("the hub's API server does not answer".into())),
+        Ok(Err(error)) => {
+            return Err(missing(format!("cannot read Secret {name}: {}", clean(&error.to_string(), 200))));
+        }
+        Ok(Ok(None)) => return Err(missing(format!("Secret {name} does not exist; create it"))),
+        Ok(Ok(Some(secret))) => secret,
+    };
+    let credential = Credential::from_secret(&secret, reference, &context.servers)?;
+    Ok((secret, credential))
+}
+
+/// A duration of a resource.
+pub fn duration(text: &crate::api::text::Duration) -> Duration {
+    // The CRD admits nothing that cannot be parsed.
+    Duration::from_secs_f64(parse_duration(text.as_str()).unwrap_or(10.0))
+}
+
+fn target(context: &Context, object: &SatelliteCluster) -> Target {
+    let target = &object.spec.target;
+    Target {
+        hub: context.hub_id.to_string(),
+        satellite: object.name_any(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        labels: target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+        annotations: target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+    }
+}

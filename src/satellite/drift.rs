@@ -1,0 +1,84 @@
+//! How often what others changed was corrected, and when that became a fight. Pure: time is passed in, in any monotonic unit.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// More corrections of one object than this within [`WINDOW`] are a fight.
+const MOST: usize = 5;
+const WINDOW: Duration = Duration::from_mins(10);
+/// How often an object is corrected in a fight.
+const SLOW: Duration = Duration::from_mins(5);
+
+/// The corrections of one satellite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Corrections {
+    /// Times of the last ones, by name of the ConfigMap.
+    times: BTreeMap<String, VecDeque<Duration>>,
+}
+
+impl Corrections {
+    /// An object was corrected.
+    pub fn add(&mut self, name: &str, now: Duration) {
+        let times = self.times.entry(name.to_owned()).or_default();
+        times.push_back(now);
+        if times.len() > MOST + 1 {
+            times.pop_front();
+        }
+    }
+
+    /// What was not corrected for a while is forgotten.
+    pub fn forget(&mut self, now: Duration) {
+        self.times.retain(|_, times| times.back().is_some_and(|last| now.saturating_sub(*last) <= WINDOW));
+    }
+
+    /// An object that is fought over, if there is one.
+    pub fn fight(&self, now: Duration) -> Option<&str> {
+        let fought = |times: &VecDeque<Duration>| {
+            times.iter().filter(|time| now.saturating_sub(**time) <= WINDOW).count() > MOST
+        };
+        self.times.iter().find(|(_, times)| fought(times)).map(|(name, _)| name.as_str())
+    }
+
+    /// How long to leave things as they are; nothing if they may be corrected now.
+    pub fn pause(&self, now: Duration) -> Option<Duration> {
+        let last = self.times.get(self.fight(now)?)?.back()?;
+        SLOW.checked_sub(now.saturating_sub(*last)).filter(|pause| !pause.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_sixth_correction_within_ten_minutes_is_a_fight_and_slows_down() {
+        let mut corrections = Corrections::default();
+        for second in 0..5 {
+            corrections.add("pointer", s(second));
+            corrections.add("other", s(200 * second));
+        }
+        assert_eq!((corrections.fight(s(5)), corrections.pause(s(5))), (None, None));
+        corrections.add("pointer", s(10));
+        assert_eq!(corrections.fight(s(10)), Some("pointer"));
+        assert_eq!(corrections.pause(s(10)), Some(s(300)));
+        assert_eq!(corrections.pause(s(309)), Some(s(1)));
+        assert_eq!(corrections.pause(s(310)), None);
+        // Corrected once more, and still fought over.
+        corrections.add("pointer", s(310));
+        assert_eq!(corrections.pause(s(311)), Some(s(299)));
+        assert_eq!(corrections.fight(s(700)), None, "few of them are recent");
+        corrections.forget(s(1411));
+        assert_eq!(corrections, Corrections::default());
+    }
+
+    #[test]
+    fn corrections_that_are_rare_are_no_fight() {
+        let mut corrections = Corrections::default();
+        (0..50).for_each(|n| corrections.add("pointer", s(n * 130)));
+        assert_eq!(corrections.fight(s(50 * 130)), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Followed only while one does.
+
+use crate::api::condition::clean;
+use crate::api::satellite_cluster::NamespaceSelection;
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+type Labels = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Labels by namespace, or why they are not known. After the first complete list a broken watch takes nothing back.
+pub type Known = Result<Arc<Labels>, String>;
+
+/// Follows the namespaces until the receivers are gone.
+pub async fn follow(hub: Client, known: watch::Sender<Known>) {
+    let api = Api::<PartialObjectMeta<Namespace>>::all(hub);
+    let config = watcher::Config::default().timeout(50);
+    let mut events = watcher(api, config).default_backoff().map_err(Box::new).boxed();
+    let mut labels = Labels::new();
+    let mut listing = Labels::new();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = known.closed() => return,
+        };
+        let Some(event) = event else { return };
+        match event {
+            Ok(watcher::Event::Init) => {
+                listing.clear();
+                continue;
+            }
+            Ok(watcher::Event::InitApply(object)) => {
+                listing.insert(object.name_any(), object.labels().clone());
+                continue;
+            }
+            Ok(watcher::Event::InitDone) => labels = std::mem::take(&mut listing),
+            Ok(watcher::Event::Apply(object)) => {
+                if labels.insert(object.name_any(), object.labels().clone()).as_ref() == Some(object.labels()) {
+                    continue;
+                }
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                labels.remove(&object.name_any());
+            }
+            Err(error) => {
+                let why = clean(&error.to_string(), 300);
+                tracing::warn!(%why, "cannot watch namespaces");
+                known.send_if_modified(|known| {
+                    let changed = known.as_ref().is_err_and(|old| *old != why);
+                    if changed {
+                        *known = Err(format!("{why}; set rbac.readNamespaces of the chart"));
+                    }
+                    changed
+                });
+                continue;
+            }
+        }
+        known.send_modify(|known| *known = Ok(Arc::new(labels.clone())));
+    }
+}
+
+/// The namespaces that have every label of a selection.
+pub fn selected(known: &Known, selection: &NamespaceSelection) -> Result<BTreeSet<String>, String> {
+    let labels = known.as_ref().map_err(Clone::clone)?;
+    let has_all = |held: &BTreeMap<String, String>| {
+        selection.selector.iter().all(|(key, value)| held.get(key) == Some(&value.0))
+    };
+    Ok(labels.iter().filter(|(_, held)| has_all(held)).map(|(name, _)| name.clone()).collect())
+}
