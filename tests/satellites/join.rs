@@ -5,7 +5,8 @@ use crate::support::{
     Action, Fault, GENEROUS, Installation, OPERATOR, assert_closed, carries, eventually, host,
 };
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -88,18 +89,24 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
         installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
         installation.satellite_gone(name, Duration::from_secs(15)).await;
         println!("{name}: gone after {:?}", started.elapsed());
-        // Each by its own line: the one before has said the same.
-        let of_this_one = format!("\"satellite\":\"{name}\"");
-        eventually(
-            Duration::from_secs(1),
-            &format!("{name}'s ConfigMaps stay, as the log tells"),
-            async || {
-                let log = operator.log_text();
-                let says_so =
-                    |line: &str| line.contains("its ConfigMaps stay") && line.contains(&of_this_one);
-                if log.lines().any(says_so) { Ok(()) } else { Err("not yet".to_owned()) }
-            },
-        )
+        let what = format!("an event says that {name}'s ConfigMaps may be left, and where");
+        eventually(GENEROUS, &what, async || {
+            let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
+            let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let note = events.items.into_iter().find_map(|event| {
+                let of_this_one = event.regarding.and_then(|object| object.name).as_deref() == Some(name);
+                event.note.filter(|_| of_this_one && event.reason.as_deref() == Some("CleanupSkipped"))
+            });
+            match note {
+                Some(note)
+                    if note.contains(&format!("icinga/{name}"))
+                        && note.contains("kubectl -n icinga delete") =>
+                {
+                    Ok(())
+                }
+                other => Err(format!("{other:?}")),
+            }
+        })
         .await;
         installation.proxies["sat-b"].resume_all();
         // Nobody else noticed.
@@ -266,12 +273,19 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     let message =
         installation.satellite_says("sat-a", ConditionType::CredentialsValid, unauthorized, GENEROUS).await;
     assert!(message.contains("renew the token"), "{message}");
-    installation.put("team-a", "plain", host("rotated")).await;
-    let object = installation.published("team-a", "plain").await;
-    assert!(object.status.unwrap().pending_satellites.is_some(), "Ready, and waiting for the satellite");
+    // The one of before stays in use: no delivery waits for a person.
+    assert!(message.contains("stays in use"), "{message}");
+    let delivered = async |notes: &str| {
+        installation.put("team-a", "plain", host(notes)).await;
+        installation.synced("team-a", "plain").await;
+        let held = installation.pointer("sat-a").await.unwrap().data.unwrap();
+        assert!(held["team-a.plain.conf"].contains(notes));
+    };
+    delivered("with a wrong token in the Secret").await;
     installation.set_secret("sat-a", "garbage: [").await;
     let refused = (ConditionStatus::False, Reason::CredentialRefused);
     installation.satellite_says("sat-a", ConditionType::CredentialsValid, refused, GENEROUS).await;
+    delivered("with garbage in the Secret").await;
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
         kube::Api::namespaced(installation.hub.clone(), OPERATOR);
     secrets.delete("sat-a", &DeleteParams::default()).await.unwrap();
@@ -279,13 +293,14 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     let message =
         installation.satellite_says("sat-a", ConditionType::CredentialsValid, missing, GENEROUS).await;
     assert!(message.contains("Secret sat-a does not exist"), "{message}");
+    delivered("without a Secret").await;
     let token = server.service_account_token("icinga", "groundlink").await;
     let started = Instant::now();
     installation.set_secret("sat-a", &server.kubeconfig_for(&proxy.url(), &token)).await;
-    installation.synced("team-a", "plain").await;
+    let valid = (ConditionStatus::True, Reason::Connected);
+    installation.satellite_says("sat-a", ConditionType::CredentialsValid, valid, GENEROUS).await;
     println!("the new Secret was used after {:?}", started.elapsed());
+    delivered("rotated").await;
     installation.satellite_in_sync("sat-a", GENEROUS).await;
-    let held = installation.pointer("sat-a").await.unwrap().data.unwrap();
-    assert!(held["team-a.plain.conf"].contains("rotated"));
     assert!(operator.exit_status().is_none() && operator.pid() == pid);
 }

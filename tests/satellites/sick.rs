@@ -259,7 +259,10 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     }
     installation.synced("team-a", "web").await;
 
-    // More than layout Single holds.
+    // More than layout Single holds, where that is demanded.
+    let layout = |layout: &'static str| Patch::Merge(json!({ "spec": { "target": { "layout": layout } } }));
+    let satellites = installation.satellites();
+    satellites.patch("sat-a", &PatchParams::default(), &layout("Single")).await.unwrap();
     let before = installation.equal("sat-a", GENEROUS).await;
     let big = json!({ "host": { "checkCommand": "hostalive", "vars": { "big": "x".repeat(60 * 1024) } } });
     for i in 0..13 {
