@@ -6,6 +6,7 @@ mod support;
 
 mod join;
 mod refused;
+mod renewal;
 mod sick;
 mod unknown;
 
