@@ -1,11 +1,10 @@
 //! The `groundlink` binary.
 
-use clap::Parser;
-use groundlink::cli::{Cli, main as run};
+use groundlink::cli::{main as run, parse};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("groundlink: {error:#}");

@@ -5,9 +5,10 @@ mod crd;
 mod manifests;
 mod render;
 mod run;
+mod satellite;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Publishes Icinga 2 objects declared as Kubernetes resources, and delivers to satellite clusters only what is published
@@ -27,6 +28,25 @@ enum Command {
     Crd(crd::Arguments),
     /// Render manifests to Icinga 2 configuration, offline, with the operator's own code.
     Render(render::Arguments),
+    /// Join satellite clusters, check them, rotate their credentials, and let them go.
+    #[command(subcommand)]
+    Satellite(satellite::Command),
+}
+
+/// How a person calls this program: as a plugin of kubectl it is found as `kubectl-groundlink`.
+fn program() -> &'static str {
+    let called = std::env::args_os().next();
+    let plugin = called
+        .as_ref()
+        .and_then(|path| std::path::Path::new(path).file_name())
+        .is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
+    if plugin { "kubectl groundlink" } else { "groundlink" }
+}
+
+/// Reads the command line. Ends the process, with exit code 2 and the usage, where it is wrong.
+pub fn parse() -> Cli {
+    let matches = Cli::command().bin_name(program()).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Runs the chosen subcommand.
@@ -38,6 +58,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => run::main(arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
+        Command::Satellite(command) => satellite::main(command),
     }
 }
 

@@ -21,10 +21,10 @@ mod requests;
 mod views;
 mod watermark;
 
-pub use client::HostPolicy;
+pub use client::{HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;
-pub use problem::{Contact, Problem};
+pub use problem::{Contact, Problem, transport};
 pub use registry::run;
 pub use views::Views;
 pub use watermark::{Fleet, Held, sync_of};

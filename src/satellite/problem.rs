@@ -89,24 +89,29 @@ impl Problem {
                 Self { contact: Contact::Answered, ..problem }
             }
             error => {
-                // The chain of sources has the cause; none of them holds a credential.
-                let mut text = error.to_string();
-                let mut source = std::error::Error::source(error);
-                while let Some(inner) = source {
-                    let inner_text = inner.to_string();
-                    if !text.contains(&inner_text) {
-                        text = format!("{text}: {inner_text}");
-                    }
-                    source = inner.source();
-                }
-                // rustls adds a link to its manual, and mentions TLS where the server just closed the connection.
-                let text = text.split(": https://docs.rs").next().unwrap_or_default();
-                let lower = text.to_lowercase();
-                let tls = !lower.contains("close_notify")
-                    && ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
-                let reason = if tls { Reason::TLSError } else { Reason::Unreachable };
-                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {}", clean(text, 300)))
+                let (reason, text) = transport(error);
+                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {text}"))
             }
         }
     }
+}
+
+/// Why a request got no answer: whether TLS failed or the connection, and in words.
+pub fn transport(error: &kube::Error) -> (Reason, String) {
+    // The chain of sources has the cause; none of them holds a credential.
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    // rustls adds a link to its manual, and mentions TLS where the server just closed the connection.
+    let text = text.split(": https://docs.rs").next().unwrap_or_default();
+    let lower = text.to_lowercase();
+    let tls = !lower.contains("close_notify")
+        && ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
+    (if tls { Reason::TLSError } else { Reason::Unreachable }, clean(text, 300))
 }

@@ -1,0 +1,241 @@
+//! Objects are written by server-side apply: it touches the fields that are ours, keeps those of others, and leaves no copy
+//! of a Secret in an annotation.
+
+use super::cluster::{Cluster, Refused, satellite_clusters};
+use super::output::{Line, Outcome};
+use crate::api::condition::clean;
+use crate::snapshot::single::MANAGED_BY;
+use anyhow::{anyhow, bail};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, ValidationDirective,
+};
+use serde_json::{Value, json};
+
+/// Owner of the fields that are written here.
+pub const MANAGER: &str = "groundlink-cli";
+/// Owner of what the operator writes: it renews tokens, and this command may replace them.
+const OPERATOR: &str = "groundlink";
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Write nothing.
+    pub dry_run: bool,
+    /// Take over fields that others own.
+    pub force: bool,
+}
+
+/// The kind of an object.
+///
+/// # Errors
+/// For a kind that is not made here.
+pub fn resource(kind: &str) -> anyhow::Result<ApiResource> {
+    Ok(match kind {
+        "Namespace" => ApiResource::erase::<Namespace>(&()),
+        "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
+        "Secret" => ApiResource::erase::<Secret>(&()),
+        "Role" => ApiResource::erase::<Role>(&()),
+        "RoleBinding" => ApiResource::erase::<RoleBinding>(&()),
+        "SatelliteCluster" => satellite_clusters(),
+        other => bail!("the kind {other} is not known here"),
+    })
+}
+
+/// Kind, namespace and name of a manifest.
+fn identity(object: &Value) -> (&str, Option<&str>, &str) {
+    let metadata = &object["metadata"];
+    let kind = object["kind"].as_str().unwrap_or_default();
+    (kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
+}
+
+/// For errors: `Secret groundlink/edge-a`.
+fn described(object: &Value) -> String {
+    let (kind, namespace, name) = identity(object);
+    namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
+}
+
+/// The line of a manifest.
+pub fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
+    let (kind, namespace, name) = identity(object);
+    Line {
+        cluster: cluster.side,
+        kind: kind.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        name: name.to_owned(),
+        result,
+        note,
+    }
+}
+
+/// What is there under the name of a manifest.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
+    let (kind, namespace, name) = identity(object);
+    let api = cluster.objects(&resource(kind)?, namespace);
+    Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
+}
+
+/// Applies a manifest; in a dry run the server judges it and stores nothing.
+///
+/// # Errors
+/// Why not; for a conflict, whose field it is.
+pub async fn apply(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<(Line, DynamicObject)> {
+    let old = read(cluster, object).await?;
+    let new = match patch(cluster, object, mode.dry_run, mode.force).await {
+        Err(refused) if only_the_operators(&refused) => patch(cluster, object, mode.dry_run, true).await,
+        other => other,
+    };
+    let new = new.map_err(|refused| explain(refused, object))?;
+    let result = match &old {
+        None => Outcome::Created,
+        Some(old) if content(old)? == content(&new)? => Outcome::Unchanged,
+        Some(_) => Outcome::Changed,
+    };
+    Ok((line(cluster, object, result, None), new))
+}
+
+async fn patch(
+    cluster: &Cluster,
+    object: &Value,
+    dry_run: bool,
+    force: bool,
+) -> Result<DynamicObject, Refused> {
+    let (kind, namespace, name) = identity(object);
+    let resource = resource(kind).map_err(|error| Refused::local(&error.to_string()))?;
+    let api = cluster.objects(&resource, namespace);
+    let parameters = PatchParams {
+        dry_run,
+        force,
+        field_manager: Some(MANAGER.into()),
+        // A field that the server does not know must not be dropped without a word.
+        field_validation: Some(ValidationDirective::Strict),
+    };
+    let patch = Patch::Apply(object);
+    cluster.ask(&format!("apply {}", described(object)), api.patch(name, &parameters, &patch)).await
+}
+
+/// Managers that own what was to be written, each with the field.
+fn conflicts(refused: &Refused) -> Vec<(String, String)> {
+    let details =
+        refused.status.as_ref().filter(|status| status.code == 409).and_then(|s| s.details.as_ref());
+    let causes = details.map(|details| details.causes.as_slice()).unwrap_or_default();
+    causes
+        .iter()
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| {
+            // conflict with "MANAGER" using v1
+            let manager = cause.message.split('"').nth(1).unwrap_or(&cause.message);
+            (clean(manager, 100), clean(&cause.field, 200))
+        })
+        .collect()
+}
+
+fn only_the_operators(refused: &Refused) -> bool {
+    let conflicts = conflicts(refused);
+    !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR)
+}
+
+fn explain(refused: Refused, object: &Value) -> anyhow::Error {
+    let conflicts = conflicts(&refused);
+    if !conflicts.is_empty() {
+        let owned: Vec<_> =
+            conflicts.iter().map(|(manager, field)| format!("{field} is {manager}'s")).collect();
+        return anyhow!(
+            "{} exists with other content: {}; change it there, or take it over with --force-conflicts",
+            described(object),
+            owned.join(", ")
+        );
+    }
+    if object["kind"] == "SatelliteCluster"
+        && ["tokenRenewal", "icingaVersion"].iter().any(|field| refused.to_string().contains(field))
+    {
+        return anyhow!("{refused}; the hub's CRDs are of an older version: upgrade Groundlink there");
+    }
+    refused.into()
+}
+
+/// An object without what the server counts.
+fn content(object: &DynamicObject) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(object)?;
+    for field in ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"] {
+        value["metadata"].as_object_mut().map(|metadata| metadata.remove(field));
+    }
+    value.as_object_mut().map(|object| object.remove("status"));
+    Ok(value)
+}
+
+/// Whether an object was made by this program.
+pub fn is_ours(object: &DynamicObject) -> bool {
+    object
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(MANAGED_BY.0))
+        .is_some_and(|v| v == MANAGED_BY.1)
+}
+
+/// Deletes what a manifest names, if this program made it.
+///
+/// # Errors
+/// When it cannot be read or deleted.
+pub async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+    match read(cluster, object).await? {
+        None => Ok(line(cluster, object, Outcome::Absent, None)),
+        Some(found) if !is_ours(&found) => {
+            let note = format!(
+                "it has no label {}={}: delete it yourself if you made it",
+                MANAGED_BY.0, MANAGED_BY.1
+            );
+            Ok(line(cluster, object, Outcome::Left, Some(note)))
+        }
+        Some(_) if dry_run => Ok(line(cluster, object, Outcome::Deleted, None)),
+        Some(found) => delete_this(cluster, object, found.metadata.uid).await,
+    }
+}
+
+/// Deletes the object of this uid; another of its name stays.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub async fn delete_this(cluster: &Cluster, object: &Value, uid: Option<String>) -> anyhow::Result<Line> {
+    let (kind, namespace, name) = identity(object);
+    let api = cluster.objects(&resource(kind)?, namespace);
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions { uid, resource_version: None }),
+        ..DeleteParams::default()
+    };
+    match cluster.ask(&format!("delete {}", described(object)), api.delete(name, &parameters)).await {
+        Ok(_) => Ok(line(cluster, object, Outcome::Deleted, None)),
+        Err(refused) if refused.is(404) => Ok(line(cluster, object, Outcome::Absent, None)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// A Secret for people (`stringData`) as the API stores it (`data`): what is applied by fields must be what is stored.
+///
+/// # Errors
+/// Never for text.
+pub fn stored(mut secret: Value) -> anyhow::Result<Value> {
+    let Some(plain) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
+        return Ok(secret);
+    };
+    let mut data = json!({});
+    for (key, value) in plain.as_object().into_iter().flatten() {
+        data[key] = serde_json::to_value(ByteString(value.as_str().unwrap_or_default().as_bytes().to_vec()))?;
+    }
+    secret["data"] = data;
+    Ok(secret)
+}
+
+/// An object as a type of its own.
+///
+/// # Errors
+/// When it has fields of another type.
+pub fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
+    Ok(serde_json::from_value(serde_json::to_value(object)?)?)
+}

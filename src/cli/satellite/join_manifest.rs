@@ -1,0 +1,141 @@
+//! `groundlink satellite join-manifest`: the objects of a join as YAML. Nothing is contacted.
+
+use super::add::EndpointArguments;
+use super::cluster::{Endpoint, endpoint};
+use super::manifests::{self, AccountArguments, Credential, HubObjectArguments};
+use super::output::{Format, document, span, word};
+use super::{HubArguments, SatelliteArguments};
+use crate::cli::program;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Where the token goes.
+const TOKEN: &str = "<TOKEN>";
+/// Where the URL goes.
+const SERVER: &str = "https://<SATELLITE>:6443";
+
+/// Prints what `satellite add` would apply: first what goes on the satellite, then what goes on the hub, with a placeholder for
+/// the token and the command that makes one. Nothing is contacted and nothing is applied.
+///
+/// The server and its certificates come from the satellite's context if one is named, or from --server and --ca-file.
+#[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub struct Arguments {
+    /// Name of the satellite: of its SatelliteCluster on the hub.
+    #[arg(value_parser = super::object_name)]
+    name: String,
+    /// Print only the part of one cluster, for a pipe to kubectl or a repository of that cluster.
+    #[arg(long, value_enum, value_name = "CLUSTER")]
+    only: Option<Part>,
+    /// Form of the result: text is YAML with comments; json and yaml are one document with `satellite` and `hub`.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+    #[command(flatten)]
+    account: AccountArguments,
+    #[command(flatten)]
+    objects: HubObjectArguments,
+    #[command(flatten)]
+    endpoint: EndpointArguments,
+    #[command(flatten)]
+    satellite: SatelliteArguments,
+    #[command(flatten)]
+    hub: HubArguments,
+}
+
+/// The objects of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What goes on the satellite.
+    Satellite,
+    /// What goes on the hub.
+    Hub,
+}
+
+pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut context = match arguments.satellite.is_given() {
+        true => endpoint(&arguments.satellite)?,
+        false => Endpoint::default(),
+    };
+    context.server.get_or_insert_with(|| SERVER.to_owned());
+    let credential = Credential { token: TOKEN.into(), ..arguments.endpoint.resolve(context)? };
+    let (account, operator) = (&arguments.account, &arguments.hub.operator_namespace);
+    let bound = account.bound_secret();
+    let secret = arguments.objects.secret_name.as_ref().unwrap_or(&arguments.name);
+    let mut satellite = manifests::satellite(account, &bound);
+    if account.create_namespace {
+        satellite.insert(0, manifests::namespace(account));
+    }
+    let hub = vec![
+        manifests::hub_secret(operator, secret, &credential),
+        manifests::satellite_cluster(operator, &arguments.name, secret, account, &bound, &arguments.objects),
+    ];
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    if arguments.output != Format::Text {
+        let mut both = json!({});
+        for (part, name, objects) in [(Part::Satellite, "satellite", satellite), (Part::Hub, "hub", hub)] {
+            if wanted(part) {
+                both[name] = json!(objects);
+            }
+        }
+        document(&both, arguments.output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    if wanted(Part::Satellite) {
+        let title =
+            "On the satellite: an account that may write ConfigMaps in one namespace, and nothing else.";
+        text += &documents(title, &satellite)?;
+    }
+    if wanted(Part::Hub) {
+        text += &documents(&hub_comment(arguments, &credential, secret), &hub)?;
+    }
+    crate::cli::print(format_args!("{text}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hub_comment(arguments: &Arguments, credential: &Credential, secret: &str) -> String {
+    let (account, operator) = (&arguments.account, &arguments.hub.operator_namespace);
+    let context = arguments.satellite.flags();
+    let mut text = format!(
+        "On the hub. {TOKEN} is made, once the account is on the satellite, by\n\
+         kubectl{context} -n {} create token {} --bound-object-kind=Secret --bound-object-name={} --duration={}\n\
+         It is a password: keep it out of Git (a sealed or external Secret), and apply it with\n\
+         kubectl apply --server-side, because client-side apply copies it into an annotation.\n",
+        account.namespace,
+        account.account,
+        account.bound_secret(),
+        span(account.lifetime())
+    );
+    if credential.server == SERVER {
+        text += "Set server to the URL that the hub's Pods reach, and add key ca.crt with its certificate authority.\n";
+    }
+    text += &format!(
+        "Or leave the Secret out and let {} satellite add {}{} make Secret {operator}/{secret}.\n\
+         Then: {} satellite check {}{}",
+        program(),
+        word(&arguments.name),
+        match context.is_empty() {
+            true => " --context <SATELLITE>".to_owned(),
+            false => context,
+        },
+        program(),
+        word(&arguments.name),
+        arguments.hub.flags()
+    );
+    text
+}
+
+fn documents(title: &str, objects: &[Value]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for (i, object) in objects.iter().enumerate() {
+        text += "---\n";
+        if i == 0 {
+            for line in title.lines() {
+                text += &format!("# {line}\n");
+            }
+        }
+        text += &serde_saphyr::to_string(object)?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,161 @@
+//! `groundlink satellite list`: every satellite in one line.
+
+use super::HubArguments;
+use super::access::Access;
+use super::cluster::{Cluster, satellite_clusters};
+use super::output::{Format, document, table, time};
+use super::token::now;
+use crate::identity::Revision;
+use crate::satellite::HostPolicy;
+use clap::Args;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DynamicObject, ListParams};
+use serde::Serialize;
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Lists the satellites: whether each can be delivered to (READY), holds the current snapshot (SYNCED), how many revisions it is
+/// behind, what it holds, and when its credential ends.
+#[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub struct Arguments {
+    /// Form of the result.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+    #[command(flatten)]
+    hub: HubArguments,
+}
+
+/// One satellite. Nothing that is not known is told.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    ready: String,
+    synced: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desired_revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acked_revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revisions_behind: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_expires: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    satellites: Vec<Row>,
+}
+
+pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let operator = &arguments.hub.operator_namespace;
+    let hub = Cluster::hub(&arguments.hub).await?;
+    hub.must_know_satellites(operator).await?;
+    let api = hub.objects(&satellite_clusters(), Some(operator));
+    let list = hub.ask("list SatelliteClusters", api.list(&ListParams::default())).await?;
+    let (mut rows, mut ends) = (Vec::new(), Vec::new());
+    for object in list.items {
+        let expires = expiry(&hub, operator, &object).await;
+        ends.push(expires);
+        rows.push(row(&object, expires));
+    }
+    if arguments.output != Format::Text {
+        document(&Document { satellites: rows }, arguments.output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rows.is_empty() {
+        super::output::progress(&format!("no SatelliteCluster in namespace {operator} of the hub"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["NAME", "READY", "SYNCED", "REASON", "BEHIND", "OBJECTS", "CREDENTIAL ENDS"];
+    let mut text = vec![head.map(str::to_owned).to_vec()];
+    for (row, end) in rows.into_iter().zip(ends) {
+        let unknown = || "-".to_owned();
+        text.push(vec![
+            row.name,
+            row.ready,
+            row.synced,
+            row.reason.unwrap_or_else(unknown),
+            row.revisions_behind.map_or_else(unknown, |n| n.to_string()),
+            row.objects.map_or_else(unknown, |n| n.to_string()),
+            end.map_or_else(unknown, remaining),
+        ]);
+    }
+    crate::cli::print(format_args!("{}", table(text)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When the credential ends. Nothing if it does not say so, or may not be read.
+async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option<i64> {
+    let reference = &object.data["spec"]["kubeconfigSecretRef"];
+    let name = reference["name"].as_str()?;
+    let api = hub.typed::<Secret>(operator);
+    let read = hub.ask(&format!("read Secret {operator}/{name}"), api.get_opt(name)).await;
+    let secret = read.map_err(|refused| super::output::progress(&refused.to_string())).ok()??;
+    // Nothing is connected to with it.
+    let policy = HostPolicy { allow_loopback: true };
+    Access::of_secret(&secret, reference["key"].as_str(), policy).ok()?.expires
+}
+
+fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
+    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let condition = |kind: &str| {
+        let all = object.data.pointer("/status/conditions").and_then(Value::as_array);
+        all.into_iter().flatten().find(|condition| condition["type"] == kind)
+    };
+    let field = |kind: &str, field: &str| condition(kind)?[field].as_str().map(str::to_owned);
+    let unknown = || "Unknown".to_owned();
+    let (desired, acked) = (text("/status/desired/revision"), text("/status/acked/revision"));
+    // The condition that is wrong tells why.
+    let told = match field("Ready", "status").as_deref() {
+        Some("True") => "Synced",
+        _ => "Ready",
+    };
+    Row {
+        name: object.metadata.name.clone().unwrap_or_default(),
+        ready: field("Ready", "status").unwrap_or_else(unknown),
+        synced: field("Synced", "status").unwrap_or_else(unknown),
+        reason: field(told, "reason"),
+        message: field(told, "message").filter(|text| !text.is_empty()),
+        revisions_behind: behind(desired.as_deref(), acked.as_deref()),
+        desired_revision: desired,
+        acked_revision: acked,
+        objects: object.data.pointer("/status/stats/objects").and_then(Value::as_u64),
+        credential_expires: time(expires),
+    }
+}
+
+/// How many revisions lie between; nothing where they are of two terms and cannot be counted.
+fn behind(desired: Option<&str>, acked: Option<&str>) -> Option<u64> {
+    let (desired, acked): (Revision, Revision) = (desired?.parse().ok()?, acked?.parse().ok()?);
+    (desired.term == acked.term).then(|| desired.counter.saturating_sub(acked.counter))
+}
+
+fn remaining(end: i64) -> String {
+    match end - now() {
+        left if left <= 0 => "ended".to_owned(),
+        left if left < 2 * 3600 => format!("in {} min", left / 60),
+        left if left < 3 * 86_400 => format!("in {} h", left / 3600),
+        left => format!("in {} days", left / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_of_one_term_are_counted() {
+        assert_eq!(behind(Some("7.42"), Some("7.40")), Some(2));
+        assert_eq!(behind(Some("7.42"), Some("7.42")), Some(0));
+        assert_eq!(behind(Some("8.1"), Some("7.42")), None);
+        assert_eq!(behind(Some("8.1"), None), None);
+    }
+}

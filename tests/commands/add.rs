@@ -1,0 +1,205 @@
+//! Joining: what is made, that a second run changes nothing, and that what is made can do nothing else.
+
+use crate::fixture::{Clusters, OPERATOR, apply, everything, kubectl};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
+    let clusters = Clusters::start().await;
+    let before = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+
+    // What can be refused is refused before the first write, and a dry run writes nothing.
+    clusters.add("edge-a", &[]).await.ended(1).tells(&["no namespace icinga", "--create-namespace"]);
+    clusters.satellite(&["add", "edge-a"]).await.ended(2).tells(&["--context"]);
+    clusters.add("Edge", &[]).await.ended(2).tells(&["lower-case"]);
+    clusters.add("edge-a", &["--token-lifetime", "5m"]).await.ended(2).tells(&["10m"]);
+    let arguments = ["add", "edge-a", "--context", "edge", "--create-namespace"];
+    clusters.satellite(&arguments).await.ended(1).tells(&["loopback", "--server"]);
+    let arguments = ["add", "edge-a", "--context", "nowhere"];
+    clusters.satellite(&arguments).await.ended(1).tells(&["no context nowhere", "hub, edge"]);
+    let dry = clusters.add("edge-a", &["--create-namespace", "--dry-run"]).await.ended(0);
+    assert!(dry.out.contains("would be created") && dry.out.contains("nothing was written"), "{}", dry.out);
+    let after = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    assert_eq!(after, before, "a dry run wrote something");
+
+    let first = clusters.add("edge-a", &["--create-namespace", "-o", "json"]).await.ended(0);
+    println!("{}", first.out);
+    let said = first.json();
+    let made: Vec<_> = said["objects"].as_array().unwrap().iter().map(described).collect();
+    assert_eq!(
+        made,
+        [
+            "satellite Namespace /icinga created",
+            "satellite ServiceAccount icinga/groundlink created",
+            "satellite Role icinga/groundlink created",
+            "satellite RoleBinding icinga/groundlink created",
+            "satellite Secret icinga/groundlink-token created",
+            "hub Secret groundlink/edge-a created",
+            "hub SatelliteCluster groundlink/edge-a created",
+        ]
+    );
+    assert_eq!(said["next"], "groundlink satellite check edge-a");
+    assert_eq!(
+        (&said["token"]["askedSeconds"], &said["token"]["grantedSeconds"]),
+        (&json!(31_536_000), &json!(31_536_000))
+    );
+    let (hub, edge) = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let new: Vec<_> = hub.keys().filter(|key| !before.0.contains_key(*key)).collect();
+    assert_eq!(new, ["SatelliteCluster groundlink/edge-a", "Secret groundlink/edge-a"]);
+    assert_eq!(edge.len() - before.1.len(), 5);
+    let secret = &hub["Secret groundlink/edge-a"];
+    let keys: Vec<_> = secret["data"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["ca.crt", "server", "token"]);
+    assert_eq!(secret["metadata"].get("annotations"), None, "nothing is copied into an annotation");
+    assert_eq!(edge["ServiceAccount icinga/groundlink"]["automountServiceAccountToken"], json!(false));
+
+    // Again: no resourceVersion moves, and the token is the same.
+    let again = clusters.add("edge-a", &[]).await.ended(0);
+    println!("{}", again.out);
+    assert_unchanged(&again.out, 6);
+    assert_eq!((everything(&clusters.hub).await, everything(&clusters.edge).await), (hub, edge));
+
+    // The credential can do this, and what every account can.
+    let token = clusters.token("edge-a").await;
+    let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), &token);
+    let kubeconfig = clusters.file("edge-a.kubeconfig", &kubeconfig);
+    let list = ["--kubeconfig", kubeconfig.to_str().unwrap(), "auth", "can-i", "--list", "-n"];
+    let inside = kubectl(&clusters.edge, &[&list[..], &["icinga"]].concat()).await;
+    println!("kubectl auth can-i --list -n icinga\n{inside}");
+    let everyones = [
+        "selfsubjectreviews.authentication.k8s.io [] [] [create]",
+        "selfsubjectaccessreviews.authorization.k8s.io [] [] [create]",
+        "selfsubjectrulesreviews.authorization.k8s.io [] [] [create]",
+    ];
+    let config_maps = ["configmaps [] [] [get list watch create update patch delete]"];
+    assert_eq!(rules(&inside), sorted(&[&everyones[..], &config_maps].concat()));
+    let outside = kubectl(&clusters.edge, &[&list[..], &["default"]].concat()).await;
+    assert_eq!(rules(&outside), sorted(&everyones));
+
+    // Deleting the Secret that it is bound to revokes it; the next run makes another and says why.
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "secret", "groundlink-token"]).await;
+    let renewed = clusters.add("edge-a", &[]).await.ended(0);
+    assert!(renewed.out.contains("not bound to a Secret that is there"), "{}", renewed.out);
+    assert_ne!(clusters.token("edge-a").await, token);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
+    let clusters = Clusters::joined().await;
+    // Someone else's field.
+    let patch =
+        ["-n", OPERATOR, "patch", "satellitecluster", "edge-a", "--type=merge", "--field-manager=argocd"];
+    kubectl(&clusters.hub, &[&patch[..], &["-p", r#"{"spec":{"zones":["eu"]}}"#]].concat()).await;
+    let conflict = clusters.add("edge-a", &["--zone", "us"]).await.ended(1);
+    conflict.tells(&["SatelliteCluster groundlink/edge-a", ".spec.zones is argocd's", "--force-conflicts"]);
+    clusters.add("edge-a", &["--zone", "us", "--force-conflicts"]).await.ended(0);
+    let zones = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec.zones}"];
+    assert_eq!(kubectl(&clusters.hub, &zones).await, r#"["us"]"#);
+    // Someone else's Secret.
+    kubectl(&clusters.hub, &["-n", OPERATOR, "create", "secret", "generic", "edge-x"]).await;
+    clusters.add("edge-x", &[]).await.ended(1).tells(&["Secret groundlink/edge-x", "--secret-name"]);
+    let bare = ["add", "edge-b", "--context", "edge", "--hub-context", "edge", "--allow-loopback-satellites"];
+    clusters.satellite(&bare).await.ended(1).tells(&["does not know the kind SatelliteCluster", "chart"]);
+
+    // The same by kubectl from the manifests.
+    let flags =
+        ["--create-namespace", "--account", "writer", "--zone", "eu", "--from-namespace", "team-a,team-b"];
+    clusters.add("one", &[&flags[..], &["-n", "ns-one"]].concat()).await.ended(0);
+    let manifest = ["join-manifest", "two", "-n", "ns-two", "--context", "edge"];
+    let manifest = clusters.satellite(&[&manifest[..], &flags].concat()).await.ended(0);
+    println!("{}", manifest.out);
+    let satellite = manifest.out.split("# On the hub.").next().unwrap();
+    let only = ["join-manifest", "two", "-n", "ns-two", "--context", "edge", "--only", "hub"];
+    let hub = clusters.satellite(&[&only[..], &flags].concat()).await.ended(0).out;
+    apply(&clusters.edge, satellite).await;
+    let command = hub.lines().find_map(|line| line.strip_prefix("# kubectl")).unwrap();
+    let command: Vec<_> =
+        command.split_whitespace().filter(|word| !["--context", "edge"].contains(word)).collect();
+    let token = kubectl(&clusters.edge, &command).await;
+    apply(&clusters.hub, &hub.replace("<TOKEN>", token.trim())).await;
+    let (hub, edge) = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    for (stored, prefix) in [(&hub, "SatelliteCluster groundlink/"), (&hub, "Secret groundlink/")] {
+        assert_eq!(content(&stored[&format!("{prefix}two")]), content(&stored[&format!("{prefix}one")]));
+    }
+    for name in [
+        "ServiceAccount ns-two/writer",
+        "Role ns-two/writer",
+        "RoleBinding ns-two/writer",
+        "Secret ns-two/writer-token",
+    ] {
+        assert_eq!(content(&edge[name]), content(&edge[&name.replace("ns-two", "ns-one")]), "{name}");
+    }
+    // `add` takes it up: nothing to change.
+    let taken = clusters.add("two", &[&flags[..], &["-n", "ns-two"]].concat()).await.ended(0);
+    assert_unchanged(&taken.out, 6);
+    assert_eq!(clusters.check("two").await.0, 0);
+
+    // As a plugin of kubectl.
+    let help = clusters.plugin(&["satellite", "add", "--help"]).await.ended(0);
+    assert!(help.out.contains("Usage: kubectl groundlink satellite add"), "{}", help.out);
+    assert!(help.out.contains("Exit codes:"));
+    let list = clusters.plugin(&["satellite", "list"]).await.ended(0);
+    println!("{}", list.out);
+    assert_eq!(list.out.lines().count(), 4, "{}", list.out);
+    assert!(list.out.contains("in 364 days"), "{}", list.out);
+    // What the operator reports is told.
+    let status = json!({ "status": {
+        "observedGeneration": 1,
+        "desired": { "revision": "3.12", "digest": "sha256:x" }, "acked": { "revision": "3.10", "digest": "sha256:y" },
+        "stats": { "objects": 7, "bytes": 9, "shards": 0 },
+        "conditions": [{
+            "type": "Ready", "status": "False", "reason": "Unauthorized", "message": "renew the token",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }],
+    } });
+    let patch =
+        ["-n", OPERATOR, "patch", "satellitecluster", "one", "--subresource=status", "--type=merge", "-p"];
+    kubectl(&clusters.hub, &[&patch[..], &[&status.to_string()]].concat()).await;
+    let rows = clusters.satellite(&["list", "-o", "json"]).await.ended(0).json();
+    let one = rows["satellites"].as_array().unwrap().iter().find(|row| row["name"] == "one").unwrap();
+    let expected = json!({ "ready": "False", "synced": "Unknown", "reason": "Unauthorized", "revisionsBehind": 2, "objects": 7 });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&one[field], value, "{field} of {one}");
+    }
+    let yaml = clusters.satellite(&["list", "-o", "yaml"]).await.ended(0).out;
+    assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), rows);
+}
+
+/// Every object of a text report is unchanged.
+#[track_caller]
+fn assert_unchanged(out: &str, objects: usize) {
+    let lines: Vec<_> = out.lines().take_while(|line| !line.starts_with("token:")).collect();
+    assert_eq!(lines.len(), objects, "{out}");
+    assert!(lines.iter().all(|line| line.ends_with(" unchanged")), "{out}");
+    assert!(out.contains("token: unchanged"), "{out}");
+}
+
+fn described(line: &Value) -> String {
+    let text = |field: &str| line[field].as_str().unwrap_or_default();
+    format!("{} {} {}/{} {}", text("cluster"), text("kind"), text("namespace"), text("name"), text("result"))
+}
+
+/// Rules for resources of `kubectl auth can-i --list`, without those for URLs.
+fn rules(list: &str) -> Vec<String> {
+    let rows = list.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut rules: Vec<_> = rows.filter(|row| !row.starts_with('[')).collect();
+    rules.sort();
+    rules
+}
+
+fn sorted(list: &[&str]) -> Vec<String> {
+    let mut list: Vec<_> = list.iter().map(|text| (*text).to_owned()).collect();
+    list.sort();
+    list
+}
+
+/// What was asked for, without names and tokens.
+fn content(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["metadata"] = json!({ "labels": object["metadata"]["labels"] });
+    if object["kind"] == "Secret" && object["data"]["token"].is_string() {
+        object["data"]["token"] = json!("a token");
+    }
+    let text = object.to_string().replace("ns-two", "ns-one").replace("\"two\"", "\"one\"");
+    serde_json::from_str(&text).unwrap()
+}
