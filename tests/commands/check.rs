@@ -1,1 +1,215 @@
-//! (to come)
+//! `check`: each thing that can be wrong is named, with its remedy, and hides nothing else.
+
+use crate::fixture::{Clusters, OPERATOR, apply, kubectl};
+use crate::support::Port;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
+
+const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
+
+/// Names of the steps with this result.
+fn with(steps: &[Value], result: &str) -> Vec<String> {
+    let found = steps.iter().filter(|step| step["result"] == result);
+    found.map(|step| step["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn step<'a>(steps: &'a [Value], name: &str) -> &'a Value {
+    steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("no step {name}: {steps:?}"))
+}
+
+#[track_caller]
+fn tells(steps: &[Value], name: &str, result: &str, words: &[&str]) {
+    let step = step(steps, name);
+    assert_eq!(step["result"], result, "{steps:#?}");
+    for word in words {
+        assert!(step.to_string().contains(word), "{word:?} is not in {step}");
+    }
+}
+
+impl Clusters {
+    /// Names of the ConfigMaps in the satellite's namespace.
+    async fn config_maps(&self) -> String {
+        kubectl(&self.edge, &["-n", "icinga", "get", "configmaps", "-o", "name"]).await
+    }
+
+    async fn set_verbs(&self, verbs: &[&str]) {
+        let rule = json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": verbs });
+        let rules = json!({ "rules": if verbs.is_empty() { vec![] } else { vec![rule] } });
+        let patch = ["-n", "icinga", "patch", "role", "groundlink", "--type=merge", "-p", &rules.to_string()];
+        kubectl(&self.edge, &patch).await;
+    }
+
+    async fn set_spec(&self, spec: Value) {
+        let patch = json!({ "spec": spec }).to_string();
+        let patch = ["-n", OPERATOR, "patch", "satellitecluster", "edge-a", "--type=merge", "-p", &patch];
+        kubectl(&self.hub, &patch).await;
+    }
+
+    /// A token as the satellite made it, with other times, signed with the satellite's own key.
+    fn signed(&self, token: &str, issued: i64, expires: i64) -> String {
+        let mut parts = token.split('.');
+        let (header, payload) = (parts.next().unwrap(), parts.next().unwrap());
+        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        for (claim, value) in [("iat", issued), ("nbf", issued), ("exp", expires)] {
+            claims[claim] = json!(value);
+        }
+        let text = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let key =
+            rustls_pki_types::PrivateKeyDer::from_pem_slice(self.edge.cert_and_key().1.as_bytes()).unwrap();
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        let signer = key.choose_scheme(&[rustls::SignatureScheme::RSA_PKCS1_SHA256]).unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signer.sign(text.as_bytes()).unwrap()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_missing_permission_and_each_that_is_too_much_is_named() {
+    let clusters = Clusters::joined().await;
+    let said = clusters.satellite(&["check", "edge-a", "--allow-loopback-satellites"]).await.ended(0);
+    println!("{}", said.out);
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (0, vec![]));
+    // No operator runs here, which is a warning.
+    assert_eq!((with(&steps, "warning"), with(&steps, "skipped")), (vec!["operator".into()], vec![]));
+    tells(&steps, "authentication", "ok", &["system:serviceaccount:icinga:groundlink"]);
+    tells(&steps, "version", "ok", &["v1."]);
+    tells(&steps, "clock", "ok", &[]);
+    tells(&steps, "credential", "ok", &["bound to Secret groundlink-token"]);
+    tells(&steps, "expiry", "ok", &["36"]);
+    tells(&steps, "excess", "ok", &["nothing else"]);
+    assert_eq!(clusters.config_maps().await, "", "the probe is deleted");
+
+    for missing in VERBS {
+        let verbs: Vec<_> = VERBS.into_iter().filter(|verb| *verb != missing).collect();
+        clusters.set_verbs(&verbs).await;
+        let (code, steps) = clusters.check("edge-a").await;
+        let name = format!("{missing} configmaps");
+        assert_eq!((code, with(&steps, "failed")), (3, vec![name.clone()]), "{steps:#?}");
+        tells(&steps, &name, "failed", &["satellite add edge-a", "satellite-rbac.yaml"]);
+        // What cannot be tried without it is not tried; above all nothing is created that could not be deleted.
+        let skipped: &[&str] = match missing {
+            "create" => &["namespace", "write"],
+            "delete" => &["write"],
+            _ => &[],
+        };
+        assert_eq!(with(&steps, "skipped"), skipped, "{missing}");
+        assert_eq!(clusters.config_maps().await, "");
+    }
+    clusters.set_verbs(&[]).await;
+    let (_, steps) = clusters.check("edge-a").await;
+    assert_eq!(with(&steps, "failed").len(), VERBS.len());
+    // The remedy that it names.
+    clusters.add("edge-a", &["--force-conflicts"]).await.ended(0);
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+
+    // More than is needed: in the namespace, and everywhere.
+    let role = ["-n", "icinga", "create", "role", "more", "--verb=list", "--resource=secrets"];
+    kubectl(&clusters.edge, &role).await;
+    let account = "--serviceaccount=icinga:groundlink";
+    kubectl(&clusters.edge, &["-n", "icinga", "create", "rolebinding", "more", "--role=more", account]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!(code, 0);
+    tells(&steps, "excess", "warning", &["list secrets"]);
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "rolebinding", "more"]).await;
+    let verbs = format!("--verb={}", VERBS.join(","));
+    kubectl(&clusters.edge, &["create", "clusterrole", "everywhere", &verbs, "--resource=configmaps"]).await;
+    let binding = ["create", "clusterrolebinding", "everywhere", "--clusterrole=everywhere", account];
+    kubectl(&clusters.edge, &binding).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!(code, 0);
+    tells(&steps, "excess", "warning", &["configmaps of every namespace"]);
+    // With this right a namespace that is missing can be told from one that is closed.
+    clusters.set_spec(json!({ "target": { "namespace": "nowhere" } })).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["namespace".into()]));
+    tells(&steps, "namespace", "failed", &["nowhere does not exist", "create it"]);
+    assert_eq!(with(&steps, "skipped"), ["write"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart() {
+    let clusters = Clusters::joined().await;
+    let (url, token) = (clusters.edge.url(), clusters.token("edge-a").await);
+    let ca = clusters.edge.ca_pem();
+    clusters.set_spec(json!({ "requestTimeout": "2s" })).await;
+
+    // The certificate of another server.
+    clusters.change_secret("edge-a", &[("ca.crt", &clusters.hub.ca_pem())]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["tls".into()]), "{steps:#?}");
+    tells(&steps, "tls", "failed", &["certificate", "--ca-file"]);
+    tells(&steps, "tcp", "ok", &[]);
+    tells(&steps, "authentication", "skipped", &[]);
+    clusters.change_secret("edge-a", &[("ca.crt", &ca), ("tls-server-name", "edge.example")]).await;
+    tells(&clusters.check("edge-a").await.1, "tls", "failed", &["--tls-server-name"]);
+    clusters.change_secret("edge-a", &[("tls-server-name", "127.0.0.1")]).await;
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+
+    // Nobody listens; no such name.
+    let port = Port::reserve();
+    clusters.change_secret("edge-a", &[("server", &format!("https://127.0.0.1:{}", port.number()))]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["tcp".into()]));
+    tells(&steps, "tcp", "failed", &["refused", "--server"]);
+    tells(&steps, "expiry", "ok", &[]);
+    clusters.change_secret("edge-a", &[("server", "https://no-such-host.invalid:6443")]).await;
+    tells(&clusters.check("edge-a").await.1, "dns", "failed", &["no-such-host.invalid"]);
+    clusters.change_secret("edge-a", &[("server", &url)]).await;
+    // Someone listens and says nothing.
+    clusters.edge.pause();
+    let (code, steps) = clusters.check("edge-a").await;
+    clusters.edge.resume();
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["tls".into()]));
+    tells(&steps, "tls", "failed", &["no answer"]);
+
+    // A token that has ended: by what it says, and by the server's word.
+    let now = jiff::Timestamp::now().as_second();
+    let good = clusters.signed(&token, now - 60, now + 3600);
+    clusters.change_secret("edge-a", &[("token", &good)]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!(code, 0, "what is signed here is accepted: {steps:#?}");
+    tells(&steps, "expiry", "warning", &["ends at", "satellite rotate edge-a"]);
+    clusters.change_secret("edge-a", &[("token", &clusters.signed(&token, now - 7200, now - 3600))]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["expiry".into(), "authentication".into()]));
+    tells(&steps, "expiry", "failed", &["ended at", "satellite rotate edge-a"]);
+    tells(&steps, "authentication", "failed", &["401"]);
+    tells(&steps, "get configmaps", "skipped", &["did not accept"]);
+    // A token that is garbage, a Secret that asks for more than is allowed, and none.
+    clusters.change_secret("edge-a", &[("token", "garbage")]).await;
+    assert_eq!(with(&clusters.check("edge-a").await.1, "failed"), ["authentication"]);
+    let kubeconfig = clusters
+        .edge
+        .kubeconfig_for(&url, &token)
+        .replace("user:\n    token", "user:\n    exec: {command: x}\n    token");
+    clusters.change_secret("edge-a", &[("value", &kubeconfig)]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["credential".into()]));
+    tells(&steps, "credential", "failed", &["exec"]);
+    // A satellite on this machine is refused as the operator refuses it.
+    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.ended(3).json();
+    tells(strict["steps"].as_array().unwrap(), "credential", "failed", &["edge-a"]);
+    kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "secret", "edge-a"]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!((code, with(&steps, "failed")), (3, vec!["credential".into()]));
+    tells(&steps, "credential", "failed", &["does not exist", "satellite add edge-a"]);
+
+    // Not tested at all.
+    clusters
+        .satellite(&["check", "edge-z"])
+        .await
+        .ended(1)
+        .tells(&["no SatelliteCluster groundlink/edge-z", "edge-a"]);
+    clusters.satellite(&["check"]).await.ended(2);
+    // A Secret that was joined by hand is tested like any other.
+    let kubeconfig = clusters.edge.kubeconfig_for(&url, &token);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "edge-a", "namespace": OPERATOR },
+        "stringData": { "value": kubeconfig },
+    });
+    apply(&clusters.hub, &secret.to_string()).await;
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+    assert_eq!(clusters.config_maps().await, "");
+}

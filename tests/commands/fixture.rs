@@ -191,3 +191,18 @@ pub async fn everything(server: &ApiServer) -> std::collections::BTreeMap<String
         })
         .collect()
 }
+
+/// Fails unless both are the same, and names what differs.
+#[track_caller]
+pub fn assert_same(
+    now: &std::collections::BTreeMap<String, Value>,
+    before: &std::collections::BTreeMap<String, Value>,
+) {
+    let keys: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
+    let differ: Vec<_> = keys
+        .into_iter()
+        .filter(|key| now.get(*key) != before.get(*key))
+        .map(|key| format!("{key}\n  was {:?}\n  is  {:?}", before.get(key), now.get(key)))
+        .collect();
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}

@@ -1,1 +1,143 @@
-//! (to come)
+//! Removal: nothing of ours is left, and nothing else is touched.
+
+use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl Clusters {
+    async fn remove(&self, name: &str, more: &[&str]) -> crate::fixture::Said {
+        self.satellite(&[&["remove", name, "--context", "edge"][..], more].concat()).await
+    }
+
+    async fn patch_satellite(&self, name: &str, patch: Value) {
+        let patch = patch.to_string();
+        let patch = ["-n", OPERATOR, "patch", "satellitecluster", name, "--type=merge", "-p", &patch];
+        kubectl(&self.hub, &patch).await;
+    }
+}
+
+/// Contents without what servers count.
+fn content(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    all.into_iter()
+        .map(|(name, mut object)| {
+            object["metadata"] = json!(null);
+            (name, object)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
+    let clusters = Clusters::start().await;
+    kubectl(&clusters.edge, &["create", "namespace", "icinga"]).await;
+    // What others have, with names like ours.
+    for arguments in [
+        ["-n", "icinga", "create", "configmap", "foreign"],
+        ["-n", "icinga", "create", "serviceaccount", "groundlink-other"],
+        ["-n", "icinga", "create", "secret", "generic"],
+    ] {
+        let name = if arguments[4] == "generic" { &["groundlink-token-foreign"][..] } else { &[] };
+        kubectl(&clusters.edge, &[&arguments[..], name].concat()).await;
+    }
+    kubectl(&clusters.hub, &["-n", OPERATOR, "create", "secret", "generic", "foreign"]).await;
+    let before = (content(everything(&clusters.hub).await), content(everything(&clusters.edge).await));
+
+    // All that the commands make: an account that renews itself, too.
+    clusters.add("edge-a", &["--self-renewal"]).await.ended(0);
+    let role = kubectl(
+        &clusters.edge,
+        &["-n", "icinga", "get", "role", "groundlink-token", "-o", "jsonpath={.rules}"],
+    )
+    .await;
+    assert_eq!(
+        role,
+        r#"[{"apiGroups":[""],"resourceNames":["groundlink"],"resources":["serviceaccounts/token"],"verbs":["create"]}]"#
+    );
+    let get = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec.tokenRenewal}"];
+    let renewal: Value = serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap();
+    assert_eq!(
+        renewal,
+        json!({ "serviceAccount": "groundlink", "boundSecret": "groundlink-token", "lifetime": "24h" })
+    );
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+    // Rotated, its renewals are bound to the new Secret.
+    let rotate = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
+    clusters.satellite(&rotate).await.ended(0);
+    let renewal: Value = serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap();
+    let bound = [
+        "-n",
+        "icinga",
+        "get",
+        "secrets",
+        "-l",
+        "groundlink.dev/account",
+        "-o",
+        "jsonpath={.items[*].metadata.name}",
+    ];
+    assert_eq!(renewal["boundSecret"], kubectl(&clusters.edge, &bound).await);
+    clusters.add("edge-a", &["--self-renewal"]).await.ended(0);
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+    // Without it, the right goes.
+    let add = clusters.add("edge-a", &[]).await.ended(0);
+    assert!(add.out.contains("deleted"), "{}", add.out);
+    let roles = ["-n", "icinga", "get", "roles,rolebindings", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &roles).await.lines().count(), 2);
+    // A second satellite that shares the account.
+    clusters.add("edge-b", &["--target-name", "other"]).await.ended(0);
+
+    let stored = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let dry = clusters.remove("edge-a", &["--dry-run"]).await.ended(0);
+    assert!(dry.out.contains("would be deleted"), "{}", dry.out);
+    assert_same(&everything(&clusters.hub).await, &stored.0);
+    assert_same(&everything(&clusters.edge).await, &stored.1);
+
+    // Held by a finalizer: the credential stays for whoever cleans up, until it is let go.
+    clusters
+        .patch_satellite(
+            "edge-a",
+            json!({ "metadata": { "finalizers": ["groundlink.dev/satellite-cleanup"] } }),
+        )
+        .await;
+    let held = clusters.remove("edge-a", &["--timeout", "2s", "--keep-configmaps"]).await.ended(1);
+    held.tells(&["groundlink.dev/satellite-cleanup", "operator run", "run this again"]);
+    let get =
+        ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec.deletion.cleanup}"];
+    assert_eq!(kubectl(&clusters.hub, &get).await, "Orphan");
+    kubectl(&clusters.hub, &["-n", OPERATOR, "get", "secret", "edge-a"]).await;
+    clusters.patch_satellite("edge-a", json!({ "metadata": { "finalizers": null } })).await;
+    // What was delivered is left, and told.
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": "groundlink", "namespace": "icinga",
+            "labels": { "app.kubernetes.io/managed-by": "groundlink", "groundlink.dev/satellite": "edge-a" },
+        },
+    });
+    apply(&clusters.edge, &map.to_string()).await;
+    let shared = clusters.remove("edge-a", &[]).await.ended(0);
+    println!("{}", shared.out);
+    for words in ["ConfigMap          icinga/groundlink      left", "satellite edge-b uses it"] {
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(squeezed(&shared.out).contains(&squeezed(words)), "{words}: {}", shared.out);
+    }
+    assert_eq!(clusters.check("edge-b").await.0, 0, "the account that another uses works");
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "configmap", "groundlink"]).await;
+
+    // Without the satellite's context: what is left there is told, and how to delete it.
+    let hub_only = clusters.satellite(&["remove", "edge-b"]).await.ended(0);
+    println!("{}", hub_only.out);
+    assert!(hub_only.out.contains("account icinga/groundlink is left"), "{}", hub_only.out);
+    assert_same(&content(everything(&clusters.hub).await), &before.0);
+    let last = clusters.remove("edge-b", &[]).await.ended(0);
+    println!("{}", last.out);
+    // Nothing of ours is left.
+    assert_same(&content(everything(&clusters.edge).await), &before.1);
+    // Again: nothing is there.
+    let again = clusters.remove("edge-b", &[]).await.ended(0);
+    assert!(!again.out.contains("deleted"), "{}", again.out);
+    // What someone else made under our name stays.
+    kubectl(&clusters.edge, &["-n", "icinga", "create", "serviceaccount", "groundlink"]).await;
+    let foreign = clusters.remove("edge-b", &[]).await.ended(0);
+    assert!(foreign.out.contains("left: it has no label"), "{}", foreign.out);
+    kubectl(&clusters.edge, &["-n", "icinga", "get", "serviceaccount", "groundlink"]).await;
+}

@@ -80,23 +80,30 @@ pub async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<Dy
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
 }
 
-/// Applies a manifest; in a dry run the server judges it and stores nothing.
+/// Applies a manifest; in a dry run the server judges it and stores nothing. What is as it should be is not written: even an
+/// apply that changes nothing can move a resourceVersion, and makes its manager an owner of what others keep.
 ///
 /// # Errors
 /// Why not; for a conflict, whose field it is.
 pub async fn apply(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<(Line, DynamicObject)> {
     let old = read(cluster, object).await?;
-    let new = match patch(cluster, object, mode.dry_run, mode.force).await {
+    if let Some(old) = &old {
+        let judged = ask(cluster, object, Mode { dry_run: true, ..mode }).await?;
+        if content(old)? == content(&judged)? {
+            return Ok((line(cluster, object, Outcome::Unchanged, None), judged));
+        }
+    }
+    let new = ask(cluster, object, mode).await?;
+    let result = if old.is_some() { Outcome::Changed } else { Outcome::Created };
+    Ok((line(cluster, object, result, None), new))
+}
+
+async fn ask(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<DynamicObject> {
+    let answer = match patch(cluster, object, mode.dry_run, mode.force).await {
         Err(refused) if only_the_operators(&refused) => patch(cluster, object, mode.dry_run, true).await,
         other => other,
     };
-    let new = new.map_err(|refused| explain(refused, object))?;
-    let result = match &old {
-        None => Outcome::Created,
-        Some(old) if content(old)? == content(&new)? => Outcome::Unchanged,
-        Some(_) => Outcome::Changed,
-    };
-    Ok((line(cluster, object, result, None), new))
+    answer.map_err(|refused| explain(refused, object))
 }
 
 async fn patch(

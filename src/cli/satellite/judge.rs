@@ -31,6 +31,10 @@ pub fn is_needed(rule: &ResourceRule, account: Option<&str>) -> bool {
         || (only(groups, &["authorization.k8s.io", "authentication.k8s.io"])
             && only(resources, &reviews)
             && verbs(&["create"]))
+        // What may be trusted is told to every account.
+        || (only(groups, &["certificates.k8s.io"])
+            && only(resources, &["clustertrustbundles"])
+            && verbs(&["get", "list", "watch"]))
 }
 
 /// A rule for a person.
@@ -109,6 +113,7 @@ mod tests {
             rule("", &["serviceaccounts/token"], &["create"], &["groundlink", "admin"]),
             rule("", &[], &["get"], &[]),
             rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"], &[]),
+            rule("certificates.k8s.io", &["clustertrustbundles"], &["create"], &[]),
         ] {
             assert!(!is_needed(&other, me), "{}", words(&other));
         }

@@ -161,7 +161,10 @@ impl Probe<'_> {
                 return rest(steps, &["authentication", "version", "clock"]);
             }
             Ok(Err(error)) => {
-                let (reason, why) = transport(&error);
+                let (reason, mut why) = transport(&error);
+                if why.contains("timed out") {
+                    why = format!("no answer to a request within {} s", self.subject.timeout.as_secs());
+                }
                 let remedy = match reason {
                     Reason::TLSError => {
                         "the certificate is not the one of ca.crt, or not for this name: run satellite add again with \
