@@ -83,24 +83,9 @@ impl Clusters {
         path
     }
 
-    /// The program as `path`, with both contexts.
-    pub fn command(&self, path: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(path);
-        let both = [self.hub.admin_kubeconfig_path(), self.edge.admin_kubeconfig_path()];
-        command.env("KUBECONFIG", std::env::join_paths(both).unwrap()).env("HOME", self.plane.directory());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        command
-    }
-
-    /// Runs `groundlink satellite ...`. No token is ever on its outputs.
+    /// Runs `groundlink satellite ...`.
     pub async fn satellite(&self, arguments: &[&str]) -> Said {
-        let mut command = self.command(GROUNDLINK);
-        let output = command.arg("satellite").args(arguments).output();
-        let output = tokio::time::timeout(Duration::from_secs(120), output).await.expect("it ends").unwrap();
-        let said = Said::of(&output);
-        // A token begins with the base64 of `{"alg":`.
-        assert!(!said.out.contains("eyJhbGci") && !said.err.contains("eyJhbGci"), "a token was printed");
-        said
+        satellite(&self.hub, &self.edge, arguments).await
     }
 
     /// Runs `groundlink satellite add NAME` for the satellite.
@@ -124,7 +109,7 @@ impl Clusters {
             std::fs::create_dir(&directory).unwrap();
             std::os::unix::fs::symlink(GROUNDLINK, directory.join("kubectl-groundlink")).unwrap();
         }
-        let mut command = self.command(crate::support::binary("kubectl"));
+        let mut command = command(crate::support::binary("kubectl"), &self.hub, &self.edge);
         command.env("PATH", &directory).arg("groundlink").args(arguments);
         Said::of(&command.output().await.unwrap())
     }
@@ -154,6 +139,25 @@ impl Clusters {
     pub async fn as_token(&self, token: &str) -> Client {
         crate::support::client_of(&self.edge.kubeconfig_for(&self.edge.url(), token)).await
     }
+}
+
+/// A program with the contexts of both servers, by their names; the hub's is the current one.
+fn command(path: impl AsRef<std::ffi::OsStr>, hub: &ApiServer, edge: &ApiServer) -> Command {
+    let mut command = Command::new(path);
+    let both = [hub.admin_kubeconfig_path(), edge.admin_kubeconfig_path()];
+    command.env("KUBECONFIG", std::env::join_paths(both).unwrap()).env("HOME", "/nonexistent");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Runs `groundlink satellite ...`. No token is ever on its outputs.
+pub async fn satellite(hub: &ApiServer, edge: &ApiServer, arguments: &[&str]) -> Said {
+    let output = command(GROUNDLINK, hub, edge).arg("satellite").args(arguments).output();
+    let output = tokio::time::timeout(Duration::from_secs(120), output).await.expect("it ends").unwrap();
+    let said = Said::of(&output);
+    // A token begins with the base64 of `{"alg":`.
+    assert!(!said.out.contains("eyJhbGci") && !said.err.contains("eyJhbGci"), "a token was printed");
+    said
 }
 
 /// Runs kubectl, which must succeed, and returns what it printed.

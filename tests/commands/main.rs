@@ -7,6 +7,7 @@ mod support;
 mod add;
 mod check;
 mod fixture;
+mod operator;
 mod remove;
 mod rotate;
 

@@ -1,0 +1,57 @@
+//! The commands and a running operator, installed by the chart: joined, rotated without a failure, removed without a rest.
+
+use crate::GROUNDLINK;
+use crate::fixture::{Said, kubectl, satellite};
+use crate::support::{GENEROUS, Installation, OPERATOR, host};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_satellite_is_joined_rotated_and_removed_while_the_operator_delivers() {
+    let installation = Installation::start(&[]).await;
+    let (hub, edge) = (installation.plane.server("hub"), installation.plane.add("edge").await);
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "web", host("first")).await;
+    let run = async |arguments: &[&str]| -> Said { satellite(&hub, &edge, arguments).await };
+    let add = ["add", "edge-a", "--context", "edge", "--create-namespace", "--allow-loopback-satellites"];
+    run(&add).await.ended(0);
+    installation.satellite_in_sync("edge-a", GENEROUS).await;
+    installation.synced("team-a", "web").await;
+    installation.equal("edge", GENEROUS).await;
+    // With an operator there is nothing to warn of; and its own rights are enough to check.
+    let check = ["check", "edge-a", "--allow-loopback-satellites"];
+    let said = run(&check).await.ended(0);
+    assert!(said.out.contains("edge-a: 20 ok, 0 warnings, 0 failed, 0 skipped"), "{}", said.out);
+    let own = hub.service_account_kubeconfig(OPERATOR, OPERATOR).await;
+    let path = installation.scratch().join("own.kubeconfig");
+    std::fs::write(&path, own).unwrap();
+    run(&[&check[..], &["--hub-kubeconfig", path.to_str().unwrap()]].concat()).await.ended(0);
+
+    let rotate = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
+    let said = run(&rotate).await.ended(0);
+    said.tells(&["waiting until the operator uses the new token"]);
+    assert!(said.out.contains("the satellite refuses the old token"), "{}", said.out);
+    installation.put("team-a", "web", host("second")).await;
+    installation.synced("team-a", "web").await;
+    assert!(installation.equal("edge", GENEROUS).await["team-a.web.conf"].contains("second"));
+    let metrics = operator.metrics().await;
+    let failures = "groundlink_satellite_failures_total{satellite=\"edge-a\"";
+    assert!(!metrics.contains(failures), "the rotation was noticed: {metrics}");
+    // `add` again finds everything as it should be, while the operator writes its status.
+    let said = run(&add).await.ended(0);
+    assert_eq!(said.out.matches(" unchanged\n").count(), 6, "{}", said.out);
+    let said = run(&["list"]).await.ended(0);
+    println!("{}", said.out);
+    let row: Vec<_> = said.out.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..6], ["edge-a", "True", "True", "InSync", "0", "1"], "{}", said.out);
+
+    let said = run(&["remove", "edge-a", "--context", "edge"]).await.ended(0);
+    println!("{}", said.out);
+    assert!(said.out.contains("no ConfigMap of edge-a is left"), "{}", said.out);
+    let kinds =
+        ["-n", "icinga", "get", "configmaps,secrets,serviceaccounts,roles,rolebindings", "-o", "name"];
+    assert_eq!(kubectl(&edge, &kinds).await, "");
+    let mine = ["-n", OPERATOR, "get", "satelliteclusters,secrets", "-o", "name"];
+    let left = kubectl(&hub, &mine).await;
+    assert!(!left.contains("edge-a"), "{left}");
+    assert!(operator.exit_status().is_none());
+}
