@@ -104,6 +104,37 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     let bare = ["add", "edge-b", "--context", "edge", "--hub-context", "edge", "--allow-loopback-satellites"];
     clusters.satellite(&bare).await.ended(1).tells(&["does not know the kind SatelliteCluster", "chart"]);
 
+    // Joined by hand, with a kubeconfig: it moves over.
+    let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), &clusters.token("edge-a").await);
+    let by_hand = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "by-hand", "namespace": OPERATOR },
+            "stringData": { "value": kubeconfig },
+        },
+        {
+            "apiVersion": "groundlink.dev/v1alpha1", "kind": "SatelliteCluster",
+            "metadata": { "name": "by-hand", "namespace": OPERATOR },
+            "spec": { "kubeconfigSecretRef": { "name": "by-hand", "key": "value" } },
+        },
+    ] });
+    apply(&clusters.hub, &by_hand.to_string()).await;
+    assert_eq!(clusters.check("by-hand").await.0, 0);
+    let over = ["--secret-name", "by-hand-token"];
+    clusters.add("by-hand", &over).await.ended(1).tells(&[".spec.kubeconfigSecretRef.name is kubectl's"]);
+    let over = ["--secret-name", "by-hand-token", "--force-conflicts"];
+    clusters
+        .add("by-hand", &over)
+        .await
+        .ended(1)
+        .tells(&["spec.kubeconfigSecretRef.key", "remove that field"]);
+    let remove = r#"[{"op":"remove","path":"/spec/kubeconfigSecretRef/key"}]"#;
+    let patch = ["-n", OPERATOR, "patch", "satellitecluster", "by-hand", "--type=json", "-p", remove];
+    kubectl(&clusters.hub, &patch).await;
+    clusters.add("by-hand", &over).await.ended(0);
+    assert_eq!(clusters.check("by-hand").await.0, 0);
+    let bound = clusters.satellite(&["check", "by-hand", "--allow-loopback-satellites"]).await.ended(0);
+    assert!(bound.out.contains("Secret groundlink/by-hand-token holds a token"), "{}", bound.out);
+
     // The same by kubectl from the manifests.
     let flags =
         ["--create-namespace", "--account", "writer", "--zone", "eu", "--from-namespace", "team-a,team-b"];
@@ -143,7 +174,7 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     assert!(help.out.contains("Exit codes:"));
     let list = clusters.plugin(&["satellite", "list"]).await.ended(0);
     println!("{}", list.out);
-    assert_eq!(list.out.lines().count(), 4, "{}", list.out);
+    assert_eq!(list.out.lines().count(), 5, "{}", list.out);
     assert!(list.out.contains("in 364 days"), "{}", list.out);
     // What the operator reports is told.
     let status = json!({ "status": {

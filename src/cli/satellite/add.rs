@@ -189,7 +189,15 @@ impl<'a> Join<'a> {
         };
         join.find_token(policy).await?;
         // A conflict, or a field that the hub does not know, is told before anything is written.
-        apply(&join.hub, &join.satellite_cluster(), Mode { dry_run: true, ..mode }).await?;
+        let judge = Mode { dry_run: true, ..mode };
+        let (_, judged) = apply(&join.hub, &join.satellite_cluster(), judge).await?;
+        if let Some(key) = judged.data.pointer("/spec/kubeconfigSecretRef/key").and_then(Value::as_str) {
+            bail!(
+                "SatelliteCluster {operator}/{name} has spec.kubeconfigSecretRef.key {key}, and the Secret that is made here has no \
+                 kubeconfig; remove that field: kubectl -n {operator} patch satellitecluster {name} --type=json -p \
+                 '[{{\"op\":\"remove\",\"path\":\"/spec/kubeconfigSecretRef/key\"}}]'"
+            );
+        }
         Ok(join)
     }
 
