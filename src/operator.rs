@@ -7,6 +7,7 @@ use crate::lease::{Claim, Elector};
 use crate::metrics::Metrics;
 use crate::publish::Volume;
 use crate::references::{Index, itl};
+use crate::satellite::credential::ServerPolicy;
 use crate::satellite::{self, Fleet, HostPolicy};
 use crate::status::Writer;
 use crate::validate::Settings;
@@ -70,7 +71,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         .map_err(anyhow::Error::msg)?;
     let reserved =
         itl(options.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
-    let client = hub_client().await?;
+    let (client, hub_url) = hub_client().await?;
 
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::waiting_for(&[
@@ -116,13 +117,14 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Ok(())
         }
     });
+    let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites };
     let context = satellite::Context {
         hub: client.clone(),
         namespace: options.namespace.clone(),
-        policy: HostPolicy { allow_loopback: options.allow_loopback_satellites },
+        policy,
         claim: claim.clone(),
         external_objects: Arc::new(settings.external_objects.clone()),
-        servers: HostPolicy { allow_loopback: options.allow_loopback_satellites }.into(),
+        servers: ServerPolicy::from(policy).without_hub(&hub_url),
         hub_id: "".into(),
         views: Arc::default(),
         events: satellite::Events::new(client.clone()),
@@ -173,15 +175,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     }
 }
 
-/// A client of the hub: it does not retry by itself, and gives up an answer that does not begin.
-async fn hub_client() -> anyhow::Result<Client> {
+/// A client of the hub, and where that is: it does not retry by itself, and gives up an answer that does not begin.
+async fn hub_client() -> anyhow::Result<(Client, http::Uri)> {
     let mut config = Config::infer().await.context("no kubeconfig was found, and this is not a Pod")?;
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(watch::READ_TIMEOUT);
     config.reset_reader_on_write = true;
+    let url = config.cluster_url.clone();
     let builder = ClientBuilder::try_from(config).context("the kubeconfig cannot be used")?;
-    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_TIMEOUT)).build())
+    Ok((builder.with_layer(&TimeoutLayer::new(ANSWER_TIMEOUT)).build(), url))
 }
 
 /// Opens the volume, however long that takes.

@@ -121,3 +121,6 @@ impl Shard {
         Ok(self.archive.get_or_init(|| packed.into()).clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

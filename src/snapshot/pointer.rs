@@ -283,3 +283,6 @@ fn changed_by(metadata: &ObjectMeta) -> Option<String> {
     let last = entries.iter().max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
     last.manager.as_ref().filter(|name| *name != super::FIELD_MANAGER).map(|name| clean(name, 100))
 }
+
+#[cfg(test)]
+mod tests;
