@@ -392,9 +392,10 @@ impl Actor {
         view: &Arc<View>,
         nothing_new: bool,
     ) -> Result<Option<Duration>, Problem> {
-        let fight = self.corrections.pause(self.started.elapsed());
+        let now = self.started.elapsed();
+        let fought = self.corrections.fight(now).map(str::to_owned);
         let reports = nothing_new && object.spec.drift_policy == DriftPolicy::Report;
-        if !reports && !object.spec.suspend && (fight.is_none() || !nothing_new) {
+        if !reports && !object.spec.suspend && (fought.is_none() || !nothing_new) {
             return Ok(None);
         }
         let Some(connection) = self.connection.as_mut() else { return Ok(None) };
@@ -404,15 +405,22 @@ impl Actor {
         }
         let was = self.report.drifted.take();
         let Some(drift) = drift else { return Ok(None) };
-        let fought = self.corrections.fight(self.started.elapsed()).map(str::to_owned);
-        let now = Drifted { names: drift.names, by: drift.by, fought };
-        if was.as_ref() != Some(&now) {
-            let reason = if now.fought.is_some() { Reason::DriftFight } else { Reason::ContentChanged };
-            let (events, object, note) = (self.context.events.clone(), self.object(), now.message());
+        // Whatever is not fought over is corrected, and then all is.
+        let pauses: Option<Vec<_>> =
+            drift.names.iter().map(|name| self.corrections.pause(name, now)).collect();
+        let pause = match pauses {
+            _ if reports => VERIFY_EVERY,
+            Some(pauses) => pauses.into_iter().min().unwrap_or(VERIFY_EVERY),
+            None => return Ok(None),
+        };
+        let told = Drifted { names: drift.names, by: drift.by, fought };
+        if was.as_ref() != Some(&told) {
+            let reason = if told.fought.is_some() { Reason::DriftFight } else { Reason::ContentChanged };
+            let (events, object, note) = (self.context.events.clone(), self.object(), told.message());
             tokio::spawn(async move { events.warning(&object, reason, &note).await });
         }
-        self.report.drifted = Some(now);
-        Ok(Some(fight.filter(|_| !reports).unwrap_or(VERIFY_EVERY)))
+        self.report.drifted = Some(told);
+        Ok(Some(pause))
     }
 
     async fn pass(

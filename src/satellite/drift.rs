@@ -33,17 +33,19 @@ impl Corrections {
 
     /// An object that is fought over, if there is one.
     pub fn fight(&self, now: Duration) -> Option<&str> {
-        let fought = |times: &VecDeque<Duration>| {
-            times.iter().filter(|time| now.saturating_sub(**time) <= WINDOW).count() > MOST
-        };
-        self.times.iter().find(|(_, times)| fought(times)).map(|(name, _)| name.as_str())
+        self.times.iter().find(|(_, times)| is_fight(times, now)).map(|(name, _)| name.as_str())
     }
 
-    /// How long to leave things as they are; nothing if they may be corrected now.
-    pub fn pause(&self, now: Duration) -> Option<Duration> {
-        let last = self.times.get(self.fight(now)?)?.back()?;
-        SLOW.checked_sub(now.saturating_sub(*last)).filter(|pause| !pause.is_zero())
+    /// How long to leave an object as others made it; nothing if it may be corrected now. A fight over one is no reason to leave
+    /// another.
+    pub fn pause(&self, name: &str, now: Duration) -> Option<Duration> {
+        let times = self.times.get(name).filter(|times| is_fight(times, now))?;
+        SLOW.checked_sub(now.saturating_sub(*times.back()?)).filter(|pause| !pause.is_zero())
     }
+}
+
+fn is_fight(times: &VecDeque<Duration>, now: Duration) -> bool {
+    times.iter().filter(|time| now.saturating_sub(**time) <= WINDOW).count() > MOST
 }
 
 #[cfg(test)]
@@ -61,15 +63,16 @@ mod tests {
             corrections.add("pointer", s(second));
             corrections.add("other", s(200 * second));
         }
-        assert_eq!((corrections.fight(s(5)), corrections.pause(s(5))), (None, None));
+        assert_eq!((corrections.fight(s(5)), corrections.pause("pointer", s(5))), (None, None));
         corrections.add("pointer", s(10));
         assert_eq!(corrections.fight(s(10)), Some("pointer"));
-        assert_eq!(corrections.pause(s(10)), Some(s(300)));
-        assert_eq!(corrections.pause(s(309)), Some(s(1)));
-        assert_eq!(corrections.pause(s(310)), None);
+        assert_eq!(corrections.pause("pointer", s(10)), Some(s(300)));
+        assert_eq!(corrections.pause("other", s(10)), None);
+        assert_eq!(corrections.pause("pointer", s(309)), Some(s(1)));
+        assert_eq!(corrections.pause("pointer", s(310)), None);
         // Corrected once more, and still fought over.
         corrections.add("pointer", s(310));
-        assert_eq!(corrections.pause(s(311)), Some(s(299)));
+        assert_eq!(corrections.pause("pointer", s(311)), Some(s(299)));
         assert_eq!(corrections.fight(s(700)), None, "few of them are recent");
         corrections.forget(s(1411));
         assert_eq!(corrections, Corrections::default());
