@@ -1,10 +1,11 @@
 //! Hostile satellites of every kind beside three good ones, under a steady load: they cost the good ones nothing and the
 //! operator little, each says what is wrong in one word, and no credential is ever told.
 
-use crate::stage::{LONG, TEAM, equal, volume_holds};
+use crate::stage::{LONG, TEAM, all_ready, equal, volume_holds};
+use crate::support::reader::published;
 use crate::support::{
-    ApiServer, Hostile, Installation, Manner, Operator, PeakUsage, Proxy, Reader, Usage, bulk_host,
-    change_all, create_all, eventually,
+    ApiServer, Hostile, Installation, Manner, Operator, PeakUsage, Proxy, Reader, bulk_host, change_all,
+    create_all, eventually, eventually_every,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::{Condition, ConditionStatus, ConditionType, SatelliteCluster};
@@ -92,9 +93,9 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace(TEAM).await;
     create_all(&installation.hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
-    volume_holds(&volume, OBJECTS, OBJECTS, |_| true).await;
+    let files = volume_holds(&volume, OBJECTS, OBJECTS, |_| true).await;
     for place in good {
-        equal(place, &reader, &volume, LONG).await;
+        equal(place, &reader, &files, LONG).await;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let loading = tokio::spawn(load(installation.hub.clone(), stop.clone()));
@@ -139,8 +140,10 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     let later = steady(&installation, good, &reader, 15).await;
     stop.store(true, Ordering::SeqCst);
     let changes = loading.await.unwrap();
+    all_ready(&installation, OBJECTS).await;
+    let files = published(&volume);
     for place in good {
-        equal(place, &reader, &volume, STEADY).await;
+        equal(place, &reader, &files, STEADY).await;
         installation.satellite_in_sync(&place.satellite, LONG).await;
     }
     let peak = peak.finish();
@@ -155,7 +158,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     conditions_are_clean(&installation).await;
     nothing_tells_a_token(&installation, &operator).await;
     let started = Instant::now();
-    let held = equal(flapping, &reader, &volume, LONG * 2).await;
+    let held = equal(flapping, &reader, &files, LONG * 2).await;
     println!(
         "hostile: the flapping one is equal {:.1?} after the load, {} shards",
         started.elapsed(),
@@ -191,11 +194,16 @@ async fn steady(
         let started = Instant::now();
         change_all(&installation.hub, TEAM, 200..201, |number| bulk_host(number, version, NOTES)).await;
         for place in good {
-            eventually(STEADY, &format!("{} holds {marker:?}", place.satellite), async || {
-                let held = place.read(reader).await?;
-                let text = String::from_utf8_lossy(&held.files["team-a.o00200.conf"]).into_owned();
-                if text.contains(&marker) { Ok(()) } else { Err(format!("still at {:?}", held.revision)) }
-            })
+            eventually_every(
+                Duration::from_millis(50),
+                STEADY,
+                &format!("{} holds {marker:?}", place.satellite),
+                async || {
+                    let held = place.read(reader).await?;
+                    let text = String::from_utf8_lossy(&held.files["team-a.o00200.conf"]).into_owned();
+                    if text.contains(&marker) { Ok(()) } else { Err(format!("still at {:?}", held.revision)) }
+                },
+            )
             .await;
         }
         longest = longest.max(started.elapsed());

@@ -61,8 +61,8 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     installation.namespace(TEAM).await;
     let hub = &installation.hub;
     create_all(hub, TEAM, 0..2000, |number| bulk_host(number, 1, NOTES)).await;
-    volume_holds(&volume, 2000, 2000, |text| text.contains("version 1;")).await;
-    let first = equal(&place, &reader, &volume, LONG).await;
+    let files = volume_holds(&volume, 2000, 2000, |text| text.contains("version 1;")).await;
+    let first = equal(&place, &reader, &files, LONG).await;
     assert_eq!(first.layout, "Snapshot");
     let backup = place.maps().await.unwrap();
     reader.read(&backup, "groundlink", SAT).expect("the backup is a complete set");
@@ -72,12 +72,12 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     let away = Instant::now();
     change_all(hub, TEAM, 0..1000, |number| bulk_host(number, 2, NOTES)).await;
     delete_all(hub, TEAM, 1000..1500).await;
-    volume_holds(&volume, 1500, 1000, |text| text.contains("version 2;")).await;
+    let files = volume_holds(&volume, 1500, 1000, |text| text.contains("version 2;")).await;
     assert_eq!(place.read(&reader).await.unwrap().files, first.files, "nothing came through");
     let outage = away.elapsed();
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
-    let second = equal(&place, &reader, &volume, RECOVERY).await;
+    let second = equal(&place, &reader, &files, RECOVERY).await;
     println!(
         "outage: {outage:.1?} with 1,000 changes and 500 deletions; equal {:.1?} after its end",
         back.elapsed()
@@ -92,7 +92,7 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     assert_eq!(place.read(&reader).await.unwrap().files, first.files, "the old state is there, and complete");
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
-    let healed = equal(&place, &reader, &volume, RECOVERY).await;
+    let healed = equal(&place, &reader, &files, RECOVERY).await;
     println!("old backup: equal {:.1?} after it was reachable", back.elapsed());
     assert_nothing_undead(&healed.files);
     assert!(healed.revision >= second.revision, "{:?} after {:?}", healed.revision, second.revision);
@@ -101,7 +101,7 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     // The same while the operator sees it happen.
     restore(&place, &backup).await;
     let back = Instant::now();
-    let healed = equal(&place, &reader, &volume, RECOVERY).await;
+    let healed = equal(&place, &reader, &files, RECOVERY).await;
     println!("old backup while it is connected: equal after {:.1?}", back.elapsed());
     assert_nothing_undead(&healed.files);
 
@@ -116,16 +116,16 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     cut(&installation);
     restore(&place, &present).await;
     installation.proxies[SAT].set_fault(None);
-    equal(&place, &reader, &volume, RECOVERY).await;
+    equal(&place, &reader, &files, RECOVERY).await;
     place.api().delete("groundlink", &DeleteParams::default()).await.unwrap();
-    equal(&place, &reader, &volume, RECOVERY).await;
+    equal(&place, &reader, &files, RECOVERY).await;
 
     // Another cluster under the same name.
     cut(&installation);
     delete_maps(&place).await;
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
-    let filled = equal(&place, &reader, &volume, RECOVERY).await;
+    let filled = equal(&place, &reader, &files, RECOVERY).await;
     println!("empty cluster: equal {:.1?} after it was reachable", back.elapsed());
     assert_eq!(filled.digest, second.digest);
     installation.satellite_in_sync(SAT, LONG).await;

@@ -1,7 +1,7 @@
 //! What the tests of this suite share: equality by the independent reader, and waiting for the hub.
 
-use crate::support::reader::{Delivered, Files, difference, published};
-use crate::support::{Installation, Place, Reader, condition_of, eventually};
+use crate::support::reader::{Delivered, Files, difference, digest_of, published};
+use crate::support::{Installation, Place, Reader, condition_of, eventually_every};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason};
 use kube::api::{Api, ListParams};
 use std::path::Path;
@@ -12,11 +12,21 @@ pub const TEAM: &str = "team-a";
 /// A deadline that only a fault reaches, for what takes long on two cores.
 pub const LONG: Duration = Duration::from_secs(180);
 
-/// Waits until a satellite holds exactly what the volume holds, as the reader sees it.
-pub async fn equal(place: &Place, reader: &Reader, volume: &Path, deadline: Duration) -> Delivered {
-    eventually(deadline, &format!("{} holds what the volume holds", place.satellite), async || {
+/// Between two looks at something that is large.
+const INTERVAL: Duration = Duration::from_millis(150);
+
+/// Waits until a satellite holds exactly these files, as the reader sees it.
+pub async fn equal(place: &Place, reader: &Reader, wanted: &Files, deadline: Duration) -> Delivered {
+    let digest = digest_of(wanted);
+    let what = format!("{} holds {} files, {digest}", place.satellite, wanted.len());
+    eventually_every(INTERVAL, deadline, &what, async || {
+        // A pointer that says something else need not be read to its end.
+        let marked = place.marked_digest().await?;
+        if marked != digest {
+            return Err(format!("it says that it holds {marked}"));
+        }
         let delivered = place.read(reader).await?;
-        match difference(&published(volume), &delivered.files) {
+        match difference(wanted, &delivered.files) {
             None => Ok(delivered),
             Some(difference) => Err(difference),
         }
@@ -24,9 +34,10 @@ pub async fn equal(place: &Place, reader: &Reader, volume: &Path, deadline: Dura
     .await
 }
 
-/// Waits until the volume holds so many files of which this is true, and so many in all.
+/// Waits until the volume holds so many files in all, and of so many this is true.
 pub async fn volume_holds(volume: &Path, all: usize, like: usize, is_like: impl Fn(&str) -> bool) -> Files {
-    eventually(LONG, &format!("the volume holds {all} files, {like} of them as they should be"), async || {
+    let what = format!("the volume holds {all} files, {like} of them as they should be");
+    eventually_every(INTERVAL, LONG, &what, async || {
         let files = published(volume);
         let found = files.values().filter(|bytes| is_like(&String::from_utf8_lossy(bytes))).count();
         if (files.len(), found) == (all, like) {
@@ -41,7 +52,7 @@ pub async fn volume_holds(volume: &Path, all: usize, like: usize, is_like: impl 
 /// Waits until there are so many MonitoringObjects, and each says Ready for its present generation.
 pub async fn all_ready(installation: &Installation, count: usize) {
     let api = Api::<MonitoringObject>::namespaced(installation.hub.clone(), TEAM);
-    eventually(LONG, &format!("{count} objects are Ready"), async || {
+    eventually_every(INTERVAL, LONG, &format!("{count} objects are Ready"), async || {
         let list = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         let is_ready = |object: &&MonitoringObject| {
             let ready = condition_of(object, ConditionType::Ready);

@@ -1,8 +1,8 @@
 //! The operator is killed at every write of a delivery, for each kind of delivery. The satellite's pointer names a complete set
 //! in every state that the store was in, and who comes after writes what is missing and nothing else.
 
-use crate::stage::{LONG, TEAM, all_ready, suspend};
-use crate::support::reader::{Delivered, difference, published};
+use crate::stage::{LONG, TEAM, all_ready, suspend, volume_holds};
+use crate::support::reader::{Delivered, Files, difference};
 use crate::support::{
     At, Exchange, Gate, Installation, Operator, Place, Reader, SatelliteWatch, bulk_host, change_all,
     create_all, delete_all, eventually,
@@ -59,15 +59,16 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     assert!(first.layout == "Snapshot" && first.shards.len() >= 4, "{} shards", first.shards.len());
 
     suspend(&sweep.installation, SAT).await;
-    change_all(&hub, TEAM, 0..3, |number| bulk_host(number, 2, NOTES)).await;
+    change_all(&hub, TEAM, 0..2, |number| bulk_host(number, 2, NOTES)).await;
     delete_all(&hub, TEAM, 179..180).await;
     let update = sweep.deliver("update", 179).await;
     let touched = update.shards.difference(&first.shards).count();
-    assert!((2..=4).contains(&touched) && update.bits == first.bits, "{touched} shards touched");
+    let several = 2..first.shards.len();
+    assert!(several.contains(&touched) && update.bits == first.bits, "{touched} shards touched");
 
     // Back to the bytes of before: the names of their shards are those of before.
     suspend(&sweep.installation, SAT).await;
-    change_all(&hub, TEAM, 0..3, |number| bulk_host(number, 1, NOTES)).await;
+    change_all(&hub, TEAM, 0..2, |number| bulk_host(number, 1, NOTES)).await;
     create_all(&hub, TEAM, 179..180, |number| bulk_host(number, 1, NOTES)).await;
     let reverted = sweep.deliver("reverted", 180).await;
     assert_eq!((&reverted.shards, &reverted.digest), (&first.shards, &first.digest));
@@ -97,7 +98,7 @@ impl Sweep {
     async fn deliver(&mut self, what: &str, objects: usize) -> Delivered {
         all_ready(&self.installation, objects).await;
         let volume = self.installation.volume().to_path_buf();
-        assert_eq!(published(&volume).len(), objects, "{what}: the volume");
+        let wanted = volume_holds(&volume, objects, objects, |_| true).await;
         let begin = self.installation.recorder.sequence().now();
         let names_before = self.names().await;
         // Before the first write there is nothing to be seen of the delivery; then one write more with each run.
@@ -119,7 +120,7 @@ impl Sweep {
                     if gate.is_reached(proxy) {
                         return Ok(None);
                     }
-                    let finished = self.finished().await;
+                    let finished = self.finished(&wanted).await;
                     // A write that came meanwhile is not finished.
                     if gate.is_reached(proxy) { Ok(None) } else { finished.map(Some) }
                 })
@@ -138,7 +139,7 @@ impl Sweep {
             self.judge_run(what, run, &existing);
             // The state that a reader finds now.
             match self.place.read(&self.reader).await {
-                Err(why) if !(why.contains("no pointer") && !names_before.contains("groundlink")) => {
+                Err(why) if !why.contains("no pointer") || names_before.contains("groundlink") => {
                     panic!("{what}, after kill {kills} at write {stop:?}: {why}")
                 }
                 _ => {}
@@ -180,11 +181,7 @@ impl Sweep {
     }
 
     /// The set, once the satellite holds what is published, says so, and has no shard that nothing names.
-    async fn finished(&self) -> Result<Delivered, String> {
-        let delivered = self.place.read(&self.reader).await?;
-        if let Some(difference) = difference(&published(self.installation.volume()), &delivered.files) {
-            return Err(difference);
-        }
+    async fn finished(&self, wanted: &Files) -> Result<Delivered, String> {
         let object = self.installation.satellites().get(SAT).await.map_err(|error| error.to_string())?;
         let status = object.status.unwrap_or_default();
         let synced = status.conditions.iter().any(|condition| {
@@ -193,8 +190,13 @@ impl Sweep {
                 && condition.observed_generation == object.metadata.generation
         });
         let acked = status.acked.as_ref().map(|acked| acked.digest.clone());
-        if !synced || acked.as_ref() != Some(&delivered.digest) {
-            return Err(format!("not Synced; acked {acked:?}, holds {}", delivered.digest));
+        let marked = self.place.marked_digest().await?;
+        if !synced || acked.as_ref() != Some(&marked) {
+            return Err(format!("not Synced; acked {acked:?}, marked {marked}"));
+        }
+        let delivered = self.place.read(&self.reader).await?;
+        if let Some(difference) = difference(wanted, &delivered.files) {
+            return Err(difference);
         }
         let mut named: BTreeSet<String> = delivered.shards.union(&delivered.previous).cloned().collect();
         named.insert("groundlink".to_owned());
@@ -208,8 +210,7 @@ impl Sweep {
 
     /// Names of the ConfigMaps on the satellite.
     async fn names(&self) -> BTreeSet<String> {
-        let maps = self.place.maps().await.expect("the satellite answers");
-        maps.into_keys().filter(|name| !name.starts_with("witness-")).collect()
+        self.place.names().await.expect("the satellite answers")
     }
 }
 

@@ -2,6 +2,7 @@
 //! and it heals as soon as it can.
 
 use crate::stage::{LONG, TEAM, all_ready, equal};
+use crate::support::reader::published;
 use crate::support::{Installation, Place, Reader, bulk_host, create_all, eventually, grant};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::{Condition, ConditionStatus, ConditionType};
@@ -31,13 +32,14 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
     installation.namespace(TEAM).await;
     create_all(&installation.hub, TEAM, 0..180, |number| bulk_host(number, 1, NOTES)).await;
     all_ready(&installation, 180).await;
-    let good = equal(&place, &reader, &volume, LONG).await;
+    let files = published(&volume);
+    let good = equal(&place, &reader, &files, LONG).await;
     assert_eq!(good.layout, "Snapshot");
     installation.satellite_in_sync(SAT, LONG).await;
 
     let heals = async |what: &str| {
         let started = Instant::now();
-        let held = equal(&place, &reader, &volume, HEALS).await;
+        let held = equal(&place, &reader, &files, HEALS).await;
         assert_eq!(held.digest, good.digest, "{what}");
         installation.satellite_in_sync(SAT, LONG).await;
         println!("tampered: {what}: put right after {:.1?}", started.elapsed());
@@ -154,6 +156,7 @@ async fn a_namespace_that_is_missing_ending_or_full_says_so() {
     installation.namespace(TEAM).await;
     create_all(&installation.hub, TEAM, 0..180, |number| bulk_host(number, 1, NOTES)).await;
     all_ready(&installation, 180).await;
+    let files = published(&volume);
     let no = ConditionStatus::False;
     let said = says(&installation, &full.satellite, ConditionType::Ready, no, &["QuotaExceeded"]).await;
     assert!(said.message.contains("raise the quota"), "{}", said.message);
@@ -166,9 +169,9 @@ async fn a_namespace_that_is_missing_ending_or_full_says_so() {
 
     let delete = ["delete", "resourcequota", "q", "-n", &full.namespace];
     crate::support::succeeded("delete", &server.kubectl(&delete).await);
-    equal(full, &reader, &volume, HEALS).await;
+    equal(full, &reader, &files, HEALS).await;
     grant(&server, "nowhere").await;
-    equal(&missing, &reader, &volume, HEALS).await;
+    equal(&missing, &reader, &files, HEALS).await;
     for satellite in [&full.satellite, &missing.satellite] {
         installation.satellite_in_sync(satellite, LONG).await;
     }

@@ -2,9 +2,10 @@
 //! What the satellite holds is complete in every state, and never goes back.
 
 use crate::stage::{LONG, TEAM, all_ready, equal};
+use crate::support::reader::published;
 use crate::support::{
     At, Gate, Installation, Operator, OperatorBuilder, Place, Reader, SatelliteWatch, bulk_host, change_all,
-    create_all, eventually,
+    create_all, eventually_every,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ const OBJECTS: usize = 180;
 const POSITIONS: u64 = 16;
 /// For how long a process that woke may do what it has in mind; that nothing comes can only be seen by waiting.
 const WAKING: Duration = Duration::from_secs(2);
+
+/// Between two looks at the whole set.
+const POLL: Duration = Duration::from_millis(100);
 
 struct Stage {
     installation: Installation,
@@ -43,7 +47,7 @@ async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
     let mut leader = stage.builder().await.spawn();
     stage.installation.ready(&leader).await;
     all_ready(&stage.installation, OBJECTS).await;
-    let first = equal(&stage.place, &stage.reader, &stage.volumes[0], LONG).await;
+    let first = equal(&stage.place, &stage.reader, &published(&stage.volumes[0]), LONG).await;
     assert!(first.shards.len() >= 4, "{} shards", first.shards.len());
 
     let mut positions = 0;
@@ -86,20 +90,21 @@ impl Stage {
         self.change(self.version).await;
         let volume = self.volumes[self.leader].clone();
         let started = Instant::now();
-        let stopped = eventually(LONG, &format!("write {k}, or the end of the delivery"), async || {
-            let proxy = &self.installation.proxies[SAT];
-            if gate.is_reached(proxy) {
-                return Ok(true);
-            }
-            // Removals of what nothing names come a moment after the pointer.
-            let files = crate::support::reader::published(&volume);
-            match self.place.read(&self.reader).await {
-                Ok(held) if held.files == files && started.elapsed() > WAKING * 2 => Ok(false),
-                Ok(_) => Err("delivered, and perhaps not the end".to_owned()),
-                Err(why) => Err(why),
-            }
-        })
-        .await;
+        let stopped =
+            eventually_every(POLL, LONG, &format!("write {k}, or the end of the delivery"), async || {
+                let proxy = &self.installation.proxies[SAT];
+                if gate.is_reached(proxy) {
+                    return Ok(true);
+                }
+                // Removals of what nothing names come a moment after the pointer.
+                let files = published(&volume);
+                match self.place.read(&self.reader).await {
+                    Ok(held) if held.files == files && started.elapsed() > WAKING * 2 => Ok(false),
+                    Ok(_) => Err("delivered, and perhaps not the end".to_owned()),
+                    Err(why) => Err(why),
+                }
+            })
+            .await;
         if !stopped {
             self.installation.proxies[SAT].set_fault(None);
             return (old, false);
@@ -118,7 +123,7 @@ impl Stage {
         let volume = self.volumes[self.leader].clone();
         // Back to the bytes of before: shards that the frozen one may be about to remove are wanted again.
         self.change(before).await;
-        equal(&self.place, &self.reader, &volume, LONG).await;
+        equal(&self.place, &self.reader, &published(&volume), LONG).await;
         self.watch.assert_clean().await;
 
         // First the write that was on its way, then the process.
@@ -128,7 +133,7 @@ impl Stage {
         self.watch.assert_clean().await;
         self.version += 1;
         self.change(self.version).await;
-        let held = equal(&self.place, &self.reader, &volume, LONG).await;
+        let held = equal(&self.place, &self.reader, &published(&volume), LONG).await;
         self.watch.assert_clean().await;
         println!(
             "frozen at write {k} {at:?} (by hand: {by_hand}): holds {:?} after {:.1?}",

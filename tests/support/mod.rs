@@ -44,4 +44,4 @@ pub use recorder::{Exchange, Recorder, Sequence};
 pub use satellite_watch::{SatelliteWatch, Turn};
 pub use supervised::{Launch, Supervised, is_alive, process_state};
 pub use volume_watch::{Content, FileEvent, FileEventKind, VolumeWatch, digest};
-pub use wait::eventually;
+pub use wait::{eventually, eventually_every};

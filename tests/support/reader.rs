@@ -103,6 +103,20 @@ impl Place {
         Ok(list.items.into_iter().map(|map| (map.name_any(), map)).collect())
     }
 
+    /// Names of the ConfigMaps of the namespace; those of witnesses left out.
+    pub async fn names(&self) -> Result<BTreeSet<String>, String> {
+        let list =
+            self.api().list_metadata(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let names = list.items.into_iter().map(|map| map.name_any());
+        Ok(names.filter(|name| !name.starts_with("witness-")).collect())
+    }
+
+    /// The digest that the pointer is marked with: cheap, and no proof of anything.
+    pub async fn marked_digest(&self) -> Result<String, String> {
+        let map = self.api().get_metadata(&self.pointer).await.map_err(|error| error.to_string())?;
+        Ok(map.annotations().get(DIGEST).cloned().unwrap_or_default())
+    }
+
     /// What the satellite holds at this moment.
     pub async fn read(&self, reader: &Reader) -> Result<Delivered, String> {
         let maps = self.maps().await?;

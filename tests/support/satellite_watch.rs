@@ -55,8 +55,8 @@ impl SatelliteWatch {
         let api = place.api();
         let list = api.list(&ListParams::default()).await.expect("the satellite answers");
         let version = list.metadata.resource_version.clone().expect("a list has a version");
-        let mut first = Seen::default();
-        first.maps = list.items.into_iter().map(|map| (map.name_any(), map)).collect();
+        let maps = list.items.into_iter().map(|map| (map.name_any(), map)).collect();
+        let mut first = Seen { maps, ..Seen::default() };
         first.judge(reader, place, "at the start");
         let seen = Arc::new(Mutex::new(first));
         let task = tokio::spawn(follow(api, version, place.clone(), reader.clone(), seen.clone()));
