@@ -8,6 +8,7 @@ use crate::support::{
     create_all, eventually_every,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
+use http::Method;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ struct Stage {
     watch: SatelliteWatch,
     volumes: [PathBuf; 2],
     leader: usize,
-    version: usize,
+    /// Versions of the objects, as they were delivered one after another.
+    versions: Vec<usize>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +43,7 @@ async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
     let watch = SatelliteWatch::start(&place, &reader).await;
     let volumes = [installation.volume().to_path_buf(), installation.scratch().join("other")];
     std::fs::create_dir(&volumes[1]).unwrap();
-    let mut stage = Stage { installation, place, reader, watch, volumes, leader: 0, version: 1 };
+    let mut stage = Stage { installation, place, reader, watch, volumes, leader: 0, versions: vec![1] };
     stage.installation.namespace(TEAM).await;
     create_all(&stage.installation.hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
     let mut leader = stage.builder().await.spawn();
@@ -51,11 +53,11 @@ async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
     assert!(first.shards.len() >= 4, "{} shards", first.shards.len());
 
     let mut positions = 0;
-    // The first two until the lease has run out by itself; with the others its holder is taken out by hand, which is faster and
+    // The first until the lease has run out by itself; with the others its holder is taken out by hand, which is faster and
     // worse: the frozen one believes for some seconds more that it leads.
     for k in 1..=POSITIONS {
         let at = if k % 2 == 1 { At::Before } else { At::After };
-        let by_hand = k > 2;
+        let by_hand = k > 1;
         match stage.freeze_at(leader, k, at, by_hand).await {
             (next, true) => (leader, positions) = (next, k),
             (last, false) => {
@@ -78,16 +80,16 @@ impl Stage {
     }
 
     async fn change(&mut self, version: usize) {
+        self.versions.push(version);
         change_all(&self.installation.hub, TEAM, 0..3, |number| bulk_host(number, version, NOTES)).await;
         all_ready(&self.installation, OBJECTS).await;
     }
 
     /// Freezes the leader at its k-th write, lets another take over and deliver, and wakes it. False if there is no such write.
     async fn freeze_at(&mut self, old: Operator, k: u64, at: At, by_hand: bool) -> (Operator, bool) {
-        let before = self.version;
-        self.version += 1;
+        let next = self.versions.iter().max().unwrap() + 1;
         let gate = Gate::at(&self.installation.proxies[SAT], "/configmaps", k, at);
-        self.change(self.version).await;
+        self.change(next).await;
         let volume = self.volumes[self.leader].clone();
         let started = Instant::now();
         let stopped =
@@ -111,6 +113,7 @@ impl Stage {
         }
         old.pause();
         gate.open();
+        let write = gate.stopped(&self.installation.proxies[SAT]).unwrap();
         if by_hand {
             let patch = r#"{"spec":{"holderIdentity":""}}"#;
             self.installation
@@ -121,7 +124,9 @@ impl Stage {
         let new = self.builder().await.spawn();
         self.installation.ready(&new).await;
         let volume = self.volumes[self.leader].clone();
-        // Back to the bytes of before: shards that the frozen one may be about to remove are wanted again.
+        // Back to the bytes of before: the very shards that the frozen one is about to remove, or has replaced, are wanted again.
+        let back = if write.method == Method::DELETE { 3 } else { 2 };
+        let before = self.versions[self.versions.len().saturating_sub(back)];
         self.change(before).await;
         equal(&self.place, &self.reader, &published(&volume), LONG).await;
         self.watch.assert_clean().await;
@@ -131,12 +136,13 @@ impl Stage {
         old.resume();
         tokio::time::sleep(WAKING).await;
         self.watch.assert_clean().await;
-        self.version += 1;
-        self.change(self.version).await;
+        self.change(next + 1).await;
         let held = equal(&self.place, &self.reader, &published(&volume), LONG).await;
         self.watch.assert_clean().await;
         println!(
-            "frozen at write {k} {at:?} (by hand: {by_hand}): holds {:?} after {:.1?}",
+            "frozen at write {k} {at:?} ({} {}; by hand: {by_hand}): holds {:?} after {:.1?}",
+            write.method,
+            write.path.rsplit('/').next().unwrap_or_default(),
             held.revision,
             started.elapsed()
         );

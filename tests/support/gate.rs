@@ -9,6 +9,7 @@ use http::Method;
 
 use super::fault::{Action, Fault};
 use super::proxy::Proxy;
+use super::recorder::Exchange;
 use super::wait::eventually;
 
 /// Where the k-th write is stopped.
@@ -63,18 +64,24 @@ impl Gate {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// Whether the k-th write is stopped, and for [`At::After`] has been applied, or refused by the API server.
-    pub fn is_reached(&self, proxy: &Proxy) -> bool {
+    /// The k-th write, once it is stopped, and for [`At::After`] has been applied, or refused by the API server.
+    pub fn stopped(&self, proxy: &Proxy) -> Option<Exchange> {
         if self.writes() < self.k {
-            return false;
+            return None;
         }
         let stopped = if self.at == At::After { Action::HoldAnswer } else { Action::Hang };
-        proxy.recorder().count(|e| {
+        let found = proxy.recorder().matching(|e| {
             e.seq_start > self.mark
                 && e.path.contains(&self.path)
                 && e.action == Some(stopped.clone())
                 && (self.at == At::Before || e.held_status.is_some())
-        }) > 0
+        });
+        found.into_iter().next()
+    }
+
+    /// Whether there is [`Self::stopped`].
+    pub fn is_reached(&self, proxy: &Proxy) -> bool {
+        self.stopped(proxy).is_some()
     }
 
     /// Waits for [`Self::is_reached`].
