@@ -316,7 +316,9 @@ impl Metrics {
     pub fn satellite_gone(&self, satellite: &str) {
         let label = SatelliteLabel { satellite: satellite.into() };
         self.behind().remove(satellite);
-        for gauges in [&self.satellite_up, &self.satellite_objects, &self.satellite_bytes, &self.credential_expiry] {
+        for gauges in
+            [&self.satellite_up, &self.satellite_objects, &self.satellite_bytes, &self.credential_expiry]
+        {
             gauges.remove(&label);
         }
         for counters in [

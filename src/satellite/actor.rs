@@ -205,7 +205,9 @@ impl Actor {
     fn recovered(&mut self, object: &Arc<SatelliteCluster>) {
         if self.report.problem.take().is_some_and(|problem| problem.contact != Contact::None) {
             let (events, object) = (self.context.events.clone(), object.clone());
-            tokio::spawn(async move { events.normal(&object, Reason::Connected, "the satellite works again").await });
+            tokio::spawn(async move {
+                events.normal(&object, Reason::Connected, "the satellite works again").await
+            });
         }
     }
 
@@ -280,7 +282,8 @@ impl Actor {
         };
         let tried = match opened {
             Ok(mut new) if is_proven => {
-                let has_changed = self.connection.as_ref().is_some_and(|old| !old.credential.same_as(&new.credential));
+                let has_changed =
+                    self.connection.as_ref().is_some_and(|old| !old.credential.same_as(&new.credential));
                 match has_changed {
                     true => new.remote.read().await.map(|()| new.proven()),
                     false => Ok(new.proven()),
@@ -331,7 +334,8 @@ impl Actor {
         let Some(connection) = self.connection.as_mut() else { return Ok(RECHECK) };
         let remote = &mut connection.remote;
         let is_open = self.breaker.state() == BreakerState::Open;
-        let nothing_new = desired.as_ref().is_none_or(|(revision, view)| self.last == Some((*revision, view.digest)));
+        let nothing_new =
+            desired.as_ref().is_none_or(|(revision, view)| self.last == Some((*revision, view.digest)));
         if is_open || nothing_new || object.spec.suspend || !remote.knows_pointer() {
             let limit = if is_open { PROBE_TIMEOUT } else { PASS_TIMEOUT };
             let silent = format!("no answer to a probe within {} s", limit.as_secs());
@@ -357,7 +361,11 @@ impl Actor {
     }
 
     /// What the satellite should hold.
-    async fn desired(&mut self, latest: &Latest, acceptance: Acceptance) -> Result<(Revision, Arc<View>), Problem> {
+    async fn desired(
+        &mut self,
+        latest: &Latest,
+        acceptance: Acceptance,
+    ) -> Result<(Revision, Arc<View>), Problem> {
         let snapshot = &latest.snapshot;
         let (context, version) = (self.context.clone(), acceptance.icinga_version);
         let reserved = move || version.map(|version| context.reserved(version));
@@ -369,7 +377,8 @@ impl Actor {
         self.report.left_out = view.left_out.len();
         self.report.left_out_example = view.left_out.first().map(ToString::to_string);
         let shards = self.report.stats.as_ref().map_or(0, |stats| stats.shards);
-        self.report.stats = Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards });
+        self.report.stats =
+            Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards });
         if self.last.map(|(_, digest)| digest) != Some(view.digest) {
             self.context.metrics.satellite_behind(&self.name, latest.cut.into_std());
         }
@@ -420,9 +429,15 @@ impl Actor {
             Ok(acked) => acked?,
             Err(_) => {
                 connection.remote.forget();
-                let message = format!("the set was not written within {} s; what is there stays, and the rest follows", PASS_TIMEOUT.as_secs());
+                let message = format!(
+                    "the set was not written within {} s; what is there stays, and the rest follows",
+                    PASS_TIMEOUT.as_secs()
+                );
                 // It does answer, or a single request would have ended the pass.
-                return Err(Problem { contact: Contact::Answered, ..Problem::transient(Reason::Unreachable, message) });
+                return Err(Problem {
+                    contact: Contact::Answered,
+                    ..Problem::transient(Reason::Unreachable, message)
+                });
             }
         };
         connection.is_proven = true;
@@ -440,7 +455,8 @@ impl Actor {
         self.corrections.forget(now);
         // While it is fought over, it says so.
         let fought = self.corrections.fight(now).map(str::to_owned);
-        self.report.drifted = fought.map(|name| Drifted { names: [name.clone()].into(), by: None, fought: Some(name) });
+        self.report.drifted =
+            fought.map(|name| Drifted { names: [name.clone()].into(), by: None, fought: Some(name) });
         self.acknowledged(object, revision, &acked, &view);
         Ok(())
     }

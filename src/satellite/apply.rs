@@ -151,7 +151,8 @@ impl Remote {
                 // An event of our own earlier write may come late. Kubernetes compares resourceVersions as numbers.
                 let number = |text: &str| text.parse::<u64>().ok();
                 let known_version = known.version.as_deref().unwrap_or_default();
-                let is_late = number(&seen.version) <= number(known_version) && known.uid.as_ref() == Some(&seen.uid);
+                let is_late =
+                    number(&seen.version) <= number(known_version) && known.uid.as_ref() == Some(&seen.uid);
                 !is_late && seen.version != known_version
             }
             (None, seen) => seen.is_some(),
@@ -279,7 +280,9 @@ impl Remote {
             shards: shards.len(),
             wrote: wrote.clone(),
         };
-        if let Some(held) = known.as_ref().map(|known| &known.held).filter(|held| held.is(&self.target, view, form)) {
+        if let Some(held) =
+            known.as_ref().map(|known| &known.held).filter(|held| held.is(&self.target, view, form))
+        {
             self.ensure(&shards, revision).await?;
             return Ok(acked(held.revision.unwrap_or(revision), &self.wrote));
         }
@@ -290,7 +293,9 @@ impl Remote {
         let previous = self.previous(known.as_ref().map(|known| &known.held), &shards);
         let mut object = match form {
             Form::Single => pointer::single(&self.target, revision, view, &previous),
-            Form::Sharded { bits } => pointer::sharded(&self.target, revision, view, bits, &shards, &previous),
+            Form::Sharded { bits } => {
+                pointer::sharded(&self.target, revision, view, bits, &shards, &previous)
+            }
         };
         let name = &self.target.name;
         let stored = match known {
@@ -325,7 +330,9 @@ impl Remote {
     /// The same or a newer revision with other content: someone changed it, or another term wrote it. Only a higher revision may
     /// replace it.
     fn check_revision(&self, held: &Held, revision: Revision) -> Result<(), Failure> {
-        let Some(theirs) = held.revision.filter(|theirs| held.ours && *theirs >= revision) else { return Ok(()) };
+        let Some(theirs) = held.revision.filter(|theirs| held.ours && *theirs >= revision) else {
+            return Ok(());
+        };
         if theirs.term > revision.term {
             self.claim.raise_above(theirs.term);
         }
@@ -369,7 +376,12 @@ impl Remote {
             Some(held) => held.shards.keys().cloned().collect(),
             None => {
                 let inventory = self.inventory.1.borrow();
-                inventory.items.iter().filter(|(_, item)| item.is_shard).map(|(name, _)| name.clone()).collect()
+                inventory
+                    .items
+                    .iter()
+                    .filter(|(_, item)| item.is_shard)
+                    .map(|(name, _)| name.clone())
+                    .collect()
             }
         };
         before.difference(&named).cloned().collect()
@@ -406,7 +418,8 @@ impl Remote {
             };
             missing.into_iter().map(job).collect::<Vec<_>>()
         };
-        let mut done = futures::stream::iter(ensured.into_iter().map(ShardJob::run)).buffer_unordered(PARALLEL);
+        let mut done =
+            futures::stream::iter(ensured.into_iter().map(ShardJob::run)).buffer_unordered(PARALLEL);
         // Each is remembered at once: a pass that is cut off does not begin from nothing.
         while let Some(Done { name, uid, wrote }) = done.try_next().await? {
             if wrote {
@@ -420,7 +433,9 @@ impl Remote {
     /// What nothing names any more: neither the pointer, nor the one before it, nor one that is being prepared.
     fn garbage(&self) -> Vec<(String, Item)> {
         let inventory = self.inventory.1.borrow();
-        let Some(held) = self.held().filter(|held| held.ours && held.form.is_some()) else { return Vec::new() };
+        let Some(held) = self.held().filter(|held| held.ours && held.form.is_some()) else {
+            return Vec::new();
+        };
         let Some(revision) = held.revision.filter(|_| inventory.listed.is_some()) else { return Vec::new() };
         // A shard for a newer revision belongs to whoever is about to write that one.
         let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted <= revision);
@@ -445,7 +460,10 @@ impl Remote {
     }
 
     /// Deletes by name, uid and resourceVersion. One that changed since it was read is left: someone wants it.
-    async fn delete_all(&self, objects: Vec<(String, Option<String>, Option<String>)>) -> Result<(), Problem> {
+    async fn delete_all(
+        &self,
+        objects: Vec<(String, Option<String>, Option<String>)>,
+    ) -> Result<(), Problem> {
         let mut deletions = Vec::with_capacity(objects.len());
         for (name, uid, version) in objects {
             let requests = self.requests.clone();
@@ -473,7 +491,8 @@ impl Remote {
             self.requests.delete(&self.target.name, uid, version).await?;
         }
         let (left, _) = self.requests.list(&self.target.selector()).await?;
-        let left = left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
+        let left =
+            left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
         self.delete_all(left.collect()).await?;
         let (left, _) = self.requests.list(&self.target.selector()).await?;
         match left.first() {
@@ -546,7 +565,8 @@ impl ShardJob {
     }
 
     async fn create(&self) -> Result<Done, Failure> {
-        let (target, shards, at, revision) = (self.target.clone(), self.shards.clone(), self.at, self.revision);
+        let (target, shards, at, revision) =
+            (self.target.clone(), self.shards.clone(), self.at, self.revision);
         let pack = tokio::task::spawn_blocking(move || pointer::shard(&target, revision, &shards[at])).await;
         let object = pack.map_err(std::io::Error::other).and_then(|packed| packed).map_err(|error| {
             Problem::transient(Reason::Pending, format!("cannot pack shard {}: {error}", self.name))
@@ -554,7 +574,8 @@ impl ShardJob {
         let stored = self.requests.create(&self.name, &object).await?;
         if stored.binary_data != object.binary_data || stored.immutable != Some(true) {
             let name = self.requests.full_name(&self.name);
-            let message = format!("the satellite stored ConfigMap {name} with other content (an admission webhook?)");
+            let message =
+                format!("the satellite stored ConfigMap {name} with other content (an admission webhook?)");
             return Err(Problem::transient(Reason::Rejected, message).into());
         }
         Ok(Done { name: self.name.clone(), uid: stored.uid().unwrap_or_default(), wrote: true })
@@ -569,7 +590,9 @@ impl ShardJob {
             (found, holds)
         })
         .await
-        .map_err(|error| Problem::transient(Reason::Pending, format!("cannot read {}: {error}", self.name)))?;
+        .map_err(|error| {
+            Problem::transient(Reason::Pending, format!("cannot read {}: {error}", self.name))
+        })?;
         let ours = self.target.owns(found.metadata.labels.as_ref());
         let may_adopt = match self.adoption {
             AdoptionPolicy::Never => false,
@@ -591,7 +614,8 @@ impl ShardJob {
         let wanted: Option<Revision> = found.annotations().get(REVISION).and_then(|text| text.parse().ok());
         // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
         // deletes tests the resourceVersion.
-        let may_go = !self.is_kept && self.pointer_revision.is_some_and(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
+        let may_go = !self.is_kept
+            && self.pointer_revision.is_some_and(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
         if may_go || !ours {
             let metadata = self.target.shard_claim(found.resource_version(), self.revision);
             match self.requests.patch_metadata(&self.name, metadata).await {
@@ -599,6 +623,10 @@ impl ShardJob {
                 claimed => claimed?,
             }
         }
-        Ok(Some(Done { name: self.name.clone(), uid: found.uid().unwrap_or_default(), wrote: may_go || !ours }))
+        Ok(Some(Done {
+            name: self.name.clone(),
+            uid: found.uid().unwrap_or_default(),
+            wrote: may_go || !ours,
+        }))
     }
 }

@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(after(&[&four[..], &[(Silent, 4)]].concat()).state(), BreakerState::Open);
         assert_eq!(after(&[(Silent, 100), (Silent, 114)]).state(), BreakerState::Closed);
         assert_eq!(after(&[(Silent, 100), (Silent, 115)]).state(), BreakerState::Open);
-        let between = [(Silent, 0), (Silent, 1), (Silent, 2), (Silent, 3), (Event::Answered, 4), (Silent, 20)];
+        let between =
+            [(Silent, 0), (Silent, 1), (Silent, 2), (Silent, 3), (Event::Answered, 4), (Silent, 20)];
         assert_eq!((after(&between).state(), after(&between).failures()), (BreakerState::Closed, 1));
     }
 

@@ -3,9 +3,9 @@
 use super::actor::{Actor, Next};
 use super::connection::duration;
 use super::problem::Problem;
+use crate::api::condition::clean;
 use crate::api::satellite_cluster::Cleanup;
 use crate::api::{Reason, SatelliteCluster};
-use crate::api::condition::clean;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -90,7 +90,11 @@ impl Actor {
         }
     }
 
-    async fn delete_configmaps(&mut self, object: &SatelliteCluster, within: Duration) -> Result<(), Problem> {
+    async fn delete_configmaps(
+        &mut self,
+        object: &SatelliteCluster,
+        within: Duration,
+    ) -> Result<(), Problem> {
         let clean_up = async {
             self.connect(object).await?;
             match self.connection.as_mut() {

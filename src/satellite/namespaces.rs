@@ -41,7 +41,8 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
             }
             Ok(watcher::Event::InitDone) => labels = std::mem::take(&mut listing),
             Ok(watcher::Event::Apply(object)) => {
-                if labels.insert(object.name_any(), object.labels().clone()).as_ref() == Some(object.labels()) {
+                if labels.insert(object.name_any(), object.labels().clone()).as_ref() == Some(object.labels())
+                {
                     continue;
                 }
             }

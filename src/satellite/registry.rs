@@ -189,8 +189,7 @@ impl Registry {
         let actor =
             Actor::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
         let task = tokio::spawn(actor.run());
-        self.handles
-            .insert(name, Handle { uid, config, secret_changed, stop, task });
+        self.handles.insert(name, Handle { uid, config, secret_changed, stop, task });
     }
 
     async fn remove(&mut self, name: &str) {

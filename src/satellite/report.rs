@@ -159,7 +159,8 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     let credentials = match credential {
         Some(p) => told(False, p),
         None if report.credential.is_some() => {
-            let (reason, why) = report.credential.as_ref().map_or((Reason::Pending, ""), |p| (p.reason, &p.message));
+            let (reason, why) =
+                report.credential.as_ref().map_or((Reason::Pending, ""), |p| (p.reason, &p.message));
             (False, reason, format!("the credential of before stays in use: {why}"))
         }
         None if silent => (Unknown, Reason::Unreachable, String::new()),

@@ -11,8 +11,8 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use serde_json::json;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Time beyond the wait for an answer's beginning within which the whole answer must be there.
@@ -53,7 +53,13 @@ impl From<Failure> for Problem {
 
 impl Requests {
     /// Requests through `client`; `request_timeout` is the longest wait for the beginning of an answer.
-    pub fn new(client: Client, target: &Target, request_timeout: Duration, claim: Claim, written: Arc<Written>) -> Self {
+    pub fn new(
+        client: Client,
+        target: &Target,
+        request_timeout: Duration,
+        claim: Claim,
+        written: Arc<Written>,
+    ) -> Self {
         Self {
             configmaps: Api::namespaced(client, &target.namespace),
             namespace: target.namespace.as_str().into(),
@@ -86,7 +92,8 @@ impl Requests {
         match tokio::time::timeout(self.deadline, call).await {
             Err(_) => {
                 let name = self.full_name(name);
-                let message = format!("cannot {action} ConfigMap {name}: no answer within {:?}", self.deadline);
+                let message =
+                    format!("cannot {action} ConfigMap {name}: no answer within {:?}", self.deadline);
                 Err(Problem::silent(Reason::Unreachable, message).into())
             }
             Ok(Ok(value)) => Ok(value),
@@ -187,7 +194,12 @@ impl Requests {
     ///
     /// # Errors
     /// What went wrong; code 409 if it changed since.
-    pub async fn delete(&self, name: &str, uid: Option<String>, version: Option<String>) -> Result<(), Failure> {
+    pub async fn delete(
+        &self,
+        name: &str,
+        uid: Option<String>,
+        version: Option<String>,
+    ) -> Result<(), Failure> {
         self.may_write()?;
         let parameters = DeleteParams {
             preconditions: Some(Preconditions { uid, resource_version: version }),

@@ -50,7 +50,8 @@ pub fn unpack(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
         if entry.header().entry_type() != tar::EntryType::Regular {
             return Err("holds something that is not a plain file".into());
         }
-        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| "holds a name that is not UTF-8")?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|_| "holds a name that is not UTF-8")?;
         if !is_file_key(&name) {
             return Err(format!("holds a file of the name {name:?}, which is not <namespace>.<name>.conf"));
         }
@@ -110,7 +111,16 @@ mod tests {
             gzip.write_all(&tar.into_inner().unwrap()).unwrap();
             unpack(&gzip.finish().unwrap())
         };
-        for name in ["../x.y.conf", "/etc/x.y.conf", "a/b.c.conf", ".a.conf", "a..b.conf", "conf", "a.conf", "A.b.conf"] {
+        for name in [
+            "../x.y.conf",
+            "/etc/x.y.conf",
+            "a/b.c.conf",
+            ".a.conf",
+            "a..b.conf",
+            "conf",
+            "a.conf",
+            "A.b.conf",
+        ] {
             assert!(bad(name).unwrap_err().contains("which is not"), "{name}");
         }
         assert!(bad("a.b.conf").is_ok());

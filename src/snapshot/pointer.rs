@@ -174,7 +174,9 @@ pub fn holds(held: &ConfigMap, shard: &Shard) -> bool {
     let same = |packed: &[u8]| {
         super::archive::unpack(packed).is_ok_and(|files| {
             files.len() == shard.files.len()
-                && shard.files.iter().all(|(key, file)| files.get(&**key).is_some_and(|bytes| Digest::of(bytes) == file.digest()))
+                && shard.files.iter().all(|(key, file)| {
+                    files.get(&**key).is_some_and(|bytes| Digest::of(bytes) == file.digest())
+                })
         })
     };
     same(&archive.0)
@@ -214,7 +216,9 @@ impl Held {
             Form::Sharded { bits } => {
                 let wanted = view.shards(bits);
                 self.shards.len() == wanted.len()
-                    && wanted.iter().all(|shard| self.shards.get(&shard.name(&target.name)) == Some(&shard.digest.to_string()))
+                    && wanted.iter().all(|shard| {
+                        self.shards.get(&shard.name(&target.name)) == Some(&shard.digest.to_string())
+                    })
             }
         };
         self.ours && self.intact && self.form == Some(form) && self.digest == Some(view.digest) && shards
@@ -224,7 +228,8 @@ impl Held {
 /// Reads a pointer, trusting its content alone.
 pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
     let metadata = &pointer.metadata;
-    let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
+    let annotation =
+        |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
     let revision: Option<Revision> = annotation(REVISION).and_then(|text| text.parse().ok());
     let data = pointer.data.as_ref();
     let layout = annotation(LAYOUT);
@@ -234,7 +239,11 @@ pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
         digest: None,
         form: None,
         shards: BTreeMap::new(),
-        previous: annotation(PREVIOUS).into_iter().flat_map(|names| names.split(',')).map(str::to_owned).collect(),
+        previous: annotation(PREVIOUS)
+            .into_iter()
+            .flat_map(|names| names.split(','))
+            .map(str::to_owned)
+            .collect(),
         intact: false,
         changed_by: changed_by(metadata),
     };

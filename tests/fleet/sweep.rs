@@ -26,8 +26,6 @@ struct Sweep {
     watch: SatelliteWatch,
     operator: Operator,
     rng: StdRng,
-    /// Shards of the last set in layout Snapshot: a pointer of layout Single has no place to name them.
-    before_single: BTreeSet<String>,
     kills: usize,
 }
 
@@ -42,16 +40,8 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace(TEAM).await;
     let hub = installation.hub.clone();
-    let mut sweep = Sweep {
-        installation,
-        place,
-        reader,
-        watch,
-        operator,
-        rng: StdRng::seed_from_u64(seed),
-        before_single: BTreeSet::new(),
-        kills: 0,
-    };
+    let mut sweep =
+        Sweep { installation, place, reader, watch, operator, rng: StdRng::seed_from_u64(seed), kills: 0 };
 
     suspend(&sweep.installation, SAT).await;
     create_all(&hub, TEAM, 0..180, |number| bulk_host(number, 1, NOTES)).await;
@@ -165,9 +155,6 @@ impl Sweep {
         );
         assert_eq!(shards.len(), missing.len(), "{what}: created {created:#?}, missing were {missing:#?}");
         assert_eq!(shards.into_iter().collect::<BTreeSet<_>>(), missing, "{what}");
-        if delivered.layout == "Snapshot" {
-            self.before_single.clone_from(&delivered.shards);
-        }
         self.kills += kills;
         delivered
     }
@@ -200,9 +187,6 @@ impl Sweep {
         }
         let mut named: BTreeSet<String> = delivered.shards.union(&delivered.previous).cloned().collect();
         named.insert("groundlink".to_owned());
-        if delivered.layout == "Single" {
-            named.extend(self.before_single.iter().cloned());
-        }
         let names = self.names().await;
         let garbage: Vec<_> = names.difference(&named).collect();
         if garbage.is_empty() { Ok(delivered) } else { Err(format!("nothing names {garbage:?}")) }

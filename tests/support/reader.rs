@@ -26,6 +26,7 @@ const REVISION: &str = "groundlink.dev/revision";
 const DIGEST: &str = "groundlink.dev/digest";
 const LAYOUT: &str = "groundlink.dev/layout";
 const OBJECTS: &str = "groundlink.dev/objects";
+const PREVIOUS: &str = "groundlink.dev/previous-shards";
 const MANIFEST: &str = "manifest.json";
 const ARCHIVE: &str = "files.tar.gz";
 /// Most bytes of keys and files in one bucket.
@@ -144,7 +145,7 @@ impl Reader {
         let layout = annotation(map, LAYOUT)?.to_owned();
         expect("binaryData keys of the pointer", 0, map.binary_data.iter().flatten().count())?;
         let delivered = match layout.as_str() {
-            "Single" => single(map, revision)?,
+            "Single" => single(maps, map, revision)?,
             "Snapshot" => self.snapshot(maps, map, revision)?,
             other => return Err(format!("layout {other:?}")),
         };
@@ -230,7 +231,7 @@ impl Reader {
     }
 }
 
-fn single(map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
+fn single(maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
     let data = map.data.clone().unwrap_or_default();
     if let Some(strange) = data.keys().find(|key| !is_key(key)) {
         return Err(format!("key {strange:?} is no <namespace>.<name>.conf"));
@@ -240,7 +241,14 @@ fn single(map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
         return Err(format!("has {} bytes in layout Single, more than {SINGLE_MAX}", size(&files)));
     }
     let digest = annotation(map, DIGEST)?.to_owned();
-    let (shards, previous, layout) = (BTreeSet::new(), BTreeSet::new(), "Single".to_owned());
+    // There is no manifest to name the shards of a revision before that had some.
+    let named = map.annotations().get(PREVIOUS).map(String::as_str).unwrap_or_default();
+    let previous: BTreeSet<String> =
+        named.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if let Some(gone) = previous.iter().find(|name| !maps.contains_key(*name)) {
+        return Err(format!("shard {gone} of the revision before is gone"));
+    }
+    let (shards, layout) = (BTreeSet::new(), "Single".to_owned());
     Ok(Delivered { revision, layout, digest, bits: 0, shards, previous, files })
 }
 

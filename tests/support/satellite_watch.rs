@@ -139,7 +139,7 @@ impl Seen {
                 self.complaints.push(text);
             }
             let named: BTreeSet<_> = last.shards.difference(&found.shards).cloned().collect();
-            if found.layout == "Snapshot" && found.previous != named {
+            if found.previous != named {
                 let text = format!(
                     "{what}: {:?} says that the revision before names {:?} alone; it was {named:?}",
                     found.revision, found.previous
