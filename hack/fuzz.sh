@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.13.2
-targets="expression decoder render"
+targets="expression decoder render kubeconfig"
 minimise=false
 if [ "${1:-}" = minimise ]; then
   minimise=true

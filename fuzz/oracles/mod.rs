@@ -4,6 +4,7 @@
 pub mod condition;
 pub mod declared;
 pub mod generator;
+pub mod kubeconfig;
 pub mod lexer;
 pub mod statement;
 pub mod vocabulary;

@@ -82,6 +82,7 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert!(add.out.contains("deleted"), "{}", add.out);
     let roles = ["-n", "icinga", "get", "roles,rolebindings", "-o", "name"];
     assert_eq!(kubectl(&clusters.edge, &roles).await.lines().count(), 2);
+    assert_eq!(kubectl(&clusters.hub, &get).await, "", "and the wish for it");
     // A second satellite that shares the account.
     clusters.add("edge-b", &["--target-name", "other"]).await.ended(0);
 

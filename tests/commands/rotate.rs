@@ -104,5 +104,21 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     let stored = everything(&clusters.edge).await;
     clusters.add("edge-a", &[]).await.ended(0);
     assert_same(&everything(&clusters.edge).await, &stored);
-    assert_eq!(clusters.token("edge-a").await, third);
+    assert_eq!(&clusters.token("edge-a").await, &third);
+    // A token that someone else wrote into the Secret is theirs; one that the operator wrote is not.
+    let now = jiff::Timestamp::now().as_second();
+    let write_as = async |manager: &str, token: &str| {
+        let patch = json!({ "stringData": { "token": token } }).to_string();
+        let manager = format!("--field-manager={manager}");
+        let patch = ["-n", OPERATOR, "patch", "secret", "edge-a", "--type=merge", &manager, "-p", &patch];
+        kubectl(&clusters.hub, &patch).await;
+    };
+    write_as("argocd", &clusters.signed(&third, now - 100, now + 7200)).await;
+    let theirs = clusters.rotate(&[]).await.ended(1);
+    theirs.tells(&["Secret groundlink/edge-a", ".data.token is argocd's", "--force-conflicts"]);
+    assert_same(&everything(&clusters.edge).await, &stored);
+    write_as("groundlink", &clusters.signed(&third, now - 50, now + 7200)).await;
+    clusters.rotate(&[]).await.ended(0);
+    let fourth = clusters.token("edge-a").await;
+    assert_eq!((clusters.answer(&third).await, clusters.answer(&fourth).await), (401, 0));
 }

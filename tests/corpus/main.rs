@@ -51,6 +51,11 @@ fn resources() {
     replay("render", oracles::render);
 }
 
+#[test]
+fn kubeconfigs() {
+    replay("kubeconfig", oracles::kubeconfig::kubeconfig);
+}
+
 /// What no file depends on, so that a fuzzer has nothing to find with it.
 const NOT_MADE: [&str; 1] = ["spec.suspend"];
 

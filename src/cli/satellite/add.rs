@@ -150,8 +150,11 @@ impl<'a> Join<'a> {
         let trial = Credential { token: "trial".into(), ..credential.clone() };
         let trial: Secret =
             serde_json::from_value(stored(manifests::hub_secret(operator, &secret_name, &trial))?)?;
-        Access::of_secret(&trial, None, policy)
-            .map_err(|why| anyhow::anyhow!("{why}; name what the hub's Pods reach with --server"))?;
+        Access::of_secret(&trial, None, policy).map_err(|why| {
+            anyhow::anyhow!(
+                "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
+            )
+        })?;
 
         let hub = Cluster::hub(&arguments.hub).await?;
         let satellite = Cluster::satellite(&arguments.satellite).await?;

@@ -61,10 +61,12 @@ impl Cluster {
     /// When no kubeconfig can be used.
     pub async fn hub(arguments: &HubArguments) -> anyhow::Result<Self> {
         let named = arguments.hub_kubeconfig.is_some() || arguments.hub_context.is_some();
-        if !named && std::env::var_os("KUBECONFIG").is_none() && Kubeconfig::read().is_err() {
-            if let Ok(config) = Config::incluster() {
-                return Self::from_config(HUB, config);
-            }
+        let none = || std::env::var_os("KUBECONFIG").is_none() && Kubeconfig::read().is_err();
+        if !named
+            && none()
+            && let Ok(config) = Config::incluster()
+        {
+            return Self::from_config(HUB, config);
         }
         Self::open(
             HUB,

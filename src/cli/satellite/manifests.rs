@@ -1,6 +1,6 @@
 //! The objects of a join, as one list that `add` applies and `join-manifest` prints.
 
-use crate::snapshot::single::MANAGED_BY;
+use crate::snapshot::pointer::MANAGED_BY;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -248,13 +248,13 @@ mod tests {
             rules.flatten().map(|rule| json!([rule["resources"], rule["resourceNames"]])).collect()
         };
         let config_maps = json!([["configmaps"], null]);
-        assert_eq!(rules(false), [config_maps.clone()]);
+        assert_eq!(rules(false), std::slice::from_ref(&config_maps));
         assert_eq!(rules(true), [config_maps, json!([["serviceaccounts/token"], ["groundlink"]])]);
     }
 
     #[test]
     fn nothing_carries_the_label_of_delivered_config_maps() {
         let all = satellite(&account(true), "groundlink-token");
-        assert!(!json!(all).to_string().contains(crate::snapshot::single::SATELLITE));
+        assert!(!json!(all).to_string().contains(crate::snapshot::pointer::SATELLITE));
     }
 }

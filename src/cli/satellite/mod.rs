@@ -11,6 +11,7 @@ mod judge;
 mod list;
 mod manifests;
 mod output;
+mod owned;
 mod probes;
 mod remove;
 mod rotate;

@@ -7,7 +7,7 @@ use super::token::now;
 use crate::api::Reason;
 use crate::api::condition::clean;
 use crate::satellite::transport;
-use crate::snapshot::single::MANAGED_BY;
+use crate::snapshot::pointer::MANAGED_BY;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{

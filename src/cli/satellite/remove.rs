@@ -9,7 +9,7 @@ use super::output::{Format, Line, Outcome, Report, progress};
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
-use crate::snapshot::single::{MANAGED_BY, SATELLITE};
+use crate::snapshot::pointer::{MANAGED_BY, SATELLITE};
 use anyhow::bail;
 use clap::Args;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};

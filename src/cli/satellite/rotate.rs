@@ -5,9 +5,10 @@
 
 use super::access::{Access, others};
 use super::apply::{MANAGER, Mode, apply, delete_this, is_ours, line, read, stored, typed};
-use super::cluster::{Cluster, satellite_clusters};
+use super::cluster::Cluster;
 use super::manifests::{self, Credential};
 use super::output::{Format, Outcome, Report, TokenReport, progress, time};
+use super::owned;
 use super::token::{Claims, now, request};
 use super::{HubArguments, SatelliteArguments};
 use crate::api::condition::clean;
@@ -17,7 +18,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -162,6 +163,9 @@ impl<'a> Rotation<'a> {
             old,
         };
         // A conflict is told before anything is written.
+        if rotation.renews() {
+            apply(&rotation.hub, &rotation.renewing(), Mode { dry_run: true, ..rotation.mode() }).await?;
+        }
         apply(&rotation.hub, &rotation.hub_secret("trial")?, Mode { dry_run: true, ..rotation.mode() })
             .await?;
         Ok(rotation)
@@ -198,6 +202,9 @@ impl<'a> Rotation<'a> {
         report.objects.push(made);
         if self.arguments.dry_run {
             report.token = Some(told);
+            if self.renews() {
+                report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
+            }
             report.objects.push(apply(&self.hub, &self.hub_secret("a-new-token")?, self.mode()).await?.0);
             if let Some((name, _)) = old {
                 let manifest = manifests::bound(&self.namespace, &self.account, &name);
@@ -223,7 +230,7 @@ impl<'a> Rotation<'a> {
 
         // First where the operator's own renewals are bound, so that none of them is bound to what will be deleted.
         if self.renews() {
-            report.objects.push(self.point_renewals_to(&self.bound).await?);
+            report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
         }
         progress(&format!("hub: the new token into Secret {}", self.secret_name));
         let secret = self.hub_secret(&token)?;
@@ -277,17 +284,17 @@ impl<'a> Rotation<'a> {
         bail!("the satellite ({}) does not accept the new token: {why}", access.server)
     }
 
-    async fn point_renewals_to(&self, bound: &str) -> anyhow::Result<super::output::Line> {
-        let operator = &self.arguments.hub.operator_namespace;
-        let api = self.hub.objects(&satellite_clusters(), Some(operator));
-        let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        let patch = Patch::Merge(json!({ "spec": { "tokenRenewal": { "boundSecret": bound } } }));
-        let name = &self.arguments.name;
-        let action = format!("change spec.tokenRenewal.boundSecret of SatelliteCluster {operator}/{name}");
-        self.hub.ask(&action, api.patch(name, &parameters, &patch)).await?;
-        let manifest =
-            json!({ "kind": "SatelliteCluster", "metadata": { "name": name, "namespace": operator } });
-        Ok(line(&self.hub, &manifest, Outcome::Changed, Some("spec.tokenRenewal.boundSecret".into())))
+    /// The SatelliteCluster as it was applied by these commands, with the new bound Secret for the operator's own renewals.
+    fn renewing(&self) -> Value {
+        let mut spec = owned::spec(&self.cluster, MANAGER);
+        spec["tokenRenewal"]["boundSecret"] = json!(self.bound);
+        json!({
+            "apiVersion": "groundlink.dev/v1alpha1", "kind": "SatelliteCluster",
+            "metadata": {
+                "name": self.arguments.name, "namespace": self.arguments.hub.operator_namespace,
+            },
+            "spec": spec,
+        })
     }
 
     /// Whether an operator renews its Lease. Our clock is not the hub's, so a minute of difference is allowed.

@@ -1,0 +1,78 @@
+//! What must hold for every text that is taken for a kubeconfig.
+
+use super::{Verdict, is_for_a_person};
+use groundlink::satellite::HostPolicy;
+use groundlink::satellite::credential::{Credential, REFUSED_CLUSTER, REFUSED_USER, ServerPolicy};
+use serde_json::Value;
+
+/// Places of what is rebuilt that may hold anything.
+const ALLOWED: [&str; 14] = [
+    "/apiVersion",
+    "/kind",
+    "/current-context",
+    "/clusters/0/name",
+    "/clusters/0/cluster/server",
+    "/clusters/0/cluster/certificate-authority-data",
+    "/clusters/0/cluster/tls-server-name",
+    "/users/0/name",
+    "/users/0/user/token",
+    "/users/0/user/client-certificate-data",
+    "/users/0/user/client-key-data",
+    "/contexts/0/name",
+    "/contexts/0/context/cluster",
+    "/contexts/0/context/user",
+];
+
+/// In a committed input it stands for a credential.
+const CANARY: &str = "canary";
+
+/// A text as the value of a satellite's Secret.
+pub fn kubeconfig(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Undecodable };
+    let policy = ServerPolicy::from(HostPolicy::default());
+    let credential = match Credential::from_kubeconfig(text, &policy) {
+        Ok(credential) => credential,
+        Err(why) => {
+            is_for_a_person(&why);
+            assert!(!why.contains(CANARY), "a value is told: {why}");
+            return match why.contains("not valid YAML") {
+                true => Verdict::Undecodable,
+                false => Verdict::Refused,
+            };
+        }
+    };
+    let Ok(rebuilt) = serde_json::to_value(credential.kubeconfig()) else { panic!("no value: {text}") };
+    holds_what_is_allowed(&rebuilt, "");
+    let Ok(read) = serde_saphyr::from_str::<Value>(text) else { panic!("accepted, and no YAML: {text}") };
+    for (place, refused) in
+        [("/users/0/user", &REFUSED_USER[..]), ("/clusters/0/cluster", &REFUSED_CLUSTER[..])]
+    {
+        for field in refused {
+            let found = read.pointer(place).and_then(|part| part.get(*field));
+            let verifies = *field == "insecure-skip-tls-verify" && found == Some(&Value::Bool(false));
+            assert!(found.is_none() || verifies, "{field} was dropped, and not refused: {text}");
+        }
+    }
+    let server = "/clusters/0/cluster/server";
+    assert_eq!(rebuilt.pointer(server), read.pointer(server));
+    let address = rebuilt.pointer(server).and_then(Value::as_str).unwrap_or_default();
+    assert_eq!(policy.check(address), Ok(()));
+    let Ok(again) = serde_saphyr::to_string(&credential.kubeconfig()) else { panic!("not written: {text}") };
+    let again = Credential::from_kubeconfig(&again, &policy);
+    assert!(again.is_ok_and(|again| again.same_as(&credential)), "not read back: {text}");
+    assert_eq!(format!("{credential:?}"), "Credential { .. }");
+    Verdict::Accepted
+}
+
+fn holds_what_is_allowed(value: &Value, at: &str) {
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, below)| holds_what_is_allowed(below, &format!("{at}/{name}")));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| holds_what_is_allowed(item, &format!("{at}/{i}")));
+        }
+        _ => assert!(ALLOWED.contains(&at), "{at} is in what is rebuilt"),
+    }
+}
