@@ -37,7 +37,7 @@ reference: ## Rewrite docs/reference from the CRD and examples/reference
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)
 
-bench: tools ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick" for a short one)
+bench: tools ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick", ARGS="--only P4,P5"; benches/README.md)
 	cargo bench --locked --no-fail-fast --bench language --bench pipeline -- $(ARGS)
 
 tools: ## Build kube-apiserver, etcd, kubectl and helm into .cache/bin (about ten minutes, once)

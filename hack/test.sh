@@ -66,7 +66,7 @@ step "lint" cargo clippy --locked --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 suite "unit tests" cargo test --locked --lib --quiet
 suite "documentation tests" cargo test --locked --doc --quiet
-for name in structure crd corpus golden support_selftest commands hub satellites order; do
+for name in structure crd corpus golden support_selftest commands hub satellites order fleet; do
   suite "$name" cargo test --locked --test "$name"
 done
 suite "chart" hack/check-chart.sh

@@ -108,7 +108,7 @@ async fn run(
     let mut objects = observe::objects(hub, &namespace).await?;
     let mut pointers = Vec::new();
     for name in stage.satellites() {
-        pointers.push(observe::counts(&stage.satellite(name).await).await?);
+        pointers.push(observe::pointer(&stage.satellite(name).await, "icinga").await?);
     }
     let pids = processes(stage, &running);
     let cpu = || -> BTreeMap<String, f64> {
@@ -130,7 +130,7 @@ async fn run(
         let mut last = start;
         for pointer in &mut pointers {
             let what = format!("a satellite holds {count} files");
-            last = last.max(pointer.until(patience, &what, |counts| counts.get(&count).copied()).await?);
+            last = last.max(pointer.until(patience, &what, |seen| seen.counts.get(&count).copied()).await?);
         }
         delivered = since(last);
         let early = |seen: &Objects| {

@@ -77,6 +77,46 @@ pub async fn burst(
     Ok(())
 }
 
+/// Gives each host of these numbers another text.
+pub async fn change_all(
+    client: &Client,
+    namespace: &str,
+    numbers: std::ops::Range<usize>,
+    text: &str,
+) -> anyhow::Result<()> {
+    stream::iter(numbers)
+        .map(|number| change(client, namespace, number, text))
+        .buffer_unordered(CREATORS)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(())
+}
+
+/// Gives a host another text.
+pub async fn change(client: &Client, namespace: &str, number: usize, text: &str) -> anyhow::Result<()> {
+    let patch = json!({ "spec": { "host": { "notes": text } } });
+    let request = Request::patch(format!("{}/{}", path(namespace), name(number)))
+        .header(http::header::CONTENT_TYPE, "application/merge-patch+json")
+        .body(patch.to_string().into_bytes())?;
+    client.request_text(request).await.with_context(|| format!("change {namespace}/{}", name(number)))?;
+    Ok(())
+}
+
+/// Deletes the objects of these numbers.
+pub async fn delete_some(
+    client: &Client,
+    namespace: &str,
+    numbers: std::ops::Range<usize>,
+) -> anyhow::Result<()> {
+    let delete = async |number| -> anyhow::Result<()> {
+        let request = Request::delete(format!("{}/{}", path(namespace), name(number))).body(Vec::new())?;
+        client.request_text(request).await.with_context(|| format!("delete {}", name(number)))?;
+        Ok(())
+    };
+    stream::iter(numbers).map(delete).buffer_unordered(CREATORS).try_collect::<Vec<()>>().await?;
+    Ok(())
+}
+
 #[derive(Deserialize)]
 struct List {
     items: Vec<Value>,

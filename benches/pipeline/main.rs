@@ -5,6 +5,7 @@
 //! make bench                         everything (benches/language too), on a quiet machine
 //! make bench ARGS=--quick            the same phases with few objects: does it work?
 //! make bench ARGS="--only P1,P3"     some of it
+//! make bench ARGS="--only P4 --changed 20000"   the largest set of P4, in place of 40,000
 //! make bench ARGS="--volume /mnt"    with the volume on that file system
 //! make bench ARGS="--only P9 --resident 100000"   memory at the size of the target, in place of an extrapolation
 //! ```
@@ -17,18 +18,25 @@ mod shared;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod away;
 mod burst;
+mod change;
+mod large;
 mod latency;
+mod line;
 mod load;
 mod memory;
+mod neighbours;
 mod null;
 mod observe;
+mod peers;
 mod plan;
 mod requests;
 mod restart;
 mod servers;
 mod stage;
 
+use anyhow::Context as _;
 use futures::FutureExt;
 use plan::Plan;
 use report::Report;
@@ -39,7 +47,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// What is measured here.
-const METRICS: [&str; 6] = ["P1", "P2", "P3", "P8", "P9", "P11"];
+const METRICS: [&str; 10] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -55,6 +63,7 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut report = Report::new("pipeline", "null operator", plan.is_quick());
+    report.peers = peers::of(|target| plan.wants(&[target]));
     // A check of the test kit that fails is a panic; what was measured until then is still shown.
     match AssertUnwindSafe(run(&plan, &mut report)).catch_unwind().await {
         Ok(Ok(())) => {}
@@ -91,6 +100,9 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
             burst::restart_alone(&stage, plan, report).await?;
         }
     }
+    if plan.wants(&["P4", "P5", "P6", "P7"]) {
+        large(plan, report).await.context("many objects")?;
+    }
     if plan.wants(&["P9"]) {
         // Servers of its own: one of them is restarted.
         let stage = Stage::start(plan, &[]).await?;
@@ -99,5 +111,35 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         }
         memory::resident(&stage, plan, report).await?;
     }
+    Ok(())
+}
+
+/// P4 to P7: one set that grows.
+async fn large(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let mut large = large::Large::start(plan, &change::SATELLITES, report).await?;
+    for &count in &plan.sets {
+        let is_middle = count == plan.middle_set();
+        let others = is_middle && plan.wants(&["P5", "P6", "P7"]);
+        if !plan.wants(&["P4"]) && !others {
+            continue;
+        }
+        large.grow(count).await?;
+        if plan.wants(&["P4"]) {
+            crate::progress!("P4: {} changes in a set of {count}", plan.changes);
+            change::changes(&mut large, plan, report).await.with_context(|| format!("P4, {count}"))?;
+        }
+        if others {
+            let late = away::late_and_away(&mut large, plan, report).await.context("P5, P6")?;
+            if plan.wants(&["P7"]) {
+                neighbours::neighbours(&mut large, plan, &late, report).await.context("P7")?;
+            }
+            for name in change::SATELLITES.into_iter().chain([away::LATE]) {
+                large.leave(name).await?;
+            }
+            large.stage.installation.plane.server(away::LATE).stop();
+            large.verify_hub().await?;
+        }
+    }
+    large.end(report).await;
     Ok(())
 }

@@ -270,15 +270,44 @@ struct Annotated {
     annotations: HashMap<String, String>,
 }
 
-/// Watches the metadata of a satellite's pointer: when it first said that it holds so many files. (What it really holds is
-/// compared afterwards; to look at 600 KiB ten times a second would be a load of its own.)
-pub async fn counts(client: &Client) -> anyhow::Result<Observer<BTreeMap<usize, Instant>>> {
+/// When the metadata of a satellite's pointer first said something. (What it really holds is compared afterwards; to look at
+/// 600 KiB ten times a second would be a load of its own.)
+#[derive(Default)]
+pub struct Pointers {
+    /// That it holds so many files.
+    pub counts: BTreeMap<usize, Instant>,
+    /// That it holds files with this digest.
+    pub digests: HashMap<String, Instant>,
+    /// The digest that it says now.
+    pub digest: String,
+}
+
+impl Pointers {
+    /// When it first held at least so many files.
+    pub fn at_least(&self, count: usize) -> Option<Instant> {
+        self.counts.range(count..).map(|(_, at)| *at).min()
+    }
+
+    /// When it came to say what it says now, if that is another digest than this one.
+    pub fn moved_from(&self, digest: &str) -> Option<Instant> {
+        let moved = !self.digest.is_empty() && self.digest != digest;
+        moved.then(|| self.digests.get(&self.digest).copied()).flatten()
+    }
+}
+
+/// Watches the metadata of the pointer in a namespace of a satellite.
+pub async fn pointer(client: &Client, namespace: &str) -> anyhow::Result<Observer<Pointers>> {
     let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-    let fold = |counts: &mut BTreeMap<usize, Instant>, pointer: Labelled, now| {
-        let count = pointer.metadata.annotations.get("groundlink.dev/objects");
-        if let Some(count) = count.and_then(|text| text.parse().ok()) {
-            counts.entry(count).or_insert(now);
+    let fold = |seen: &mut Pointers, pointer: Labelled, now| {
+        let annotation = |name: &str| pointer.metadata.annotations.get(name);
+        if let Some(count) = annotation("groundlink.dev/objects").and_then(|text| text.parse().ok()) {
+            seen.counts.entry(count).or_insert(now);
+        }
+        if let Some(digest) = annotation("groundlink.dev/digest") {
+            seen.digests.entry(digest.clone()).or_insert(now);
+            seen.digest.clone_from(digest);
         }
     };
-    Observer::start(client, POINTER, SELECTOR, accept, fold).await
+    let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+    Observer::start(client, &path, SELECTOR, accept, fold).await
 }

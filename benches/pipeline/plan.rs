@@ -20,6 +20,20 @@ pub struct Plan {
     pub back_to_back: usize,
     /// P3: sizes of the bursts. The largest must fit into layout Single.
     pub bursts: Vec<usize>,
+    /// P4: sizes of the set; the target is about the last, and P5 to P7 play in the one in the middle.
+    pub sets: Vec<usize>,
+    /// P4: changes in each.
+    pub changes: usize,
+    /// P4: how long the operator is looked at while nothing happens.
+    pub idle: Duration,
+    /// P5: how often the satellite joins.
+    pub joins: usize,
+    /// P6: how long the satellite is away.
+    pub away: Duration,
+    /// P6: objects that change meanwhile; half as many are deleted.
+    pub changed_while_away: usize,
+    /// P7: objects per round.
+    pub neighbours: usize,
     /// P8: how long the restarted operator is watched.
     pub watched: Duration,
     /// P9: objects.
@@ -36,6 +50,13 @@ impl Plan {
             delivered: 100,
             back_to_back: 50,
             bursts: vec![1_000, 3_000],
+            sets: vec![1_000, 10_000, 40_000],
+            changes: 10,
+            idle: Duration::from_secs(10),
+            joins: 3,
+            away: Duration::from_secs(60),
+            changed_while_away: 1_000,
+            neighbours: 50,
             // Longer than the time between two looks at a quiet satellite (30 s +-20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
@@ -45,8 +66,15 @@ impl Plan {
             (plan.ready, plan.delivered, plan.back_to_back) = (25, 10, 10);
             (plan.bursts, plan.resident) = (vec![100, 300], 500);
             plan.watched = Duration::from_secs(5);
+            (plan.sets, plan.changes, plan.idle) = (vec![100, 300, 1_000], 3, Duration::from_secs(2));
+            (plan.joins, plan.away) = (2, Duration::from_secs(20));
+            (plan.changed_while_away, plan.neighbours) = (40, 5);
         }
         plan.resident = plan.arguments.resident.unwrap_or(plan.resident);
+        if let Some(changed) = plan.arguments.changed {
+            plan.sets.retain(|count| *count < changed);
+            plan.sets.push(changed);
+        }
         plan
     }
 
@@ -58,6 +86,16 @@ impl Plan {
     /// Whether one of these is to be measured.
     pub fn wants(&self, metrics: &[&str]) -> bool {
         self.arguments.wants(metrics)
+    }
+
+    /// The largest set of P4.
+    pub fn largest_set(&self) -> usize {
+        self.sets.last().copied().unwrap_or_default()
+    }
+
+    /// The set in which P5 to P7 play.
+    pub fn middle_set(&self) -> usize {
+        self.sets.get(1).or(self.sets.first()).copied().unwrap_or_default()
     }
 
     /// The largest burst.

@@ -34,6 +34,16 @@ impl Requests {
         self.0.get(what).copied().unwrap_or_default()
     }
 
+    /// Requests for one resource since `before`, by verb.
+    pub fn of_resource_since(&self, resource: &str, before: &Self) -> BTreeMap<String, u64> {
+        let verbs = self.0.iter().filter_map(|(key, count)| {
+            let (verb, what) = key.split_once(' ')?;
+            Some((verb.to_owned(), count - before.count(key)))
+                .filter(|(_, count)| what == resource && *count > 0)
+        });
+        verbs.collect()
+    }
+
     /// Requests that change something other than a Lease, since `before`.
     pub fn writes_since(&self, before: &Self) -> BTreeMap<String, u64> {
         let mutating = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,P1,P2,P3,P8,P9,P11] [--rendered N] [--indexed N] \
-                     [--volume DIR] [--resident N]";
-const METRICS: [&str; 9] = ["L1", "L2", "L3", "P1", "P2", "P3", "P8", "P9", "P11"];
+const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,P1,P2,P3,P4,P5,P6,P7,P8,P9,P11] [--rendered N] [--indexed N] \
+                     [--volume DIR] [--changed N] [--resident N]";
+const METRICS: [&str; 13] = ["L1", "L2", "L3", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11"];
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Arguments {
     pub indexed: Option<usize>,
     /// Where the volume is; a temporary directory if not given.
     pub volume: Option<PathBuf>,
+    /// P4: objects of the largest set.
+    pub changed: Option<usize>,
     /// P9: objects.
     pub resident: Option<usize>,
 }
@@ -40,6 +42,7 @@ impl Arguments {
                 "--quick" => arguments.quick = true,
                 "--rendered" => arguments.rendered = count(1_000)?,
                 "--indexed" => arguments.indexed = count(4_000)?,
+                "--changed" => arguments.changed = count(100)?,
                 "--resident" => arguments.resident = count(4)?,
                 "--volume" => arguments.volume = Some(words.next().ok_or(USAGE)?.into()),
                 "--only" => {

@@ -3,6 +3,7 @@
 use super::machine::{Machine, uptime};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +26,11 @@ impl Samples {
     /// The middle one, or the mean of the two in the middle.
     pub fn median(&self) -> f64 {
         median(&self.0)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The least and the most, for a note.
@@ -165,6 +171,8 @@ pub struct Report {
     rows: Vec<Row>,
     /// What stands behind the rows, for the JSON.
     pub details: Vec<Value>,
+    /// What others report, by target.
+    pub peers: Vec<(&'static str, &'static str)>,
     /// What a reader should know.
     pub notes: Vec<String>,
     /// Checks that failed.
@@ -182,6 +190,7 @@ impl Report {
             conditions: Vec::new(),
             rows: Vec::new(),
             details: Vec::new(),
+            peers: Vec::new(),
             notes: Vec::new(),
             failures: Vec::new(),
         }
@@ -219,6 +228,7 @@ impl Report {
             }
         }
         println!();
+        self.peers.iter().for_each(|(target, figures)| println!("others, {target}: {figures}"));
         self.notes.iter().for_each(|note| println!("note: {note}"));
         self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
         match self.save() {
@@ -237,6 +247,7 @@ impl Report {
             "machine": self.machine,
             "conditions": self.conditions,
             "rows": self.rows,
+            "peers": self.peers.iter().copied().collect::<BTreeMap<_, _>>(),
             "details": self.details,
             "notes": self.notes,
             "failures": self.failures,

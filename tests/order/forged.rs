@@ -71,6 +71,7 @@ impl Story {
             user_agent: None,
             request_body: body.to_string().into(),
             status: answer,
+            held_status: answer,
             response_body: None,
             action: None,
         });

@@ -168,7 +168,7 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().expect("certificates in PEM")
 }
 
-fn tls_acceptor(certificate: &str, key: &str) -> TlsAcceptor {
+pub(super) fn tls_acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key in PEM");
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -259,6 +259,7 @@ async fn forward(
         body
     } else {
         let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        recorder.update(seq, |exchange| exchange.held_status = Some(head.status.as_u16()));
         if action == Some(Action::HoldAnswer) {
             released.changed().await.map_err(io::Error::other)?;
         }

@@ -52,6 +52,9 @@ pub struct Exchange {
     pub request_body: Bytes,
     /// The status of the answer. With [`Action::DropAfterApply`] the caller never saw it.
     pub status: Option<u16>,
+    /// The status that the proxy has from the API server, from that moment on: also while the answer is kept back. Not for
+    /// watches.
+    pub held_status: Option<u16>,
     /// The body of the answer; not for watches, and not above 4 MiB.
     pub response_body: Option<Bytes>,
     /// What a fault rule did to it.
@@ -174,6 +177,7 @@ impl Recorder {
             user_agent: user_agent.map(str::to_owned),
             request_body: Bytes::new(),
             status: None,
+            held_status: None,
             response_body: None,
             action: None,
         });

@@ -11,7 +11,15 @@ const INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// After the deadline, with `what` and the last reason that the probe gave.
-pub async fn eventually<T, P>(deadline: Duration, what: &str, mut probe: P) -> T
+pub async fn eventually<T, P>(deadline: Duration, what: &str, probe: P) -> T
+where
+    P: AsyncFnMut() -> Result<T, String>,
+{
+    eventually_every(INTERVAL, deadline, what, probe).await
+}
+
+/// [`eventually`] with another pause between two probes, for those that cost something.
+pub async fn eventually_every<T, P>(interval: Duration, deadline: Duration, what: &str, mut probe: P) -> T
 where
     P: AsyncFnMut() -> Result<T, String>,
 {
@@ -24,6 +32,6 @@ where
             Err(_) => panic!("not within {deadline:?}: {what}; a probe hangs; the one before said: {reason}"),
         }
         assert!(Instant::now() < end, "not within {deadline:?}: {what}; last: {reason}");
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(interval).await;
     }
 }

@@ -6,8 +6,11 @@
 mod support;
 
 mod control_plane;
+mod gate;
+mod hostile;
 mod operator;
 mod proxy;
+mod reader;
 mod volume_watch;
 mod watchdog;
 

@@ -1,0 +1,223 @@
+//! P7: what bad satellites cost the good ones. Twenty satellites on four API servers; three of them are a black hole, slow, and
+//! flapping in one half of the rounds, and not there in the other.
+
+use crate::away::LATE;
+use crate::change::SATELLITES;
+use crate::large::Large;
+use crate::load::{self, Kind};
+use crate::machine::cpu_seconds;
+use crate::observe::{self, Observer, Pointers};
+use crate::plan::Plan;
+use crate::report::{Report, Row, Samples, Target};
+use crate::support::{Hostile, Manner, OPERATOR, Place};
+use anyhow::ensure;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// The fourth API server.
+const FOURTH: &str = "sat-d";
+/// Target namespaces on each server.
+const EACH: usize = 5;
+/// Longest wait for one object on all good satellites.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Between two objects: longer than a good satellite rests after a pass.
+const PAUSE: Duration = Duration::from_millis(700);
+/// What the bad ones have to themselves before the first object, so that they are at work when it comes.
+const AT_WORK: Duration = Duration::from_secs(1);
+
+struct Bad {
+    name: &'static str,
+    server: Hostile,
+    kubeconfig: String,
+    namespace: String,
+}
+
+/// The good satellites, with or without the bad ones.
+#[derive(Default)]
+struct Half {
+    delivered: Samples,
+    /// Until the last of the good ones has it.
+    everywhere: Samples,
+    cpu: f64,
+    rounds: Vec<f64>,
+}
+
+/// P7. `late` is in the fleet already, and so are the two of P4.
+pub async fn neighbours(
+    large: &mut Large,
+    plan: &Plan,
+    late: &Place,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    large.stage.installation.prepare(FOURTH).await;
+    let servers = [SATELLITES[0], SATELLITES[1], LATE, FOURTH];
+    let mut good = vec![large.place(SATELLITES[0]).await, large.place(SATELLITES[1]).await, late.clone()];
+    let wanted = large.wanted();
+    let mut joined: Vec<String> = Vec::new();
+    // 20 places; the last of three servers are for the bad ones.
+    for (at, server) in servers.into_iter().enumerate() {
+        let taken = usize::from(server != FOURTH);
+        for number in taken..EACH - usize::from(at > 0) {
+            let place = large.furnish(server, &format!("{server}-{number}")).await;
+            joined.push(place.satellite.clone());
+            good.push(place);
+        }
+    }
+    crate::progress!("P7: {} good satellites on {} API servers", good.len(), servers.len());
+    let begin = Instant::now();
+    for place in good.iter().filter(|place| joined.contains(&place.satellite)) {
+        large.join(&place.satellite, &place.namespace).await?;
+    }
+    let mut pointers = Vec::new();
+    for place in &good {
+        let mut pointer = observe::pointer(&place.client, &place.namespace).await?;
+        if place.marked_digest().await.ok() != Some(crate::support::reader::digest_of(&wanted)) {
+            crate::large::holds(&mut pointer, place, &wanted).await?;
+        }
+        pointers.push(pointer);
+    }
+    crate::progress!(
+        "P7: {} objects on all of them after {:.1} s",
+        wanted.len(),
+        begin.elapsed().as_secs_f64()
+    );
+    let bad = bad(large, &servers).await;
+    let mut halves = [Half::default(), Half::default()];
+    for round in 0..plan.rounds {
+        for (with, half) in [false, true].into_iter().zip(&mut halves) {
+            let who = if with { "with the bad three" } else { "without" };
+            crate::progress!("P7, round {}: {who}, {} objects", round + 1, plan.neighbours);
+            large.quiet().await;
+            if with {
+                for bad in &bad {
+                    large.stage.installation.set_secret(bad.name, &bad.kubeconfig).await;
+                    large.join(bad.name, &bad.namespace).await?;
+                }
+                tokio::time::sleep(AT_WORK).await;
+            }
+            run(large, plan, &mut pointers, half).await?;
+            if with {
+                for bad in &bad {
+                    large.leave(bad.name).await?;
+                }
+            }
+        }
+    }
+    large.quiet().await;
+    let wanted = large.wanted();
+    ensure!(wanted.len() == large.count(), "{} files for {} objects", wanted.len(), large.count());
+    for place in &good {
+        large.verify(place, &wanted).await?;
+    }
+    tell(&halves, &bad, good.len(), large, report);
+    for name in &joined {
+        large.leave(name).await?;
+    }
+    large.stage.installation.plane.server(FOURTH).stop();
+    Ok(())
+}
+
+async fn bad(large: &Large, servers: &[&str; 4]) -> Vec<Bad> {
+    let real = large.stage.installation.plane.server(servers[3]);
+    let manners = [
+        ("black-hole", servers[1], Manner::BlackHole),
+        ("slow", servers[2], Manner::OneByteASecond),
+        ("flapping", servers[3], Manner::Flapping(real.port())),
+    ];
+    let mut all = Vec::new();
+    for (name, server, manner) in manners {
+        let namespace = format!("{server}-{}", EACH - 1);
+        let place = large.furnish(server, &namespace).await;
+        let api_server = large.stage.installation.plane.server(server);
+        let hostile = Hostile::start(manner, &api_server.cert_and_key());
+        let token = api_server.service_account_token(&namespace, OPERATOR).await;
+        let kubeconfig = api_server.kubeconfig_for(&hostile.url(), &token);
+        all.push(Bad { name, server: hostile, kubeconfig, namespace: place.namespace });
+    }
+    all
+}
+
+async fn run(
+    large: &mut Large,
+    plan: &Plan,
+    pointers: &mut [Observer<Pointers>],
+    half: &mut Half,
+) -> anyhow::Result<()> {
+    let hub = large.stage.installation.hub.clone();
+    let cpu = cpu_seconds(large.operator.pid());
+    let mut of_round = Samples::default();
+    for turn in 0..=plan.neighbours {
+        let number = large.numbers.end;
+        let start = Instant::now();
+        load::create(&hub, &large.namespace, Kind::Host, number).await?;
+        large.numbers.end += 1;
+        let count = large.count();
+        let mut last = start;
+        for pointer in pointers.iter_mut() {
+            let what = format!("a good satellite holds {count} files");
+            let at = pointer.until(DEADLINE, &what, |seen| seen.at_least(count)).await?;
+            // The first one opens connections and fills caches.
+            if turn > 0 {
+                half.delivered.push(at - start);
+                of_round.push(at - start);
+            }
+            last = last.max(at);
+        }
+        if turn > 0 {
+            half.everywhere.push(last - start);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    half.cpu += cpu_seconds(large.operator.pid()) - cpu;
+    half.rounds.push(of_round.percentile(99.0));
+    Ok(())
+}
+
+fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mut Report) {
+    let [without, with] = halves;
+    let row = |metric: &str, pick: &dyn Fn(&Half) -> f64| {
+        let metric = format!("P7  create -> {metric} (compared: without the bad three)");
+        Row::new(metric, "ms", Some(pick(without)), pick(with))
+    };
+    for percent in [50.0, 99.0] {
+        let of_each =
+            row(&format!("a good satellite, p{percent}"), &|half| half.delivered.percentile(percent));
+        report.row(if percent > 50.0 { of_each.target(Target::Ratio(1.1)) } else { of_each });
+        report.row(row(&format!("all {good} good satellites, p{percent}"), &|half| {
+            half.everywhere.percentile(percent)
+        }));
+    }
+    let per_object = |half: &Half| half.cpu * 1_000.0 / half.everywhere.len().max(1) as f64;
+    let metric =
+        "P7  operator's CPU per object and what else it does meanwhile (compared: without the bad three)";
+    report.row(Row::new(metric, "ms", Some(per_object(without)), per_object(with)));
+    let tried: Vec<String> = bad
+        .iter()
+        .map(|bad| {
+            format!(
+                "{}: {} connections, {} requests",
+                bad.name,
+                bad.server.connections(),
+                bad.server.requests()
+            )
+        })
+        .collect();
+    let rounds =
+        |half: &Half| half.rounds.iter().map(|p99| format!("{p99:.0}")).collect::<Vec<_>>().join(", ");
+    report.notes.push(format!(
+        "P7: 20 satellites are 4 API servers x {EACH} target namespaces, {} objects; {good} are good; nobody accepts connections of the black hole, \
+         the slow one sends 1 byte a second, the flapping one is up for 1 s and down for 5 s; measured from 1 s after they join, their breakers still \
+         closed; {}",
+        large.count(),
+        tried.join("; ")
+    ));
+    report.notes.push(format!(
+        "P7: p99 in each round: without {} ms; with {} ms",
+        rounds(without),
+        rounds(with)
+    ));
+    let json = |half: &Half| json!({ "each": half.delivered.json(), "everywhere": half.everywhere.json(), "cpu_seconds": half.cpu, "p99_of_rounds": half.rounds });
+    report.details.push(json!({
+        "phase": "P7", "objects": large.count(), "good": good, "without": json(without), "with": json(with), "bad": tried,
+    }));
+}

@@ -1,0 +1,270 @@
+//! Hostile satellites of every kind beside three good ones, under a steady load: they cost the good ones nothing and the
+//! operator little, each says what is wrong in one word, and no credential is ever told.
+
+use crate::stage::{LONG, TEAM, all_ready, equal, volume_holds};
+use crate::support::reader::published;
+use crate::support::{
+    ApiServer, Hostile, Installation, Manner, Operator, PeakUsage, Proxy, Reader, bulk_host, change_all,
+    create_all, eventually, eventually_every,
+};
+use crate::{GROUNDLINK, ONE_AT_A_TIME};
+use groundlink::api::{Condition, ConditionStatus, ConditionType, SatelliteCluster};
+use http::Method;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const OBJECTS: usize = 1500;
+const NOTES: usize = 400;
+const CANARY: &str = "canary-7f3a91";
+/// How long a good satellite may take for a change, beside seventeen that are not good and on two cores.
+const STEADY: Duration = Duration::from_secs(20);
+/// The largest message of a condition.
+const MESSAGE_MAX: usize = 1024;
+/// What hostile satellites may cost the operator beside three good ones, in KiB.
+const MEMORY: u64 = 64 * 1024;
+
+type Case = (&'static str, Manner, ConditionType, &'static [&'static str]);
+
+/// Name, manner, and the condition that must be False, with the reasons that are right.
+fn cases(elsewhere: &Hostile) -> Vec<Case> {
+    use ConditionType::{CredentialsValid, Ready};
+    const SILENT: &[&str] = &["Unreachable"];
+    const NO_TLS: &[&str] = &["Unreachable", "TLSError"];
+    let refuses = |code, reason| Manner::Refuses(code, reason, "");
+    vec![
+        ("black-hole", Manner::BlackHole, Ready, SILENT),
+        ("no-handshake", Manner::NoHandshake, Ready, NO_TLS),
+        ("handshake-stall", Manner::HandshakeStall, Ready, NO_TLS),
+        ("no-tls", Manner::NoTls, Ready, NO_TLS),
+        ("never-answers", Manner::NeverAnswers, Ready, SILENT),
+        ("head-only", Manner::HeadOnly, Ready, SILENT),
+        ("one-byte", Manner::OneByteASecond, Ready, SILENT),
+        ("says-401", refuses(401, "Unauthorized"), CredentialsValid, &["Unauthorized"]),
+        ("says-403", refuses(403, "Forbidden"), Ready, &["Forbidden"]),
+        ("says-413", refuses(413, "RequestEntityTooLarge"), Ready, &["TooLarge"]),
+        ("says-422", refuses(422, "Invalid"), Ready, &["Rejected"]),
+        (
+            "says-429",
+            Manner::Refuses(429, "TooManyRequests", "Retry-After: 3600\r\n"),
+            Ready,
+            &["Unreachable", "Throttled", "TooManyRequests"],
+        ),
+        ("says-500", refuses(500, "InternalError"), Ready, SILENT),
+        ("quotes-token", Manner::QuotesTheToken, Ready, &["Forbidden"]),
+        ("redirects", Manner::Redirects(elsewhere.url()), Ready, &["Unreachable", "Rejected"]),
+        ("garbage", Manner::Garbage, Ready, SILENT),
+        ("html", Manner::Html, Ready, &["Unreachable", "Rejected"]),
+        ("huge-body", Manner::HugeBody, Ready, &["Unreachable", "Rejected", "TooLarge"]),
+        ("gzip-bomb", Manner::GzipBomb, Ready, &["Unreachable", "Rejected", "TooLarge"]),
+    ]
+}
+
+fn token(name: &str) -> String {
+    format!("{CANARY}-{name}")
+}
+
+/// Changes an object every 100 ms until it is told to stop; how many changes there were.
+async fn load(hub: kube::Client, stop: Arc<AtomicBool>) -> usize {
+    let mut version = 2;
+    while !stop.load(Ordering::SeqCst) {
+        let number = version % 100;
+        change_all(&hub, TEAM, number..number + 1, |number| bulk_host(number, version, NOTES)).await;
+        version += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    version - 2
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut installation = Installation::start(&[]).await;
+    let good = installation.join_fleet(&["good"], 4, json!({})).await;
+    // The fourth is real, behind a proxy that counts, and there for one second of six.
+    let (good, flapping) = (&good[..3], &good[3]);
+    let server = installation.plane.server("good");
+    let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
+    installation.change_satellite(&flapping.satellite, json!({ "suspend": true })).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace(TEAM).await;
+    create_all(&installation.hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
+    let files = volume_holds(&volume, OBJECTS, OBJECTS, |_| true).await;
+    for place in good {
+        equal(place, &reader, &files, LONG).await;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let loading = tokio::spawn(load(installation.hub.clone(), stop.clone()));
+    let before = PeakUsage::start(operator.pid());
+    let calm = steady(&installation, good, &reader, 5).await;
+    let before = before.finish();
+
+    let elsewhere = Hostile::start(Manner::NeverAnswers, &server.cert_and_key());
+    let cases = cases(&elsewhere);
+    let peak = PeakUsage::start(operator.pid());
+    let flaps = flap(&installation, &server, &flapping.satellite).await;
+    let mut hostile = BTreeMap::new();
+    for (name, manner, ..) in &cases {
+        let one = Hostile::start(manner.clone(), &server.cert_and_key());
+        installation.register_at(name, &server, &one.url(), &token(name), json!({})).await;
+        hostile.insert(*name, one);
+    }
+    let during = steady(&installation, good, &reader, 15).await;
+    println!(
+        "hostile: a change on all three good ones: {calm:.1?} at most before, {during:.1?} beside {}",
+        cases.len()
+    );
+    for (name, _, kind, reasons) in &cases {
+        let said = says(&installation, name, *kind, reasons).await;
+        let one = &hostile[name];
+        println!(
+            "hostile: {name}: {:?} {:?}; {} connections ({} at once), {} requests",
+            said.reason,
+            said.message,
+            one.connections(),
+            one.peak(),
+            one.requests()
+        );
+        assert!(one.peak() <= 6, "{name}: {} connections at once", one.peak());
+        assert!(
+            one.connections() <= 80 && one.requests() <= 120,
+            "{name}: {} connections",
+            one.connections()
+        );
+    }
+    // Longer than any first backoff: what it costs is what it costs for ever.
+    let later = steady(&installation, good, &reader, 15).await;
+    stop.store(true, Ordering::SeqCst);
+    let changes = loading.await.unwrap();
+    all_ready(&installation, OBJECTS).await;
+    let files = published(&volume);
+    for place in good {
+        equal(place, &reader, &files, STEADY).await;
+        installation.satellite_in_sync(&place.satellite, LONG).await;
+    }
+    let peak = peak.finish();
+    println!(
+        "hostile: {changes} changes, the slowest on all good ones after {later:.1?}; {before:?} before, then {peak:?}"
+    );
+    assert!(peak.rss_kib <= before.rss_kib + MEMORY, "{before:?}, then {peak:?}");
+    assert!(peak.threads <= before.threads + 16, "{before:?}, then {peak:?}");
+    assert!(peak.sockets <= before.sockets + 6 * (cases.len() as u64 + 1), "{before:?}, then {peak:?}");
+    assert_eq!(elsewhere.connections(), 0, "a redirect was followed");
+
+    conditions_are_clean(&installation).await;
+    nothing_tells_a_token(&installation, &operator).await;
+    let started = Instant::now();
+    let held = equal(flapping, &reader, &files, LONG * 2).await;
+    println!(
+        "hostile: the flapping one is equal {:.1?} after the load, {} shards",
+        started.elapsed(),
+        held.shards.len()
+    );
+    drop(flaps);
+    assert!(operator.exit_status().is_none());
+}
+
+/// Puts the flapping server before the proxy of a real one, and lets the satellite go.
+async fn flap(installation: &Installation, server: &ApiServer, satellite: &str) -> (Hostile, Proxy) {
+    let proxy = Proxy::start(server, &installation.recorder);
+    let port = proxy.url().rsplit(':').next().unwrap().parse().unwrap();
+    let hostile = Hostile::start(Manner::Flapping(port), &server.cert_and_key());
+    let token = server.service_account_token(satellite, "groundlink").await;
+    installation.set_secret(satellite, &server.kubeconfig_for(&hostile.url(), &token)).await;
+    installation.change_satellite(satellite, json!({ "suspend": false })).await;
+    (hostile, proxy)
+}
+
+/// Makes so many changes one after another; the longest time until all good satellites held one.
+async fn steady(
+    installation: &Installation,
+    good: &[crate::support::Place],
+    reader: &Reader,
+    rounds: usize,
+) -> Duration {
+    let mut longest = Duration::ZERO;
+    for _ in 0..rounds {
+        // Beyond what the load changes.
+        let version: usize = rand::random_range(1_000_000..2_000_000);
+        let marker = format!("version {version};");
+        let started = Instant::now();
+        change_all(&installation.hub, TEAM, 200..201, |number| bulk_host(number, version, NOTES)).await;
+        for place in good {
+            eventually_every(
+                Duration::from_millis(50),
+                STEADY,
+                &format!("{} holds {marker:?}", place.satellite),
+                async || {
+                    let held = place.read(reader).await?;
+                    let text = String::from_utf8_lossy(&held.files["team-a.o00200.conf"]).into_owned();
+                    if text.contains(&marker) { Ok(()) } else { Err(format!("still at {:?}", held.revision)) }
+                },
+            )
+            .await;
+        }
+        longest = longest.max(started.elapsed());
+    }
+    longest
+}
+
+async fn says(installation: &Installation, name: &str, kind: ConditionType, reasons: &[&str]) -> Condition {
+    eventually(LONG, &format!("{name} says {kind:?}=False {reasons:?}"), async || {
+        let object = installation.satellites().get(name).await.map_err(|error| error.to_string())?;
+        let conditions = object.status.map(|status| status.conditions).unwrap_or_default();
+        match conditions.into_iter().find(|condition| condition.r#type == kind) {
+            Some(condition)
+                if condition.status == ConditionStatus::False
+                    && reasons.contains(&format!("{:?}", condition.reason).as_str()) =>
+            {
+                Ok(condition)
+            }
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+}
+
+async fn all_satellites(installation: &Installation) -> Vec<SatelliteCluster> {
+    installation.satellites().list(&ListParams::default()).await.unwrap().items
+}
+
+async fn conditions_are_clean(installation: &Installation) {
+    for object in all_satellites(installation).await {
+        for condition in object.status.clone().unwrap_or_default().conditions {
+            let (name, kind, message) = (object.name_any(), condition.r#type, &condition.message);
+            assert!(message.len() <= MESSAGE_MAX + 4, "{name} {kind:?}: {} bytes", message.len());
+            assert!(!message.chars().any(char::is_control), "{name} {kind:?}: {message:?}");
+        }
+    }
+}
+
+/// Logs, metrics, statuses, and whatever the operator wrote to the hub.
+async fn nothing_tells_a_token(installation: &Installation, operator: &Operator) {
+    let log = operator.log_text();
+    let mut told = BTreeSet::new();
+    told.extend(log.lines().filter(|line| line.contains(CANARY)).map(|line| format!("log: {line}")));
+    assert!(
+        log.lines().all(|line| !line.chars().any(|c| c.is_control() && c != '\t')),
+        "control characters in the log"
+    );
+    if operator.metrics().await.contains(CANARY) {
+        told.insert("metrics".to_owned());
+    }
+    for object in all_satellites(installation).await {
+        let status = serde_json::to_string(&object.status).unwrap();
+        if status.contains(CANARY) {
+            told.insert(format!("status of {}: {status}", object.name_any()));
+        }
+    }
+    let is_write = |e: &crate::support::Exchange| e.server == "hub" && e.method != Method::GET;
+    for write in installation.recorder.matching(is_write) {
+        if crate::support::carries(&write, CANARY) {
+            told.insert(format!("{} {}", write.method, write.path));
+        }
+    }
+    assert!(told.is_empty(), "a credential was told: {told:#?}");
+}

@@ -1,0 +1,212 @@
+//! The operator is killed at every write of a delivery, for each kind of delivery. The satellite's pointer names a complete set
+//! in every state that the store was in, and who comes after writes what is missing and nothing else.
+
+use crate::stage::{LONG, TEAM, all_ready, suspend, volume_holds};
+use crate::support::reader::{Delivered, Files, difference};
+use crate::support::{
+    At, Exchange, Gate, Installation, Operator, Place, Reader, SatelliteWatch, bulk_host, change_all,
+    create_all, delete_all, eventually,
+};
+use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
+use groundlink::api::{ConditionStatus, ConditionType};
+use http::Method;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+const SAT: &str = "sat-a";
+/// Bytes of notes: a few hundred objects make several shards.
+const NOTES: usize = 8000;
+
+struct Sweep {
+    installation: Installation,
+    place: Place,
+    reader: Reader,
+    watch: SatelliteWatch,
+    operator: Operator,
+    rng: StdRng,
+    kills: usize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let seed = seed("sweep");
+    let installation = Installation::start(&[SAT]).await;
+    let place = installation.place(SAT).await;
+    let reader = Reader::default();
+    let watch = SatelliteWatch::start(&place, &reader).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace(TEAM).await;
+    let hub = installation.hub.clone();
+    let mut sweep =
+        Sweep { installation, place, reader, watch, operator, rng: StdRng::seed_from_u64(seed), kills: 0 };
+
+    suspend(&sweep.installation, SAT).await;
+    create_all(&hub, TEAM, 0..180, |number| bulk_host(number, 1, NOTES)).await;
+    let first = sweep.deliver("first delivery", 180).await;
+    assert!(first.layout == "Snapshot" && first.shards.len() >= 4, "{} shards", first.shards.len());
+
+    suspend(&sweep.installation, SAT).await;
+    change_all(&hub, TEAM, 0..2, |number| bulk_host(number, 2, NOTES)).await;
+    delete_all(&hub, TEAM, 179..180).await;
+    let update = sweep.deliver("update", 179).await;
+    let touched = update.shards.difference(&first.shards).count();
+    let several = 2..first.shards.len();
+    assert!(several.contains(&touched) && update.bits == first.bits, "{touched} shards touched");
+
+    // Back to the bytes of before: the names of their shards are those of before.
+    suspend(&sweep.installation, SAT).await;
+    change_all(&hub, TEAM, 0..2, |number| bulk_host(number, 1, NOTES)).await;
+    create_all(&hub, TEAM, 179..180, |number| bulk_host(number, 1, NOTES)).await;
+    let reverted = sweep.deliver("reverted", 180).await;
+    assert_eq!((&reverted.shards, &reverted.digest), (&first.shards, &first.digest));
+
+    suspend(&sweep.installation, SAT).await;
+    create_all(&hub, TEAM, 180..330, |number| bulk_host(number, 1, NOTES)).await;
+    let grown = sweep.deliver("growth", 330).await;
+    assert!(grown.bits > first.bits, "{} bits after {}", grown.bits, first.bits);
+
+    suspend(&sweep.installation, SAT).await;
+    delete_all(&hub, TEAM, 50..330).await;
+    let single = sweep.deliver("Snapshot to Single", 50).await;
+    assert_eq!(single.layout, "Single");
+
+    suspend(&sweep.installation, SAT).await;
+    create_all(&hub, TEAM, 50..180, |number| bulk_host(number, 3, NOTES)).await;
+    let again = sweep.deliver("Single to Snapshot", 180).await;
+    assert_eq!(again.layout, "Snapshot");
+
+    let turns = sweep.watch.turns();
+    println!("sweep: {} kills, {} states of the pointer, every one complete", sweep.kills, turns.len());
+    assert!(sweep.kills >= 20, "{} kills", sweep.kills);
+}
+
+impl Sweep {
+    /// Delivers what the hub has, with a kill at every write; the satellite is suspended when this begins.
+    async fn deliver(&mut self, what: &str, objects: usize) -> Delivered {
+        all_ready(&self.installation, objects).await;
+        let volume = self.installation.volume().to_path_buf();
+        let wanted = volume_holds(&volume, objects, objects, |_| true).await;
+        let begin = self.installation.recorder.sequence().now();
+        let names_before = self.names().await;
+        // Before the first write there is nothing to be seen of the delivery; then one write more with each run.
+        let mut stop = (1, At::Before);
+        let mut kills = 0;
+        let delivered = loop {
+            let run = self.installation.recorder.sequence().now();
+            let existing = self.names().await;
+            let proxy = &self.installation.proxies[SAT];
+            let gate = Gate::at(proxy, "/configmaps", stop.0, stop.1);
+            if kills == 0 {
+                // The process that knows what it delivered last.
+                self.installation.change_satellite(SAT, json!({ "suspend": false })).await;
+            } else {
+                self.operator = self.installation.operator_builder(GROUNDLINK).await.spawn();
+            }
+            let finished =
+                eventually(LONG, &format!("{what}: a write, or the end, after {kills} kills"), async || {
+                    if gate.is_reached(proxy) {
+                        return Ok(None);
+                    }
+                    let finished = self.finished(&wanted).await;
+                    // A write that came meanwhile is not finished.
+                    if gate.is_reached(proxy) { Ok(None) } else { finished.map(Some) }
+                })
+                .await;
+            if finished.is_none() {
+                self.operator.kill();
+                // What the dead process had on its way must not arrive later.
+                eventually(LONG, "the proxy notices the kill", async || match proxy.open_connections() {
+                    0 => Ok(()),
+                    open => Err(format!("{open} connections")),
+                })
+                .await;
+                kills += 1;
+            }
+            proxy.set_fault(None);
+            self.judge_run(what, run, &existing);
+            // The state that a reader finds now.
+            match self.place.read(&self.reader).await {
+                Err(why) if !why.contains("no pointer") || names_before.contains("groundlink") => {
+                    panic!("{what}, after kill {kills} at write {stop:?}: {why}")
+                }
+                _ => {}
+            }
+            if let Some(delivered) = finished {
+                break delivered;
+            }
+            stop = if self.rng.random_bool(0.5) { (1, At::After) } else { (2, At::Before) };
+        };
+        self.watch.assert_clean().await;
+        let created =
+            self.installation.recorder.matching(|e| is_create(e) && e.seq_start > begin && was_applied(e));
+        let created: Vec<String> = created.iter().filter_map(created_name).collect();
+        let missing: BTreeSet<&String> = delivered.shards.difference(&names_before).collect();
+        let shards: Vec<&String> = created.iter().filter(|name| *name != "groundlink").collect();
+        println!(
+            "{what}: {kills} kills; {} files in {} shards (bits {}), {} of them new, {} created",
+            delivered.files.len(),
+            delivered.shards.len(),
+            delivered.bits,
+            missing.len(),
+            shards.len()
+        );
+        assert_eq!(shards.len(), missing.len(), "{what}: created {created:#?}, missing were {missing:#?}");
+        assert_eq!(shards.into_iter().collect::<BTreeSet<_>>(), missing, "{what}");
+        self.kills += kills;
+        delivered
+    }
+
+    /// What one process tried to create was not there.
+    fn judge_run(&self, what: &str, since: u64, existing: &BTreeSet<String>) {
+        let tried = self.installation.recorder.matching(|e| is_create(e) && e.seq_start > since);
+        let again: Vec<_> =
+            tried.iter().filter_map(created_name).filter(|name| existing.contains(name)).collect();
+        assert!(again.is_empty(), "{what}: created again though it was there: {again:?}");
+    }
+
+    /// The set, once the satellite holds what is published, says so, and has no shard that nothing names.
+    async fn finished(&self, wanted: &Files) -> Result<Delivered, String> {
+        let object = self.installation.satellites().get(SAT).await.map_err(|error| error.to_string())?;
+        let status = object.status.unwrap_or_default();
+        let synced = status.conditions.iter().any(|condition| {
+            condition.r#type == ConditionType::Synced
+                && condition.status == ConditionStatus::True
+                && condition.observed_generation == object.metadata.generation
+        });
+        let acked = status.acked.as_ref().map(|acked| acked.digest.clone());
+        let marked = self.place.marked_digest().await?;
+        if !synced || acked.as_ref() != Some(&marked) {
+            return Err(format!("not Synced; acked {acked:?}, marked {marked}"));
+        }
+        let delivered = self.place.read(&self.reader).await?;
+        if let Some(difference) = difference(wanted, &delivered.files) {
+            return Err(difference);
+        }
+        let mut named: BTreeSet<String> = delivered.shards.union(&delivered.previous).cloned().collect();
+        named.insert("groundlink".to_owned());
+        let names = self.names().await;
+        let garbage: Vec<_> = names.difference(&named).collect();
+        if garbage.is_empty() { Ok(delivered) } else { Err(format!("nothing names {garbage:?}")) }
+    }
+
+    /// Names of the ConfigMaps on the satellite.
+    async fn names(&self) -> BTreeSet<String> {
+        self.place.names().await.expect("the satellite answers")
+    }
+}
+
+fn is_create(exchange: &Exchange) -> bool {
+    exchange.server == SAT && exchange.method == Method::POST && exchange.path.ends_with("/configmaps")
+}
+
+/// Also if the caller died before it had the answer.
+fn was_applied(exchange: &Exchange) -> bool {
+    exchange.held_status.is_some_and(|status| (200..300).contains(&status))
+}
+
+fn created_name(exchange: &Exchange) -> Option<String> {
+    exchange.request_json()["metadata"]["name"].as_str().map(str::to_owned)
+}

@@ -1,0 +1,99 @@
+//! A gate at the k-th write to a satellite: that one is stopped before the API server has it or after it has applied it, and
+//! those behind it wait, so that a test can kill or freeze the operator exactly there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+
+use super::fault::{Action, Fault};
+use super::proxy::Proxy;
+use super::recorder::Exchange;
+use super::wait::eventually;
+
+/// Where the k-th write is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The API server does not see it.
+    Before,
+    /// The API server has applied it, and the caller has no answer.
+    After,
+}
+
+/// A gate in a proxy. Everything that is no GET and whose path has the given part is a write.
+pub struct Gate {
+    writes: Arc<AtomicU64>,
+    open: Arc<AtomicBool>,
+    mark: u64,
+    path: String,
+    k: u64,
+    at: At,
+}
+
+impl Gate {
+    /// Stops the `k`-th write (from 1) from now on; replaces the rules of the proxy.
+    pub fn at(proxy: &Proxy, path: &str, k: u64, at: At) -> Self {
+        let gate = Self {
+            writes: Arc::default(),
+            open: Arc::default(),
+            mark: proxy.recorder().sequence().now(),
+            path: path.to_owned(),
+            k,
+            at,
+        };
+        let (writes, open, path) = (gate.writes.clone(), gate.open.clone(), path.to_owned());
+        proxy.set_fault(Some(Fault::new(move |head, _| {
+            let is_write = head.method != Method::GET && head.uri.path().contains(&path);
+            if !is_write || open.load(Ordering::SeqCst) {
+                return None;
+            }
+            let number = writes.fetch_add(1, Ordering::SeqCst) + 1;
+            match number.cmp(&k) {
+                std::cmp::Ordering::Less => None,
+                std::cmp::Ordering::Equal if at == At::After => Some(Action::HoldAnswer),
+                // What is sent beside or behind it must not pass it.
+                _ => Some(Action::Hang),
+            }
+        })));
+        gate
+    }
+
+    /// Writes that came to the gate.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    /// The k-th write, once it is stopped, and for [`At::After`] has been applied, or refused by the API server.
+    pub fn stopped(&self, proxy: &Proxy) -> Option<Exchange> {
+        if self.writes() < self.k {
+            return None;
+        }
+        let stopped = if self.at == At::After { Action::HoldAnswer } else { Action::Hang };
+        let found = proxy.recorder().matching(|e| {
+            e.seq_start > self.mark
+                && e.path.contains(&self.path)
+                && e.action == Some(stopped.clone())
+                && (self.at == At::Before || e.held_status.is_some())
+        });
+        found.into_iter().next()
+    }
+
+    /// Whether there is [`Self::stopped`].
+    pub fn is_reached(&self, proxy: &Proxy) -> bool {
+        self.stopped(proxy).is_some()
+    }
+
+    /// Waits for [`Self::is_reached`].
+    pub async fn reached(&self, proxy: &Proxy, deadline: Duration) {
+        eventually(deadline, &format!("write {} comes to the gate", self.k), async || {
+            if self.is_reached(proxy) { Ok(()) } else { Err(format!("{} writes so far", self.writes())) }
+        })
+        .await;
+    }
+
+    /// New writes pass; those that are stopped stay so until the proxy's `release`.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+}
