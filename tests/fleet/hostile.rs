@@ -123,6 +123,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         "hostile: a change on all three good ones: {calm:.1?} at most before, {during:.1?} beside {}",
         cases.len()
     );
+    let mut excess = Vec::new();
     for (name, _, kind, reasons) in &cases {
         let said = says(&installation, name, *kind, reasons).await;
         let one = &hostile[name];
@@ -134,12 +135,11 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
             one.peak(),
             one.requests()
         );
-        assert!(one.peak() <= 6, "{name}: {} connections at once", one.peak());
-        assert!(
-            one.connections() <= 80 && one.requests() <= 120,
-            "{name}: {} connections",
-            one.connections()
-        );
+        // All are looked at before one of them fails the test.
+        if one.peak() > 6 || one.connections() > 80 || one.requests() > 120 {
+            let counts = (one.connections(), one.peak(), one.requests());
+            excess.push(format!("{name}: {counts:?} connections, at once, requests"));
+        }
     }
     // Longer than any first backoff: what it costs is what it costs for ever.
     let later = steady(&installation, good, 5).await;
@@ -171,6 +171,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     );
     drop(flaps);
     assert!(operator.exit_status().is_none());
+    assert!(excess.is_empty(), "asked too often: {excess:#?}");
 }
 
 /// Puts the flapping server before the proxy of a real one, and lets the satellite go.
