@@ -2,7 +2,7 @@
 //! operator little, each says what is wrong in one word, and no credential is ever told.
 
 use crate::stage::{LONG, TEAM, all_ready, equal, volume_holds};
-use crate::support::reader::published;
+use crate::support::reader::{mentions, published};
 use crate::support::{
     ApiServer, Hostile, Installation, Manner, Operator, PeakUsage, Proxy, Reader, bulk_host, change_all,
     create_all, eventually, eventually_every,
@@ -18,11 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const OBJECTS: usize = 1500;
-const NOTES: usize = 400;
+const OBJECTS: usize = 600;
+const NOTES: usize = 1200;
+/// The object that is changed to see how long a change takes.
+const PROBE: &str = "team-a.o00200.conf";
 const CANARY: &str = "canary-7f3a91";
 /// How long a good satellite may take for a change, beside seventeen that are not good and on two cores.
-const STEADY: Duration = Duration::from_secs(20);
+const STEADY: Duration = Duration::from_secs(60);
 /// The largest message of a condition.
 const MESSAGE_MAX: usize = 1024;
 /// What hostile satellites may cost the operator beside three good ones, in KiB.
@@ -68,14 +70,14 @@ fn token(name: &str) -> String {
     format!("{CANARY}-{name}")
 }
 
-/// Changes an object every 100 ms until it is told to stop; how many changes there were.
+/// Changes an object four times a second until it is told to stop; how many changes there were.
 async fn load(hub: kube::Client, stop: Arc<AtomicBool>) -> usize {
     let mut version = 2;
     while !stop.load(Ordering::SeqCst) {
         let number = version % 100;
         change_all(&hub, TEAM, number..number + 1, |number| bulk_host(number, version, NOTES)).await;
         version += 1;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     version - 2
 }
@@ -97,10 +99,12 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     for place in good {
         equal(place, &reader, &files, LONG).await;
     }
+    println!("hostile: three good satellites hold {} files", files.len());
     let stop = Arc::new(AtomicBool::new(false));
     let loading = tokio::spawn(load(installation.hub.clone(), stop.clone()));
     let before = PeakUsage::start(operator.pid());
-    let calm = steady(&installation, good, &reader, 5).await;
+    let calm = steady(&installation, good, 5).await;
+    println!("hostile: before: {calm:.1?} at most");
     let before = before.finish();
 
     let elsewhere = Hostile::start(Manner::NeverAnswers, &server.cert_and_key());
@@ -113,11 +117,13 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         installation.register_at(name, &server, &one.url(), &token(name), json!({})).await;
         hostile.insert(*name, one);
     }
-    let during = steady(&installation, good, &reader, 15).await;
+    println!("hostile: {} satellites are registered", cases.len());
+    let during = steady(&installation, good, 5).await;
     println!(
         "hostile: a change on all three good ones: {calm:.1?} at most before, {during:.1?} beside {}",
         cases.len()
     );
+    let mut excess = Vec::new();
     for (name, _, kind, reasons) in &cases {
         let said = says(&installation, name, *kind, reasons).await;
         let one = &hostile[name];
@@ -129,15 +135,14 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
             one.peak(),
             one.requests()
         );
-        assert!(one.peak() <= 6, "{name}: {} connections at once", one.peak());
-        assert!(
-            one.connections() <= 80 && one.requests() <= 120,
-            "{name}: {} connections",
-            one.connections()
-        );
+        // All are looked at before one of them fails the test.
+        if one.peak() > 6 || one.connections() > 80 || one.requests() > 120 {
+            let counts = (one.connections(), one.peak(), one.requests());
+            excess.push(format!("{name}: {counts:?} connections, at once, requests"));
+        }
     }
     // Longer than any first backoff: what it costs is what it costs for ever.
-    let later = steady(&installation, good, &reader, 15).await;
+    let later = steady(&installation, good, 5).await;
     stop.store(true, Ordering::SeqCst);
     let changes = loading.await.unwrap();
     all_ready(&installation, OBJECTS).await;
@@ -166,6 +171,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     );
     drop(flaps);
     assert!(operator.exit_status().is_none());
+    assert!(excess.is_empty(), "asked too often: {excess:#?}");
 }
 
 /// Puts the flapping server before the proxy of a real one, and lets the satellite go.
@@ -180,12 +186,7 @@ async fn flap(installation: &Installation, server: &ApiServer, satellite: &str) 
 }
 
 /// Makes so many changes one after another; the longest time until all good satellites held one.
-async fn steady(
-    installation: &Installation,
-    good: &[crate::support::Place],
-    reader: &Reader,
-    rounds: usize,
-) -> Duration {
+async fn steady(installation: &Installation, good: &[crate::support::Place], rounds: usize) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
         // Beyond what the load changes.
@@ -194,21 +195,29 @@ async fn steady(
         let started = Instant::now();
         change_all(&installation.hub, TEAM, 200..201, |number| bulk_host(number, version, NOTES)).await;
         for place in good {
-            eventually_every(
-                Duration::from_millis(50),
-                STEADY,
-                &format!("{} holds {marker:?}", place.satellite),
-                async || {
-                    let held = place.read(reader).await?;
-                    let text = String::from_utf8_lossy(&held.files["team-a.o00200.conf"]).into_owned();
-                    if text.contains(&marker) { Ok(()) } else { Err(format!("still at {:?}", held.revision)) }
-                },
-            )
+            let what = format!("{} holds {marker:?}", place.satellite);
+            eventually_every(Duration::from_millis(200), STEADY, &what, async || {
+                // The whole set is judged at the end: unpacking it again and again would be the load.
+                match mentions(&place.maps().await?, &place.pointer, &marker)? {
+                    true => Ok(()),
+                    false => Err(where_it_is(installation, &marker).to_owned()),
+                }
+            })
             .await;
         }
-        longest = longest.max(started.elapsed());
+        let took = started.elapsed();
+        println!("hostile: {marker} is on all good satellites after {took:.1?}");
+        longest = longest.max(took);
     }
     longest
+}
+
+/// How far a change has come on the hub, for the message of a failure.
+fn where_it_is(installation: &Installation, marker: &str) -> &'static str {
+    match published(installation.volume()).get(PROBE) {
+        Some(bytes) if String::from_utf8_lossy(bytes).contains(marker) => "the volume has it",
+        _ => "the volume does not have it yet",
+    }
 }
 
 async fn says(installation: &Installation, name: &str, kind: ConditionType, reasons: &[&str]) -> Condition {

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Namespace of the objects.
 pub const TEAM: &str = "team-a";
 /// A deadline that only a fault reaches, for what takes long on two cores.
-pub const LONG: Duration = Duration::from_secs(180);
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// Between two looks at something that is large.
 const INTERVAL: Duration = Duration::from_millis(150);

@@ -303,6 +303,30 @@ fn run(program: &str, command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Whether a text stands in any file of a set: a cheap look, for whoever waits for a change; [`Reader::read`] judges the set.
+pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> {
+    let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
+    let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let manifest = map.data.iter().flatten().find(|(key, _)| *key == MANIFEST);
+    let Some((_, manifest)) = manifest else {
+        return Ok(map.data.iter().flatten().any(|(_, file)| has(file.as_bytes())));
+    };
+    let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| error.to_string())?;
+    for shard in &manifest.shards {
+        let map = maps.get(&shard.name).ok_or_else(|| format!("shard {} is not there", shard.name))?;
+        let archive =
+            map.binary_data.as_ref().and_then(|data| data.get(ARCHIVE)).ok_or("a shard is empty")?;
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::io::Write::write_all(&mut file, &archive.0).expect("the archive is written");
+        let mut gzip = Command::new("gzip");
+        gzip.args(["--decompress", "--stdout"]).stdin(file.reopen().expect("a file"));
+        if has(&gzip.output().expect("gzip starts").stdout) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Files of the hub's volume by the keys that they have on satellites.
 pub fn published(volume: &Path) -> Files {
     let mut files = Files::new();
