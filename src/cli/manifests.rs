@@ -42,9 +42,14 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 /// The MonitoringObjects among the documents, one after the other; other kinds are passed over, so that the output of Helm can
 /// be given.
 pub(super) fn parse(text: &str) -> anyhow::Result<impl Iterator<Item = anyhow::Result<MonitoringObject>>> {
+    Ok(documents(text)?.filter(is_ours).map(|item| object(&item)))
+}
+
+/// The documents, and the items of those that are lists.
+pub(super) fn documents(text: &str) -> anyhow::Result<impl Iterator<Item = Value> + use<>> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple_with_options(text, options()).context("not valid YAML")?;
-    Ok(documents.into_iter().flat_map(items).filter(is_ours).map(|item| object(&item)))
+    Ok(documents.into_iter().flat_map(items))
 }
 
 /// The items of a list, or the document itself.

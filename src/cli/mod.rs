@@ -6,6 +6,7 @@ mod manifests;
 mod render;
 mod run;
 mod satellite;
+mod snapshot;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -31,6 +32,7 @@ enum Command {
     /// Join satellite clusters, check them, rotate their credentials, and let them go.
     #[command(subcommand)]
     Satellite(satellite::Command),
+    Snapshot(snapshot::Arguments),
 }
 
 /// How a person calls this program: as a plugin of kubectl it is found as `kubectl-groundlink`.
@@ -59,6 +61,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
+        Command::Snapshot(arguments) => snapshot::main(&arguments),
     }
 }
 
@@ -67,9 +70,23 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// Any other failure to write.
 fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
-    use std::io::{ErrorKind, Write as _};
-    match std::io::stdout().lock().write_fmt(text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+    use std::io::Write as _;
+    printed(std::io::stdout().lock().write_fmt(text))
+}
+
+/// [`print`], for bytes that are given out as they are.
+///
+/// # Errors
+/// As [`print`].
+fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    printed(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn printed(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
         _ => Ok(()),

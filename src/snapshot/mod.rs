@@ -6,6 +6,7 @@ mod catalog;
 pub mod layout;
 pub mod manifest;
 pub mod pointer;
+pub mod verify;
 mod view;
 
 pub use catalog::{Catalog, Snapshot};

@@ -20,7 +20,8 @@ pub const HUB: &str = "groundlink.dev/hub";
 pub const PART: &str = "groundlink.dev/part";
 /// Value of [`PART`] of a shard.
 pub const PART_SHARD: &str = "shard";
-const PART_POINTER: &str = "pointer";
+/// Value of [`PART`] of a pointer.
+pub const PART_POINTER: &str = "pointer";
 /// Annotation with the revision; of a shard: the last one that wanted it when it was written.
 pub const REVISION: &str = "groundlink.dev/revision";
 /// Annotation with the digest of the set, or of the shard.

@@ -1,0 +1,205 @@
+//! Where the ConfigMaps come from: a cluster, or what kubectl printed.
+
+use crate::api::condition::clean;
+use crate::cli::manifests::{documents, read};
+use crate::cli::satellite::SatelliteArguments;
+use crate::cli::satellite::cluster::Cluster;
+use crate::identity::Revision;
+use crate::snapshot::pointer::{HUB, MANAGED_BY, PART, PART_SHARD, REVISION, SATELLITE};
+use crate::snapshot::verify::{Found, Report, verify, wanted};
+use anyhow::{Context as _, anyhow, bail};
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::ListParams;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Requests at the same time.
+const PARALLEL: usize = 8;
+/// How often reading begins anew because the pointer changed meanwhile.
+const ATTEMPTS: usize = 5;
+/// ConfigMaps in one answer.
+const PAGE: u32 = 500;
+
+type Inventory = BTreeMap<String, Option<Revision>>;
+
+/// Reads the name of a namespace or of a ConfigMap.
+pub fn object_name(text: &str) -> Result<String, String> {
+    let fine = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'.';
+    let ends = |c: char| c == '-' || c == '.';
+    let good = (1..=253).contains(&text.len()) && text.bytes().all(fine) && !text.starts_with(ends);
+    if good && !text.ends_with(ends) {
+        return Ok(text.to_owned());
+    }
+    Err("lower-case letters, digits, - and . (inside)".into())
+}
+
+/// Label of an object.
+fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
+}
+
+/// The revision that wanted a shard last, as far as it says so.
+fn revision(metadata: &ObjectMeta) -> Option<Revision> {
+    metadata.annotations.as_ref().and_then(|all| all.get(REVISION)).and_then(|text| text.parse().ok())
+}
+
+/// Reads and verifies what a cluster holds; with the server that was asked.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn cluster(
+    satellite: &SatelliteArguments,
+    namespace: &str,
+    name: &str,
+) -> anyhow::Result<(String, Report)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let result = runtime.block_on(async {
+        let cluster = Cluster::satellite(satellite).await?;
+        let held = Held { api: cluster.typed(namespace), cluster: &cluster, namespace, name };
+        let report = held.read().await?;
+        Ok((cluster.server.clone(), report))
+    });
+    // A look-up of a name cannot be cancelled and must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+struct Held<'a> {
+    cluster: &'a Cluster,
+    api: Api<ConfigMap>,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl Held<'_> {
+    /// The pointer first, then what it names. What was not whole is only believed if the pointer is still the same: otherwise the
+    /// operator wrote a newer one, and may have deleted what the older one named.
+    async fn read(&self) -> anyhow::Result<Report> {
+        let mut pointer = self.pointer().await?;
+        for _ in 0..ATTEMPTS {
+            let shards = self.shards(&pointer).await?;
+            let (inventory, note) = self.inventory(&pointer).await?;
+            let found = Found { pointer: &pointer, shards: &shards, inventory: inventory.as_ref() };
+            let mut report = verify(&found);
+            report.notes.extend(note);
+            if report.problems.is_empty() {
+                return Ok(report);
+            }
+            let again = self.pointer().await?;
+            if again.metadata.resource_version == pointer.metadata.resource_version {
+                return Ok(report);
+            }
+            pointer = again;
+        }
+        bail!(
+            "ConfigMap {}/{} changed {ATTEMPTS} times while it was read; try again",
+            self.namespace,
+            self.name
+        )
+    }
+
+    async fn pointer(&self) -> anyhow::Result<ConfigMap> {
+        let action = format!("read ConfigMap {}/{}", self.namespace, self.name);
+        self.cluster.ask(&action, self.api.get_opt(self.name)).await?.ok_or_else(|| {
+            anyhow!(
+                "there is no ConfigMap {}/{} on the satellite ({}); name the target of its SatelliteCluster with --namespace and \
+                 --name",
+                self.namespace,
+                self.name,
+                self.cluster.server
+            )
+        })
+    }
+
+    async fn shards(&self, pointer: &ConfigMap) -> anyhow::Result<BTreeMap<String, ConfigMap>> {
+        let reads = wanted(pointer).into_iter().map(|name| async move {
+            let action = format!("read ConfigMap {}/{name}", self.namespace);
+            let found = self.cluster.ask(&action, self.api.get_opt(&name)).await?;
+            anyhow::Ok(found.map(|shard| (name, shard)))
+        });
+        let read: Vec<_> = futures::stream::iter(reads).buffer_unordered(PARALLEL).try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// All shards of the pointer's satellite and hub, by metadata alone. Who may not list gets a note in its place.
+    async fn inventory(&self, pointer: &ConfigMap) -> anyhow::Result<(Option<Inventory>, Option<String>)> {
+        let mut selector = format!("{}={},{PART}={PART_SHARD}", MANAGED_BY.0, MANAGED_BY.1);
+        for name in [SATELLITE, HUB] {
+            let value = label(&pointer.metadata, name);
+            selector += &value.map(|value| format!(",{name}={value}")).unwrap_or_default();
+        }
+        let mut parameters = ListParams::default().labels(&selector).limit(PAGE);
+        let mut inventory = Inventory::new();
+        loop {
+            let action = format!("list ConfigMaps of namespace {}", self.namespace);
+            let page = match self.cluster.ask(&action, self.api.list_metadata(&parameters)).await {
+                Ok(page) => page,
+                Err(refused) if refused.is(403) => {
+                    return Ok((
+                        None,
+                        Some(format!("what is kept and left over was not looked for: {refused}")),
+                    ));
+                }
+                Err(refused) => return Err(refused.into()),
+            };
+            let items = page.items.into_iter().map(|item| item.metadata);
+            inventory.extend(items.map(|item| (item.name.clone().unwrap_or_default(), revision(&item))));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok((Some(inventory), None)),
+            }
+        }
+    }
+}
+
+/// Reads and verifies what is in files.
+///
+/// # Errors
+/// When they cannot be read, or the pointer is not there.
+pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<Report> {
+    let mut found: BTreeMap<String, ConfigMap> = BTreeMap::new();
+    let mut elsewhere = None;
+    for path in paths {
+        for (source, text) in read(path)? {
+            for document in documents(&text).with_context(|| source.clone())? {
+                if document["kind"] != "ConfigMap" {
+                    continue;
+                }
+                let named = clean(document["metadata"]["name"].as_str().unwrap_or_default(), 253);
+                let object: ConfigMap = serde_json::from_value(document)
+                    .with_context(|| format!("{source}: ConfigMap {named:?} cannot be read"))?;
+                let own = object.metadata.namespace.as_deref().unwrap_or(namespace);
+                if own != namespace {
+                    if named == name {
+                        elsewhere = Some(clean(own, 63));
+                    }
+                    continue;
+                }
+                if found.insert(object.metadata.name.clone().unwrap_or_default(), object).is_some() {
+                    bail!("{source}: ConfigMap {namespace}/{named} is there twice; give each once");
+                }
+            }
+        }
+    }
+    let pointer = found.remove(name).ok_or_else(|| match elsewhere {
+        Some(other) => anyhow!(
+            "the files have no ConfigMap {namespace}/{name}, but {other}/{name}: name it with -n {other}"
+        ),
+        None => anyhow!(
+            "the files have no ConfigMap {namespace}/{name}; name the pointer with --namespace and --name"
+        ),
+    })?;
+    let own = |metadata: &ObjectMeta| {
+        let same = |name: &str| label(metadata, name) == label(&pointer.metadata, name);
+        label(metadata, PART) == Some(PART_SHARD) && same(SATELLITE) && same(HUB)
+    };
+    let inventory: Inventory = found
+        .iter()
+        .filter(|(_, object)| own(&object.metadata))
+        .map(|(name, object)| (name.clone(), revision(&object.metadata)))
+        .collect();
+    Ok(verify(&Found { pointer: &pointer, shards: &found, inventory: Some(&inventory) }))
+}

@@ -1,0 +1,455 @@
+//! Whether what a satellite holds is one whole snapshot: every claim of the pointer is compared with the content. Anybody may have
+//! changed any of it, so nothing is believed that can be computed.
+
+use super::archive::{is_file_key, unpack};
+use super::layout::{Form, MAX_BITS, SHARD_MAX, SINGLE_MAX, bucket_of};
+use super::manifest::{self, Manifest, ShardReference};
+use super::pointer::{self, ARCHIVE};
+use crate::api::condition::clean;
+use crate::identity::{Digest, Revision};
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Hexadecimal digits at the end of a shard's name.
+const NAME_DIGITS: usize = 32;
+
+/// What was read from a satellite.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The pointer.
+    pub pointer: &'a ConfigMap,
+    /// The shards that [`wanted`] names, as far as they are there.
+    pub shards: &'a BTreeMap<String, ConfigMap>,
+    /// All shards of this satellite and hub, with the revision that wanted each last. Nothing if that was not asked for: then what
+    /// is kept and what is left over is not judged.
+    pub inventory: Option<&'a BTreeMap<String, Option<Revision>>>,
+}
+
+/// What is wrong, in one word that programs may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Fault {
+    /// A label that makes a ConfigMap the operator's is missing or another.
+    Labels,
+    /// An annotation of the pointer is missing, or is not what it holds.
+    Annotation,
+    /// Something is in a ConfigMap that does not belong there, or what belongs there is missing.
+    Data,
+    /// The manifest cannot be read.
+    Manifest,
+    /// A name is not the one that the digest gives.
+    Name,
+    /// The pointer names a shard that is not there.
+    ShardMissing,
+    /// A shard could be changed.
+    NotImmutable,
+    /// A shard cannot be unpacked.
+    Archive,
+    /// The content has another digest.
+    Digest,
+    /// There are more or fewer files.
+    Objects,
+    /// There are more or fewer bytes.
+    Bytes,
+    /// A file is in a shard that is not its own.
+    Bucket,
+    /// A file, or a shard, is there twice.
+    Twice,
+    /// More bytes than the format allows.
+    TooLarge,
+    /// A shard of the revision before is not there. The set itself is not harmed.
+    PreviousMissing,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Name of the ConfigMap.
+    pub config_map: String,
+    /// In one word.
+    pub fault: Fault,
+    /// For a person.
+    pub message: String,
+}
+
+/// One file of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Layout, as the content shows it; nothing if the manifest cannot be read.
+    pub form: Option<Form>,
+    /// Revision that the pointer names.
+    pub revision: Option<Revision>,
+    /// Digest that the pointer names.
+    pub digest: Option<Digest>,
+    /// Shards that the pointer names.
+    pub shards: Vec<String>,
+    /// Shards of the revision before, which are kept.
+    pub previous: Vec<String>,
+    /// The files that could be read, by key.
+    pub files: BTreeMap<String, Content>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What is worth knowing, and harms nothing.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Whether `files` are exactly the set that the pointer names.
+    pub fn is_whole(&self) -> bool {
+        self.problems.iter().all(|problem| problem.fault == Fault::PreviousMissing)
+    }
+
+    /// The lines `<sha256>  <key>`, sorted by key: the digest of the set is that of this text.
+    pub fn listing(&self) -> String {
+        listing(self.files.iter())
+    }
+
+    /// Bytes of all files and keys.
+    pub fn bytes(&self) -> usize {
+        self.files.iter().map(size).sum()
+    }
+}
+
+fn listing<'a>(files: impl Iterator<Item = (&'a String, &'a Content)>) -> String {
+    files.map(|(key, content)| format!("{}  {key}\n", content.digest.hex())).collect()
+}
+
+fn size((key, content): (&String, &Content)) -> usize {
+    key.len() + content.bytes.len()
+}
+
+/// Names of the shards that must be read beside this pointer. Only names that the digests give: a manifest that somebody wrote
+/// cannot make its reader ask for anything else.
+pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
+    let name = pointer.metadata.name.as_deref().unwrap_or_default();
+    let text = pointer.data.as_ref().and_then(|data| data.get(manifest::KEY));
+    let shards = text.and_then(|text| Manifest::parse(text).ok()).map(|manifest| manifest.shards);
+    let shards = shards.into_iter().flatten();
+    shards.filter(|shard| is_named_by_digest(name, shard)).map(|shard| shard.name).collect()
+}
+
+fn is_named_by_digest(pointer: &str, shard: &ShardReference) -> bool {
+    let digest: Option<Digest> = shard.digest.parse().ok();
+    digest.is_some_and(|digest| shard.name == format!("{pointer}-{}", &digest.hex()[..NAME_DIGITS]))
+}
+
+/// Compares everything with everything.
+pub fn verify(found: &Found<'_>) -> Report {
+    let name = found.pointer.metadata.name.clone().unwrap_or_default();
+    let mut check = Check { found, name, report: Report::default() };
+    check.labels(found.pointer, pointer::PART_POINTER);
+    if found.pointer.binary_data.as_ref().is_some_and(|data| !data.is_empty()) {
+        check.pointer(Fault::Data, "binaryData is not empty; a pointer has none");
+    }
+    match found.pointer.data.as_ref().and_then(|data| data.get(manifest::KEY)) {
+        Some(text) => check.sharded(text),
+        None => check.single(),
+    }
+    check.beside();
+    check.report
+}
+
+struct Check<'a> {
+    found: &'a Found<'a>,
+    name: String,
+    report: Report,
+}
+
+impl<'a> Check<'a> {
+    fn problem(&mut self, config_map: &str, fault: Fault, message: &str) {
+        // Names and texts of others are shown on terminals.
+        let (config_map, message) = (clean(config_map, 253), clean(message, 500));
+        self.report.problems.push(Problem { config_map, fault, message });
+    }
+
+    fn pointer(&mut self, fault: Fault, message: &str) {
+        self.problem(&self.name.clone(), fault, message);
+    }
+
+    fn annotation(&self, name: &str) -> Option<&'a str> {
+        let annotations = self.found.pointer.metadata.annotations.as_ref();
+        annotations.and_then(|all| all.get(name)).map(String::as_str)
+    }
+
+    fn labels(&mut self, object: &ConfigMap, part: &str) {
+        fn label<'b>(object: &'b ConfigMap, name: &str) -> Option<&'b str> {
+            object.metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
+        }
+        let pointer = self.found.pointer;
+        for (name, wanted) in [
+            (pointer::MANAGED_BY.0, Some(pointer::MANAGED_BY.1)),
+            (pointer::PART, Some(part)),
+            (pointer::SATELLITE, label(pointer, pointer::SATELLITE)),
+            (pointer::HUB, label(pointer, pointer::HUB)),
+        ] {
+            let message = match (label(object, name), wanted) {
+                (None, _) => format!("label {name} is missing"),
+                (Some(is), Some(wanted)) if is != wanted => format!("label {name} is {is:?}, not {wanted:?}"),
+                _ => continue,
+            };
+            let object = object.metadata.name.clone().unwrap_or_default();
+            self.problem(&object, Fault::Labels, &message);
+        }
+    }
+
+    /// The pointer's annotations, against what it holds.
+    fn annotations(&mut self, layout: &str, digest: Option<Digest>, objects: usize) {
+        let revision = self.annotation(pointer::REVISION).and_then(|text| text.parse().ok());
+        let revision = self.report.revision.or(revision);
+        self.report.revision = revision;
+        for (name, wanted, fault) in [
+            (pointer::LAYOUT, Some(layout.to_owned()), Fault::Annotation),
+            (pointer::REVISION, revision.map(|revision| revision.to_string()), Fault::Annotation),
+            (pointer::DIGEST, digest.map(|digest| digest.to_string()), Fault::Digest),
+            (pointer::OBJECTS, Some(objects.to_string()), Fault::Objects),
+        ] {
+            match (self.annotation(name), wanted) {
+                (None, _) => self.pointer(Fault::Annotation, &format!("annotation {name} is missing")),
+                (Some(is), None) => {
+                    self.pointer(
+                        Fault::Annotation,
+                        &format!("annotation {name} is {is:?}, which cannot be read"),
+                    );
+                }
+                (Some(is), Some(wanted)) if is != wanted => {
+                    // In layout Snapshot the pointer contradicts itself; in layout Single, its content.
+                    let fault = if layout == "Single" { fault } else { Fault::Annotation };
+                    self.pointer(fault, &format!("annotation {name} is {is:?}; what it holds says {wanted}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn single(&mut self) {
+        self.report.form = Some(Form::Single);
+        for (key, text) in self.found.pointer.data.iter().flatten() {
+            if !is_file_key(key) {
+                self.pointer(
+                    Fault::Data,
+                    &format!("data has the key {key:?}, which is not <namespace>.<name>.conf"),
+                );
+                continue;
+            }
+            let content = Content { bytes: text.clone().into_bytes(), digest: Digest::of(text.as_bytes()) };
+            self.report.files.insert(key.clone(), content);
+        }
+        let bytes = self.report.bytes();
+        if bytes > SINGLE_MAX {
+            self.pointer(Fault::TooLarge, &format!("has {bytes} bytes; layout Single holds {SINGLE_MAX}"));
+        }
+        let names = self.annotation(pointer::PREVIOUS).into_iter().flat_map(|names| names.split(','));
+        self.report.previous = names.map(str::to_owned).collect();
+        let digest = Digest::of(self.report.listing().as_bytes());
+        self.report.digest = self.annotation(pointer::DIGEST).and_then(|text| text.parse().ok());
+        self.annotations("Single", Some(digest), self.report.files.len());
+    }
+
+    fn sharded(&mut self, text: &str) {
+        if self.found.pointer.data.as_ref().is_some_and(|data| data.len() != 1) {
+            self.pointer(Fault::Data, &format!("data has more than {}", manifest::KEY));
+        }
+        let manifest = match Manifest::parse(text) {
+            Ok(manifest) if manifest.bits > MAX_BITS => {
+                let why =
+                    format!("{} has bits {}; at most {MAX_BITS} are used", manifest::KEY, manifest.bits);
+                return self.pointer(Fault::Manifest, &why);
+            }
+            Ok(manifest) => manifest,
+            Err(why) => return self.pointer(Fault::Manifest, &why),
+        };
+        self.report.form = Some(Form::Sharded { bits: manifest.bits });
+        self.report.revision = manifest.revision.parse().ok();
+        self.report.digest = manifest.digest.parse().ok();
+        self.report.shards = manifest.shards.iter().map(|shard| shard.name.clone()).collect();
+        self.report.previous.clone_from(&manifest.previous);
+        self.annotations("Snapshot", self.report.digest, manifest.objects);
+
+        let mut shards = Shards { bits: manifest.bits, owner: BTreeMap::new(), buckets: BTreeMap::new() };
+        let mut named = BTreeSet::new();
+        let mut complete = true;
+        for reference in &manifest.shards {
+            if !named.insert(&reference.name) {
+                self.pointer(
+                    Fault::Twice,
+                    &format!("{} names shard {} twice", manifest::KEY, reference.name),
+                );
+                continue;
+            }
+            complete &= self.shard(reference, &mut shards);
+        }
+        // What is missing was told; that the sum is then another one is not news.
+        if !complete {
+            return;
+        }
+        let (objects, bytes) = (self.report.files.len(), self.report.bytes());
+        if objects != manifest.objects {
+            let why =
+                format!("{} says {} objects; its shards hold {objects}", manifest::KEY, manifest.objects);
+            self.pointer(Fault::Objects, &why);
+        }
+        if bytes != manifest.bytes {
+            let why = format!("{} says {} bytes; its shards hold {bytes}", manifest::KEY, manifest.bytes);
+            self.pointer(Fault::Bytes, &why);
+        }
+        let digest = Digest::of(self.report.listing().as_bytes());
+        if self.report.digest != Some(digest) {
+            let why = format!("{} says digest {}; its shards hold {digest}", manifest::KEY, manifest.digest);
+            self.pointer(Fault::Digest, &why);
+        }
+    }
+
+    /// One shard. Returns whether its files could be read.
+    fn shard(&mut self, reference: &ShardReference, shards: &mut Shards) -> bool {
+        let name = &reference.name;
+        if !is_named_by_digest(&self.name, reference) {
+            let why = format!("{} names shard {name}, whose digest is {}", manifest::KEY, reference.digest);
+            self.pointer(Fault::Name, &why);
+            return false;
+        }
+        let Some(shard) = self.found.shards.get(name) else {
+            self.problem(name, Fault::ShardMissing, "is not there, and the pointer names it");
+            return false;
+        };
+        self.labels(shard, pointer::PART_SHARD);
+        if shard.immutable != Some(true) {
+            self.problem(name, Fault::NotImmutable, "immutable is not true: anybody may change it in place");
+        }
+        let keys = shard
+            .data
+            .iter()
+            .flat_map(BTreeMap::keys)
+            .chain(shard.binary_data.iter().flat_map(BTreeMap::keys));
+        if let Some(other) = keys.into_iter().find(|key| *key != ARCHIVE) {
+            self.problem(name, Fault::Data, &format!("has the key {other:?} beside binaryData {ARCHIVE}"));
+        }
+        let Some(archive) = shard.binary_data.as_ref().and_then(|data| data.get(ARCHIVE)) else {
+            self.problem(name, Fault::Data, &format!("binaryData has no {ARCHIVE}"));
+            return false;
+        };
+        let files: BTreeMap<String, Content> = match unpack(&archive.0) {
+            Ok(files) => files
+                .into_iter()
+                .map(|(key, bytes)| (key, Content { digest: Digest::of(&bytes), bytes }))
+                .collect(),
+            Err(why) => {
+                self.problem(name, Fault::Archive, &format!("{ARCHIVE} {why}"));
+                return false;
+            }
+        };
+        let digest = Digest::of(listing(files.iter()).as_bytes()).to_string();
+        if digest != reference.digest {
+            self.problem(
+                name,
+                Fault::Digest,
+                &format!("holds {digest}; the pointer says {}", reference.digest),
+            );
+        }
+        let said = shard.metadata.annotations.as_ref().and_then(|all| all.get(pointer::DIGEST));
+        if said != Some(&reference.digest) {
+            // Nothing reads it: the name and the pointer say the same.
+            self.report.notes.push(format!("shard {name}: annotation {} is not its digest", pointer::DIGEST));
+        }
+        if files.len() != reference.objects {
+            let why = format!("holds {} objects; the pointer says {}", files.len(), reference.objects);
+            self.problem(name, Fault::Objects, &why);
+        }
+        let bytes: usize = files.iter().map(size).sum();
+        if bytes != reference.bytes {
+            self.problem(
+                name,
+                Fault::Bytes,
+                &format!("holds {bytes} bytes; the pointer says {}", reference.bytes),
+            );
+        }
+        if bytes > SHARD_MAX {
+            self.problem(
+                name,
+                Fault::TooLarge,
+                &format!("holds {bytes} bytes; a shard has at most {SHARD_MAX}"),
+            );
+        }
+        self.places(name, &files, shards);
+        self.report.files.extend(files);
+        true
+    }
+
+    /// Every file is in the shard of its bucket, and in no other.
+    fn places(&mut self, name: &str, files: &BTreeMap<String, Content>, shards: &mut Shards) {
+        let own = files.keys().next().map(|key| shards.bucket(key));
+        let other = own.and_then(|own| shards.buckets.insert(own, name.to_owned()));
+        if let Some(other) = other {
+            self.problem(name, Fault::Bucket, &format!("is of the same bucket as {other}"));
+        }
+        if let Some(key) = files.keys().find(|key| Some(shards.bucket(key)) != own) {
+            let why =
+                format!("holds {key}, which is of another bucket than its first file (bits {})", shards.bits);
+            self.problem(name, Fault::Bucket, &why);
+        }
+        for key in files.keys() {
+            if let Some(other) = shards.owner.insert(key.clone(), name.to_owned()) {
+                self.problem(name, Fault::Twice, &format!("holds {key}, which is in {other} too"));
+            }
+        }
+    }
+
+    /// What is kept, and what is left over.
+    fn beside(&mut self) {
+        let previous = self.report.previous.clone();
+        let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+        for name in &previous {
+            let rest = name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('-'));
+            if !rest.is_some_and(|rest| rest.len() == NAME_DIGITS && digits(rest)) {
+                self.pointer(Fault::Name, &format!("names {name:?} as a shard of the revision before"));
+            } else if self.found.inventory.is_some_and(|inventory| !inventory.contains_key(name)) {
+                let why = "is not there, and the pointer names it as one of the revision before";
+                self.problem(name, Fault::PreviousMissing, why);
+            }
+        }
+        if self.report.form.is_none() {
+            return;
+        }
+        let named: BTreeSet<&String> = self.report.shards.iter().chain(&previous).collect();
+        let left = self.found.inventory.into_iter().flatten().filter(|(name, _)| !named.contains(name));
+        let notes: Vec<_> = left
+            .map(|(name, wanted)| match (wanted, self.report.revision) {
+                (Some(wanted), Some(revision)) if *wanted > revision => {
+                    format!("shard {name} is for revision {wanted}, which is being written")
+                }
+                _ => format!("shard {name} is left over: nothing names it, and the operator will delete it"),
+            })
+            .map(|note| clean(&note, 500))
+            .collect();
+        self.report.notes.extend(notes);
+    }
+}
+
+/// What the shards that were read hold.
+struct Shards {
+    bits: u8,
+    /// Shard of each file.
+    owner: BTreeMap<String, String>,
+    /// Shard of each bucket.
+    buckets: BTreeMap<u16, String>,
+}
+
+impl Shards {
+    fn bucket(&self, key: &str) -> u16 {
+        let stem = key.strip_suffix(".conf").unwrap_or(key);
+        // A namespace has no dot: the first one ends it.
+        bucket_of(&stem.replacen('.', "/", 1)) >> (MAX_BITS - self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests;
