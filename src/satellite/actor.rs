@@ -37,6 +37,8 @@ const REST: u32 = 3;
 const REST_MAX: Duration = Duration::from_secs(2);
 /// How often a cause that needs a person is looked at again all the same.
 const RECHECK: Duration = Duration::from_secs(30);
+/// The first time that a refused set is tried again.
+const REFUSED: Duration = Duration::from_secs(5);
 /// Shards that nothing names any more are deleted in a quiet moment, or when there are more than these.
 const GARBAGE: usize = 64;
 
@@ -123,6 +125,11 @@ impl Actor {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
+                changed = self.config.changed() => {
+                    if changed.is_err() { break }
+                    self.configured();
+                }
+                () = self.secret_changed.notified() => self.reload = true,
                 () = tokio::time::sleep_until(self.rested) => {}
             }
             let stop = self.stop.clone();
@@ -135,8 +142,9 @@ impl Actor {
             self.tell();
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                // A new snapshot resets the backoff, not the breaker: an open one waits for its probe.
-                changed = self.snapshots.changed(), if self.breaker.state() != BreakerState::Open => {
+                // A new snapshot resets the backoff of a satellite that did not answer, not the breaker: an open one waits for its
+                // probe. One that refused is not asked more often because there is more to refuse.
+                changed = self.snapshots.changed(), if self.breaker.state() != BreakerState::Open && !self.is_refused() => {
                     if changed.is_err() { break }
                     self.attempts = 0;
                 }
@@ -152,6 +160,13 @@ impl Actor {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    fn is_refused(&self) -> bool {
+        // One that holds what it should, and refuses something else (a watch), gets what is new at once.
+        let holds_all =
+            self.report.acked.map(|acked| acked.1) == self.report.desired.map(|desired| desired.1);
+        !holds_all && self.report.problem.as_ref().is_some_and(|problem| problem.contact == Contact::Answered)
     }
 
     fn object(&self) -> Arc<SatelliteCluster> {
@@ -237,6 +252,10 @@ impl Actor {
             && let Some(connection) = &mut self.connection
         {
             connection.remote.stop_watching();
+        }
+        if !transient && self.is_refused() && self.attempts == 1 {
+            // What was refused may be refused for what was in it: the next snapshot is tried soon.
+            return Next::Wait(REFUSED);
         }
         if !transient {
             return Next::Wait(RECHECK.mul_f64(rand::random_range(0.8..1.2)));

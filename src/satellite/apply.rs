@@ -19,11 +19,14 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Requests to one satellite at the same time, beside the watch.
 const PARALLEL: usize = 4;
+/// Longest wait of a pass for the first list.
+const FIRST_LIST: Duration = Duration::from_secs(5);
 /// How often a pass begins anew because something changed under it.
 const ATTEMPTS: u32 = 4;
 
@@ -247,6 +250,7 @@ impl Remote {
     /// The problem; what the pointer named before is still there.
     pub async fn pass(&mut self, revision: Revision, view: &Arc<View>) -> Result<Acked, Problem> {
         self.wrote.clear();
+        self.first_list().await;
         let mut attempt = 1;
         loop {
             if self.pointer.is_none() {
@@ -265,6 +269,15 @@ impl Remote {
                 Ok(acked) => return Ok(acked),
             }
         }
+    }
+
+    /// Waits for the first list, or for why there is none: what is there already need not be tried to be created. A pass does not
+    /// depend on it.
+    async fn first_list(&mut self) {
+        let listed =
+            self.inventory.1.wait_for(|inventory| inventory.listed.is_some() || inventory.problem.is_some());
+        // Neither is an error here: what cannot be listed is found when it is to be created.
+        let _ = tokio::time::timeout(FIRST_LIST, listed).await;
     }
 
     async fn attempt(&mut self, revision: Revision, view: &Arc<View>) -> Result<Acked, Failure> {
@@ -615,7 +628,7 @@ impl ShardJob {
         // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
         // deletes tests the resourceVersion.
         let may_go = !self.is_kept
-            && self.pointer_revision.is_some_and(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
+            && self.pointer_revision.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
         if may_go || !ours {
             let metadata = self.target.shard_claim(found.resource_version(), self.revision);
             match self.requests.patch_metadata(&self.name, metadata).await {

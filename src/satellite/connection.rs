@@ -50,8 +50,14 @@ impl Connection {
             .await
             .map_err(|why| Problem::stalled(Reason::CredentialRefused, format!("Secret {secret}: {why}")))?;
         let target = target(context, object);
-        let requests =
-            Requests::new(client.clone(), &target, timeout, context.claim.clone(), written.clone());
+        let requests = Requests::new(
+            client.clone(),
+            &target,
+            timeout,
+            context.claim.clone(),
+            written.clone(),
+            credential.redaction(),
+        );
         let (layout, adoption) = (object.spec.target.layout, object.spec.adoption_policy);
         let remote = Remote::new(requests, target, layout, adoption, context.claim.clone());
         Ok(Self { remote, credential, is_proven: false, client })

@@ -111,7 +111,7 @@ async fn list_and_watch(
                 Ok(Some(Ok(WatchEvent::Error(status)))) if status.code == 410 => return Ok(()),
                 Ok(Some(Ok(WatchEvent::Error(status)))) => {
                     let error = kube::Error::Api(status);
-                    return Err(Problem::of("watch", &requests.full_name(selector), &error).into());
+                    return Err(requests.problem("watch", selector, &error).into());
                 }
                 Ok(Some(Ok(event))) => {
                     if let Some(newer) = changed(inventory, event) {

@@ -24,7 +24,7 @@ mod watermark;
 pub use client::{HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;
-pub use problem::{Contact, Problem, transport};
+pub use problem::{Contact, Problem, Redaction, transport};
 pub use registry::run;
 pub use views::Views;
 pub use watermark::{Fleet, Held, sync_of};

@@ -2,6 +2,7 @@
 
 use crate::api::Reason;
 use crate::api::condition::clean;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether a problem came from the satellite's API server.
@@ -13,6 +14,36 @@ pub enum Contact {
     Silent,
     /// It answered.
     Answered,
+}
+
+/// Keeps the credential out of what a satellite says: a hostile one can quote what it was sent.
+#[derive(Clone, Default)]
+pub struct Redaction {
+    token: Option<Arc<str>>,
+}
+
+impl Redaction {
+    /// Keeps this token out.
+    pub fn new(token: Option<&str>) -> Self {
+        Self { token: token.filter(|token| !token.is_empty()).map(Arc::from) }
+    }
+
+    /// The text without the token, and without whatever follows the word by which tokens are sent.
+    pub fn of(&self, text: &str) -> String {
+        let text = match &self.token {
+            Some(token) => text.replace(&**token, "[redacted]"),
+            None => text.to_owned(),
+        };
+        let mut words = text.split(' ').peekable();
+        let mut kept = Vec::new();
+        while let Some(word) = words.next() {
+            kept.push(word);
+            if word.to_ascii_lowercase().ends_with("bearer") && words.next().is_some() {
+                kept.push("[redacted]");
+            }
+        }
+        kept.join(" ")
+    }
 }
 
 /// A problem of one satellite.
@@ -49,11 +80,12 @@ impl Problem {
         Self { reason, message: message.into(), contact: Contact::Silent, transient: true, retry_after: None }
     }
 
-    /// From a failed request; `action` says what was asked, `target` is `<namespace>/<name>`.
-    pub fn of(action: &str, target: &str, error: &kube::Error) -> Self {
+    /// From a failed request; `action` says what was asked, `target` is `<namespace>/<name>`. What the satellite said is redacted,
+    /// cut and cleaned.
+    pub fn of(action: &str, target: &str, error: &kube::Error, redaction: &Redaction) -> Self {
         match error {
             kube::Error::Api(status) => {
-                let said = clean(&status.message, 200);
+                let said = clean(&redaction.of(&status.message), 200);
                 let message = format!("cannot {action} ConfigMap {target}: {} {said}", status.code);
                 let problem = match status.code {
                     401 => Self::transient(
@@ -90,6 +122,7 @@ impl Problem {
             }
             error => {
                 let (reason, text) = transport(error);
+                let text = redaction.of(&text);
                 Self::silent(reason, format!("cannot {action} ConfigMap {target}: {text}"))
             }
         }
@@ -114,4 +147,33 @@ pub fn transport(error: &kube::Error) -> (Reason, String) {
     let tls = !lower.contains("close_notify")
         && ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
     (if tls { Reason::TLSError } else { Reason::Unreachable }, clean(text, 300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_satellite_that_quotes_the_token_is_not_quoted() {
+        let redaction = Redaction::new(Some("canary-token"));
+        for said in [
+            "not with Bearer canary-token",
+            "you sent canary-token!",
+            "Authorization: bearer other-token here",
+        ] {
+            let told = redaction.of(said);
+            assert!(!told.contains("canary-token") && !told.contains("other-token"), "{told}");
+        }
+        assert_eq!(redaction.of("exceeded quota: many"), "exceeded quota: many");
+        let error = kube::Error::Api(Box::new(
+            kube::core::Status::failure("no canary-token", "Forbidden").with_code(403),
+        ));
+        let problem = Problem::of("read", "icinga/groundlink", &error, &redaction);
+        assert_eq!(problem.reason, Reason::Forbidden);
+        assert!(
+            problem.message.contains("[redacted]") && !problem.message.contains("canary"),
+            "{}",
+            problem.message
+        );
+    }
 }

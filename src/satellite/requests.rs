@@ -1,6 +1,6 @@
 //! The requests to one satellite: each has a deadline, each write is asked for the lease first, each failure becomes a problem.
 
-use super::problem::Problem;
+use super::problem::{Problem, Redaction};
 use crate::api::Reason;
 use crate::lease::Claim;
 use crate::metrics::Written;
@@ -28,6 +28,7 @@ pub struct Requests {
     deadline: Duration,
     claim: Claim,
     written: Arc<Written>,
+    redaction: Redaction,
 }
 
 /// A failed request.
@@ -53,12 +54,14 @@ impl From<Failure> for Problem {
 
 impl Requests {
     /// Requests through `client`; `request_timeout` is the longest wait for the beginning of an answer.
+    /// `redaction` keeps the credential out of what is told of an answer.
     pub fn new(
         client: Client,
         target: &Target,
         request_timeout: Duration,
         claim: Claim,
         written: Arc<Written>,
+        redaction: Redaction,
     ) -> Self {
         Self {
             configmaps: Api::namespaced(client, &target.namespace),
@@ -66,6 +69,7 @@ impl Requests {
             deadline: request_timeout + BODY_TIME,
             claim,
             written,
+            redaction,
         }
     }
 
@@ -77,6 +81,11 @@ impl Requests {
     /// `<namespace>/<name>`, as messages have it.
     pub fn full_name(&self, name: &str) -> String {
         format!("{}/{name}", self.namespace)
+    }
+
+    /// What a failed request means.
+    pub fn problem(&self, action: &str, name: &str, error: &kube::Error) -> Problem {
+        Problem::of(action, &self.full_name(name), error, &self.redaction)
     }
 
     /// A request within its deadline.
@@ -99,7 +108,7 @@ impl Requests {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 let code = if let kube::Error::Api(status) = &error { Some(status.code) } else { None };
-                Err(Failure { problem: Problem::of(action, &self.full_name(name), &error), code })
+                Err(Failure { problem: self.problem(action, name, &error), code })
             }
         }
     }

@@ -19,7 +19,7 @@ pub use server::ServerPolicy;
 
 use crate::api::Reason;
 use crate::api::satellite_cluster::SecretKeyRef;
-use crate::satellite::Problem;
+use crate::satellite::problem::{Problem, Redaction};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -184,6 +184,14 @@ impl Credential {
     /// When it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client certificate. Nothing as [`Self::validity`].
     pub fn expiry(&self) -> Option<i64> {
         self.validity().map(|validity| validity.expires)
+    }
+
+    /// Keeps it out of what others say.
+    pub fn redaction(&self) -> Redaction {
+        match &self.identity {
+            Identity::Token(token) => Redaction::new(Some(token)),
+            Identity::Certificate { .. } => Redaction::default(),
+        }
     }
 
     /// Whether it is a token, and not a client certificate: only a token can be renewed.
