@@ -14,7 +14,9 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Reads what a satellite holds, and verifies all of it: every digest, count and label, every shard, and that nothing is missing.
+/// Read what a satellite holds, and verify all of it.
+///
+/// Every digest, count and label is compared with the content; every shard must be there, and nothing may be left out.
 ///
 /// From the cluster of --context or --kubeconfig (default: the current context), or from files: what `kubectl get configmaps
 /// -l app.kubernetes.io/managed-by=groundlink -o yaml` prints. Nothing is written to a cluster.
