@@ -303,7 +303,7 @@ impl Remote {
             self.check_revision(&known.held, revision)?;
         }
         self.ensure(&shards, revision).await?;
-        let previous = self.previous(known.as_ref().map(|known| &known.held), &shards);
+        let previous = self.previous(known.as_ref().map(|known| &known.held), &shards, view.digest);
         let mut object = match form {
             Form::Single => pointer::single(&self.target, revision, view, &previous),
             Form::Sharded { bits } => {
@@ -381,12 +381,12 @@ impl Remote {
     }
 
     /// Shards of the pointer before that the next one does not name. If that one cannot be read: all that there are.
-    fn previous(&self, held: Option<&Held>, shards: &[Shard]) -> BTreeSet<String> {
+    fn previous(&self, held: Option<&Held>, shards: &[Shard], digest: Digest) -> BTreeSet<String> {
         let named: BTreeSet<String> = shards.iter().map(|shard| shard.name(&self.target.name)).collect();
         let before: BTreeSet<String> = match held.filter(|held| held.ours && held.form.is_some()) {
             // Written anew because someone changed it: what is kept stays so.
-            Some(held) if held.shards.keys().eq(named.iter()) => held.previous.clone(),
-            Some(held) => held.shards.keys().cloned().collect(),
+            Some(held) if held.shards == named && held.digest == Some(digest) => held.previous.clone(),
+            Some(held) => held.shards.clone(),
             None => {
                 let inventory = self.inventory.1.borrow();
                 inventory

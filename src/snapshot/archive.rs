@@ -1,6 +1,6 @@
 //! The archive of a shard: a tar.gz that is the same bytes for the same files, and that any tar reads.
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ pub fn pack<'a>(files: impl Iterator<Item = (&'a str, Vec<u8>)>) -> std::io::Res
 pub fn unpack(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let broken = |error: std::io::Error| format!("is no tar.gz: {error}");
     let mut tar = Vec::new();
-    GzDecoder::new(archive).take(MAX_UNPACKED + 1).read_to_end(&mut tar).map_err(broken)?;
+    MultiGzDecoder::new(archive).take(MAX_UNPACKED + 1).read_to_end(&mut tar).map_err(broken)?;
     if tar.len() as u64 > MAX_UNPACKED {
         return Err(format!("unpacks to more than {MAX_UNPACKED} bytes"));
     }

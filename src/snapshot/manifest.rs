@@ -1,6 +1,6 @@
 //! The manifest of layout Snapshot: what the pointer says of the set, and which shards hold it.
 
-use super::layout::Shard;
+use super::layout::{MAX_BITS, Shard};
 use crate::identity::{Digest, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,9 @@ impl Manifest {
         let readable = manifest.revision.parse::<Revision>().is_ok()
             && manifest.digest.parse::<Digest>().is_ok()
             && manifest.shards.iter().all(|shard| shard.digest.parse::<Digest>().is_ok());
+        if manifest.bits > MAX_BITS {
+            return Err(format!("{KEY}: bits is {}; at most {MAX_BITS} are used", manifest.bits));
+        }
         if readable { Ok(manifest) } else { Err(format!("{KEY}: a revision or a digest cannot be read")) }
     }
 }
@@ -108,7 +111,12 @@ mod tests {
         assert_eq!(Manifest::parse(&manifest.text()), Ok(manifest.clone()));
         let newer = manifest.text().replace("\"version\": 1", "\"version\": 2, \"more\": 3");
         assert!(Manifest::parse(&newer).unwrap_err().contains("version 2"));
-        for (from, to) in [("7.42", "7"), ("sha256:", "md5:"), ("\"objects\"", "\"count\"")] {
+        for (from, to) in [
+            ("7.42", "7"),
+            ("sha256:", "md5:"),
+            ("\"objects\"", "\"count\""),
+            ("\"bits\": 0", "\"bits\": 11"),
+        ] {
             assert!(Manifest::parse(&manifest.text().replace(from, to)).is_err(), "{to}");
         }
         assert!(Manifest::parse("").is_err());

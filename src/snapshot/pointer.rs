@@ -194,8 +194,10 @@ pub struct Held {
     pub digest: Option<Digest>,
     /// Its form; nothing if what it holds cannot be read.
     pub form: Option<Form>,
-    /// Shards that it names, with their digests.
-    pub shards: BTreeMap<String, String>,
+    /// Its manifest, in layout Snapshot.
+    pub manifest: Option<Manifest>,
+    /// Shards that it names.
+    pub shards: BTreeSet<String>,
     /// Shards that the pointer before it named.
     pub previous: BTreeSet<String>,
     /// Whether annotations, labels and content are as they were written.
@@ -207,22 +209,29 @@ pub struct Held {
 impl Held {
     /// Shards that must not be deleted while this is the pointer.
     pub fn keeps(&self, name: &str) -> bool {
-        self.shards.contains_key(name) || self.previous.contains(name)
+        self.shards.contains(name) || self.previous.contains(name)
     }
 
     /// Whether it holds this set in this form, as it would be written.
     pub fn is(&self, target: &Target, view: &View, form: Form) -> bool {
-        let shards = match form {
-            Form::Single => self.shards.is_empty(),
-            Form::Sharded { bits } => {
-                let wanted = view.shards(bits);
-                self.shards.len() == wanted.len()
-                    && wanted.iter().all(|shard| {
-                        self.shards.get(&shard.name(&target.name)) == Some(&shard.digest.to_string())
-                    })
+        let named = match (form, &self.manifest) {
+            (Form::Single, None) => true,
+            (Form::Sharded { bits }, Some(manifest)) => {
+                let shards = view.shards(bits);
+                // Each figure counts: a reader refuses a set that does not agree with its manifest.
+                manifest.objects == view.files.len()
+                    && manifest.bytes == view.bytes
+                    && manifest.bits == bits
+                    && manifest.shards.len() == shards.len()
+                    && manifest
+                        .shards
+                        .iter()
+                        .zip(shards.iter())
+                        .all(|(named, shard)| *named == ShardReference::to(&target.name, shard))
             }
+            _ => false,
         };
-        self.ours && self.intact && self.form == Some(form) && self.digest == Some(view.digest) && shards
+        self.ours && self.intact && self.form == Some(form) && self.digest == Some(view.digest) && named
     }
 }
 
@@ -239,7 +248,8 @@ pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
         revision,
         digest: None,
         form: None,
-        shards: BTreeMap::new(),
+        manifest: None,
+        shards: BTreeSet::new(),
         previous: annotation(PREVIOUS)
             .into_iter()
             .flat_map(|names| names.split(','))
@@ -263,8 +273,9 @@ pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
             && data.is_some_and(|data| data.len() == 1)
             && manifest.text() == *text
             && annotation(REVISION) == Some(&manifest.revision);
-        held.shards = manifest.shards.into_iter().map(|shard| (shard.name, shard.digest)).collect();
-        held.previous = manifest.previous.into_iter().collect();
+        held.shards = manifest.shards.iter().map(|shard| shard.name.clone()).collect();
+        held.previous = manifest.previous.iter().cloned().collect();
+        held.manifest = Some(manifest);
         return held;
     }
     let mut listing = String::new();

@@ -83,6 +83,23 @@ fn nothing_that_someone_changes_counts_as_what_was_written() {
     let [_, (_, mut older)] = both(&view);
     older.metadata.annotations.as_mut().unwrap().insert(REVISION.into(), "7.41".into());
     assert!(!read(&older, &target()).is(&target(), &view, SHARDED), "its manifest has another revision");
+    // Whoever edits a figure writes the manifest as we would, and the annotations with it.
+    type Edit = fn(&mut Manifest);
+    let edits: [(&str, Edit); 5] = [
+        ("bytes", |m| m.bytes += 1),
+        ("bits", |m| m.bits += 1),
+        ("objects of a shard", |m| m.shards[0].objects += 1),
+        ("bytes of a shard", |m| m.shards[0].bytes += 1),
+        ("a shard twice", |m| m.shards.push(m.shards[0].clone())),
+    ];
+    for (what, edit) in edits {
+        let [_, (_, mut edited)] = both(&view);
+        let text = edited.data.as_mut().unwrap().get_mut(manifest::KEY).unwrap();
+        let mut manifest = Manifest::parse(text).unwrap();
+        edit(&mut manifest);
+        *text = manifest.text();
+        assert!(!read(&edited, &target()).is(&target(), &view, SHARDED), "{what}");
+    }
 }
 
 #[test]
