@@ -187,13 +187,13 @@ check "rbac.create=false and rbac.aggregate=false render no role" rbac_off
 
 satellite_rules() {
   equal "$(documents Role <"$root/examples/satellite-rbac.yaml" | rules)" 'apiGroups: [""] resources: [configmaps] verbs: [get, list, watch, create, update, patch, delete]' &&
-    equal "$(grep -c '^kind: ' "$root/examples/satellite-rbac.yaml")" 4 && lacks "$(cat "$root/examples/satellite-rbac.yaml")" '^kind: Cluster'
+    equal "$(grep -c '^kind: ' "$root/examples/satellite-rbac.yaml")" 5 && lacks "$(cat "$root/examples/satellite-rbac.yaml")" '^kind: Cluster'
 }
 check "examples/satellite-rbac.yaml grants ConfigMaps in one namespace, nothing else" satellite_rules
 token_rules() {
   local file=$root/examples/satellite-token-renewal.yaml
   equal "$(documents Role <"$file" | rules)" 'apiGroups: [""] resources: [serviceaccounts/token] resourceNames: [groundlink] verbs: [create]' &&
-    equal "$(grep -c '^kind: ' "$file")" 3 && lacks "$(cat "$file")" '^kind: Cluster'
+    equal "$(grep -c '^kind: ' "$file")" 2 && lacks "$(cat "$file")" '^kind: Cluster'
 }
 check "examples/satellite-token-renewal.yaml grants tokens of the one account, nothing else" token_rules
 
