@@ -25,6 +25,9 @@ pub async fn look(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
     let version = stage.installation.hub.apiserver_version().await.context("version of the API server")?;
     let publish = publish_floor(stage.installation.volume())?;
     let profile = if stage.program.contains("/debug/") { "DEBUG BUILD " } else { "" };
+    if cfg!(debug_assertions) {
+        report.conditions.push("the benchmark itself is a DEBUG BUILD".into());
+    }
     let servers = Servers {
         kube_apiserver: version.git_version,
         groundlink: format!("{profile}{}", stage.program),
