@@ -98,7 +98,11 @@ where
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     match open(&version).await {
                         Ok(next) => events = next.boxed(),
-                        Err(error) => crate::progress!("the watch of {path}: {error:#}"),
+                        Err(error) => {
+                            crate::progress!("the watch of {path}: {error:#}");
+                            // A server that is gone is not asked a hundred times a second.
+                            tokio::time::sleep(Duration::from_secs(1)).await;
+                        }
                     }
                 }
             }
