@@ -21,6 +21,7 @@ fn objects() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes many minutes: cargo test --test fleet -- --ignored"]
 async fn twenty_satellites_hold_what_is_published() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let objects = objects();
