@@ -57,7 +57,7 @@ pub struct Problem {
     pub contact: Contact,
     /// Whether trying again helps without a change by a person.
     pub transient: bool,
-    /// How long the server asked to be left alone; at most [`RETRY_AFTER_MAX`].
+    /// How long the server asked to be left alone; at most 30 s.
     pub retry_after: Option<Duration>,
 }
 

@@ -39,6 +39,7 @@ struct Seen {
     turns: Vec<Turn>,
     complaints: Vec<String>,
     events: usize,
+    created: Vec<String>,
     markers: BTreeSet<String>,
 }
 
@@ -81,6 +82,11 @@ impl SatelliteWatch {
     /// Every state of the pointer so far.
     pub fn turns(&self) -> Vec<Turn> {
         self.lock().turns.clone()
+    }
+
+    /// Name of every ConfigMap that came into being so far, in order; more than once if it went in between.
+    pub fn created(&self) -> Vec<String> {
+        self.lock().created.clone()
     }
 
     /// What no reader could have used, so far.
@@ -203,8 +209,8 @@ async fn follow(
                 seen.events += 1;
                 if gone {
                     seen.maps.remove(&name);
-                } else {
-                    seen.maps.insert(name, map);
+                } else if seen.maps.insert(name.clone(), map).is_none() {
+                    seen.created.push(name);
                 }
                 seen.judge(&reader, &place, &what);
             });
