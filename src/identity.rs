@@ -33,8 +33,44 @@ impl ObjectKey {
 
     /// Key of the file in a ConfigMap: `<namespace>.<name>.conf`. A namespace has no dot, so the first dot splits it
     /// again, and no two resources share a key.
-    pub fn file_key(&self) -> String {
-        format!("{}.{}.conf", self.namespace(), self.name())
+    pub fn file_key(&self) -> FileKey<'_> {
+        FileKey(self)
+    }
+}
+
+/// Key of a file in a ConfigMap, ordered as its text is. Made when it is wanted: a set of 100,000 does not keep their texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileKey<'a>(&'a ObjectKey);
+
+impl FileKey<'_> {
+    const SUFFIX: &'static str = ".conf";
+
+    /// Bytes of its text.
+    pub fn size(&self) -> usize {
+        self.0.0.len() + Self::SUFFIX.len()
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        // The one slash is between namespace and name.
+        self.0.0.bytes().map(|byte| if byte == b'/' { b'.' } else { byte }).chain(Self::SUFFIX.bytes())
+    }
+}
+
+impl Ord for FileKey<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for FileKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for FileKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}{}", self.0.namespace(), self.0.name(), Self::SUFFIX)
     }
 }
 
@@ -192,6 +228,21 @@ mod tests {
         );
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert!("sha256:E3".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn a_file_key_is_ordered_and_as_long_as_its_text() {
+        let keys: Vec<_> = ["a/x", "a/x-y", "a/x.y", "a/xy", "a-b/x", "ab/x", "a/conf", "a/x.conf"]
+            .map(|key| key.split_once('/').unwrap())
+            .map(|(namespace, name)| ObjectKey::new(namespace, name))
+            .into();
+        for one in &keys {
+            assert_eq!(one.file_key().size(), one.file_key().to_string().len());
+            for other in &keys {
+                let texts = (one.file_key().to_string(), other.file_key().to_string());
+                assert_eq!(one.file_key().cmp(&other.file_key()), texts.0.cmp(&texts.1), "{texts:?}");
+            }
+        }
     }
 
     #[test]

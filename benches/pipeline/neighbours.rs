@@ -1,5 +1,5 @@
-//! P7: what bad satellites cost the good ones. Twenty satellites on four API servers; three of them are a black hole, slow, and
-//! flapping in one half of the rounds, and not there in the other.
+//! P7: what bad satellites cost the good ones. Seventeen good satellites on four API servers; in one half of the rounds a black hole,
+//! a slow one, a flapping one and nine that refuse or answer with rubbish are in the fleet, in the other half they are not there.
 
 use crate::away::LATE;
 use crate::change::SATELLITES;
@@ -85,7 +85,7 @@ pub async fn neighbours(
     let mut halves = [Half::default(), Half::default()];
     for round in 0..plan.rounds {
         for (with, half) in [false, true].into_iter().zip(&mut halves) {
-            let who = if with { "with the bad three" } else { "without" };
+            let who = if with { "with the bad ones" } else { "without" };
             crate::progress!("P7, round {}: {who}, {} objects", round + 1, plan.neighbours);
             large.quiet().await;
             if with {
@@ -117,22 +117,39 @@ pub async fn neighbours(
     Ok(())
 }
 
+/// The namespace, and account, that the bad ones of a server have.
+fn of_bad(server: &str) -> String {
+    format!("{server}-{}", EACH - 1)
+}
+
 async fn bad(large: &Large, servers: &[&str; 4]) -> Vec<Bad> {
     let real = large.stage.installation.plane.server(servers[3]);
+    let refuses = |code, reason| Manner::Refuses(code, reason, "");
     let manners = [
         ("black-hole", servers[1], Manner::BlackHole),
         ("slow", servers[2], Manner::OneByteASecond),
         ("flapping", servers[3], Manner::Flapping(real.port())),
+        ("unauthorized", servers[3], refuses(401, "Unauthorized")),
+        ("forbidden", servers[3], refuses(403, "Forbidden")),
+        ("too-large", servers[3], refuses(413, "RequestEntityTooLarge")),
+        ("invalid", servers[3], refuses(422, "Invalid")),
+        ("throttled", servers[3], Manner::Refuses(429, "TooManyRequests", "Retry-After: 3600\r\n")),
+        ("broken", servers[3], refuses(500, "InternalError")),
+        ("garbage", servers[3], Manner::Garbage),
+        ("huge-body", servers[3], Manner::HugeBody),
+        ("gzip-bomb", servers[3], Manner::GzipBomb),
     ];
     let mut all = Vec::new();
+    for server in &servers[1..] {
+        large.furnish(server, &of_bad(server)).await;
+    }
     for (name, server, manner) in manners {
-        let namespace = format!("{server}-{}", EACH - 1);
-        let place = large.furnish(server, &namespace).await;
+        let namespace = of_bad(server);
         let api_server = large.stage.installation.plane.server(server);
         let hostile = Hostile::start(manner, &api_server.cert_and_key());
         let token = api_server.service_account_token(&namespace, OPERATOR).await;
         let kubeconfig = api_server.kubeconfig_for(&hostile.url(), &token);
-        all.push(Bad { name, server: hostile, kubeconfig, namespace: place.namespace });
+        all.push(Bad { name, server: hostile, kubeconfig, namespace });
     }
     all
 }
@@ -176,7 +193,7 @@ async fn run(
 fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mut Report) {
     let [without, with] = halves;
     let row = |metric: &str, pick: &dyn Fn(&Half) -> f64| {
-        let metric = format!("P7  create -> {metric} (compared: without the bad three)");
+        let metric = format!("P7  create -> {metric} (compared: without the bad ones)");
         Row::new(metric, "ms", Some(pick(without)), pick(with))
     };
     for percent in [50.0, 99.0] {
@@ -189,7 +206,7 @@ fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mu
     }
     let per_object = |half: &Half| half.cpu * 1_000.0 / half.everywhere.len().max(1) as f64;
     let metric =
-        "P7  operator's CPU per object and what else it does meanwhile (compared: without the bad three)";
+        "P7  operator's CPU per object and what else it does meanwhile (compared: without the bad ones)";
     report.row(Row::new(metric, "ms", Some(per_object(without)), per_object(with)));
     let tried: Vec<String> = bad
         .iter()
@@ -205,10 +222,11 @@ fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mu
     let rounds =
         |half: &Half| half.rounds.iter().map(|p99| format!("{p99:.0}")).collect::<Vec<_>>().join(", ");
     report.notes.push(format!(
-        "P7: 20 satellites are 4 API servers x {EACH} target namespaces, {} objects; {good} are good; nobody accepts connections of the black hole, \
-         the slow one sends 1 byte a second, the flapping one is up for 1 s and down for 5 s; measured from 1 s after they join, their breakers still \
-         closed; {}",
+        "P7: {good} good satellites are 4 API servers x up to {EACH} target namespaces, {} objects; {} are bad: nobody accepts connections of the \
+         black hole, the slow one sends 1 byte a second, the flapping one is up for 1 s and down for 5 s; measured from 1 s after they join, their \
+         breakers still closed; {}",
         large.count(),
+        bad.len(),
         tried.join("; ")
     ));
     report.notes.push(format!(

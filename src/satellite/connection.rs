@@ -1,12 +1,13 @@
 //! How an actor comes to a connection: from the Secret that its resource names, without a gap when that changes, and with a new
 //! token in time where that is wanted.
 
-use super::apply::Remote;
+use super::actor::Actor;
 use super::client::connect;
-use super::context::Context;
+use super::context::{Context, HUB_TIMEOUT};
 use super::credential::{Credential, Schedule, lifetime, renew, store};
+use super::delivery::RECHECK;
 use super::problem::Problem;
-use super::requests::Requests;
+use super::remote::{Remote, Requests};
 use crate::api::condition::clean;
 use crate::api::{Reason, SatelliteCluster};
 use crate::metrics::Written;
@@ -17,9 +18,7 @@ use kube::api::Api;
 use kube::{Client, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Longest wait for the hub's API server.
-const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+use tokio::time::Instant;
 
 /// A connection to one satellite, and what it was made of.
 pub struct Connection {
@@ -107,6 +106,71 @@ impl Connection {
                 Err(problem)
             }
         }
+    }
+}
+
+impl Actor {
+    /// Has a connection that is made of what the Secret and the resource say now. A connection that works stays in use until the new
+    /// one has worked.
+    pub(super) async fn connect(&mut self, object: &SatelliteCluster) -> Result<(), Problem> {
+        let is_due = self.reload_at.is_some_and(|at| at <= Instant::now());
+        if self.connection.is_some() && !self.reload && !is_due {
+            return Ok(());
+        }
+        let is_proven = self.connection.as_ref().is_some_and(|connection| connection.is_proven);
+        let read = credential(&self.context, object).await;
+        if let (Some(present), Ok(new)) = (&self.connection, &read)
+            && present.credential.same_as(new)
+            && !self.is_changed
+        {
+            self.settled();
+            return Ok(());
+        }
+        let opened = match read {
+            Ok(credential) => Connection::open(&self.context, object, credential, &self.written).await,
+            Err(problem) => Err(problem),
+        };
+        let tried = match opened {
+            Ok(mut new) if is_proven => {
+                let has_changed =
+                    self.connection.as_ref().is_some_and(|old| !old.credential.same_as(&new.credential));
+                match has_changed {
+                    true => new.remote.read().await.map(|()| new.proven()),
+                    false => Ok(new.proven()),
+                }
+            }
+            other => other,
+        };
+        match tried {
+            Ok(connection) => {
+                self.context.metrics.satellite_credential_expiry(&self.name, connection.credential.expiry());
+                self.connection = Some(connection);
+                self.settled();
+                Ok(())
+            }
+            Err(problem) if is_proven => {
+                self.reload = false;
+                self.reload_at = Some(Instant::now() + RECHECK);
+                if self.is_changed
+                    && let Some(present) = &self.connection
+                {
+                    // The resource changed too: with the credential that works.
+                    let credential = present.credential.clone();
+                    let again = Connection::open(&self.context, object, credential, &self.written).await?;
+                    self.connection = Some(again.proven());
+                    self.is_changed = false;
+                }
+                self.report.credential = Some(problem);
+                Ok(())
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn settled(&mut self) {
+        (self.reload, self.reload_at) = (false, None);
+        self.is_changed = false;
+        self.report.credential = None;
     }
 }
 

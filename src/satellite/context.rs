@@ -13,8 +13,12 @@ use crate::validate::Name;
 use kube::Client;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// Longest wait for the hub's API server.
+pub const HUB_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A snapshot on its way to the satellites.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use super::actor::{Actor, Next};
 use super::connection::duration;
+use super::context::HUB_TIMEOUT;
 use super::problem::Problem;
 use crate::api::condition::clean;
 use crate::api::satellite_cluster::Cleanup;
@@ -14,8 +15,6 @@ use tokio::time::Instant;
 
 /// Keeps the resource until the satellite is cleaned up, or the time for that is over.
 pub const FINALIZER: &str = "groundlink.dev/satellite-cleanup";
-/// Longest wait for the hub's API server.
-const HUB_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Actor {
     /// The finalizer is there if the ConfigMaps are to be deleted with the resource, and only then.

@@ -3,21 +3,20 @@
 //! satellite costs them nothing.
 
 mod actor;
-mod apply;
 mod breaker;
 mod client;
 mod connection;
 mod context;
 pub mod credential;
+mod delivery;
 mod drift;
 mod events;
 mod farewell;
-mod inventory;
 mod namespaces;
 mod problem;
 mod registry;
+mod remote;
 mod report;
-mod requests;
 mod views;
 mod watermark;
 

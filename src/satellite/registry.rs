@@ -1,7 +1,7 @@
 //! Which satellites there are: one actor for each SatelliteCluster of the operator's namespace.
 
 use super::actor::Actor;
-use super::context::Context;
+use super::context::{Context, HUB_TIMEOUT};
 use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
 use crate::api::condition::clean;
@@ -35,9 +35,6 @@ struct Handle {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
-
-/// Longest wait for the hub's API server, and for another attempt.
-const HUB_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Follows the SatelliteClusters, their Secrets, and the namespaces that they choose, until `stop`.
 pub async fn run(mut context: Context, stop: CancellationToken) {

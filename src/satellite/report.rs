@@ -2,6 +2,7 @@
 //! delays a delivery.
 
 use super::breaker::Breaker;
+use super::context::HUB_TIMEOUT;
 use super::problem::{Contact, Problem};
 use crate::api::condition::{clean_message, format_timestamp, timestamp_now, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
@@ -68,7 +69,7 @@ impl Drifted {
                 "someone{by} keeps changing ConfigMap {name}: it is corrected every 5 minutes only; find out who, and stop one of the two"
             ),
             None => format!(
-                "someone{by} changed {} ConfigMaps, for example {first}; spec.driftPolicy is Report: set it to Correct, or change                  the MonitoringObjects",
+                "someone{by} changed {} ConfigMaps, for example {first}; spec.driftPolicy is Report: set it to Correct, or change the MonitoringObjects",
                 self.names.len()
             ),
         }
@@ -220,8 +221,6 @@ fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker, next_probe: i6
     }
 }
 
-/// Longest wait for the hub's API server.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// Shortest time between two writes of one satellite's status.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -272,8 +271,8 @@ async fn patch(
     };
     let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
     let call = api.patch_status(name, &parameters, &patch);
-    match tokio::time::timeout(TIMEOUT, call).await {
-        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    match tokio::time::timeout(HUB_TIMEOUT, call).await {
+        Err(_) => Err(format!("no answer within {} s", HUB_TIMEOUT.as_secs())),
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(crate::api::condition::clean(&error.to_string(), 300)),
     }

@@ -14,7 +14,7 @@ const MAX_NAME: usize = 253;
 ///
 /// # Errors
 /// The archive's own message; memory is written, so none is expected.
-pub fn pack<'a>(files: impl Iterator<Item = (&'a str, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
+pub fn pack(files: impl Iterator<Item = (impl AsRef<str>, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
         let mut header = tar::Header::new_gnu();
@@ -24,7 +24,7 @@ pub fn pack<'a>(files: impl Iterator<Item = (&'a str, Vec<u8>)>) -> std::io::Res
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, name, bytes.as_slice())?;
+        tar.append_data(&mut header, name.as_ref(), bytes.as_slice())?;
     }
     let tar = tar.into_inner()?;
     // 255: no system is named.

@@ -4,7 +4,7 @@
 //! two: growing divides every bucket in two.
 
 use super::archive::pack;
-use super::view::View;
+use super::view::{View, listing_digest, size};
 use crate::api::satellite_cluster::Layout;
 use crate::identity::Digest;
 use crate::render::Rendered;
@@ -87,8 +87,8 @@ pub fn bucket_of(key: &str) -> u16 {
 
 /// The files of one bucket.
 pub struct Shard {
-    /// Key and content, sorted by key.
-    pub files: Vec<(Arc<str>, Arc<Rendered>)>,
+    /// Files, sorted by their key in a ConfigMap.
+    pub files: Vec<Arc<Rendered>>,
     /// Digest of the sorted lines `<sha256>  <key>`.
     pub digest: Digest,
     /// Bytes of keys and files.
@@ -98,9 +98,8 @@ pub struct Shard {
 
 impl Shard {
     /// A shard of these files, which are sorted by key.
-    pub fn new(files: Vec<(Arc<str>, Arc<Rendered>)>) -> Self {
-        let digest = super::view::listing_digest(&files);
-        let bytes = files.iter().map(|(key, file)| key.len() + file.size()).sum();
+    pub fn new(files: Vec<Arc<Rendered>>) -> Self {
+        let (digest, bytes) = (listing_digest(&files), files.iter().map(size).sum());
         Self { files, digest, bytes, archive: OnceLock::new() }
     }
 
@@ -117,7 +116,7 @@ impl Shard {
         if let Some(archive) = self.archive.get() {
             return Ok(archive.clone());
         }
-        let packed = pack(self.files.iter().map(|(key, file)| (&**key, file.bytes())))?;
+        let packed = pack(self.files.iter().map(|file| (file.key().file_key().to_string(), file.bytes())))?;
         Ok(self.archive.get_or_init(|| packed.into()).clone())
     }
 }

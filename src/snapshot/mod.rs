@@ -10,7 +10,7 @@ pub mod verify;
 mod view;
 
 pub use catalog::{Catalog, Snapshot};
-pub use view::{Acceptance, View, listing_digest, view};
+pub use view::{Acceptance, View, view};
 
 /// Field manager of every write.
 pub const FIELD_MANAGER: &str = "groundlink";

@@ -110,7 +110,8 @@ impl Target {
 /// The pointer of layout Single, with the files. `previous` names the shards that the pointer before had.
 pub fn single(target: &Target, revision: Revision, view: &View, previous: &BTreeSet<String>) -> ConfigMap {
     let mut pointer = base(target, revision, view, "Single");
-    pointer.data = Some(view.files.iter().map(|(key, file)| (key.to_string(), file.text())).collect());
+    pointer.data =
+        Some(view.files.iter().map(|file| (file.key().file_key().to_string(), file.text())).collect());
     if !previous.is_empty() {
         let names: Vec<_> = previous.iter().map(String::as_str).collect();
         pointer.metadata.annotations.get_or_insert_default().insert(PREVIOUS.into(), names.join(","));
@@ -175,8 +176,10 @@ pub fn holds(held: &ConfigMap, shard: &Shard) -> bool {
     let same = |packed: &[u8]| {
         super::archive::unpack(packed).is_ok_and(|files| {
             files.len() == shard.files.len()
-                && shard.files.iter().all(|(key, file)| {
-                    files.get(&**key).is_some_and(|bytes| Digest::of(bytes) == file.digest())
+                && shard.files.iter().all(|file| {
+                    files
+                        .get(&file.key().file_key().to_string())
+                        .is_some_and(|bytes| Digest::of(bytes) == file.digest())
                 })
         })
     };

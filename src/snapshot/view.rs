@@ -32,8 +32,8 @@ impl Acceptance {
 
 /// The files of one satellite at one revision. Shared by the satellites that accept the same.
 pub struct View {
-    /// Files and their keys in a ConfigMap, sorted by key.
-    pub files: Vec<(Arc<str>, Arc<Rendered>)>,
+    /// Files, sorted by their key in a ConfigMap.
+    pub files: Vec<Arc<Rendered>>,
     /// Accepted objects that name something which the satellite does not have, and are left out: the set must load.
     pub left_out: BTreeSet<ObjectKey>,
     /// Digest over the sorted lines `<sha256>  <key>`, as `sha256sum` prints them.
@@ -47,22 +47,21 @@ pub struct View {
 }
 
 impl View {
-    fn new(files: Vec<(Arc<str>, Arc<Rendered>)>, left_out: BTreeSet<ObjectKey>) -> Self {
-        let digest = listing_digest(&files);
-        let bytes = files.iter().map(|(key, file)| key.len() + file.size()).sum();
+    fn new(files: Vec<Arc<Rendered>>, left_out: BTreeSet<ObjectKey>) -> Self {
+        let (digest, bytes) = (listing_digest(&files), files.iter().map(size).sum());
         Self { files, left_out, digest, bytes, buckets: OnceLock::new(), shards: Default::default() }
     }
 
     fn buckets(&self) -> &[u16] {
-        let place = |(_, file): &(_, Arc<Rendered>)| bucket_of(&file.key().to_string());
+        let place = |file: &Arc<Rendered>| bucket_of(&file.key().to_string());
         self.buckets.get_or_init(|| self.files.iter().map(place).collect())
     }
 
     /// Bytes of keys and files in each of the most buckets that there can be.
     pub fn bucket_bytes(&self) -> Vec<usize> {
         let mut sizes = vec![0; 1 << MAX_BITS];
-        for (bucket, (key, file)) in self.buckets().iter().zip(&self.files) {
-            sizes[usize::from(*bucket)] += key.len() + file.size();
+        for (bucket, file) in self.buckets().iter().zip(&self.files) {
+            sizes[usize::from(*bucket)] += size(file);
         }
         sizes
     }
@@ -81,11 +80,16 @@ impl View {
     }
 }
 
+/// Bytes of a file and its key.
+pub fn size(file: &Arc<Rendered>) -> usize {
+    file.key().file_key().size() + file.size()
+}
+
 /// Digest over the sorted lines `<sha256>  <key>` of files that are sorted by key.
-pub fn listing_digest(files: &[(Arc<str>, Arc<Rendered>)]) -> Digest {
+pub fn listing_digest(files: &[Arc<Rendered>]) -> Digest {
     let mut listing = String::with_capacity(files.len() * 100);
-    for (key, file) in files {
-        let _ = writeln!(listing, "{}  {key}", file.digest().hex());
+    for file in files {
+        let _ = writeln!(listing, "{}  {}", file.digest().hex(), file.key().file_key());
     }
     Digest::of(listing.as_bytes())
 }
@@ -104,9 +108,9 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&Hash
     if acceptance.namespaces.is_some() || reserved.is_some() {
         close(snapshot, reserved, &mut accepted, &mut left_out);
     }
-    let mut files: Vec<(Arc<str>, Arc<Rendered>)> =
-        accepted.values().map(|file| (file.key().file_key().into(), Arc::clone(file))).collect();
-    files.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let mut files: Vec<Arc<Rendered>> = accepted.into_values().map(Arc::clone).collect();
+    // Nearly in order already.
+    files.sort_by(|a, b| a.key().file_key().cmp(&b.key().file_key()));
     View::new(files, left_out)
 }
 

@@ -132,7 +132,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         super::print(format_args!("{}", report.listing()))?;
     } else if let Some(key) = &action.show {
         let key = match key.split_once('/') {
-            Some((namespace, name)) => ObjectKey::new(namespace, name).file_key(),
+            Some((namespace, name)) => ObjectKey::new(namespace, name).file_key().to_string(),
             None => key.clone(),
         };
         let content = report.files.get(&key).ok_or_else(|| {

@@ -93,7 +93,7 @@ proptest! {
                 prop_assert!(seen.insert(key, Digest::of(&bytes)).is_none());
             }
         }
-        let expected: BTreeMap<_, _> = before.files.iter().map(|(key, file)| (key.to_string(), file.digest())).collect();
+        let expected: BTreeMap<_, _> = before.files.iter().map(|file| (file.key().file_key().to_string(), file.digest())).collect();
         prop_assert_eq!(seen, expected);
         let changed = changed % count;
         let after = of((0..count).map(|n| (format!("host-{n}"), if n == changed { "y".into() } else { "x".repeat(20) })));

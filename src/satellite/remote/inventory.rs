@@ -1,7 +1,7 @@
 //! What of ours is on a satellite, followed by a watch of metadata alone: changes by others show within moments, and what nothing
 //! names any more can be found.
 
-use super::problem::Problem;
+use super::super::problem::Problem;
 use super::requests::{Failure, Requests};
 use crate::identity::Revision;
 use crate::snapshot::pointer::{PART, PART_SHARD, REVISION};

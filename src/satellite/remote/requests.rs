@@ -1,6 +1,6 @@
 //! The requests to one satellite: each has a deadline, each write is asked for the lease first, each failure becomes a problem.
 
-use super::problem::{Problem, Redaction};
+use super::super::problem::{Problem, Redaction};
 use crate::api::Reason;
 use crate::lease::Claim;
 use crate::metrics::Written;

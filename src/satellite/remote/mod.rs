@@ -4,19 +4,25 @@
 //! pass loses; and never over a higher revision, so a satellite does not go backwards. What nothing names any more is deleted
 //! later, by [`Remote::collect`].
 
-use super::inventory::{Inventory, Item, Sequence, follow};
+mod garbage;
+mod inventory;
+mod requests;
+mod shards;
+
+pub use requests::Requests;
+
 use super::problem::{Contact, Problem};
-use super::requests::{Failure, Requests};
 use crate::api::Reason;
 use crate::api::satellite_cluster::{AdoptionPolicy, Layout};
 use crate::identity::{Digest, Revision};
 use crate::lease::Claim;
 use crate::snapshot::View;
 use crate::snapshot::layout::{Form, Shard, choose};
-use crate::snapshot::pointer::{self, Held, REVISION, Target};
-use futures::{StreamExt, TryStreamExt};
+use crate::snapshot::pointer::{self, Held, Target};
+use inventory::{Inventory, Sequence, follow};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
+use requests::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -283,7 +289,9 @@ impl Remote {
     async fn attempt(&mut self, revision: Revision, view: &Arc<View>) -> Result<Acked, Failure> {
         let known = self.pointer.clone().flatten();
         if let Some(known) = &known {
-            self.check_owner(&known.held, view)?;
+            let is_identical = known.held.digest == Some(view.digest);
+            let name = self.requests.full_name(&self.target.name);
+            check_owner(self.adoption, &name, known.held.ours, is_identical)?;
         }
         let (form, shards) = self.form(view).await?;
         self.look_at_inventory();
@@ -359,163 +367,10 @@ impl Remote {
         Err(Problem::transient(Reason::Conflict, message).into())
     }
 
-    fn check_owner(&self, held: &Held, view: &View) -> Result<(), Failure> {
-        let may_adopt = match self.adoption {
-            AdoptionPolicy::Never => false,
-            AdoptionPolicy::IfIdentical => held.digest == Some(view.digest),
-            AdoptionPolicy::Always => true,
-        };
-        if held.ours || may_adopt {
-            return Ok(());
-        }
-        Err(self.not_ours(&self.target.name).into())
-    }
-
-    fn not_ours(&self, name: &str) -> Problem {
-        let message = format!(
-            "ConfigMap {} exists and is not this SatelliteCluster's; delete it, choose another spec.target.name, or set \
-             spec.adoptionPolicy",
-            self.requests.full_name(name)
-        );
-        Problem::stalled(Reason::Conflict, message)
-    }
-
-    /// Shards of the pointer before that the next one does not name. If that one cannot be read: all that there are.
-    fn previous(&self, held: Option<&Held>, shards: &[Shard], digest: Digest) -> BTreeSet<String> {
-        let named: BTreeSet<String> = shards.iter().map(|shard| shard.name(&self.target.name)).collect();
-        let before: BTreeSet<String> = match held.filter(|held| held.ours && held.form.is_some()) {
-            // Written anew because someone changed it: what is kept stays so.
-            Some(held) if held.shards == named && held.digest == Some(digest) => held.previous.clone(),
-            Some(held) => held.shards.clone(),
-            None => {
-                let inventory = self.inventory.1.borrow();
-                inventory
-                    .items
-                    .iter()
-                    .filter(|(_, item)| item.is_shard)
-                    .map(|(name, _)| name.clone())
-                    .collect()
-            }
-        };
-        before.difference(&named).cloned().collect()
-    }
-
     /// Forgets what the watch says is not there any more.
     fn look_at_inventory(&mut self) {
         let inventory = self.inventory.1.borrow_and_update();
         self.verified.retain(|name, verified| !is_lost(&inventory, name, verified));
-    }
-
-    /// Has every shard there. What was seen to be there is not asked for again.
-    async fn ensure(&mut self, shards: &Arc<[Shard]>, revision: Revision) -> Result<(), Failure> {
-        let missing: Vec<usize> = (0..shards.len())
-            .filter(|at| !self.verified.contains_key(&shards[*at].name(&self.target.name)))
-            .collect();
-        let ensured = {
-            let job = |at: usize| {
-                let name = shards[at].name(&self.target.name);
-                let item = self.inventory.1.borrow().items.get(&name).cloned();
-                let held = self.held().filter(|held| held.ours);
-                ShardJob {
-                    requests: self.requests.clone(),
-                    target: self.target.clone(),
-                    adoption: self.adoption,
-                    may_exist: item.is_some() || held.is_some_and(|held| held.keeps(&name)),
-                    is_kept: held.is_some_and(|held| held.keeps(&name)),
-                    pointer_revision: held.and_then(|held| held.revision),
-                    revision,
-                    shards: shards.clone(),
-                    at,
-                    name,
-                }
-            };
-            missing.into_iter().map(job).collect::<Vec<_>>()
-        };
-        let mut done =
-            futures::stream::iter(ensured.into_iter().map(ShardJob::run)).buffer_unordered(PARALLEL);
-        // Each is remembered at once: a pass that is cut off does not begin from nothing.
-        while let Some(Done { name, uid, wrote }) = done.try_next().await? {
-            if wrote {
-                self.wrote.insert(name.clone());
-            }
-            self.verified.insert(name, Verified { uid, at: self.sequence.next() });
-        }
-        Ok(())
-    }
-
-    /// What nothing names any more: neither the pointer, nor the one before it, nor one that is being prepared.
-    fn garbage(&self) -> Vec<(String, Item)> {
-        let inventory = self.inventory.1.borrow();
-        let Some(held) = self.held().filter(|held| held.ours && held.form.is_some()) else {
-            return Vec::new();
-        };
-        let Some(revision) = held.revision.filter(|_| inventory.listed.is_some()) else { return Vec::new() };
-        // A shard for a newer revision belongs to whoever is about to write that one.
-        let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted <= revision);
-        let unnamed = inventory.items.iter().filter(|(name, item)| is_old(item) && !held.keeps(name));
-        unnamed.map(|(name, item)| (name.clone(), item.clone())).collect()
-    }
-
-    /// Number of shards that nothing names any more.
-    pub fn garbage_count(&self) -> usize {
-        self.garbage().len()
-    }
-
-    /// Deletes what nothing names any more. One that changed since it was seen is left: someone wants it.
-    ///
-    /// # Errors
-    /// The first problem; it may be tried again.
-    pub async fn collect(&mut self) -> Result<(), Problem> {
-        let garbage = self.garbage();
-        self.verified.retain(|name, _| !garbage.iter().any(|(gone, _)| gone == name));
-        let garbage = garbage.into_iter().map(|(name, item)| (name, Some(item.uid), Some(item.version)));
-        self.delete_all(garbage.collect()).await
-    }
-
-    /// Deletes by name, uid and resourceVersion. One that changed since it was read is left: someone wants it.
-    async fn delete_all(
-        &self,
-        objects: Vec<(String, Option<String>, Option<String>)>,
-    ) -> Result<(), Problem> {
-        let mut deletions = Vec::with_capacity(objects.len());
-        for (name, uid, version) in objects {
-            let requests = self.requests.clone();
-            deletions.push(async move { requests.delete(&name, uid, version).await });
-        }
-        let mut done = futures::stream::iter(deletions).buffer_unordered(PARALLEL);
-        while let Some(result) = done.next().await {
-            match result {
-                Ok(()) | Err(Failure { code: Some(409), .. }) => {}
-                Err(failure) => return Err(failure.problem),
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes everything of ours, the pointer first. Names what is left if that fails.
-    ///
-    /// # Errors
-    /// The problem; it may be tried again.
-    pub async fn clean_up(&mut self) -> Result<(), Problem> {
-        self.read().await?;
-        if let Some(Some(Pointer { uid, version, held, .. })) = self.pointer.take()
-            && held.ours
-        {
-            self.requests.delete(&self.target.name, uid, version).await?;
-        }
-        let (left, _) = self.requests.list(&self.target.selector()).await?;
-        let left =
-            left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
-        self.delete_all(left.collect()).await?;
-        let (left, _) = self.requests.list(&self.target.selector()).await?;
-        match left.first() {
-            None => Ok(()),
-            Some(one) => {
-                let name = self.requests.full_name(&one.name_any());
-                let message = format!("{} ConfigMaps are left, for example {name}", left.len());
-                Err(Problem::transient(Reason::Conflict, message))
-            }
-        }
     }
 }
 
@@ -530,116 +385,24 @@ fn is_lost(inventory: &Inventory, name: &str, verified: &Verified) -> bool {
     }
 }
 
-/// One shard that is to be there.
-struct ShardJob {
-    requests: Requests,
-    target: Arc<Target>,
+/// Nothing of someone else is written over or deleted, unless `spec.adoptionPolicy` says so.
+fn check_owner(
     adoption: AdoptionPolicy,
-    /// There may be a ConfigMap of its name.
-    may_exist: bool,
-    /// The pointer, or the one before it, names it.
-    is_kept: bool,
-    pointer_revision: Option<Revision>,
-    revision: Revision,
-    shards: Arc<[Shard]>,
-    at: usize,
-    name: String,
-}
-
-struct Done {
-    name: String,
-    uid: String,
-    wrote: bool,
-}
-
-impl ShardJob {
-    async fn run(mut self) -> Result<Done, Failure> {
-        let mut attempt = 1;
-        loop {
-            let result = match self.may_exist {
-                true => self.look().await,
-                false => self.create().await.map(Some),
-            };
-            match result {
-                Ok(Some(done)) => return Ok(done),
-                Ok(None) => self.may_exist = false,
-                // There is one of this name, or it changed since it was read.
-                Err(Failure { code: Some(409), problem }) => {
-                    if attempt == ATTEMPTS {
-                        // Not to be taken for a conflict of the pointer.
-                        return Err(problem.into());
-                    }
-                    attempt += 1;
-                    self.may_exist = true;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
+    full_name: &str,
+    is_ours: bool,
+    is_identical: bool,
+) -> Result<(), Problem> {
+    let may_adopt = match adoption {
+        AdoptionPolicy::Never => false,
+        AdoptionPolicy::IfIdentical => is_identical,
+        AdoptionPolicy::Always => true,
+    };
+    if is_ours || may_adopt {
+        return Ok(());
     }
-
-    async fn create(&self) -> Result<Done, Failure> {
-        let (target, shards, at, revision) =
-            (self.target.clone(), self.shards.clone(), self.at, self.revision);
-        let pack = tokio::task::spawn_blocking(move || pointer::shard(&target, revision, &shards[at])).await;
-        let object = pack.map_err(std::io::Error::other).and_then(|packed| packed).map_err(|error| {
-            Problem::transient(Reason::Pending, format!("cannot pack shard {}: {error}", self.name))
-        })?;
-        let stored = self.requests.create(&self.name, &object).await?;
-        if stored.binary_data != object.binary_data || stored.immutable != Some(true) {
-            let name = self.requests.full_name(&self.name);
-            let message =
-                format!("the satellite stored ConfigMap {name} with other content (an admission webhook?)");
-            return Err(Problem::transient(Reason::Rejected, message).into());
-        }
-        Ok(Done { name: self.name.clone(), uid: stored.uid().unwrap_or_default(), wrote: true })
-    }
-
-    /// Nothing if it has to be created.
-    async fn look(&self) -> Result<Option<Done>, Failure> {
-        let Some(found) = self.requests.get(&self.name).await? else { return Ok(None) };
-        let (shards, at) = (self.shards.clone(), self.at);
-        let (found, holds) = tokio::task::spawn_blocking(move || {
-            let holds = pointer::holds(&found, &shards[at]);
-            (found, holds)
-        })
-        .await
-        .map_err(|error| {
-            Problem::transient(Reason::Pending, format!("cannot read {}: {error}", self.name))
-        })?;
-        let ours = self.target.owns(found.metadata.labels.as_ref());
-        let may_adopt = match self.adoption {
-            AdoptionPolicy::Never => false,
-            AdoptionPolicy::IfIdentical => holds,
-            AdoptionPolicy::Always => true,
-        };
-        if !ours && !self.is_kept && !may_adopt {
-            let message = format!(
-                "ConfigMap {} exists and is not this SatelliteCluster's; delete it, or set spec.adoptionPolicy",
-                self.requests.full_name(&self.name)
-            );
-            return Err(Problem::stalled(Reason::Conflict, message).into());
-        }
-        if !holds {
-            // It is immutable, or should have been: it cannot be mended.
-            self.requests.delete(&self.name, found.uid(), found.resource_version()).await?;
-            return Ok(None);
-        }
-        let wanted: Option<Revision> = found.annotations().get(REVISION).and_then(|text| text.parse().ok());
-        // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
-        // deletes tests the resourceVersion.
-        let may_go = !self.is_kept
-            && self.pointer_revision.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
-        if may_go || !ours {
-            let metadata = self.target.shard_claim(found.resource_version(), self.revision);
-            match self.requests.patch_metadata(&self.name, metadata).await {
-                Err(Failure { code: Some(404), .. }) => return Ok(None),
-                claimed => claimed?,
-            }
-        }
-        Ok(Some(Done {
-            name: self.name.clone(),
-            uid: found.uid().unwrap_or_default(),
-            wrote: may_go || !ours,
-        }))
-    }
+    let message = format!(
+        "ConfigMap {full_name} exists and is not this SatelliteCluster's; delete it, choose another spec.target.name, or set \
+         spec.adoptionPolicy"
+    );
+    Err(Problem::stalled(Reason::Conflict, message))
 }
