@@ -200,6 +200,9 @@ pub struct Revision {
     pub counter: u64,
 }
 
+/// Highest term: a Lease counts its acquisitions in 32 bits.
+const MAX_TERM: u64 = i32::MAX as u64;
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.term, self.counter)
@@ -211,7 +214,11 @@ impl FromStr for Revision {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (term, counter) = text.split_once('.').ok_or(())?;
-        Ok(Self { term: term.parse().map_err(|_| ())?, counter: counter.parse().map_err(|_| ())? })
+        let (term, counter) = (term.parse().map_err(|_| ())?, counter.parse().map_err(|_| ())?);
+        if term > MAX_TERM {
+            return Err(());
+        }
+        Ok(Self { term, counter })
     }
 }
 

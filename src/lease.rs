@@ -20,6 +20,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(4);
 /// Writing stops this long before the lease can be taken by another.
 const MARGIN: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Furthest that a term which was read elsewhere may be ahead. A term is one acquisition of the Lease: nobody has missed so many. Without
+/// it whoever may edit one ConfigMap on one satellite could use up all terms.
+const MAX_LEAP: u64 = 100_000;
 
 /// The right to write, while it lasts.
 #[derive(Clone, Default)]
@@ -41,9 +44,16 @@ impl Claim {
         state.filter(|(_, expiry)| Instant::now() < *expiry).map(|(term, _)| term)
     }
 
-    /// Asks for a term above one that was seen on a satellite (the Lease may have been deleted and made anew).
-    pub fn raise_above(&self, term: u64) {
-        self.floor.fetch_max(term + 1, Ordering::Relaxed);
+    /// Asks for a term above one that was seen on a satellite or in a status (the Lease may have been deleted and made anew). False
+    /// if no operator can have had that term: it is far above every one that is known, so somebody wrote it.
+    pub fn raise_above(&self, term: u64) -> bool {
+        let held = self.state.read().ok().and_then(|state| *state).map_or(0, |(term, _)| term);
+        let known = held.max(self.floor.load(Ordering::Relaxed));
+        if term.saturating_sub(known) > MAX_LEAP {
+            return false;
+        }
+        self.floor.fetch_max(term.saturating_add(1), Ordering::Relaxed);
+        true
     }
 
     fn set(&self, value: Option<(u64, Instant)>) {
@@ -67,9 +77,18 @@ pub struct Elector {
     seen: Option<(Instant, LeaseSpec)>,
 }
 
-/// How long to wait for the lease, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting(pub String);
+/// Why the lease is not held.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It may be later; why, for a person.
+    #[error("{0}")]
+    Waiting(String),
+    /// Another process held it after this one did. What this one knows may be old, and must not be delivered under a newer term.
+    #[error("another process led after this one did ({0}); this one ends, and starts from what is there now")]
+    Superseded(String),
+}
+
+use Error::Waiting;
 
 impl Elector {
     /// An elector for the Lease `name`; `identity` names this process for people, `volume_id` is the identity of the volume
@@ -84,7 +103,7 @@ impl Elector {
     ///
     /// # Errors
     /// Why it is not held, for a person.
-    pub async fn try_hold(&mut self) -> Result<(), Waiting> {
+    pub async fn try_hold(&mut self) -> Result<(), Error> {
         let before = Instant::now();
         let attempt = tokio::time::timeout(REQUEST_TIMEOUT, self.attempt()).await;
         let term = match attempt {
@@ -97,7 +116,7 @@ impl Elector {
         Ok(())
     }
 
-    async fn attempt(&mut self) -> Result<u64, Waiting> {
+    async fn attempt(&mut self) -> Result<u64, Error> {
         let name = self.name.clone();
         let explain =
             |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
@@ -115,9 +134,14 @@ impl Elector {
         let spec = lease.spec.clone().unwrap_or_default();
         let term = u64::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0);
         let holder = spec.holder_identity.clone().unwrap_or_default();
+        let is_other = !holder.is_empty() && holder != self.identity;
+        // One who led and has given it back left a higher term.
+        if self.highest > 0 && (is_other || holder.is_empty() && term > self.highest) {
+            return Err(Error::Superseded(holder));
+        }
         let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
         let term = if ours { term } else { next.max(term + 1) };
-        if !ours && holder != self.identity && !self.is_free(&spec) {
+        if is_other && !self.is_free(&spec) {
             return Err(Waiting(format!("Lease {} is held by {holder}", self.name)));
         }
         lease.spec = Some(self.spec(term, ours.then_some(spec)));
@@ -158,12 +182,19 @@ impl Elector {
 
     /// Keeps the lease until `stop`, then gives it back so that a successor need not wait. Tells `state` why it is not held,
     /// and nothing once it is.
-    pub async fn run(mut self, stop: CancellationToken, state: impl Fn(Option<String>)) {
+    ///
+    /// # Errors
+    /// [`Error::Superseded`]: the process must end.
+    pub async fn run(mut self, stop: CancellationToken, state: impl Fn(Option<String>)) -> Result<(), Error> {
         loop {
             let pause = match self.try_hold().await {
                 Ok(()) => {
                     state(None);
                     RENEW_EVERY
+                }
+                Err(superseded @ Error::Superseded(_)) => {
+                    self.claim.set(None);
+                    return Err(superseded);
                 }
                 Err(Waiting(why)) => {
                     if !self.claim.is_current() {
@@ -182,6 +213,7 @@ impl Elector {
         if held && tokio::time::timeout(Duration::from_secs(2), self.release()).await.is_err() {
             tracing::warn!("could not give the lease back; a successor waits for it to expire");
         }
+        Ok(())
     }
 
     async fn release(&self) {

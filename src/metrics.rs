@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +50,12 @@ struct SatelliteReasonLabel {
     reason: String,
 }
 
+impl SatelliteReasonLabel {
+    fn new(satellite: &str, reason: Reason) -> Self {
+        Self { satellite: satellite.into(), reason: format!("{reason:?}") }
+    }
+}
+
 /// What was written to a satellite and not counted yet.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -76,6 +82,8 @@ pub struct Metrics {
     satellite_passes: Family<SatelliteLabel, Counter>,
     satellite_writes: Family<SatelliteLabel, Counter>,
     satellite_failures: Family<SatelliteReasonLabel, Counter>,
+    /// Which reasons each satellite has had: a family does not tell its labels.
+    failed: Mutex<BTreeMap<String, BTreeSet<Reason>>>,
     satellite_objects: Family<SatelliteLabel, Gauge>,
     satellite_bytes: Family<SatelliteLabel, Gauge>,
     satellite_bytes_written: Family<SatelliteLabel, Counter>,
@@ -107,6 +115,7 @@ impl Default for Metrics {
             satellite_passes: Family::default(),
             satellite_writes: Family::default(),
             satellite_failures: Family::default(),
+            failed: Mutex::default(),
             satellite_objects: Family::default(),
             satellite_bytes: Family::default(),
             satellite_bytes_written: Family::default(),
@@ -308,8 +317,12 @@ impl Metrics {
 
     /// A pass failed.
     pub fn satellite_failed(&self, satellite: &str, reason: Reason) {
-        let label = SatelliteReasonLabel { satellite: satellite.into(), reason: format!("{reason:?}") };
-        self.satellite_failures.get_or_create(&label).inc();
+        self.satellite_failures.get_or_create(&SatelliteReasonLabel::new(satellite, reason)).inc();
+        self.failed().entry(satellite.into()).or_default().insert(reason);
+    }
+
+    fn failed(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<Reason>>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A satellite was removed.
@@ -331,6 +344,9 @@ impl Metrics {
         }
         self.satellite_acknowledged_seconds.remove(&label);
         self.satellite_staleness.remove(&label);
+        for reason in self.failed().remove(satellite).unwrap_or_default() {
+            self.satellite_failures.remove(&SatelliteReasonLabel::new(satellite, reason));
+        }
         for (state, _) in BREAKER_STATES {
             self.satellite_breaker.remove(&SatelliteStateLabel { satellite: satellite.into(), state });
         }
@@ -375,5 +391,22 @@ mod tests {
         assert_eq!(line("a"), None);
         metrics.satellite_gone("b");
         assert_eq!(line("b"), None);
+    }
+
+    #[test]
+    fn of_a_satellite_that_is_gone_nothing_is_told() {
+        let metrics = Metrics::default();
+        metrics.satellite_behind("gone", Instant::now());
+        metrics.satellite_acked("gone", Some(&Stats::default()));
+        metrics.satellite_wrote("gone", &Written::default());
+        metrics.satellite_corrected("gone");
+        metrics.satellite_breaker("gone", BreakerState::Open);
+        metrics.satellite_failed("gone", Reason::Forbidden);
+        metrics.satellite_credential_expiry("gone", Some(1_800_000_000));
+        metrics.satellite_behind("gone", Instant::now());
+        let names = |text: &str| text.lines().filter(|line| line.contains("\"gone\"")).count();
+        assert!(names(&metrics.encode()) > 20);
+        metrics.satellite_gone("gone");
+        assert_eq!(names(&metrics.encode()), 0, "{}", metrics.encode());
     }
 }

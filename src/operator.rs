@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::publish::Volume;
 use crate::references::{Index, itl};
 use crate::satellite::credential::ServerPolicy;
-use crate::satellite::{self, Fleet, HostPolicy};
+use crate::satellite::{self, Fleet, HTTPS, HostPolicy};
 use crate::status::Writer;
 use crate::validate::Settings;
 use crate::watch;
@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use kube::api::Api;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let leases = Api::namespaced(client.clone(), &options.namespace);
     let elector = Elector::new(leases, &options.lease_name, &options.identity, volume.id(), claim.clone());
     let leading = CancellationToken::new();
-    let lease_task = tokio::spawn({
+    let mut lease_task = tokio::spawn({
         let readiness = readiness.clone();
         elector.run(leading.clone(), move |why| readiness.set("lease", why))
     });
@@ -117,7 +117,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Ok(())
         }
     });
-    let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites };
+    let hub = hub_url.host().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    let hub = hub.map(|address| SocketAddr::new(address.to_canonical(), hub_url.port_u16().unwrap_or(HTTPS)));
+    let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub };
     let context = satellite::Context {
         hub: client.clone(),
         namespace: options.namespace.clone(),
@@ -152,6 +154,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     // Any task that ends before it was told to is a fault: the process ends, and is started again.
     let outcome = tokio::select! {
         result = hub => result.context("the hub loop panicked")?.context("the hub loop failed"),
+        result = &mut lease_task => result.context("the lease's task panicked")?.map_err(anyhow::Error::from),
         Some(result) = tasks.join_next() => match result.context("a task panicked")? {
             Ok(()) if stop.is_cancelled() => Ok(()),
             Ok(()) => Err(anyhow::anyhow!("a task ended by itself")),
@@ -163,7 +166,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let ended = tokio::time::timeout(SHUTDOWN, async {
         let _ = satellites.await;
         leading.cancel();
-        let _ = lease_task.await;
+        if !lease_task.is_finished() {
+            let _ = lease_task.await;
+        }
     });
     if ended.await.is_err() {
         tracing::warn!("satellites or the lease did not end in time");

@@ -58,9 +58,13 @@ enum LogFormat {
     Json,
 }
 
+/// kube writes an answer that it cannot parse to the log as it came, and a satellite may quote the token that it was sent.
+const UNTOLD: &str = "kube_client::client=error";
+
 pub fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_new(&arguments.log)
-        .with_context(|| format!("--log {:?} is not a filter", arguments.log))?;
+        .with_context(|| format!("--log {:?} is not a filter", arguments.log))?
+        .add_directive(UNTOLD.parse().context("the filter of what is never logged")?);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.init(),

@@ -276,14 +276,12 @@ impl Hub {
             }
         }
         if let Some(revision) = recorded.revision
-            && self
-                .parts
-                .claim
-                .term()
-                .is_some_and(|term| revision.term >= term && self.revision == Revision::default())
+            && self.revision == Revision::default()
+            && self.parts.claim.term().is_none_or(|term| revision.term >= term)
+            && !self.parts.claim.raise_above(revision.term)
         {
-            // The Lease was made anew since: our term must be above every one that was used.
-            self.parts.claim.raise_above(revision.term);
+            // The Lease may have been made anew since: our term must be above every one that was used.
+            tracing::warn!(object = %key, %revision, "nobody had this revision: somebody wrote it into the status");
         }
         let earlier = self.queue.forget(&key).or_else(|| self.cancel_rewrite(&key));
         let created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());

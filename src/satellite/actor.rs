@@ -1,6 +1,6 @@
 //! The actor of one satellite: waits for something to do, does one step, tells what came of it.
 
-use super::breaker::{Breaker, Event};
+use super::breaker::{Breaker, Event, PROBE_EVERY};
 use super::connection::Connection;
 use super::context::{Context, Latest};
 use super::credential::Schedule;
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 const FOLLOW: Duration = Duration::from_millis(100);
 /// The first time that a refused set is tried again.
 const REFUSED: Duration = Duration::from_secs(5);
+
 /// The actor.
 pub struct Actor {
     pub(super) context: Context,
@@ -55,6 +56,8 @@ pub struct Actor {
     statuses: watch::Sender<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
     pub(super) started: Instant,
     pub(super) deleting_since: Option<Instant>,
+    /// When the satellite answered last.
+    pub(super) contacted: Option<Instant>,
     /// No pass before this time.
     pub(super) rested: Instant,
 }
@@ -101,6 +104,7 @@ impl Actor {
             statuses,
             started: Instant::now(),
             deleting_since: None,
+            contacted: None,
             rested: Instant::now(),
         };
         // Before the registry says that it knows all satellites.
@@ -167,7 +171,9 @@ impl Actor {
         self.reload = true;
         self.is_changed = true;
         self.attempts = 0;
+        // It may be about another place.
         self.last = None;
+        self.not_held();
         let acceptance = acceptance(&self.config.borrow()).ok();
         let unreachable = self.breaker.state() == BreakerState::Open;
         let entry = Held { acceptance, acked: None, left_out: Arc::default(), unreachable };
@@ -230,23 +236,33 @@ impl Actor {
             Contact::Answered => self.breaker_after(Event::Answered),
             Contact::None => {}
         }
-        if problem.reason == Reason::Unauthorized {
-            // The Secret is read again at once.
+        let (reason, transient, retry_after) = (problem.reason, problem.transient, problem.retry_after);
+        let is_unauthorized = reason == Reason::Unauthorized;
+        if is_unauthorized {
             self.reload = true;
         }
-        let (transient, retry_after) = (problem.transient, problem.retry_after);
         self.report.problem = Some(problem);
         if self.breaker.state() == BreakerState::Open
             && let Some(connection) = &mut self.connection
         {
             connection.remote.stop_watching();
         }
+        if is_unauthorized && self.attempts == 1 {
+            // The Secret is read again at once.
+            return Next::Wait(self.breaker.pause(1, rand::random()));
+        }
         if !transient && self.is_refused() && self.attempts == 1 {
             // What was refused may be refused for what was in it: the next snapshot is tried soon.
             return Next::Wait(REFUSED);
         }
         if !transient {
-            return Next::Wait(RECHECK.mul_f64(rand::random_range(0.8..1.2)));
+            // Whoever mends a Role, a quota or a namespace waits no longer than for a probe. What is too large or rejected is sent to be
+            // refused again, which costs more than a look.
+            let every = match reason {
+                Reason::TooLarge | Reason::Rejected => RECHECK,
+                _ => PROBE_EVERY,
+            };
+            return Next::Wait(every.mul_f64(rand::random_range(0.8..1.2)));
         }
         let pause = self.breaker.pause(self.attempts, rand::random()).max(retry_after.unwrap_or_default());
         self.report.next_probe = jiff::Timestamp::now().as_second() + pause.as_secs() as i64;
@@ -268,7 +284,12 @@ impl Actor {
     }
 
     fn tell(&mut self) {
-        if self.report.desired.is_none() && self.report.problem.is_none() && !self.report.suspended {
+        let is_told = self.statuses.borrow().is_some();
+        if !is_told
+            && self.report.desired.is_none()
+            && self.report.problem.is_none()
+            && !self.report.suspended
+        {
             // Nothing is known yet. After a restart the recorded status is true until something else is.
             return;
         }

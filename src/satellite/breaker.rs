@@ -8,7 +8,7 @@ const FAILURES: u32 = 5;
 /// Time of failing that opens it, however few the failures.
 const FAILING_FOR: Duration = Duration::from_secs(15);
 /// Time between probes, ±20 %.
-const PROBE_EVERY: Duration = Duration::from_secs(10);
+pub const PROBE_EVERY: Duration = Duration::from_secs(10);
 const BACKOFF_BASE: Duration = Duration::from_millis(250);
 const BACKOFF_CAP: Duration = Duration::from_secs(30);
 

@@ -22,15 +22,15 @@ use tower::timeout::TimeoutLayer;
 pub struct HostPolicy {
     /// Loopback and link-local too: for tests and the demo.
     pub allow_loopback: bool,
+    /// The hub's own API server, which is no satellite's, whatever name leads to it. Another port of its address is another server: a
+    /// load balancer in front of many clusters.
+    pub hub: Option<SocketAddr>,
 }
 
 impl HostPolicy {
     /// Whether a satellite may have this address.
     pub fn allows(self, address: IpAddr) -> bool {
-        let address = match address {
-            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-            IpAddr::V4(_) => address,
-        };
+        let address = address.to_canonical();
         let local = match address {
             IpAddr::V4(v4) => {
                 v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast()
@@ -45,6 +45,8 @@ fn is_link_local(address: Ipv6Addr) -> bool {
     address.segments()[0] & 0xffc0 == 0xfe80
 }
 
+/// The port of `https://` without one.
+pub const HTTPS: u16 = 443;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest accepted answer. The largest that we ask for is a pointer of layout Single.
@@ -65,7 +67,9 @@ pub async fn connect(
         .map_err(|_| wrong.to_owned())?;
     // Never the proxy of this process's environment: the satellite's address is the one in its Secret.
     config.proxy_url = None;
-    let mut http = HttpConnector::new_with_resolver(Resolver { policy });
+    let port = config.cluster_url.port_u16().unwrap_or(HTTPS);
+    let hub = policy.hub.filter(|hub| hub.port() == port && !policy.allow_loopback).map(|hub| hub.ip());
+    let mut http = HttpConnector::new_with_resolver(Resolver { policy, hub });
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -87,6 +91,8 @@ pub async fn connect(
 #[derive(Clone)]
 struct Resolver {
     policy: HostPolicy,
+    /// The hub's own address, where the port is the hub's too.
+    hub: Option<IpAddr>,
 }
 
 impl tower::Service<Name> for Resolver {
@@ -99,10 +105,12 @@ impl tower::Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let policy = self.policy;
+        let Self { policy, hub } = *self;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found.filter(|address| policy.allows(address.ip())).collect();
+            let allowed: Vec<_> = found
+                .filter(|address| policy.allows(address.ip()) && Some(address.ip().to_canonical()) != hub)
+                .collect();
             if allowed.is_empty() {
                 return Err(std::io::Error::other(
                     "the server's name has no address that is allowed for a satellite",

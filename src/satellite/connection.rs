@@ -20,6 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What became of a token.
+pub enum Renewal {
+    /// There is nothing to do yet, or a newer one is on its way here already.
+    NotDue,
+    /// A new one is in the hub's Secret.
+    Done,
+}
+
 /// A connection to one satellite, and what it was made of.
 pub struct Connection {
     /// The way to its ConfigMaps.
@@ -78,11 +86,11 @@ impl Connection {
         object: &SatelliteCluster,
         renewals: &mut Schedule,
         now: i64,
-    ) -> Result<(), Problem> {
-        let Some(renewal) = &object.spec.token_renewal else { return Ok(()) };
-        let life = lifetime(renewal);
-        if now < renewals.due(self.credential.validity(), life) || !context.claim.is_current() {
-            return Ok(());
+    ) -> Result<Renewal, Problem> {
+        let Some(renewal) = &object.spec.token_renewal else { return Ok(Renewal::Done) };
+        let (life, present) = (lifetime(renewal), self.credential.validity());
+        if now < renewals.due(present, life) || !context.claim.is_current() {
+            return Ok(Renewal::NotDue);
         }
         let result = async {
             let (secret, stored) = read_secret(context, object).await?;
@@ -96,13 +104,16 @@ impl Connection {
             Ok(Some(renewed))
         };
         match result.await {
-            Ok(renewed) => {
-                let validity = renewed.and_then(|renewed| renewed.validity());
-                renewals.renewed(now, validity, life);
-                Ok(())
+            Ok(Some(renewed)) => {
+                renewals.renewed(now, renewed.validity(), life);
+                Ok(Renewal::Done)
+            }
+            Ok(None) => {
+                renewals.failed(now, present);
+                Ok(Renewal::NotDue)
             }
             Err(problem) => {
-                renewals.failed(now, self.credential.expiry());
+                renewals.failed(now, present);
                 Err(problem)
             }
         }
@@ -143,6 +154,7 @@ impl Actor {
         };
         match tried {
             Ok(connection) => {
+                self.left_behind(object, &connection);
                 self.context.metrics.satellite_credential_expiry(&self.name, connection.credential.expiry());
                 self.connection = Some(connection);
                 self.settled();
@@ -157,6 +169,7 @@ impl Actor {
                     // The resource changed too: with the credential that works.
                     let credential = present.credential.clone();
                     let again = Connection::open(&self.context, object, credential, &self.written).await?;
+                    self.left_behind(object, &again);
                     self.connection = Some(again.proven());
                     self.is_changed = false;
                 }
@@ -167,10 +180,37 @@ impl Actor {
         }
     }
 
+    /// Says what stays where the satellite, or its target, was before: nothing is deleted there, because somebody may still load it.
+    fn left_behind(&mut self, object: &SatelliteCluster, new: &Connection) {
+        let Some(old) = &self.connection else { return };
+        let is_elsewhere = !old.credential.same_server(&new.credential);
+        let place = old.remote.pointer_name();
+        if !is_elsewhere && place == new.remote.pointer_name() {
+            return;
+        }
+        if old.remote.holds_ours() {
+            let (cluster, file) = match is_elsewhere {
+                true => ("the cluster of before", "with its kubeconfig, "),
+                false => ("the satellite", ""),
+            };
+            let note = format!(
+                "ConfigMap {place} and its shards, whose names begin with it, stay on {cluster} as they are: when nothing loads them \
+                 any more, delete them, {file}with kubectl"
+            );
+            tracing::warn!(satellite = %self.name, why = %note, "another target");
+            let (events, object) = (self.context.events.clone(), Arc::new(object.clone()));
+            tokio::spawn(async move { events.warning(&object, Reason::CleanupSkipped, &note).await });
+        }
+        if is_elsewhere {
+            self.last = None;
+            self.not_held();
+        }
+    }
+
     fn settled(&mut self) {
         (self.reload, self.reload_at) = (false, None);
         self.is_changed = false;
-        self.report.credential = None;
+        (self.report.credential, self.report.renewal) = (None, None);
     }
 }
 
@@ -210,7 +250,8 @@ pub fn duration(text: &crate::api::text::Duration) -> Duration {
     Duration::from_secs_f64(parse_duration(text.as_str()).unwrap_or(10.0))
 }
 
-fn target(context: &Context, object: &SatelliteCluster) -> Target {
+/// Where a satellite's ConfigMaps are.
+pub fn target(context: &Context, object: &SatelliteCluster) -> Target {
     let target = &object.spec.target;
     Target {
         hub: context.hub_id.to_string(),

@@ -3,7 +3,7 @@
 
 use super::actor::Actor;
 use super::breaker::Event;
-use super::context::Latest;
+use super::connection::Renewal;
 use super::credential::warning;
 use super::problem::{Contact, Problem};
 use super::registry::Config;
@@ -36,48 +36,73 @@ const GARBAGE: usize = 64;
 impl Actor {
     /// Delivers what the satellite should hold, and says how long to wait for the next look.
     pub(super) async fn deliver(&mut self, object: &SatelliteCluster) -> Result<Duration, Problem> {
+        // What a satellite lacks is told also of one that cannot be asked.
+        let desired = self.desired().await;
         self.connect(object).await?;
-        let latest = self.snapshots.borrow_and_update().clone();
-        let acceptance = acceptance(&self.config.borrow())?;
-        let desired = match latest {
-            Some(latest) => Some(self.desired(&latest, acceptance).await?),
-            None => None,
-        };
-        let Some(connection) = self.connection.as_mut() else { return Ok(RECHECK) };
-        let remote = &mut connection.remote;
-        let is_open = self.breaker.state() == BreakerState::Open;
-        let nothing_new =
-            desired.as_ref().is_none_or(|(revision, view)| self.last == Some((*revision, view.digest)));
-        if is_open || nothing_new || object.spec.suspend || !remote.knows_pointer() {
-            let limit = if is_open { PROBE_TIMEOUT } else { PASS_TIMEOUT };
-            let silent = format!("no answer to a probe within {} s", limit.as_secs());
-            let read = tokio::time::timeout(limit, remote.read()).await;
-            read.unwrap_or_else(|_| Err(Problem::silent(Reason::Unreachable, silent)))?;
-            connection.is_proven = true;
-            if is_open {
-                self.breaker_after(Event::Answered);
-            }
+        let wanted = desired.as_ref().ok().and_then(Option::as_ref);
+        let nothing_new = wanted.is_none_or(|(revision, view)| self.last == Some((*revision, view.digest)));
+        self.probe(nothing_new || object.spec.suspend).await?;
+        // Before anything that may fail or be held back: a credential ends all the same.
+        self.keep_credential(object).await;
+        if let Some(connection) = self.connection.as_mut() {
+            connection.remote.watch();
         }
-        let Some(connection) = self.connection.as_mut() else { return Ok(RECHECK) };
-        connection.remote.watch();
-        if let Some((revision, view)) = desired {
-            if let Some(pause) = self.hold_back(object, &view, nothing_new).await? {
+        if let Some((revision, view)) = desired? {
+            // A newer snapshot may be the same for this satellite.
+            let is_same = self.last.is_some_and(|(_, digest)| digest == view.digest);
+            if let Some(pause) = self.hold_back(object, &view, is_same).await? {
                 self.breaker_after(Event::Answered);
                 return Ok(pause);
             }
-            self.pass(object, revision, view, nothing_new).await?;
+            self.pass(object, revision, view, is_same).await?;
         }
         self.breaker_after(Event::Passed);
-        self.maintain(object, nothing_new).await?;
+        self.tidy(object, nothing_new).await?;
         Ok(VERIFY_EVERY.mul_f64(rand::random_range(0.8..1.2)))
     }
 
-    /// What the satellite should hold.
-    async fn desired(
-        &mut self,
-        latest: &Latest,
-        acceptance: Acceptance,
-    ) -> Result<(Revision, Arc<View>), Problem> {
+    /// Reads the pointer where it is not known, or was not read for a while, or nothing else would be asked.
+    async fn probe(&mut self, is_wanted: bool) -> Result<(), Problem> {
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
+        let state = self.breaker.state();
+        let is_open = state == BreakerState::Open;
+        let is_old = self.contacted.is_none_or(|contacted| contacted.elapsed() > VERIFY_EVERY);
+        if state == BreakerState::Closed && !is_wanted && !is_old && connection.remote.knows_pointer() {
+            return Ok(());
+        }
+        let limit = if is_open { PROBE_TIMEOUT } else { PASS_TIMEOUT };
+        let silent = format!("no answer to a probe within {} s", limit.as_secs());
+        let read = tokio::time::timeout(limit, connection.remote.read()).await;
+        read.unwrap_or_else(|_| Err(Problem::silent(Reason::Unreachable, silent)))?;
+        connection.is_proven = true;
+        self.contacted = Some(Instant::now());
+        let holds = self.report.acked.is_none_or(|(_, digest)| connection.remote.says(digest));
+        if !holds {
+            self.not_held();
+        }
+        if state != BreakerState::Closed {
+            self.breaker_after(Event::Answered);
+        }
+        Ok(())
+    }
+
+    /// What it acknowledged is not there any more, or not known to be.
+    pub(super) fn not_held(&mut self) {
+        (self.report.written, self.report.acked) = (None, None);
+        self.context.fleet.send_if_modified(|fleet| {
+            fleet.satellites.get_mut(&self.name).is_some_and(|held| held.acked.take().is_some())
+        });
+    }
+
+    /// What the satellite should hold; nothing before the first snapshot.
+    async fn desired(&mut self) -> Result<Option<(Revision, Arc<View>)>, Problem> {
+        let Some(latest) = self.snapshots.borrow_and_update().clone() else { return Ok(None) };
+        let acceptance = acceptance(&self.config.borrow());
+        if acceptance.is_err() {
+            // It may lack everything.
+            self.context.metrics.satellite_behind(&self.name, latest.cut.into_std());
+        }
+        let acceptance = acceptance?;
         let snapshot = &latest.snapshot;
         let (context, version) = (self.context.clone(), acceptance.icinga_version);
         let reserved = move || version.map(|version| context.reserved(version));
@@ -95,7 +120,7 @@ impl Actor {
         if self.last.map(|(_, digest)| digest) != Some(view.digest) {
             self.context.metrics.satellite_behind(&self.name, latest.cut.into_std());
         }
-        Ok((snapshot.revision(), view))
+        Ok(Some((snapshot.revision(), view)))
     }
 
     /// Looks at what others changed where it is not to be written over now: how long to leave it so, or nothing if a pass may write.
@@ -103,21 +128,25 @@ impl Actor {
         &mut self,
         object: &SatelliteCluster,
         view: &Arc<View>,
-        nothing_new: bool,
+        is_same: bool,
     ) -> Result<Option<Duration>, Problem> {
-        let now = self.started.elapsed();
-        let fought = self.corrections.fight(now).map(str::to_owned);
-        let reports = nothing_new && object.spec.drift_policy == DriftPolicy::Report;
-        if !reports && !object.spec.suspend && (fought.is_none() || !nothing_new) {
-            return Ok(None);
-        }
-        let Some(connection) = self.connection.as_mut() else { return Ok(None) };
-        let drift = connection.remote.drift(view).await?;
         if object.spec.suspend {
             return Ok(Some(RECHECK));
         }
+        let now = self.started.elapsed();
+        let fought = self.corrections.fight(now).map(str::to_owned);
+        let reports = is_same && object.spec.drift_policy == DriftPolicy::Report;
+        if !reports && (fought.is_none() || !is_same) {
+            return Ok(None);
+        }
+        let Some(connection) = self.connection.as_mut() else { return Ok(None) };
+        let silent = format!("the set was not read within {} s; it is read on", PASS_TIMEOUT.as_secs());
+        let drift = tokio::time::timeout(PASS_TIMEOUT, connection.remote.drift(view)).await;
+        let drift = drift.unwrap_or_else(|_| Err(Problem::transient(Reason::Unreachable, silent)))?;
+        self.contacted = Some(Instant::now());
         let was = self.report.drifted.take();
         let Some(drift) = drift else { return Ok(None) };
+        self.not_held();
         // Whatever is not fought over is corrected, and then all is.
         let pauses: Option<Vec<_>> =
             drift.names.iter().map(|name| self.corrections.pause(name, now)).collect();
@@ -141,13 +170,21 @@ impl Actor {
         object: &SatelliteCluster,
         revision: Revision,
         view: Arc<View>,
-        nothing_new: bool,
+        is_same: bool,
     ) -> Result<(), Problem> {
         let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         let began = Instant::now();
         let passed = tokio::time::timeout(PASS_TIMEOUT, connection.remote.pass(revision, &view)).await;
         let acked = match passed {
-            Ok(acked) => acked?,
+            Ok(Ok(acked)) => acked,
+            Ok(Err(problem)) => {
+                if problem.reason == Reason::QuotaExceeded
+                    && let Err(why) = connection.remote.make_room().await
+                {
+                    tracing::warn!(satellite = %self.name, why = %why.message, "cannot delete what nothing names any more");
+                }
+                return Err(problem);
+            }
             Err(_) => {
                 connection.remote.forget();
                 let message = format!(
@@ -163,10 +200,11 @@ impl Actor {
         };
         connection.is_proven = true;
         if !acked.wrote.is_empty() {
+            self.contacted = Some(Instant::now());
             self.rested = Instant::now() + (began.elapsed() * REST).min(REST_MAX);
         }
         let now = self.started.elapsed();
-        if nothing_new {
+        if is_same {
             for name in &acked.wrote {
                 tracing::warn!(satellite = %self.name, configmap = %name, "corrected what someone changed");
                 self.corrections.add(name, now);
@@ -208,18 +246,30 @@ impl Actor {
         });
     }
 
-    /// What can wait until the set is there: a new token, what nothing names any more, and whether changes by others would be seen.
-    async fn maintain(&mut self, object: &SatelliteCluster, is_quiet: bool) -> Result<(), Problem> {
+    /// Says when the credential ends, and has a new token made in time where that is wanted.
+    async fn keep_credential(&mut self, object: &SatelliteCluster) {
         let now = jiff::Timestamp::now().as_second();
-        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
+        let Some(connection) = self.connection.as_ref() else { return };
         let place = format!("Secret {}", object.spec.kubeconfig_secret_ref.name);
         let renews = object.spec.token_renewal.is_some();
         let validity = connection.credential.validity();
         self.report.expiry = validity.and_then(|validity| warning(now, validity, &place, renews));
-        if let Err(problem) = connection.renew(&self.context, object, &mut self.renewals, now).await {
-            tracing::warn!(satellite = %self.name, why = %problem.message, "token not renewed");
-            self.report.expiry = Some(problem.message);
+        if !connection.is_proven {
+            return;
         }
+        match connection.renew(&self.context, object, &mut self.renewals, now).await {
+            Ok(Renewal::NotDue) => {}
+            Ok(Renewal::Done) => self.report.renewal = None,
+            Err(problem) => {
+                tracing::warn!(satellite = %self.name, why = %problem.message, "token not renewed");
+                self.report.renewal = Some(problem.message);
+            }
+        }
+    }
+
+    /// What can wait until the set is there: what nothing names any more, and whether changes by others would be seen.
+    async fn tidy(&mut self, object: &SatelliteCluster, is_quiet: bool) -> Result<(), Problem> {
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         if object.spec.suspend {
             return Ok(());
         }

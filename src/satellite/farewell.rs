@@ -1,7 +1,7 @@
 //! The finalizer of a SatelliteCluster, and what happens on the satellite when the resource is deleted.
 
 use super::actor::{Actor, Next};
-use super::connection::duration;
+use super::connection::{duration, target};
 use super::context::HUB_TIMEOUT;
 use super::problem::Problem;
 use crate::api::condition::clean;
@@ -73,11 +73,13 @@ impl Actor {
                         Next::Finished => Next::Finished,
                     };
                 }
-                let target = &object.spec.target;
+                let target = target(&self.context, object);
+                let (namespace, name) = (&target.namespace, &target.name);
                 let note = format!(
-                    "ConfigMap {}/{} and its shards may be left on the satellite: {}; delete them there with kubectl -n {} delete \
-                     configmap -l groundlink.dev/satellite={}",
-                    target.namespace, target.name, problem.message, target.namespace, self.name
+                    "ConfigMap {namespace}/{name} and its shards may be left on the satellite: {}; delete them there with kubectl -n \
+                     {namespace} delete configmap -l {}",
+                    problem.message,
+                    target.selector()
                 );
                 tracing::warn!(satellite = %self.name, reason = ?Reason::CleanupSkipped, why = %note, "not cleaned up");
                 self.context.events.warning(object, Reason::CleanupSkipped, &note).await;

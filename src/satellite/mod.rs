@@ -20,7 +20,7 @@ mod report;
 mod views;
 mod watermark;
 
-pub use client::{HostPolicy, connect};
+pub use client::{HTTPS, HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;
 pub use problem::{Contact, Problem, Redaction, transport};

@@ -88,24 +88,24 @@ impl Problem {
                 let said = clean(&redaction.of(&status.message), 200);
                 let message = format!("cannot {action} ConfigMap {target}: {} {said}", status.code);
                 let problem = match status.code {
-                    401 => Self::transient(
+                    401 => Self::stalled(
                         Reason::Unauthorized,
                         format!("{message}; renew the token in the Secret"),
                     ),
-                    403 if status.message.contains("exceeded quota") => Self::transient(
+                    403 if status.message.contains("exceeded quota") => Self::stalled(
                         Reason::QuotaExceeded,
                         format!("{message}; raise the quota of the namespace"),
                     ),
-                    403 if status.message.contains("being terminated") => Self::transient(
+                    403 if status.message.contains("being terminated") => Self::stalled(
                         Reason::NamespaceMissing,
                         format!("{message}; the namespace is being deleted: create it again when it is gone"),
                     ),
-                    403 => Self::transient(
+                    403 => Self::stalled(
                         Reason::Forbidden,
                         format!("{message}; grant the Role of examples/satellite-rbac.yaml"),
                     ),
                     404 => {
-                        Self::transient(Reason::NamespaceMissing, format!("{message}; create the namespace"))
+                        Self::stalled(Reason::NamespaceMissing, format!("{message}; create the namespace"))
                     }
                     409 => Self::transient(Reason::Conflict, message),
                     429 => {
@@ -121,16 +121,25 @@ impl Problem {
                 Self { contact: Contact::Answered, ..problem }
             }
             error => {
-                let (reason, text) = transport(error);
-                let text = redaction.of(&text);
+                let (reason, text) = cause(error);
+                // Before it is cut: half a token would not be found.
+                let text = clean(&redaction.of(&text), TRANSPORT_MAX);
                 Self::silent(reason, format!("cannot {action} ConfigMap {target}: {text}"))
             }
         }
     }
 }
 
+/// Longest text of why a request got no answer, in bytes.
+const TRANSPORT_MAX: usize = 300;
+
 /// Why a request got no answer: whether TLS failed or the connection, and in words.
 pub fn transport(error: &kube::Error) -> (Reason, String) {
+    let (reason, text) = cause(error);
+    (reason, clean(&text, TRANSPORT_MAX))
+}
+
+fn cause(error: &kube::Error) -> (Reason, String) {
     // The chain of sources has the cause; none of them holds a credential.
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -146,7 +155,7 @@ pub fn transport(error: &kube::Error) -> (Reason, String) {
     let lower = text.to_lowercase();
     let tls = !lower.contains("close_notify")
         && ["certificate", "tls", "handshake"].iter().any(|word| lower.contains(word));
-    (if tls { Reason::TLSError } else { Reason::Unreachable }, clean(text, 300))
+    (if tls { Reason::TLSError } else { Reason::Unreachable }, text.to_owned())
 }
 
 #[cfg(test)]

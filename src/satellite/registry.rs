@@ -17,7 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// A watch that failed and then did not for this long works again, whether or not something happened in it.
+const WATCH_WORKS: Duration = Duration::from_secs(40);
+/// What `/readyz` calls the two watches.
+const SATELLITES: &str = "satellites";
+const SECRETS: &str = "secrets";
 
 /// What an actor is told.
 #[derive(Clone, Debug)]
@@ -55,8 +62,10 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         listed: BTreeSet::new(),
         namespaces: namespaces.clone(),
         unfollowed: Some(sender),
+        broken: BTreeMap::new(),
     };
     loop {
+        let works = registry.broken.values().min().map(|since| *since + WATCH_WORKS);
         tokio::select! {
             () = stop.cancelled() => break,
             Some(event) = clusters.next() => registry.cluster(event).await,
@@ -65,6 +74,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
                 namespaces.mark_unchanged();
                 registry.namespaces_changed();
             }
+            () = tokio::time::sleep_until(works.unwrap_or_else(Instant::now)), if works.is_some() => registry.works(),
         }
     }
     for (_, handle) in std::mem::take(&mut registry.handles) {
@@ -82,6 +92,8 @@ struct Registry {
     namespaces: watch::Receiver<Known>,
     /// What the namespaces are told through, until somebody follows them.
     unfollowed: Option<watch::Sender<Known>>,
+    /// Which watch failed last, and when.
+    broken: BTreeMap<&'static str, Instant>,
 }
 
 /// The identity of the hub, however long it takes to read it.
@@ -97,7 +109,7 @@ async fn hub_id(context: &Context) -> Arc<str> {
             Err(_) => "no answer".to_owned(),
         };
         let why = format!("cannot read Namespace kube-system, whose UID is the hub's identity: {why}");
-        context.readiness.set("satellites", Some(why));
+        context.readiness.set(SATELLITES, Some(why));
         tokio::time::sleep(Duration::from_secs(2).mul_f64(rand::random_range(0.5..1.0))).await;
     }
 }
@@ -148,15 +160,36 @@ impl Registry {
                     self.remove(&name).await;
                 }
                 self.context.fleet.send_if_modified(|fleet| !std::mem::replace(&mut fleet.listed, true));
-                self.context.readiness.set("satellites", None);
+                self.restored(SATELLITES);
             }
             Ok(watcher::Event::Apply(object)) => self.apply(object).await,
             Ok(watcher::Event::Delete(object)) => self.remove(&object.name_any()).await,
             Err(error) => {
-                let why = crate::api::condition::clean(&error.to_string(), 300);
-                self.context
-                    .readiness
-                    .set("satellites", Some(format!("cannot watch SatelliteClusters: {why}")));
+                let why = clean(&error.to_string(), 300);
+                self.fails(SATELLITES, format!("cannot watch SatelliteClusters: {why}"));
+            }
+        }
+    }
+
+    fn fails(&mut self, watch: &'static str, why: String) {
+        self.broken.insert(watch, Instant::now());
+        self.context.readiness.set(watch, Some(why));
+    }
+
+    fn restored(&mut self, watch: &'static str) {
+        self.broken.remove(watch);
+        self.context.readiness.set(watch, None);
+    }
+
+    /// A watch goes on where it broke off: nothing else says that it works again.
+    fn works(&mut self) {
+        let is_listed = self.context.fleet.borrow().listed;
+        for watch in [SATELLITES, SECRETS] {
+            if self.broken.get(watch).is_some_and(|since| since.elapsed() >= WATCH_WORKS) {
+                self.broken.remove(watch);
+                if is_listed {
+                    self.context.readiness.set(watch, None);
+                }
             }
         }
     }
@@ -172,7 +205,8 @@ impl Registry {
             // Our own status writes come back as events; only what a person changed matters to the actor.
             handle.config.send_if_modified(|current| {
                 let (old, new) = (&current.object.metadata, &next.object.metadata);
-                let same = old.generation == new.generation
+                let same = current.selected == next.selected
+                    && old.generation == new.generation
                     && old.deletion_timestamp == new.deletion_timestamp
                     && old.finalizers == new.finalizers;
                 *current = next;
@@ -214,12 +248,12 @@ impl Registry {
             Ok(watcher::Event::InitDone) => {
                 // Whatever was missed while the watch was broken.
                 self.handles.values().for_each(|handle| handle.secret_changed.notify_one());
-                self.context.readiness.set("secrets", None);
+                self.restored(SECRETS);
             }
             Ok(_) => {}
             Err(error) => {
-                let why = crate::api::condition::clean(&error.to_string(), 300);
-                self.context.readiness.set("secrets", Some(format!("cannot watch Secrets: {why}")));
+                let why = clean(&error.to_string(), 300);
+                self.fails(SECRETS, format!("cannot watch Secrets: {why}"));
             }
         }
     }

@@ -40,6 +40,8 @@ pub struct Report {
     pub credential: Option<Problem>,
     /// What a person should know about the end of the credential.
     pub expiry: Option<String>,
+    /// Why the token was not renewed when that was due.
+    pub renewal: Option<String>,
     /// When an open breaker probes next, Unix seconds.
     pub next_probe: i64,
     /// Accepted objects that are left out because they name what the satellite does not have.
@@ -156,7 +158,13 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         }
         _ => connected.clone(),
     };
-    let expiring = || report.expiry.as_ref().map(|why| (True, Reason::CredentialExpiring, why.clone()));
+    let expiring = || {
+        report
+            .renewal
+            .as_ref()
+            .or(report.expiry.as_ref())
+            .map(|why| (True, Reason::CredentialExpiring, why.clone()))
+    };
     let credentials = match credential {
         Some(p) => told(False, p),
         None if report.credential.is_some() => {
@@ -212,7 +220,7 @@ fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker, next_probe: i6
     let state = breaker.state();
     let since =
         old.filter(|old| old.state == state).and_then(|old| old.since.clone()).unwrap_or_else(timestamp_now);
-    // The count is shown up to the point where it opens: it must not rewrite the status with every probe.
+    // The count is shown up to the point where it opens. After that a probe changes the time of the next one and nothing else.
     BreakerStatus {
         state,
         consecutive_failures: breaker.failures().min(5),
@@ -223,8 +231,10 @@ fn breaker_status(old: Option<&BreakerStatus>, breaker: &Breaker, next_probe: i6
 
 /// Shortest time between two writes of one satellite's status.
 const WINDOW: Duration = Duration::from_secs(1);
+/// Longest time between two attempts to write it.
+const WINDOW_MAX: Duration = Duration::from_secs(30);
 
-/// Writes what arrives in the mailbox: the latest, at most one write a second, until the sender is gone.
+/// Writes what arrives in the mailbox: the latest, at most one write a second, until the sender or the resource is gone.
 pub async fn write(
     api: Api<SatelliteCluster>,
     claim: Claim,
@@ -232,34 +242,53 @@ pub async fn write(
     mut mailbox: watch::Receiver<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
 ) {
     let mut last: Option<SatelliteClusterStatus> = None;
+    let mut failures = 0;
     loop {
         let next = mailbox.borrow_and_update().clone();
         if let Some((object, status)) = next {
             let recorded = last.as_ref().or(object.status.as_ref());
-            if recorded != Some(&status) && claim.is_current() {
-                match patch(&api, &object, &status).await {
-                    Ok(()) => last = Some(status),
-                    Err(why) => {
-                        metrics.satellite_status_write_failed();
-                        let name = object.metadata.name.as_deref().unwrap_or_default();
-                        tracing::warn!(satellite = name, %why, "cannot write the status of the SatelliteCluster");
-                        mailbox.mark_changed();
-                    }
+            let written = match recorded == Some(&status) {
+                true => Ok(Written::Done),
+                false if !claim.is_current() => Ok(Written::NotYet),
+                false => patch(&api, &object, &status).await,
+            };
+            match written {
+                Ok(Written::Gone) => return,
+                Ok(Written::NotYet) => mailbox.mark_changed(),
+                Ok(Written::Done) => (last, failures) = (Some(status), 0),
+                Err(why) => {
+                    failures += 1;
+                    metrics.satellite_status_write_failed();
+                    let name = object.metadata.name.as_deref().unwrap_or_default();
+                    tracing::warn!(satellite = name, %why, "cannot write the status of the SatelliteCluster");
+                    mailbox.mark_changed();
                 }
             }
         }
-        tokio::time::sleep(WINDOW).await;
-        if mailbox.changed().await.is_err() {
+        let ceiling = WINDOW.saturating_mul(1 << failures.min(5)).min(WINDOW_MAX);
+        let jitter = if failures == 0 { 1.0 } else { rand::random_range(0.5..1.0) };
+        tokio::time::sleep(ceiling.mul_f64(jitter)).await;
+        // What is left to be told when the actor has ended, nobody waits for.
+        if mailbox.has_changed().is_err() || mailbox.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// What became of a status.
+enum Written {
+    Done,
+    /// This process is not the leader now.
+    NotYet,
+    /// The resource is not there any more, or is another one.
+    Gone,
 }
 
 async fn patch(
     api: &Api<SatelliteCluster>,
     object: &SatelliteCluster,
     status: &SatelliteClusterStatus,
-) -> Result<(), String> {
+) -> Result<Written, String> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let patch = json!([
         { "op": "test", "path": "/metadata/uid", "value": object.metadata.uid },
@@ -273,7 +302,25 @@ async fn patch(
     let call = api.patch_status(name, &parameters, &patch);
     match tokio::time::timeout(HUB_TIMEOUT, call).await {
         Err(_) => Err(format!("no answer within {} s", HUB_TIMEOUT.as_secs())),
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(_)) => Ok(Written::Done),
+        // 422: the test of the UID.
+        Ok(Err(kube::Error::Api(status)))
+            if matches!(status.code, 404 | 422) && is_gone(api, object).await =>
+        {
+            Ok(Written::Gone)
+        }
         Ok(Err(error)) => Err(crate::api::condition::clean(&error.to_string(), 300)),
     }
 }
+
+/// Whether the resource is not there any more. A status can be refused for another reason, too.
+async fn is_gone(api: &Api<SatelliteCluster>, object: &SatelliteCluster) -> bool {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    match tokio::time::timeout(HUB_TIMEOUT, api.get_metadata_opt(name)).await {
+        Ok(Ok(found)) => found.is_none_or(|found| found.metadata.uid != object.metadata.uid),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

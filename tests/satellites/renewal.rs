@@ -14,7 +14,7 @@ const ROLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/satellite-toke
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
 
 fn policy() -> ServerPolicy {
-    HostPolicy { allow_loopback: true }.into()
+    HostPolicy { allow_loopback: true, ..HostPolicy::default() }.into()
 }
 
 fn reference(name: &str) -> SecretKeyRef {

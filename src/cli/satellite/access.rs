@@ -68,7 +68,7 @@ pub async fn others(hub: &Cluster, operator: &str, except: &str) -> anyhow::Resu
         let Some(secret) = reference["name"].as_str().filter(|_| name != except) else { continue };
         let read = hub.ask(&format!("read Secret {operator}/{secret}"), secrets.get_opt(secret)).await?;
         // Nothing is connected to with it.
-        let policy = HostPolicy { allow_loopback: true };
+        let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
         let access =
             read.and_then(|secret| Access::of_secret(&secret, reference["key"].as_str(), policy).ok());
         found.extend(access.map(|access| (name, access)));

@@ -146,7 +146,8 @@ impl<'a> Join<'a> {
         }
         let secret_name = arguments.objects.secret_name.clone().unwrap_or_else(|| name.clone());
         // By the operator's own rules, before anything is made for a credential that it would refuse.
-        let policy = HostPolicy { allow_loopback: arguments.allow_loopback_satellites };
+        let policy =
+            HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let trial = Credential { token: "trial".into(), ..credential.clone() };
         let trial: Secret =
             serde_json::from_value(stored(manifests::hub_secret(operator, &secret_name, &trial))?)?;

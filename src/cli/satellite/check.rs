@@ -176,7 +176,7 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         target: text("/spec/target/namespace").unwrap_or_else(|| "icinga".into()),
         timeout: Duration::from_secs_f64(timeout.clamp(1.0, 60.0)),
         renews: text("/spec/tokenRenewal/serviceAccount"),
-        policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites },
+        policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() },
         dry_run: arguments.dry_run,
         flags: arguments.hub.flags(),
     };

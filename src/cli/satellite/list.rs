@@ -100,7 +100,7 @@ async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option
     let read = hub.ask(&format!("read Secret {operator}/{name}"), api.get_opt(name)).await;
     let secret = read.map_err(|refused| super::output::progress(&refused.to_string())).ok()??;
     // Nothing is connected to with it.
-    let policy = HostPolicy { allow_loopback: true };
+    let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
     Access::of_secret(&secret, reference["key"].as_str(), policy).ok()?.expires
 }
 

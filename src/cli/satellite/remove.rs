@@ -114,7 +114,8 @@ impl Removal<'_> {
         };
         let secret: Secret = typed(&found)?;
         // Only asks what its owner's own context or the operator would be asked.
-        Ok(Access::of_secret(&secret, None, HostPolicy { allow_loopback: true }).ok())
+        Ok(Access::of_secret(&secret, None, HostPolicy { allow_loopback: true, ..HostPolicy::default() })
+            .ok())
     }
 
     /// Deletes the SatelliteCluster and waits until it is gone.
@@ -189,7 +190,7 @@ impl Removal<'_> {
                     .map_err(|error| error.to_string())
             }
             (None, Some(access)) => {
-                let policy = HostPolicy { allow_loopback: true };
+                let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
                 match access.client(policy, Duration::from_secs(5)).await {
                     Err(why) => Err(why),
                     Ok(client) => {

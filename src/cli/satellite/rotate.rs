@@ -129,7 +129,8 @@ impl<'a> Rotation<'a> {
                  one with {add} --secret-name <another> --force-conflicts"
             );
         };
-        let policy = HostPolicy { allow_loopback: arguments.allow_loopback_satellites };
+        let policy =
+            HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let old = Access::of_secret(&secret, None, policy)
             .map_err(|why| progress(&format!("the credential that is there is refused: {why}")))
             .ok();

@@ -204,6 +204,11 @@ impl Credential {
         self.server == other.server && self.identity == other.identity
     }
 
+    /// Whether both lead to the same API server.
+    pub fn same_server(&self, other: &Self) -> bool {
+        self.server.url == other.server.url
+    }
+
     /// The same server with another token.
     fn with_token(&self, token: String) -> Self {
         Self { identity: Identity::Token(token), ..self.clone() }

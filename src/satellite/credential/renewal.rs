@@ -5,7 +5,7 @@ use super::{Credential, check_token};
 use crate::api::Reason;
 use crate::api::condition::{clean, format_timestamp};
 use crate::api::satellite_cluster::TokenRenewal;
-use crate::satellite::Problem;
+use crate::satellite::problem::{Problem, Redaction};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt as _, Limited};
@@ -47,14 +47,15 @@ pub async fn renew(
         ));
     }
     let request = request(namespace, renewal).map_err(|why| failed(Reason::Invalid, why))?;
-    let (code, body) = match tokio::time::timeout(TIMEOUT, exchange(client, request)).await {
+    let redaction = current.redaction();
+    let (code, body) = match tokio::time::timeout(TIMEOUT, exchange(client, request, &redaction)).await {
         Err(_) => {
             return Err(failed(Reason::Unreachable, format!("no answer within {} s", TIMEOUT.as_secs())));
         }
         Ok(answer) => answer.map_err(|why| failed(Reason::Unreachable, why))?,
     };
     if !(200..300).contains(&code) {
-        let (reason, why) = refusal(code, &body, renewal);
+        let (reason, why) = refusal(code, &body, renewal, &redaction);
         return Err(failed(reason, why));
     }
     // An answer that cannot be read may hold a token: no part of it is told.
@@ -93,9 +94,15 @@ fn request(namespace: &str, renewal: &TokenRenewal) -> Result<http::Request<Vec<
 }
 
 /// Sends a request and reads the answer here: kube writes an answer that it cannot parse to the log.
-async fn exchange(client: &Client, request: http::Request<Vec<u8>>) -> Result<(u16, Vec<u8>), String> {
-    let answer =
-        client.send(request.map(Body::from)).await.map_err(|error| clean(&error.to_string(), 200))?;
+async fn exchange(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    redaction: &Redaction,
+) -> Result<(u16, Vec<u8>), String> {
+    let answer = client
+        .send(request.map(Body::from))
+        .await
+        .map_err(|error| clean(&redaction.of(&error.to_string()), 200))?;
     let code = answer.status().as_u16();
     let body = Limited::new(answer.into_body(), MAX_ANSWER)
         .collect()
@@ -104,9 +111,9 @@ async fn exchange(client: &Client, request: http::Request<Vec<u8>>) -> Result<(u
     Ok((code, body.to_bytes().to_vec()))
 }
 
-fn refusal(code: u16, body: &[u8], renewal: &TokenRenewal) -> (Reason, String) {
+fn refusal(code: u16, body: &[u8], renewal: &TokenRenewal, redaction: &Redaction) -> (Reason, String) {
     let said = match serde_json::from_slice::<Status>(body) {
-        Ok(status) => clean(&status.message, 200),
+        Ok(status) => clean(&redaction.of(&status.message), 200),
         Err(_) => "without a reason that can be read".into(),
     };
     let (reason, remedy) = match code {

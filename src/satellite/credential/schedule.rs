@@ -25,6 +25,8 @@ pub fn lifetime(renewal: &TokenRenewal) -> i64 {
 pub struct Schedule {
     /// Not before this time, by our clock.
     not_before: i64,
+    /// Of which token that was said: another one has a time of its own.
+    of: Option<Validity>,
 }
 
 impl Schedule {
@@ -38,20 +40,21 @@ impl Schedule {
                 None => validity.expires.saturating_sub(lifetime - lifetime / PART),
             },
         };
-        due.max(self.not_before)
+        if validity == self.of { due.max(self.not_before) } else { due }
     }
 
     /// A token was renewed at `now`. The next time counts from our own clock: a token says when it was made by the satellite's
     /// clock, and one that is behind ours would have us renew without a pause.
     pub fn renewed(&mut self, now: i64, validity: Option<Validity>, lifetime: i64) {
         let life = validity.and_then(|validity| validity.life()).unwrap_or(lifetime);
-        self.not_before = now.saturating_add(life.min(lifetime) / PART);
+        *self = Self { not_before: now.saturating_add(life.min(lifetime) / PART), of: validity };
     }
 
-    /// A renewal failed at `now`, and the old token ends at `expiry`: the less is left, the sooner it is tried again.
-    pub fn failed(&mut self, now: i64, expiry: Option<i64>) {
-        let left = expiry.map_or(i64::MAX, |expiry| expiry.saturating_sub(now));
-        self.not_before = now.saturating_add((left / PAUSE_PART).clamp(*PAUSE.start(), *PAUSE.end()));
+    /// The token that is good for `validity` could not be renewed at `now`: the less of it is left, the sooner it is tried again.
+    pub fn failed(&mut self, now: i64, validity: Option<Validity>) {
+        let left = validity.map_or(i64::MAX, |validity| validity.expires.saturating_sub(now));
+        let pause = (left / PAUSE_PART).clamp(*PAUSE.start(), *PAUSE.end());
+        *self = Self { not_before: now.saturating_add(pause), of: validity };
     }
 }
 
@@ -93,13 +96,22 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_a_person_puts_there_does_not_wait_for_the_one_before() {
+        let mut schedule = Schedule::default();
+        schedule.renewed(T, good(T, T + DAY), DAY);
+        assert_eq!(schedule.due(good(T, T + DAY), DAY), T + DAY / 3);
+        assert_eq!(schedule.due(good(T + 60, T + 3660), DAY), T + 60 + 1200);
+    }
+
+    #[test]
     fn a_failure_is_repeated_sooner_when_less_is_left() {
         let mut schedule = Schedule::default();
         for (left, pause) in
             [(Some(DAY), 600), (Some(6000), 300), (Some(10), 30), (Some(-DAY), 30), (None, 600)]
         {
-            schedule.failed(T, left.map(|left| T + left));
-            assert_eq!(schedule.due(good(T - DAY, T), DAY), T + pause, "{left:?}");
+            let validity = left.and_then(|left| good(T - 2 * DAY, T + left));
+            schedule.failed(T, validity);
+            assert_eq!(schedule.due(validity, DAY), T + pause, "{left:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! connected to (`satellite/client.rs`).
 
 use crate::satellite::HostPolicy;
+use crate::satellite::client::HTTPS;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -11,8 +12,6 @@ const MAX_URL: usize = 2048;
 const MAX_NAME: usize = 253;
 /// Longest label of a name, in bytes.
 const MAX_LABEL: usize = 63;
-/// The port of `https://` without one.
-const HTTPS: u16 = 443;
 /// Names by which every Pod of the hub reaches the hub's own API server; the last one with the cluster's domain after it too.
 const IN_CLUSTER: [&str; 3] = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
 
@@ -64,6 +63,14 @@ impl ServerPolicy {
             return Err("has a port that is not one of 1 to 65535".into());
         }
         let host = bare(written);
+        let of_hub = IN_CLUSTER.contains(&host.as_str())
+            || host.starts_with("kubernetes.default.svc.")
+            || self.hub.contains(&(host.clone(), uri.port_u16().unwrap_or(HTTPS)));
+        if of_hub && !self.hosts.allow_loopback {
+            return Err(
+                "is the hub's own API server, which is refused; write the address of the satellite's".into(),
+            );
+        }
         let local = match host.parse::<IpAddr>() {
             Ok(address) => !self.hosts.allows(address),
             Err(_) if !is_name(&host) => {
@@ -77,14 +84,6 @@ impl ServerPolicy {
             return Err("is a loopback, link-local or unspecified address, which is refused \
                         (--allow-loopback-satellites is for tests)"
                 .into());
-        }
-        let of_hub = IN_CLUSTER.contains(&host.as_str())
-            || host.starts_with("kubernetes.default.svc.")
-            || self.hub.contains(&(host, uri.port_u16().unwrap_or(HTTPS)));
-        if of_hub && !self.hosts.allow_loopback {
-            return Err(
-                "is the hub's own API server, which is refused; write the address of the satellite's".into(),
-            );
         }
         Ok(())
     }
@@ -101,9 +100,10 @@ pub fn check_tls_name(name: &str) -> Result<(), String> {
     Err("is neither a DNS name nor an IP address".into())
 }
 
-/// A host in the one spelling that is compared: small letters, no brackets, no dot at the end.
+/// A host in the one spelling that is compared: small letters, no brackets, no dot at the end; an address as it is usually written.
 fn bare(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    host.parse::<IpAddr>().map_or(host, |address| address.to_canonical().to_string())
 }
 
 /// Whether this is a DNS name that cannot be taken for an address: `127.1`, `2130706433` and `0x7f000001` are names by their
@@ -165,7 +165,11 @@ mod tests {
         ] {
             let url = format!("https://{host}:6443");
             assert!(why(&strict(), &url).contains("loopback"), "{host}");
-            assert_eq!(ServerPolicy::from(HostPolicy { allow_loopback: true }).check(&url), Ok(()), "{host}");
+            assert_eq!(
+                ServerPolicy::from(HostPolicy { allow_loopback: true, ..HostPolicy::default() }).check(&url),
+                Ok(()),
+                "{host}"
+            );
         }
         for host in ["127.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "a..b", "-a", "edge.1"] {
             let url = format!("https://{host}:6443");
@@ -212,12 +216,14 @@ mod tests {
             "https://kubernetes.default.svc",
             "https://kubernetes.default.svc.k8s.example",
             "https://kubernetes:8443",
+            "https://[::ffff:10.96.0.1]",
+            "https://[::ffff:a60:1]:443",
         ] {
             assert!(why(&policy, url).contains("hub's own"), "{url}");
         }
         // Another port of the same address is another server: a load balancer in front of many clusters.
         assert_eq!(policy.check("https://hub.example:6444"), Ok(()));
-        let lenient = hub("https://10.96.0.1", HostPolicy { allow_loopback: true });
+        let lenient = hub("https://10.96.0.1", HostPolicy { allow_loopback: true, ..HostPolicy::default() });
         assert_eq!(lenient.check("https://10.96.0.1"), Ok(()));
     }
 

@@ -41,9 +41,17 @@ impl Remote {
             return Vec::new();
         };
         let Some(revision) = held.revision.filter(|_| inventory.listed.is_some()) else { return Vec::new() };
-        // A shard for a newer revision belongs to whoever is about to write that one.
+        // A shard for a newer revision belongs to whoever is about to write that one; one of another pointer's name to that pointer, which
+        // stands where `spec.target.name` was changed.
         let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted <= revision);
-        let unnamed = inventory.items.iter().filter(|(name, item)| is_old(item) && !held.keeps(name));
+        let is_of_pointer = |name: &str| {
+            let digits = name.strip_prefix(&self.target.name).and_then(|rest| rest.strip_prefix('-'));
+            digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        };
+        let unnamed = inventory
+            .items
+            .iter()
+            .filter(|(name, item)| is_old(item) && is_of_pointer(name) && !held.keeps(name));
         unnamed.map(|(name, item)| (name.clone(), item.clone())).collect()
     }
 
@@ -61,6 +69,15 @@ impl Remote {
         self.verified.retain(|name, _| !garbage.iter().any(|(gone, _)| gone == name));
         let garbage = garbage.into_iter().map(|(name, item)| (name, Some(item.uid), Some(item.version)));
         self.delete_all(garbage.collect()).await
+    }
+
+    /// Deletes what nothing names any more, because there is no room for what is to come.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub async fn make_room(&mut self) -> Result<(), Problem> {
+        self.read().await?;
+        self.collect().await
     }
 
     /// Deletes by name, uid and resourceVersion. One that changed since it was read is left: someone wants it.

@@ -77,7 +77,8 @@ pub async fn follow(
             Err(failure) => failure.problem,
         };
         failures += 1;
-        inventory.send_modify(|inventory| inventory.problem = Some(problem));
+        // Nobody knows what happens there until it is listed again.
+        inventory.send_modify(|inventory| (inventory.listed, inventory.problem) = (None, Some(problem)));
         let ceiling = BACKOFF_BASE.saturating_mul(1 << failures.min(10)).min(BACKOFF_CAP);
         tokio::time::sleep(ceiling.mul_f64(rand::random_range(0.3..1.0))).await;
     }
@@ -117,6 +118,8 @@ async fn list_and_watch(
                     if let Some(newer) = changed(inventory, event) {
                         version = newer;
                     }
+                    let count = inventory.borrow().items.len();
+                    requests.check_count(count)?;
                     if inventory.borrow().deleted.len() >= DELETIONS {
                         return Ok(());
                     }

@@ -45,6 +45,8 @@ pub struct Remote {
     claim: Claim,
     /// The pointer as last read or written; nothing if that is not known.
     pointer: Option<Option<Pointer>>,
+    /// Uid and resourceVersion of the pointer that was known before, to see that a satellite was replaced or put back.
+    known_before: Option<(String, u64)>,
     /// Shards that were seen to hold what they should: by name, the uid, and when.
     verified: BTreeMap<String, Verified>,
     inventory: (Arc<watch::Sender<Inventory>>, watch::Receiver<Inventory>),
@@ -66,6 +68,8 @@ struct Pointer {
 struct Verified {
     uid: String,
     at: u64,
+    /// For which revision it is wanted, as its annotation says.
+    wanted: Option<Revision>,
 }
 
 /// What a pass found or did.
@@ -107,6 +111,7 @@ impl Remote {
             adoption,
             claim,
             pointer: None,
+            known_before: None,
             verified: BTreeMap::new(),
             inventory: (Arc::new(sender), receiver),
             sequence: Sequence::default(),
@@ -124,9 +129,12 @@ impl Remote {
         }
     }
 
-    /// Stops following: a satellite that does not answer is only probed.
+    /// Stops following: a satellite that does not answer is only probed. What was seen of it may not be there when it returns.
     pub fn stop_watching(&mut self) {
         self.watch = None;
+        // A new one: the task that is ended may be about to tell something.
+        let (sender, receiver) = watch::channel(Inventory::default());
+        self.inventory = (Arc::new(sender), receiver);
     }
 
     /// Waits until someone else changed something.
@@ -157,8 +165,7 @@ impl Remote {
         match (known, seen) {
             (Some(known), None) => inventory.deleted.get(&self.target.name) == known.uid.as_ref(),
             (Some(known), Some(seen)) => {
-                // An event of our own earlier write may come late. Kubernetes compares resourceVersions as numbers.
-                let number = |text: &str| text.parse::<u64>().ok();
+                // An event of our own earlier write may come late.
                 let known_version = known.version.as_deref().unwrap_or_default();
                 let is_late =
                     number(&seen.version) <= number(known_version) && known.uid.as_ref() == Some(&seen.uid);
@@ -190,9 +197,38 @@ impl Remote {
     /// The problem.
     pub async fn read(&mut self) -> Result<(), Problem> {
         self.pointer = None;
-        let found = self.requests.get(&self.target.name).await?;
-        self.pointer = Some(found.map(|pointer| self.known(&pointer)));
+        let found = self.requests.get(&self.target.name).await?.map(|pointer| self.known(&pointer));
+        let is_same = |(uid, version): &(String, u64)| {
+            found.as_ref().is_some_and(|found| found.uid.as_ref() == Some(uid) && found.number() >= *version)
+        };
+        if !self.known_before.as_ref().is_none_or(is_same) {
+            // Deleted, or another cluster, or this one as it was some time ago: no shard is taken for granted, and all is listed anew.
+            self.verified.clear();
+            self.stop_watching();
+            self.watch();
+        }
+        self.know(found);
         Ok(())
+    }
+
+    fn know(&mut self, pointer: Option<Pointer>) {
+        self.known_before = pointer.as_ref().and_then(|found| Some((found.uid.clone()?, found.number())));
+        self.pointer = Some(pointer);
+    }
+
+    /// Whether the pointer is known, is ours, and says that it has this content.
+    pub fn says(&self, digest: Digest) -> bool {
+        self.held().is_some_and(|held| held.ours && held.digest == Some(digest))
+    }
+
+    /// Whether the pointer is known and ours.
+    pub fn holds_ours(&self) -> bool {
+        self.held().is_some_and(|held| held.ours)
+    }
+
+    /// ConfigMap that is written to, as `<namespace>/<name>`.
+    pub fn pointer_name(&self) -> String {
+        self.requests.full_name(&self.target.name)
     }
 
     fn known(&self, pointer: &ConfigMap) -> Pointer {
@@ -237,12 +273,8 @@ impl Remote {
         }
         let (form, shards) = self.form(view).await?;
         self.look_at_inventory();
+        let mut names = self.missing(&shards).await?;
         let held = self.held();
-        let mut names: BTreeSet<String> = shards
-            .iter()
-            .map(|shard| shard.name(&self.target.name))
-            .filter(|name| !self.verified.contains_key(name))
-            .collect();
         if !held.is_some_and(|held| held.is(&self.target, view, form)) {
             names.insert(self.target.name.clone());
         }
@@ -259,7 +291,7 @@ impl Remote {
         self.first_list().await;
         let mut attempt = 1;
         loop {
-            if self.pointer.is_none() {
+            if self.pointer.is_none() || self.is_pointer_news(&self.inventory.1.borrow()) {
                 self.read().await?;
             }
             match self.attempt(revision, view).await {
@@ -280,8 +312,10 @@ impl Remote {
     /// Waits for the first list, or for why there is none: what is there already need not be tried to be created. A pass does not
     /// depend on it.
     async fn first_list(&mut self) {
+        // A receiver of its own: what it sees is still news for `disturbed`.
+        let mut inventory = self.inventory.1.clone();
         let listed =
-            self.inventory.1.wait_for(|inventory| inventory.listed.is_some() || inventory.problem.is_some());
+            inventory.wait_for(|inventory| inventory.listed.is_some() || inventory.problem.is_some());
         // Neither is an error here: what cannot be listed is found when it is to be created.
         let _ = tokio::time::timeout(FIRST_LIST, listed).await;
     }
@@ -337,11 +371,11 @@ impl Remote {
         // The answer is the acknowledgement: what the server stored, not what was sent.
         let stored = self.known(&stored);
         let is_it = stored.held.is(&self.target, view, form);
-        self.pointer = Some(Some(stored));
+        self.know(Some(stored));
         if !is_it {
             let message = format!(
                 "the satellite stored ConfigMap {} with other content (an admission webhook?)",
-                self.requests.full_name(name)
+                self.pointer_name()
             );
             return Err(Problem::transient(Reason::Rejected, message).into());
         }
@@ -354,10 +388,13 @@ impl Remote {
         let Some(theirs) = held.revision.filter(|theirs| held.ours && *theirs >= revision) else {
             return Ok(());
         };
-        if theirs.term > revision.term {
-            self.claim.raise_above(theirs.term);
-        }
         if theirs == revision {
+            return Ok(());
+        }
+        // Of our own term too: the Lease may have been made anew.
+        if !self.claim.raise_above(theirs.term) {
+            let name = self.requests.full_name(&self.target.name);
+            tracing::warn!(configmap = %name, revision = %theirs, "nobody had this revision: somebody wrote it, and it is overwritten");
             return Ok(());
         }
         let message = format!(
@@ -369,9 +406,20 @@ impl Remote {
 
     /// Forgets what the watch says is not there any more.
     fn look_at_inventory(&mut self) {
-        let inventory = self.inventory.1.borrow_and_update();
+        let inventory = self.inventory.1.borrow();
         self.verified.retain(|name, verified| !is_lost(&inventory, name, verified));
     }
+}
+
+impl Pointer {
+    /// Its resourceVersion, which Kubernetes compares as a number; 0 if it is none.
+    fn number(&self) -> u64 {
+        self.version.as_deref().and_then(number).unwrap_or(0)
+    }
+}
+
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
 }
 
 /// Whether a verified shard is not there any more, or is another one.

@@ -1,6 +1,6 @@
 //! The requests to one satellite: each has a deadline, each write is asked for the lease first, each failure becomes a problem.
 
-use super::super::problem::{Problem, Redaction};
+use super::super::problem::{Contact, Problem, Redaction};
 use crate::api::Reason;
 use crate::lease::Claim;
 use crate::metrics::Written;
@@ -17,6 +17,10 @@ use std::time::Duration;
 
 /// Time beyond the wait for an answer's beginning within which the whole answer must be there.
 const BODY_TIME: Duration = Duration::from_secs(2);
+/// Most ConfigMaps of one satellite that are followed: the most shards that a set has, those of the set before, and as much garbage.
+const MOST: usize = 4096;
+/// Longest time for a whole list.
+const LIST_TIME: Duration = Duration::from_secs(60);
 /// How many objects one page of a list has. With the largest metadata that the API server admits a page is still small.
 const PAGE: u32 = 250;
 
@@ -124,18 +128,41 @@ impl Requests {
     /// Lists the metadata of what is ours, and the resourceVersion of the list.
     ///
     /// # Errors
-    /// What went wrong.
+    /// What went wrong; also a list that does not end, or has more than [`MOST`] objects.
     pub async fn list(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failure> {
+        tokio::time::timeout(LIST_TIME, self.pages(selector)).await.unwrap_or_else(|_| {
+            let namespace = &self.namespace;
+            let message = format!("a list of the ConfigMaps of {namespace} did not end within {LIST_TIME:?}");
+            Err(Problem::silent(Reason::Unreachable, message).into())
+        })
+    }
+
+    async fn pages(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failure> {
         let mut parameters = ListParams::default().labels(selector).limit(PAGE);
         let mut all = Vec::new();
         loop {
             let page = self.bounded("list", selector, self.configmaps.list_metadata(&parameters)).await?;
             all.extend(page.items);
+            self.check_count(all.len())?;
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters = parameters.continue_token(&token),
                 None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
             }
         }
+    }
+
+    /// # Errors
+    /// There are more ConfigMaps than can be ours.
+    pub fn check_count(&self, count: usize) -> Result<(), Failure> {
+        if count <= MOST {
+            return Ok(());
+        }
+        let message = format!(
+            "there are more than {MOST} ConfigMaps with our labels in namespace {}; delete those that Groundlink did not make",
+            self.namespace
+        );
+        let problem = Problem::stalled(Reason::TooLarge, message);
+        Err(Problem { contact: Contact::Answered, ..problem }.into())
     }
 
     /// Asked before every write.

@@ -9,15 +9,32 @@ use crate::identity::Revision;
 use crate::snapshot::layout::Shard;
 use crate::snapshot::pointer::{self, REVISION, Target};
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Remote {
+    /// Whether a shard was seen to hold what it should, and nobody can have deleted it since without our knowing: changes are
+    /// followed, and it is no garbage for anybody.
+    fn is_there(&self, name: &str) -> bool {
+        let Some(verified) = self.verified.get(name) else { return false };
+        let held = self.held().filter(|held| held.ours);
+        let may_go = held.is_some_and(|held| {
+            let is_old = held.revision.zip(verified.wanted).is_none_or(|(pointer, wanted)| wanted <= pointer);
+            !held.keeps(name) && is_old
+        });
+        self.is_followed() && !may_go
+    }
+
+    fn is_followed(&self) -> bool {
+        self.inventory.1.borrow().listed.is_some()
+    }
+
     /// Has every shard there. What was seen to be there is not asked for again.
     pub(super) async fn ensure(&mut self, shards: &Arc<[Shard]>, revision: Revision) -> Result<(), Failure> {
-        let missing: Vec<usize> = (0..shards.len())
-            .filter(|at| !self.verified.contains_key(&shards[*at].name(&self.target.name)))
-            .collect();
+        let missing: Vec<usize> =
+            (0..shards.len()).filter(|at| !self.is_there(&shards[*at].name(&self.target.name))).collect();
         let ensured = {
             let job = |at: usize| {
                 let name = shards[at].name(&self.target.name);
@@ -41,14 +58,64 @@ impl Remote {
         let mut done =
             futures::stream::iter(ensured.into_iter().map(ShardJob::run)).buffer_unordered(PARALLEL);
         // Each is remembered at once: a pass that is cut off does not begin from nothing.
-        while let Some(Done { name, uid, wrote }) = done.try_next().await? {
+        while let Some(Done { name, uid, wanted, wrote }) = done.try_next().await? {
             if wrote {
                 self.wrote.insert(name.clone());
             }
-            self.verified.insert(name, Verified { uid, at: self.sequence.next() });
+            self.verified.insert(name, Verified { uid, at: self.sequence.next(), wanted });
         }
         Ok(())
     }
+
+    /// Names of the shards that are not there, or hold something else. Reads what was not seen yet, and writes nothing.
+    pub(super) async fn missing(&mut self, shards: &Arc<[Shard]>) -> Result<BTreeSet<String>, Problem> {
+        let is_seen = |at: &usize| {
+            self.is_followed() && self.verified.contains_key(&shards[*at].name(&self.target.name))
+        };
+        let unseen: Vec<usize> = (0..shards.len()).filter(|at| !is_seen(at)).collect();
+        let look = |at: usize| {
+            let (requests, shards) = (self.requests.clone(), shards.clone());
+            let name = shards[at].name(&self.target.name);
+            async move {
+                let found = requests.get(&name).await?;
+                let seen = match found {
+                    Some(found) => compare(found, shards, at).await?,
+                    None => None,
+                };
+                Ok::<_, Problem>((name, seen))
+            }
+        };
+        let looks: Vec<_> = unseen.into_iter().map(look).collect();
+        let mut looks = futures::stream::iter(looks).buffer_unordered(PARALLEL);
+        let mut missing = BTreeSet::new();
+        while let Some((name, seen)) = looks.try_next().await? {
+            match seen {
+                Some(found) => {
+                    let (uid, wanted) = (found.uid().unwrap_or_default(), wanted(&found));
+                    self.verified.insert(name, Verified { uid, at: self.sequence.next(), wanted });
+                }
+                None => {
+                    missing.insert(name);
+                }
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// For which revision a shard was wanted last.
+fn wanted(shard: &ConfigMap) -> Option<Revision> {
+    shard.annotations().get(REVISION).and_then(|text| text.parse().ok())
+}
+
+/// The ConfigMap again if it holds the shard, or nothing.
+async fn compare(found: ConfigMap, shards: Arc<[Shard]>, at: usize) -> Result<Option<ConfigMap>, Problem> {
+    let name = found.name_any();
+    // Unpacking takes a while.
+    let compared = tokio::task::spawn_blocking(move || pointer::holds(&found, &shards[at]).then_some(found));
+    compared
+        .await
+        .map_err(|error| Problem::transient(Reason::Pending, format!("cannot read {name}: {error}")))
 }
 
 /// One shard that is to be there.
@@ -70,6 +137,7 @@ struct ShardJob {
 struct Done {
     name: String,
     uid: String,
+    wanted: Option<Revision>,
     wrote: bool,
 }
 
@@ -112,46 +180,38 @@ impl ShardJob {
                 format!("the satellite stored ConfigMap {name} with other content (an admission webhook?)");
             return Err(Problem::transient(Reason::Rejected, message).into());
         }
-        Ok(Done { name: self.name.clone(), uid: stored.uid().unwrap_or_default(), wrote: true })
+        let uid = stored.uid().unwrap_or_default();
+        Ok(Done { name: self.name.clone(), uid, wanted: Some(self.revision), wrote: true })
     }
 
     /// Nothing if it has to be created.
     async fn look(&self) -> Result<Option<Done>, Failure> {
         let Some(found) = self.requests.get(&self.name).await? else { return Ok(None) };
-        let (shards, at) = (self.shards.clone(), self.at);
-        let (found, holds) = tokio::task::spawn_blocking(move || {
-            let holds = pointer::holds(&found, &shards[at]);
-            (found, holds)
-        })
-        .await
-        .map_err(|error| {
-            Problem::transient(Reason::Pending, format!("cannot read {}: {error}", self.name))
-        })?;
         let ours = self.target.owns(found.metadata.labels.as_ref());
+        let (uid, version) = (found.uid(), found.resource_version());
+        let wanted = wanted(&found);
+        let holds = compare(found, self.shards.clone(), self.at).await?.is_some();
         let name = self.requests.full_name(&self.name);
         // What the pointer names is ours, whatever someone did to its labels.
         check_owner(self.adoption, &name, ours || self.is_kept, holds)?;
         if !holds {
             // It is immutable, or should have been: it cannot be mended.
-            self.requests.delete(&self.name, found.uid(), found.resource_version()).await?;
+            self.requests.delete(&self.name, uid, version).await?;
             return Ok(None);
         }
-        let wanted: Option<Revision> = found.annotations().get(REVISION).and_then(|text| text.parse().ok());
         // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
         // deletes tests the resourceVersion.
         let may_go = !self.is_kept
             && self.pointer_revision.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
         if may_go || !ours {
-            let metadata = self.target.shard_claim(found.resource_version(), self.revision);
+            let metadata = self.target.shard_claim(version, self.revision);
             match self.requests.patch_metadata(&self.name, metadata).await {
                 Err(Failure { code: Some(404), .. }) => return Ok(None),
                 claimed => claimed?,
             }
         }
-        Ok(Some(Done {
-            name: self.name.clone(),
-            uid: found.uid().unwrap_or_default(),
-            wrote: may_go || !ours,
-        }))
+        let wrote = may_go || !ours;
+        let wanted = if wrote { Some(self.revision) } else { wanted };
+        Ok(Some(Done { name: self.name.clone(), uid: uid.unwrap_or_default(), wanted, wrote }))
     }
 }
