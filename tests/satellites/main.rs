@@ -5,10 +5,12 @@
 mod support;
 
 mod choices;
+mod credentials;
 mod join;
 mod refused;
 mod renewal;
 mod sick;
+mod targets;
 mod unknown;
 
 /// The program under test.

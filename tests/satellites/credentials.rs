@@ -1,0 +1,118 @@
+//! What the operator does with a credential beside using it: it says when it ends, renews it in time, and takes a new one without
+//! mistaking it for a change by others.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, OPERATOR, eventually, host, succeeded};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use serde_json::json;
+
+const SAT: &str = "sat-a";
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
+const EXPIRY: &str = "groundlink_satellite_credential_expiry_timestamp_seconds{satellite=\"sat-a\"} ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_renewed_while_nothing_may_be_delivered() {
+    let installation = Installation::start(&[SAT]).await;
+    let server = installation.plane.server(SAT);
+    installation.namespace("team-a").await;
+    installation.change_satellite(SAT, json!({ "suspend": true })).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    let suspended = (ConditionStatus::False, Reason::Suspended);
+    installation.satellite_says(SAT, ConditionType::Ready, suspended, GENEROUS).await;
+    let expiry =
+        async || operator.metrics().await.lines().find_map(|l| l.strip_prefix(EXPIRY).map(str::to_owned));
+    assert!(expiry().await.is_some(), "a token of an hour");
+
+    // A token without an end is renewed at once. Not without the right to store it, and that is told.
+    let secrets: Api<Secret> = Api::namespaced(installation.hub.clone(), OPERATOR);
+    let admin = server.admin_kubeconfig().replace(&server.url(), &installation.proxies[SAT].url());
+    installation.set_secret(SAT, &admin).await;
+    let renewal = json!({ "tokenRenewal": { "serviceAccount": "groundlink", "lifetime": "10m" } });
+    installation.change_satellite(SAT, renewal).await;
+    let expiring = (ConditionStatus::True, Reason::CredentialExpiring);
+    let said = installation.satellite_says(SAT, ConditionType::CredentialsValid, expiring, GENEROUS).await;
+    assert!(said.contains("Secret sat-a") && said.contains("rbac.renewTokens"), "{said}");
+    assert_eq!(expiry().await, None);
+
+    let hub = installation.plane.server("hub");
+    let allow = [
+        "upgrade",
+        OPERATOR,
+        CHART,
+        "--namespace",
+        OPERATOR,
+        "--set",
+        "rbac.renewTokens=true",
+        "--wait=false",
+    ];
+    succeeded("helm upgrade", &hub.helm(&allow).await);
+    // Tried again within half a minute; a new Secret is looked at at once.
+    let renewed = eventually(GENEROUS * 2, "the token is renewed", async || {
+        let secret = secrets.get(SAT).await.map_err(|error| error.to_string())?;
+        let text = String::from_utf8(secret.data.unwrap_or_default()["value"].0.clone()).unwrap();
+        if text.contains("token: eyJ") { Ok(text) } else { Err("the old one is there".to_owned()) }
+    })
+    .await;
+    let valid = (ConditionStatus::True, Reason::Connected);
+    installation.satellite_says(SAT, ConditionType::CredentialsValid, valid, GENEROUS).await;
+    eventually(GENEROUS, "the end is a metric", async || {
+        expiry().await.map(drop).ok_or_else(|| "none".to_owned())
+    })
+    .await;
+    installation.satellite_says(SAT, ConditionType::Ready, suspended, GENEROUS).await;
+
+    // It is the one that delivers, and no message has a part of it.
+    installation.change_satellite(SAT, json!({ "suspend": false })).await;
+    installation.put("team-a", "web", host("first")).await;
+    installation.synced("team-a", "web").await;
+    let token = renewed.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap();
+    assert!(!operator.log_text().contains(token));
+    let managers = installation.pointer(SAT).await.unwrap().metadata.managed_fields.unwrap_or_default();
+    assert!(managers.iter().all(|entry| entry.manager.as_deref() == Some("groundlink")));
+}
+
+/// A connection that is opened anew knows nothing yet of what is there: that is no change by others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_secret_is_no_drift() {
+    let installation = Installation::start(&[SAT]).await;
+    let server = installation.plane.server(SAT);
+    installation.namespace("team-a").await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation
+        .change_satellite(SAT, json!({ "driftPolicy": "Report", "target": { "layout": "Snapshot" } }))
+        .await;
+    for name in ["one", "two", "three"] {
+        installation.put("team-a", name, host("first")).await;
+        installation.synced("team-a", name).await;
+    }
+    installation.satellite_in_sync(SAT, GENEROUS).await;
+    installation.recorder.clear();
+    let token = server.service_account_token("icinga", "groundlink").await;
+    let proxied = installation.proxies[SAT].url();
+    installation.set_secret(SAT, &server.kubeconfig_for(&proxied, &token)).await;
+    // A shard that is read with the new token, and a later delivery: what was said in between is in the status' history.
+    eventually(GENEROUS, "the shard is looked at", async || {
+        let looks = installation.recorder.count(|e| {
+            e.method == http::Method::GET && e.path.contains("/configmaps/groundlink-") && e.is_acknowledged()
+        });
+        if looks > 0 { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
+    installation.put("team-a", "later", host("later")).await;
+    installation.synced("team-a", "later").await;
+    let said = installation
+        .recorder
+        .matching(|e| e.path.ends_with("/satelliteclusters/sat-a/status") && e.is_mutating());
+    for write in said {
+        let status = write.request_json()[1]["value"].clone();
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let drifted = conditions.iter().find(|condition| condition["type"] == "Drifted").unwrap();
+        assert_eq!(drifted["status"], "False", "{drifted}");
+    }
+    let hub = installation.plane.server("hub");
+    let events = String::from_utf8(hub.kubectl(&["get", "events", "-n", OPERATOR]).await.stdout).unwrap();
+    assert!(!events.contains("ContentChanged"), "{events}");
+    assert!(operator.exit_status().is_none());
+}

@@ -1,0 +1,152 @@
+//! Where the set goes: another target, another cluster, and what stays where it was. All in layout Snapshot.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, OPERATOR, Place, Reader, eventually, host};
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::events::v1::Event;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const SAT: &str = "sat-a";
+
+/// Changes the spec, and waits until the operator has acted on it.
+async fn change(installation: &Installation, spec: Value) {
+    installation.change_satellite(SAT, spec).await;
+    eventually(GENEROUS, "the change is observed", async || {
+        let object = installation.satellites().get(SAT).await.map_err(|error| error.to_string())?;
+        let observed = object.status.map_or(-1, |status| status.observed_generation);
+        if object.metadata.generation == Some(observed) { Ok(()) } else { Err(observed.to_string()) }
+    })
+    .await;
+}
+
+/// Waits until a place holds every file of the volume, as the independent reader sees it.
+async fn equal(installation: &Installation, place: &Place, reader: &Reader) -> BTreeMap<String, Vec<u8>> {
+    let wanted: BTreeMap<String, Vec<u8>> =
+        installation.files().into_iter().map(|(key, text)| (key, text.into_bytes())).collect();
+    eventually(GENEROUS, "it is equal", async || {
+        let held = place.read(reader).await?;
+        if held.files == wanted { Ok(held.files) } else { Err(format!("{} files", held.files.len())) }
+    })
+    .await
+}
+
+async fn told(installation: &Installation, reason: &str, words: &[&str]) {
+    let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
+    eventually(GENEROUS, &format!("an event {reason} says {words:?}"), async || {
+        let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let notes: Vec<_> = events
+            .items
+            .into_iter()
+            .filter(|event| event.reason.as_deref() == Some(reason))
+            .filter_map(|event| event.note)
+            .collect();
+        let is_it = |note: &String| words.iter().all(|word| note.contains(word));
+        if notes.iter().any(is_it) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where_it_is() {
+    let installation = Installation::start(&[SAT]).await;
+    let reader = Reader::default();
+    installation.namespace("team-a").await;
+    let operator = installation.operator(GROUNDLINK).await;
+    for name in ["one", "two", "three"] {
+        installation.put("team-a", name, host("first")).await;
+        installation.synced("team-a", name).await;
+    }
+    change(&installation, json!({ "target": { "layout": "Snapshot" } })).await;
+    installation.satellite_in_sync(SAT, GENEROUS).await;
+    let old = installation.place(SAT).await;
+    let before = equal(&installation, &old, &reader).await;
+
+    // Another name: the old set stays whole, whatever changes and is tidied up afterwards.
+    change(&installation, json!({ "target": { "name": "renamed" } })).await;
+    installation.satellite_in_sync(SAT, GENEROUS).await;
+    let new = Place { pointer: "renamed".into(), ..old.clone() };
+    equal(&installation, &new, &reader).await;
+    told(&installation, "CleanupSkipped", &["ConfigMap icinga/groundlink", "on the satellite"]).await;
+    let maps: Api<ConfigMap> = installation.config_maps(SAT).await;
+    let mut gone = Vec::new();
+    for notes in ["second", "third", "fourth"] {
+        let present: Vec<_> = names(&maps, "renamed-").await;
+        installation.put("team-a", "one", host(notes)).await;
+        installation.synced("team-a", "one").await;
+        gone.extend(present);
+    }
+    eventually(GENEROUS, "what nothing names is deleted", async || {
+        let left = names(&maps, "renamed-").await;
+        let undeleted: Vec<_> = gone.iter().filter(|name| left.contains(name)).collect();
+        // The shard of the pointer before is kept.
+        if undeleted.len() < gone.len() { Ok(()) } else { Err(format!("{undeleted:?}")) }
+    })
+    .await;
+    assert_eq!(old.read(&reader).await.unwrap().files, before, "the old set is as it was");
+
+    // A namespace that is not there: not in sync, whatever was delivered elsewhere before.
+    installation.change_satellite(SAT, json!({ "target": { "namespace": "nowhere" } })).await;
+    let no = ConditionStatus::False;
+    installation.satellite_says(SAT, ConditionType::Synced, (no, Reason::Forbidden), GENEROUS).await;
+    let yes = (ConditionStatus::True, Reason::Forbidden);
+    installation.satellite_says(SAT, ConditionType::Stalled, yes, GENEROUS).await;
+    change(&installation, json!({ "target": { "namespace": "icinga", "name": "groundlink" } })).await;
+    installation.satellite_in_sync(SAT, GENEROUS).await;
+    equal(&installation, &old, &reader).await;
+
+    // Deleted: all of it goes, under both names, and what is somebody else's stays.
+    let theirs = json!({ "metadata": { "name": "groundlink-theirs" }, "data": { "a": "b" } });
+    maps.create(&Default::default(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
+    installation.satellites().delete(SAT, &DeleteParams::default()).await.unwrap();
+    installation.satellite_gone(SAT, GENEROUS).await;
+    assert_eq!(names(&maps, "").await, ["groundlink-theirs", "kube-root-ca.crt"].map(str::to_owned)[..1]);
+    let to_one_that_is_gone = |e: &crate::support::Exchange| {
+        e.path.contains("/satelliteclusters/") && e.is_mutating() && e.status == Some(404)
+    };
+    installation.put("team-a", "two", host("last")).await;
+    installation.published("team-a", "two").await;
+    assert!(installation.recorder.count(to_one_that_is_gone) <= 1, "a status is written for ever");
+    assert!(operator.exit_status().is_none());
+}
+
+async fn names(maps: &Api<ConfigMap>, prefix: &str) -> Vec<String> {
+    let maps = maps.list(&ListParams::default()).await.unwrap().items;
+    maps.iter().map(ResourceExt::name_any).filter(|name| name.starts_with(prefix)).collect()
+}
+
+/// What somebody writes into the annotation of a revision moves nothing but this satellite.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_somebody_wrote_stops_no_delivery_and_moves_no_term() {
+    let installation = Installation::start(&[SAT, "sat-b"]).await;
+    installation.namespace("team-a").await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.put("team-a", "web", host("first")).await;
+    installation.synced("team-a", "web").await;
+    let maps = installation.config_maps(SAT).await;
+    let term = async || {
+        let text = operator.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix("groundlink_snapshot_term "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let first = term().await;
+    let revisions = [
+        ("18446744073709551614.1".to_owned(), first),
+        ("2147483646.1".to_owned(), first),
+        // One that an operator may have had: a newer term is taken, and it is delivered under that.
+        (format!("{first}.999999"), first + 1),
+    ];
+    for (revision, expected) in revisions {
+        let edit = json!({ "metadata": { "annotations": { "groundlink.dev/revision": revision } } });
+        maps.patch("groundlink", &PatchParams::default(), &Patch::Merge(edit)).await.unwrap();
+        installation.put("team-a", "web", host(&revision)).await;
+        installation.synced("team-a", "web").await;
+        assert_eq!(installation.equal(SAT, GENEROUS).await.len(), 1, "{revision}");
+        assert_eq!(term().await, expected, "{revision}");
+    }
+    installation.satellite_in_sync("sat-b", GENEROUS).await;
+    assert!(operator.exit_status().is_none());
+}
