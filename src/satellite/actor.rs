@@ -174,6 +174,8 @@ impl Actor {
         // It may be about another place.
         self.last = None;
         self.not_held();
+        // Whoever changed it may have mended why a token was not renewed.
+        self.renewals = Schedule::default();
         let acceptance = acceptance(&self.config.borrow()).ok();
         let unreachable = self.breaker.state() == BreakerState::Open;
         let entry = Held { acceptance, acked: None, left_out: Arc::default(), unreachable };

@@ -251,3 +251,48 @@ impl Requests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Answers every list with a full page and a promise of more.
+    fn endless(pages: Arc<AtomicUsize>) -> Client {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let page = pages.fetch_add(1, Ordering::SeqCst);
+            let item = |number: u32| {
+                json!({ "metadata": { "name": format!("groundlink-{page}-{number}"), "uid": "u", "resourceVersion": "1" } })
+            };
+            let items: Vec<_> = (0..PAGE).map(item).collect();
+            let list = json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "metadata": { "resourceVersion": "1", "continue": "more" }, "items": items,
+            });
+            let answer = Response::builder().status(200).body(Body::from(list.to_string().into_bytes()));
+            async move { Ok::<_, Infallible>(answer.unwrap()) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test]
+    async fn a_list_that_does_not_end_is_given_up() {
+        let pages = Arc::new(AtomicUsize::new(0));
+        let target = Target { namespace: "icinga".into(), name: "groundlink".into(), ..Target::default() };
+        let requests = Requests::new(
+            endless(pages.clone()),
+            &target,
+            Duration::from_secs(5),
+            Claim::default(),
+            Arc::default(),
+            Redaction::default(),
+        );
+        let failure = requests.list("a=b").await.unwrap_err();
+        assert_eq!(failure.problem.reason, Reason::TooLarge, "{failure:?}");
+        assert!(failure.problem.message.contains("namespace icinga; delete those"), "{failure:?}");
+        assert_eq!(pages.load(Ordering::SeqCst), MOST / PAGE as usize + 1);
+    }
+}
