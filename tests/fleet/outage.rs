@@ -3,7 +3,8 @@
 use crate::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
 use crate::support::{
-    Action, Fault, Installation, Place, Reader, bulk_host, bulk_name, change_all, create_all, delete_all,
+    Action, Fault, Installation, Place, Reader, SatelliteWatch, bulk_host, bulk_name, change_all, create_all,
+    delete_all,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -90,6 +91,8 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     cut(&installation);
     restore(&place, &backup).await;
     assert_eq!(place.read(&reader).await.unwrap().files, first.files, "the old state is there, and complete");
+    // Shards that were there are not: nothing that is remembered of them may be named before they are.
+    let watch = SatelliteWatch::start(&place, &reader).await;
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
     let healed = equal(&place, &reader, &files, RECOVERY).await;
@@ -97,6 +100,8 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     assert_nothing_undead(&healed.files);
     assert!(healed.revision >= second.revision, "{:?} after {:?}", healed.revision, second.revision);
     installation.satellite_in_sync(SAT, LONG).await;
+    watch.assert_clean().await;
+    drop(watch);
 
     // The same while the operator sees it happen.
     restore(&place, &backup).await;
@@ -123,11 +128,13 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     // Another cluster under the same name.
     cut(&installation);
     delete_maps(&place).await;
+    let watch = SatelliteWatch::start(&place, &reader).await;
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
     let filled = equal(&place, &reader, &files, RECOVERY).await;
     println!("empty cluster: equal {:.1?} after it was reachable", back.elapsed());
     assert_eq!(filled.digest, second.digest);
+    watch.assert_clean().await;
     installation.satellite_in_sync(SAT, LONG).await;
     assert!(operator.exit_status().is_none());
 }

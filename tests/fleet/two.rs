@@ -146,7 +146,13 @@ impl Stage {
             held.revision,
             started.elapsed()
         );
-        old.kill();
+        if by_hand {
+            old.kill();
+        } else {
+            // It finds that another one led after it, and ends.
+            let status = old.wait(LONG).await;
+            assert!(!status.success() && old.log_text().contains("another process led after"), "{status}");
+        }
         (new, true)
     }
 }

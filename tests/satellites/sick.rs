@@ -84,6 +84,11 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
             installation.satellite_says("sat-a", kind, (ConditionStatus::False, reason), GENEROUS).await;
         if opens {
             breaker(&installation, "sat-a", BreakerState::Open, GENEROUS).await;
+            let text = operator.metrics().await;
+            assert_eq!(metric(&text, "breaker_state", ",state=\"Open\""), 1.0);
+            assert_eq!(metric(&text, "breaker_state", ",state=\"Closed\""), 0.0);
+            assert!(metric(&text, "staleness_seconds", "") > 0.5, "it lacks a change");
+            assert_eq!(metric(&text, "up", ""), 0.0);
         }
         let object = installation.objects("team-a").get("web").await.unwrap();
         let pending = object.status.unwrap().pending_satellites.expect("an object waits for sat-a");
@@ -109,6 +114,17 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
             fault.hits()
         );
     }
+
+    let text = operator.metrics().await;
+    assert_eq!(metric(&text, "staleness_seconds", ""), 0.0);
+    assert_eq!(metric(&text, "up", ""), 1.0);
+    assert_eq!(metric(&text, "breaker_state", ",state=\"Closed\""), 1.0);
+    assert!(metric(&text, "publish_to_acknowledge_seconds_count", "") >= 7.0, "one for each change");
+    assert!(metric(&text, "writes_total", "") >= 7.0 && metric(&text, "written_bytes_total", "") > 700.0);
+    for reason in ["QuotaExceeded", "Forbidden", "Conflict", "Unauthorized", "Unreachable"] {
+        assert!(metric(&text, "failures_total", &format!(",reason=\"{reason}\"")) >= 1.0, "{reason}");
+    }
+    assert_eq!(metric(&text, "objects", ""), 1.0);
 
     // The answer is lost after the write was applied: it converges, and nobody writes it again and again.
     let lost = on_config_maps(Action::DropAfterApply, true).times(1);
@@ -160,6 +176,13 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     assert!(server.kubectl(&["create", "namespace", "nowhere"]).await.status.success());
     installation.satellite_in_sync("nowhere", GENEROUS).await;
     assert!(operator.exit_status().is_none());
+}
+
+/// The value of a metric of sat-a; `labels` are those after the satellite's.
+fn metric(text: &str, name: &str, labels: &str) -> f64 {
+    let start = format!("groundlink_satellite_{name}{{satellite=\"sat-a\"{labels}}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&start));
+    value.unwrap_or_else(|| panic!("{start}is not in\n{text}")).parse().unwrap()
 }
 
 fn admin_token(kubeconfig: &str) -> String {

@@ -264,9 +264,7 @@ mod tests {
     fn endless(pages: Arc<AtomicUsize>) -> Client {
         let service = tower::service_fn(move |_: Request<Body>| {
             let page = pages.fetch_add(1, Ordering::SeqCst);
-            let item = |number: u32| {
-                json!({ "metadata": { "name": format!("groundlink-{page}-{number}"), "uid": "u", "resourceVersion": "1" } })
-            };
+            let item = |number: u32| json!({ "metadata": { "name": format!("groundlink-{page}-{number}"), "uid": "u", "resourceVersion": "1" } });
             let items: Vec<_> = (0..PAGE).map(item).collect();
             let list = json!({
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
