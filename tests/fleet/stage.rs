@@ -1,8 +1,8 @@
 //! What the tests of this suite share: equality by the independent reader, and waiting for the hub.
 
 use crate::support::reader::{Delivered, Files, difference, digest_of, published};
-use crate::support::{Installation, Place, Reader, condition_of, eventually_every};
-use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason};
+use crate::support::{Installation, Place, Reader, condition_of, eventually, eventually_every};
+use groundlink::api::{Condition, ConditionStatus, ConditionType, MonitoringObject, Reason};
 use kube::api::{Api, ListParams};
 use std::path::Path;
 use std::time::Duration;
@@ -51,21 +51,44 @@ pub async fn volume_holds(volume: &Path, all: usize, like: usize, is_like: impl 
 
 /// Waits until there are so many MonitoringObjects, and each says Ready for its present generation.
 pub async fn all_ready(installation: &Installation, count: usize) {
+    all_say(installation, ConditionType::Ready, count).await;
+}
+
+/// Waits until there are so many MonitoringObjects, and for each a condition is True for its present generation.
+pub async fn all_say(installation: &Installation, kind: ConditionType, count: usize) {
     let api = Api::<MonitoringObject>::namespaced(installation.hub.clone(), TEAM);
-    eventually_every(INTERVAL, LONG, &format!("{count} objects are Ready"), async || {
+    eventually_every(INTERVAL, LONG, &format!("{count} objects are {kind:?}"), async || {
         let list = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
-        let is_ready = |object: &&MonitoringObject| {
-            let ready = condition_of(object, ConditionType::Ready);
-            ready.is_some_and(|(status, _, _)| status == ConditionStatus::True)
+        let is_true = |object: &&MonitoringObject| {
+            condition_of(object, kind).is_some_and(|(status, _, _)| status == ConditionStatus::True)
         };
-        let ready = list.iter().filter(is_ready).count();
-        if (list.items.len(), ready) == (count, count) {
+        let found = list.iter().filter(is_true).count();
+        if (list.items.len(), found) == (count, count) {
             Ok(())
         } else {
-            Err(format!("{ready} of {}", list.items.len()))
+            Err(format!("{found} of {}", list.items.len()))
         }
     })
     .await;
+}
+
+/// Waits until a condition of a SatelliteCluster has this status, and one of these reasons.
+pub async fn says(
+    installation: &Installation,
+    name: &str,
+    kind: ConditionType,
+    status: ConditionStatus,
+    reasons: &[&str],
+) -> Condition {
+    eventually(LONG, &format!("{name} says {kind:?}={status:?} {reasons:?}"), async || {
+        let object = installation.satellites().get(name).await.map_err(|error| error.to_string())?;
+        let conditions = object.status.map(|status| status.conditions).unwrap_or_default();
+        match conditions.into_iter().find(|condition| condition.r#type == kind) {
+            Some(c) if c.status == status && reasons.contains(&format!("{:?}", c.reason).as_str()) => Ok(c),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
 }
 
 /// Stops deliveries, and waits until the operator knows it.

@@ -1,7 +1,7 @@
 //! The operator is killed at every write of a delivery, for each kind of delivery. The satellite's pointer names a complete set
 //! in every state that the store was in, and who comes after writes what is missing and nothing else.
 
-use crate::stage::{LONG, TEAM, all_ready, suspend, volume_holds};
+use crate::stage::{LONG, TEAM, all_ready, all_say, suspend, volume_holds};
 use crate::support::reader::{Delivered, Files, difference};
 use crate::support::{
     At, Exchange, Gate, Installation, Operator, Place, Reader, SatelliteWatch, bulk_host, change_all,
@@ -22,6 +22,8 @@ const SAT: &str = "sat-a";
 const NOTES: usize = 8000;
 /// Between two looks for the end of a delivery.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a restart with nothing to do is watched after the satellite acknowledged.
+const QUIET: Duration = Duration::from_secs(3);
 
 struct Sweep {
     installation: Installation,
@@ -72,8 +74,19 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let grown = sweep.deliver("growth", 330).await;
     assert!(grown.bits > first.bits, "{} bits after {}", grown.bits, first.bits);
 
+    // Too much for Single, and so little that fewer buckets are enough.
     suspend(&sweep.installation, SAT).await;
-    delete_all(&hub, TEAM, 50..330).await;
+    delete_all(&hub, TEAM, 70..330).await;
+    let shrunk = sweep.deliver("shrinking", 70).await;
+    assert!(
+        shrunk.layout == "Snapshot" && shrunk.bits < grown.bits,
+        "{} bits after {}",
+        shrunk.bits,
+        grown.bits
+    );
+
+    suspend(&sweep.installation, SAT).await;
+    delete_all(&hub, TEAM, 50..70).await;
     let single = sweep.deliver("Snapshot to Single", 50).await;
     assert_eq!(single.layout, "Single");
 
@@ -85,6 +98,8 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let turns = sweep.watch.turns();
     println!("sweep: {} kills, {} states of the pointer, every one complete", sweep.kills, turns.len());
     assert!(sweep.kills >= 20, "{} kills", sweep.kills);
+
+    sweep.restart_writes_nothing(&again, 180).await;
 }
 
 impl Sweep {
@@ -164,6 +179,41 @@ impl Sweep {
         assert_eq!(shards.into_iter().collect::<BTreeSet<_>>(), missing, "{what}");
         self.kills += kills;
         delivered
+    }
+
+    /// A process that finds everything as it should be reads every shard, and writes nothing anywhere but its Lease.
+    async fn restart_writes_nothing(&mut self, held: &Delivered, objects: usize) {
+        // What is not told yet would be told after the start.
+        all_say(&self.installation, ConditionType::Synced, objects).await;
+        self.installation.satellite_in_sync(SAT, LONG).await;
+        let status = self.operator.terminate(LONG).await;
+        assert!(status.success(), "{status}: {}", self.operator.log_text());
+        let before = self.installation.recorder.sequence().now();
+        self.operator = self.installation.operator(GROUNDLINK).await;
+        let recorder = &self.installation.recorder;
+        eventually(LONG, "every shard is read, and the set acknowledged", async || {
+            let gets =
+                recorder.matching(|e| e.seq_start > before && e.method == Method::GET && e.server == SAT);
+            let read: BTreeSet<_> = gets.iter().filter_map(|e| e.path.rsplit('/').next()).collect();
+            let unread: Vec<_> = held.shards.iter().filter(|shard| !read.contains(shard.as_str())).collect();
+            let metrics = self.operator.metrics().await;
+            let line = format!("groundlink_satellite_acknowledgements_total{{satellite=\"{SAT}\"}}");
+            match unread.is_empty() && metrics.lines().any(|found| found.starts_with(&line)) {
+                true => Ok(()),
+                false => Err(format!("not read: {unread:?}; {metrics}")),
+            }
+        })
+        .await;
+        // That nothing comes can only be seen by waiting.
+        tokio::time::sleep(QUIET).await;
+        let (leases, writes): (Vec<_>, Vec<_>) = recorder
+            .matching(|e| e.seq_start > before && e.is_mutating())
+            .into_iter()
+            .partition(|e| e.path.contains("/leases"));
+        let writes: Vec<_> = writes.iter().map(|e| format!("{} {} {}", e.server, e.method, e.path)).collect();
+        assert!(writes.is_empty(), "a restart with nothing to do: {writes:#?}");
+        assert!(!leases.is_empty(), "the restart was not seen at all");
+        println!("sweep: a restart with {} shards in place writes nothing", held.shards.len());
     }
 
     /// What one process tried to create was not there.

@@ -1,0 +1,224 @@
+//! Each permission of the Role in the examples is taken from a satellite that works. Its SatelliteCluster says which request
+//! is refused and what to do about it, what needs no such request goes on, and it heals when the permission is given back.
+
+use crate::stage::{LONG, TEAM, equal, volume_holds};
+use crate::support::reader::Files;
+use crate::support::{Installation, Place, Reader, bulk_host, change_all, create_all, eventually};
+use crate::{GROUNDLINK, ONE_AT_A_TIME};
+use futures::future::join_all;
+use groundlink::api::{ConditionStatus, ConditionType, Reason};
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
+use k8s_openapi::api::rbac::v1::Role;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// A few shards, of which a change leaves most as they are.
+const OBJECTS: usize = 180;
+const NOTES: usize = 8000;
+const FORBIDDEN: (ConditionStatus, Reason) = (ConditionStatus::False, Reason::Forbidden);
+
+/// A verb of the Role, the word by which the operator calls its request, and whether a change is delivered without it.
+const VERBS: [(&str, &str, bool); 7] = [
+    ("get", "read", false),
+    ("list", "list", true),
+    ("watch", "watch", true),
+    ("create", "create", false),
+    ("update", "replace", false),
+    ("patch", "patch", false),
+    ("delete", "delete", true),
+];
+
+/// The satellite that is to lose one verb.
+struct Loser {
+    verb: &'static str,
+    action: &'static str,
+    delivers: bool,
+    place: Place,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut installation = Installation::start(&[]).await;
+    let places = installation.join_fleet(&["sats"], VERBS.len(), json!({})).await;
+    for place in &places {
+        installation.change_satellite(&place.satellite, json!({ "target": { "layout": "Snapshot" } })).await;
+    }
+    let losers: Vec<Loser> = VERBS
+        .into_iter()
+        .zip(places)
+        .map(|((verb, action, delivers), place)| Loser { verb, action, delivers, place })
+        .collect();
+    let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace(TEAM).await;
+    create_all(&installation.hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
+    let files = volume_holds(&volume, OBJECTS, OBJECTS, |_| true).await;
+    let mut first = BTreeSet::new();
+    for loser in &losers {
+        first = equal(&loser.place, &reader, &files, LONG).await.shards;
+        installation.satellite_in_sync(&loser.place.satellite, LONG).await;
+    }
+    assert!(first.len() >= 4, "{first:?}");
+    let change = async |version: usize| -> Files {
+        change_all(&installation.hub, TEAM, 7..8, |number| bulk_host(number, version, NOTES)).await;
+        let marker = format!("version {version};");
+        volume_holds(&volume, OBJECTS, 1, |text| text.contains(&marker)).await
+    };
+
+    join_all(losers.iter().map(Loser::lose)).await;
+    // One change needs a shard to be created and the pointer to be replaced; after two of them there is a shard to be deleted.
+    for version in [2, 3] {
+        let files = change(version).await;
+        for loser in losers.iter().filter(|loser| loser.delivers || loser.verb == "patch") {
+            equal(&loser.place, &reader, &files, LONG).await;
+        }
+    }
+    for loser in &losers {
+        loser.force(&installation, &reader, &first).await;
+    }
+    let started = Instant::now();
+    for loser in &losers {
+        let told = loser.tells(&installation).await;
+        println!("permissions: without {}, {:.1?} later: {told}", loser.verb, started.elapsed());
+    }
+
+    // Whatever needs no such request goes on.
+    let files = change(4).await;
+    for loser in &losers {
+        let name = &loser.place.satellite;
+        let (synced, wanted) = if loser.delivers {
+            equal(&loser.place, &reader, &files, LONG).await;
+            (ConditionType::Synced, (ConditionStatus::True, Reason::InSync))
+        } else {
+            (ConditionType::Synced, FORBIDDEN)
+        };
+        installation.satellite_says(name, synced, wanted, LONG).await;
+        loser.tells(&installation).await;
+        // It answers: that is no matter of the connection or of the credential.
+        let connected = (ConditionStatus::True, Reason::Connected);
+        for kind in [ConditionType::Reachable, ConditionType::CredentialsValid] {
+            installation.satellite_says(name, kind, connected, LONG).await;
+        }
+    }
+
+    join_all(losers.iter().map(Loser::regain)).await;
+    let started = Instant::now();
+    for loser in &losers {
+        equal(&loser.place, &reader, &files, LONG).await;
+        installation.satellite_in_sync(&loser.place.satellite, LONG).await;
+        println!("permissions: {} is back: healed after {:.1?}", loser.verb, started.elapsed());
+    }
+    for loser in &losers {
+        no_garbage(&loser.place, &reader).await;
+    }
+    println!("permissions: nothing is left that no pointer names after {:.1?}", started.elapsed());
+    assert!(operator.exit_status().is_none());
+}
+
+impl Loser {
+    fn roles(&self) -> Api<Role> {
+        Api::namespaced(self.place.client.clone(), &self.place.namespace)
+    }
+
+    /// Takes the verb from the Role, which grants what [`VERBS`] has and nothing else.
+    async fn lose(&self) {
+        let role = self.roles().get("groundlink").await.unwrap();
+        let [rule] = &role.rules.unwrap_or_default()[..] else { panic!("one rule") };
+        let granted: BTreeSet<&str> = rule.verbs.iter().map(String::as_str).collect();
+        assert_eq!(
+            granted,
+            VERBS.iter().map(|(verb, ..)| *verb).collect(),
+            "a verb that nothing here takes away"
+        );
+        self.grant(&|verb| verb != self.verb).await;
+    }
+
+    /// Gives it back.
+    async fn regain(&self) {
+        self.grant(&|_| true).await;
+    }
+
+    /// Writes the Role, and waits until the API server goes by it.
+    async fn grant(&self, is_granted: &(dyn Fn(&str) -> bool + Sync)) {
+        let verbs: Vec<&str> = VERBS.iter().map(|(verb, ..)| *verb).filter(|verb| is_granted(verb)).collect();
+        let rules = json!({ "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "verbs": verbs }] });
+        self.roles().patch("groundlink", &PatchParams::default(), &Patch::Merge(rules)).await.unwrap();
+        let reviews = Api::<SubjectAccessReview>::all(self.place.client.clone());
+        let namespace = &self.place.namespace;
+        eventually(LONG, &format!("{namespace}: {verbs:?} alone are allowed"), async || {
+            for (verb, ..) in VERBS {
+                let review: SubjectAccessReview = serde_json::from_value(json!({ "spec": {
+                    "user": format!("system:serviceaccount:{namespace}:groundlink"),
+                    "resourceAttributes": { "namespace": namespace, "verb": verb, "resource": "configmaps" },
+                } }))
+                .unwrap();
+                let answer = reviews.create(&PostParams::default(), &review).await;
+                let allowed =
+                    answer.map_err(|error| error.to_string())?.status.is_some_and(|status| status.allowed);
+                if allowed != is_granted(verb) {
+                    return Err(format!("{verb} is allowed: {allowed}"));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Brings about the request that needs the verb, if a change of an object does not.
+    async fn force(&self, installation: &Installation, reader: &Reader, first: &BTreeSet<String>) {
+        match self.verb {
+            // Someone touched the pointer: it is read again. And a satellite that is looked at is cleaned.
+            "get" | "delete" => {
+                self.patch("groundlink", json!({ "annotations": { "touched": "yes" } })).await
+            }
+            // A new connection lists what is there.
+            "list" => {
+                let spec = json!({ "requestTimeout": "4s" });
+                installation.change_satellite(&self.place.satellite, spec).await;
+            }
+            // It is begun again.
+            "watch" => installation.proxies["sats"].cut_connections(),
+            // A shard that the pointer still names, and that is marked as nobody's, is claimed.
+            "patch" => {
+                let held = self.place.read(reader).await.unwrap().shards;
+                let kept = first.intersection(&held).next().expect("a shard that no change has replaced");
+                self.patch(kept, json!({ "labels": null })).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn patch(&self, name: &str, metadata: Value) {
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        self.place.api().patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Waits until the SatelliteCluster names the request that is refused, and what to do; the whole message.
+    async fn tells(&self, installation: &Installation) -> String {
+        let name = &self.place.satellite;
+        let said = installation.satellite_says(name, ConditionType::Ready, FORBIDDEN, LONG).await;
+        for wanted in [
+            format!("cannot {} ConfigMap {}/", self.action, self.place.namespace),
+            format!("cannot {} resource", self.verb),
+            "grant the Role of examples/satellite-rbac.yaml".to_owned(),
+        ] {
+            assert!(said.contains(&wanted), "without {}: {wanted:?} is not in {said:?}", self.verb);
+        }
+        said
+    }
+}
+
+/// Waits until there is nothing but the pointer, its shards and those of the revision before.
+async fn no_garbage(place: &Place, reader: &Reader) {
+    eventually(LONG, &format!("{} has no shard that nothing names", place.satellite), async || {
+        let held = place.read(reader).await?;
+        let mut named: BTreeSet<String> = held.shards.union(&held.previous).cloned().collect();
+        named.insert(place.pointer.clone());
+        let names = place.names().await?;
+        if names == named { Ok(()) } else { Err(format!("{names:?}, and named are {named:?}")) }
+    })
+    .await;
+}

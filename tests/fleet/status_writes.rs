@@ -1,0 +1,123 @@
+//! What a change costs the hub's API server: one status write for Ready and one for Synced, however many satellites there are
+//! and however many changes come at once; and nothing for a satellite that joins late.
+
+use crate::stage::{LONG, TEAM, all_say, equal, volume_holds};
+use crate::support::{
+    Exchange, Installation, Reader, bulk_host, bulk_name, change_all, create_all, grant, written_status,
+};
+use crate::{GROUNDLINK, ONE_AT_A_TIME};
+use groundlink::api::ConditionType::Synced;
+use http::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const OBJECTS: usize = 300;
+const NOTES: usize = 200;
+/// Objects that are changed one after another.
+const SINGLES: usize = 10;
+const LATE: &str = "late";
+
+/// Status writes of MonitoringObjects, answered or not, by name and by the generation that they test.
+fn status_writes(installation: &Installation) -> BTreeMap<(String, i64), Vec<Exchange>> {
+    let mut writes = BTreeMap::<_, Vec<Exchange>>::new();
+    let objects = format!("/namespaces/{TEAM}/monitoringobjects/");
+    let is_one = |e: &Exchange| e.server == "hub" && e.method != Method::GET && e.path.contains(&objects);
+    for write in installation.recorder.matching(is_one) {
+        let name = write.path.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        let patch = write.request_json();
+        let test = patch.as_array().into_iter().flatten().find(|op| op["path"] == "/metadata/generation");
+        let generation = test.and_then(|op| op["value"].as_i64());
+        let generation =
+            generation.unwrap_or_else(|| panic!("{} {} tests no generation", write.method, write.path));
+        writes.entry((name, generation)).or_default().push(write);
+    }
+    writes
+}
+
+/// Whether a write says that a condition is True for the generation that the whole status is for.
+fn says(write: &Exchange, kind: &str) -> bool {
+    let status = written_status(&write.request_body);
+    let is_it = |condition: &Value| {
+        condition["type"] == kind
+            && condition["status"] == "True"
+            && condition["observedGeneration"] == status["observedGeneration"]
+    };
+    status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(is_it))
+}
+
+/// Panics unless each of these objects had, for this generation, one write of Ready and at most one more, of Synced. How many
+/// there were.
+fn assert_two_at_most(
+    what: &str,
+    writes: &BTreeMap<(String, i64), Vec<Exchange>>,
+    numbers: std::ops::Range<usize>,
+    generation: i64,
+) -> usize {
+    let mut count = 0;
+    for number in numbers {
+        let key = (bulk_name(number), generation);
+        let of_it = writes.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let said: Vec<_> = of_it.iter().map(|write| (says(write, "Ready"), says(write, "Synced"))).collect();
+        let bodies = || of_it.iter().map(|write| written_status(&write.request_body)).collect::<Vec<_>>();
+        assert!(
+            matches!(said[..], [(true, true)] | [(true, false), (true, true)]),
+            "{what}: {key:?}: Ready, Synced: {said:?}: {:#?}",
+            bodies()
+        );
+        count += of_it.len();
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut installation = Installation::start(&[]).await;
+    let places = installation.join_fleet(&["sats"], 2, json!({})).await;
+    let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace(TEAM).await;
+    let hub = installation.hub.clone();
+
+    create_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
+    all_say(&installation, Synced, OBJECTS).await;
+    // All at once, and then some that find nothing else to do.
+    change_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 2, NOTES)).await;
+    all_say(&installation, Synced, OBJECTS).await;
+    for number in 0..SINGLES {
+        change_all(&hub, TEAM, number..number + 1, |number| bulk_host(number, 3, NOTES)).await;
+        all_say(&installation, Synced, OBJECTS).await;
+    }
+
+    // A satellite that comes now gets everything.
+    let joined = installation.recorder.sequence().now();
+    let server = installation.plane.server("sats");
+    grant(&server, LATE).await;
+    let token = server.service_account_token(LATE, "groundlink").await;
+    let url = installation.proxies["sats"].url();
+    installation.register_at(LATE, &server, &url, &token, json!({ "target": { "namespace": LATE } })).await;
+    let late = crate::support::Place { satellite: LATE.into(), namespace: LATE.into(), ..places[0].clone() };
+    let files = volume_holds(&volume, OBJECTS, SINGLES, |text| text.contains("version 3;")).await;
+    equal(&late, &reader, &files, LONG).await;
+    installation.satellite_in_sync(LATE, LONG).await;
+    // Whatever its coming made the hub say has been said when this has.
+    change_all(&hub, TEAM, 0..1, |number| bulk_host(number, 4, NOTES)).await;
+    all_say(&installation, Synced, OBJECTS).await;
+    let files = volume_holds(&volume, OBJECTS, 1, |text| text.contains("version 4;")).await;
+    equal(&late, &reader, &files, LONG).await;
+
+    let writes = status_writes(&installation);
+    let created = assert_two_at_most("created", &writes, 0..OBJECTS, 1);
+    let changed = assert_two_at_most("changed at once", &writes, 0..OBJECTS, 2);
+    let singles = assert_two_at_most("changed alone", &writes, 0..SINGLES, 3);
+    let last = assert_two_at_most("changed after a satellite had joined", &writes, 0..1, 4);
+    let all: usize = writes.values().map(Vec::len).sum();
+    println!(
+        "status writes: {OBJECTS} created: {created}; all changed: {changed}; {SINGLES} changed one by one: {singles}"
+    );
+    assert_eq!(all, created + changed + singles + last, "writes for another generation");
+    let after: Vec<_> =
+        writes.iter().filter(|(_, of_it)| of_it.iter().any(|e| e.seq_start > joined)).collect();
+    assert_eq!(after.len(), 1, "a late satellite rewrote statuses: {after:#?}");
+    assert!(operator.exit_status().is_none());
+}
