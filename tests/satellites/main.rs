@@ -9,6 +9,7 @@ mod credentials;
 mod join;
 mod refused;
 mod renewal;
+mod room;
 mod sick;
 mod targets;
 mod unknown;

@@ -32,3 +32,27 @@ async fn an_object_is_not_synced_before_the_satellites_are_listed() {
     let claims = installation.recorder.matching(|e| e.is_mutating() && carries(e, "NoSatellites"));
     assert!(claims.is_empty(), "{claims:#?}");
 }
+
+/// A watch goes on where it broke off, and tells nothing while nothing happens: that it works again must be seen by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_returns_when_a_watch_of_the_satellites_works_again() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.satellite_in_sync("sat-a", GENEROUS).await;
+    let hub = &installation.hub_proxy;
+    hub.set_fault(Some(Fault::on(Action::DropBefore, |head, _| {
+        head.method == Method::GET && head.uri.path().ends_with("/satelliteclusters")
+    })));
+    hub.cut_connections();
+    eventually(GENEROUS, "/readyz names the watch", async || match operator.get("/readyz").await {
+        (503, text) if text.contains("cannot watch SatelliteClusters") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    hub.set_fault(None);
+    eventually(GENEROUS * 2, "/readyz is 200 again", async || match operator.get("/readyz").await {
+        (200, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
