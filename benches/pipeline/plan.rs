@@ -18,7 +18,7 @@ pub struct Plan {
     pub delivered: usize,
     /// P2: objects without a pause.
     pub back_to_back: usize,
-    /// P3: sizes of the bursts. The largest must fit into layout Single.
+    /// P3: sizes of the bursts. The smaller fits into layout Single, the larger does not.
     pub bursts: Vec<usize>,
     /// P4: sizes of the set; the target is about the last, and P5 to P7 play in the one in the middle.
     pub sets: Vec<usize>,
@@ -49,7 +49,7 @@ impl Plan {
             ready: 100,
             delivered: 100,
             back_to_back: 50,
-            bursts: vec![1_000, 3_000],
+            bursts: vec![1_000, 10_000],
             sets: vec![1_000, 10_000, 40_000],
             changes: 10,
             idle: Duration::from_secs(10),

@@ -5,7 +5,8 @@ use crate::null::NullOperator;
 use crate::plan::{Plan, patience};
 use crate::report::Report;
 use crate::requests::sum;
-use crate::support::{GENEROUS, Installation, OPERATOR, Operator, client_of, digest, eventually};
+use crate::support::reader::{difference, published};
+use crate::support::{GENEROUS, Installation, OPERATOR, Operator, Reader, client_of, digest, eventually};
 use anyhow::{Context as _, ensure};
 use groundlink::api::MonitoringObject;
 use kube::Client;
@@ -139,10 +140,21 @@ impl Stage {
     /// the digest of its file, and every satellite holds what the volume holds.
     pub async fn verify(&self, namespaces: &[impl AsRef<str>], count: usize) -> anyhow::Result<()> {
         self.verify_statuses(namespaces, count).await?;
-        for satellite in &self.satellites {
-            self.installation.equal(satellite, GENEROUS).await;
-        }
+        self.equal(GENEROUS).await;
         Ok(())
+    }
+
+    /// Waits until every satellite holds the files of the volume, in whatever layout, as the independent reader sees it.
+    async fn equal(&self, deadline: Duration) {
+        let wanted = published(self.installation.volume());
+        for satellite in &self.satellites {
+            let (place, reader) = (self.installation.place(satellite).await, Reader::default());
+            eventually(deadline, &format!("{satellite} holds what the volume holds"), async || {
+                let held = place.read(&reader).await?.files;
+                difference(&wanted, &held).map_or(Ok(()), Err)
+            })
+            .await;
+        }
     }
 
     /// The hub's part of [`Self::verify`].
@@ -203,9 +215,7 @@ impl Stage {
             if left == 0 { Ok(()) } else { Err(format!("{left} files")) }
         })
         .await;
-        for satellite in &self.satellites {
-            self.installation.equal(satellite, patience(count)).await;
-        }
+        self.equal(patience(count)).await;
         Ok(())
     }
 
