@@ -74,6 +74,14 @@ fn compare(count: usize, null: &[Burst], ours: &[Burst], report: &mut Report) {
     };
     let metric = format!("P11 operator's CPU per object, create to Synced, {count}");
     report.row(Row::new(metric, "ms", None, cpu(ours, "operator")).target(Target::Value(0.3)));
+    let written = |kind: &str| {
+        let counts: Vec<f64> = ours.iter().filter_map(|run| run.details["operator"][kind].as_f64()).collect();
+        median(&counts) / objects
+    };
+    for (what, kind) in [("Ready", "ready_writes"), ("Synced", "other_writes")] {
+        let metric = format!("P3  writes of {what} per object, {count}");
+        report.row(Row::new(metric, "", None, written(kind)).target(Target::Value(1.0)));
+    }
     if let Some(run) = ours.first() {
         let average = run.bytes as f64 / objects;
         report.notes.push(format!("P3: a file of the {count} objects has {average:.0} bytes on average"));
