@@ -183,6 +183,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 /// A client of the hub, and where that is: it does not retry by itself, and gives up an answer that does not begin.
 async fn hub_client() -> anyhow::Result<(Client, http::Uri)> {
     let mut config = Config::infer().await.context("no kubeconfig was found, and this is not a Pod")?;
+    if config.proxy_url.take().is_some() {
+        // Not which: its URL may hold a password.
+        tracing::warn!(
+            "a proxy is configured (HTTPS_PROXY, or proxy-url) and not used: API servers are asked directly"
+        );
+    }
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(watch::READ_TIMEOUT);

@@ -57,10 +57,14 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// # Errors
 /// When the certificate or the key cannot be read; the message holds no secret.
 pub async fn connect(
-    kubeconfig: Kubeconfig,
+    mut kubeconfig: Kubeconfig,
     policy: HostPolicy,
     request_timeout: Duration,
 ) -> Result<Client, String> {
+    // kube reads the proxy of this process's environment, and fails if it is not a URL: it looks there only if a cluster has none.
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        cluster.proxy_url = Some("http://unused.invalid".into());
+    }
     let wrong = "certificate-authority-data, client-certificate-data or client-key-data cannot be read";
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await

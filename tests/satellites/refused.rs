@@ -43,6 +43,23 @@ fn kubeconfig(server: &str, cluster: Value, user: Value) -> Value {
     out
 }
 
+/// Neither to the hub nor to a satellite, and nobody reads its password.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_of_the_environment_is_not_used() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let url = format!("http://user:canary-proxy@{}", proxy.local_addr().unwrap());
+    let builder = installation.operator_builder(GROUNDLINK).await;
+    let operator = builder.env("HTTPS_PROXY", &url).env("https_proxy", &url).env("NO_PROXY", "").spawn();
+    installation.ready(&operator).await;
+    installation.satellite_in_sync("sat-a", GENEROUS).await;
+    let log = operator.log_text();
+    assert!(log.contains("asked directly") && !log.contains("canary-proxy"), "{log}");
+    let called = proxy.accept().map(|(_, from)| from);
+    assert!(called.is_err(), "{called:?} called the proxy");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothing() {
     let installation = Installation::start(&["sat-a"]).await;
