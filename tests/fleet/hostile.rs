@@ -22,12 +22,14 @@ const OBJECTS: usize = 600;
 const NOTES: usize = 1200;
 /// The object that is changed to see how long a change takes.
 const PROBE: &str = "team-a.o00200.conf";
+/// Changes of which the usual one and the slowest are looked at.
+const ROUNDS: usize = 7;
 const CANARY: &str = "canary-7f3a91";
 /// How long a good satellite may take for a change, beside seventeen that are not good and on two cores.
 const STEADY: Duration = Duration::from_secs(60);
-/// A change that has to wait for a hostile satellite waits for a deadline (3 s and more) again and again; beside five times what
-/// it takes alone, this much is noise.
-const COUPLED: Duration = Duration::from_secs(5);
+/// The usual change may take three times what it takes alone, and the slowest five times, with this much beside: a change that
+/// has to wait for a hostile satellite waits for a deadline of some seconds.
+const BESIDE: Duration = Duration::from_secs(2);
 /// The largest message of a condition.
 const MESSAGE_MAX: usize = 1024;
 /// What hostile satellites may cost the operator beside three good ones, in KiB.
@@ -106,8 +108,8 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     let stop = Arc::new(AtomicBool::new(false));
     let loading = tokio::spawn(load(installation.hub.clone(), stop.clone()));
     let before = PeakUsage::start(operator.pid());
-    let calm = steady(&installation, good, 5).await;
-    println!("hostile: before: {calm:.1?} at most");
+    let calm = steady(&installation, good, ROUNDS).await;
+    println!("hostile: before: {calm:.1?}");
     let before = before.finish();
 
     let elsewhere = Hostile::start(Manner::NeverAnswers, &server.cert_and_key());
@@ -121,9 +123,9 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         hostile.insert(*name, one);
     }
     println!("hostile: {} satellites are registered", cases.len());
-    let during = steady(&installation, good, 5).await;
+    let during = steady(&installation, good, ROUNDS).await;
     println!(
-        "hostile: a change on all three good ones: {calm:.1?} at most before, {during:.1?} beside {}",
+        "hostile: a change on all three good ones: {calm:.1?} before, {during:.1?} beside {}",
         cases.len()
     );
     let mut excess = Vec::new();
@@ -145,11 +147,13 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         }
     }
     // Longer than any first backoff: what it costs is what it costs for ever.
-    let later = steady(&installation, good, 5).await;
+    let later = steady(&installation, good, ROUNDS).await;
     stop.store(true, Ordering::SeqCst);
     let changes = loading.await.unwrap();
-    for beside in [during, later] {
-        assert!(beside <= calm * 5 + COUPLED, "{calm:.1?} at most alone, {beside:.1?} beside hostile ones");
+    for beside in [&during, &later] {
+        let is_usual = beside.usual <= calm.usual * 3 + BESIDE;
+        let is_bounded = beside.slowest <= calm.slowest * 5 + BESIDE;
+        assert!(is_usual && is_bounded, "a change takes {calm:.1?} alone, {beside:.1?} beside hostile ones");
     }
     all_ready(&installation, OBJECTS).await;
     let files = published(&volume);
@@ -158,9 +162,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         installation.satellite_in_sync(&place.satellite, LONG).await;
     }
     let peak = peak.finish();
-    println!(
-        "hostile: {changes} changes, the slowest on all good ones after {later:.1?}; {before:?} before, then {peak:?}"
-    );
+    println!("hostile: {changes} changes, at the end {later:.1?}; {before:?} before, then {peak:?}");
     assert!(peak.rss_kib <= before.rss_kib + MEMORY, "{before:?}, then {peak:?}");
     assert!(peak.threads <= before.threads + 16, "{before:?}, then {peak:?}");
     assert!(peak.sockets <= before.sockets + 6 * (cases.len() as u64 + 1), "{before:?}, then {peak:?}");
@@ -191,9 +193,17 @@ async fn flap(installation: &Installation, server: &ApiServer, satellite: &str) 
     (hostile, proxy)
 }
 
-/// Makes so many changes one after another; the longest time until all good satellites held one.
-async fn steady(installation: &Installation, good: &[crate::support::Place], rounds: usize) -> Duration {
-    let mut longest = Duration::ZERO;
+/// How long changes took until all good satellites held them.
+#[derive(Debug)]
+struct Took {
+    /// The median.
+    usual: Duration,
+    slowest: Duration,
+}
+
+/// Makes so many changes one after another.
+async fn steady(installation: &Installation, good: &[crate::support::Place], rounds: usize) -> Took {
+    let mut times = Vec::new();
     for _ in 0..rounds {
         // Beyond what the load changes.
         let version: usize = rand::random_range(1_000_000..2_000_000);
@@ -213,9 +223,10 @@ async fn steady(installation: &Installation, good: &[crate::support::Place], rou
         }
         let took = started.elapsed();
         println!("hostile: {marker} is on all good satellites after {took:.1?}");
-        longest = longest.max(took);
+        times.push(took);
     }
-    longest
+    times.sort();
+    Took { usual: times[rounds / 2], slowest: times[rounds - 1] }
 }
 
 /// How far a change has come on the hub, for the message of a failure.

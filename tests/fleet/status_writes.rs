@@ -107,6 +107,9 @@ async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() 
     equal(&late, &reader, &files, LONG).await;
 
     let writes = status_writes(&installation);
+    let after: Vec<_> =
+        writes.iter().filter(|(_, of_it)| of_it.iter().any(|e| e.seq_start > joined)).collect();
+    assert_eq!(after.len(), 1, "a late satellite rewrote statuses: {after:#?}");
     let created = assert_two_at_most("created", &writes, 0..OBJECTS, 1);
     let changed = assert_two_at_most("changed at once", &writes, 0..OBJECTS, 2);
     let singles = assert_two_at_most("changed alone", &writes, 0..SINGLES, 3);
@@ -116,8 +119,5 @@ async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() 
         "status writes: {OBJECTS} created: {created}; all changed: {changed}; {SINGLES} changed one by one: {singles}"
     );
     assert_eq!(all, created + changed + singles + last, "writes for another generation");
-    let after: Vec<_> =
-        writes.iter().filter(|(_, of_it)| of_it.iter().any(|e| e.seq_start > joined)).collect();
-    assert_eq!(after.len(), 1, "a late satellite rewrote statuses: {after:#?}");
     assert!(operator.exit_status().is_none());
 }
