@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn forty_satellites_that_are_away_are_counted_and_five_are_named() {
+        let key = ObjectKey::new("a", "b");
+        let missing = (10..50).map(|n| format!("edge-{n}")).collect();
+        let away = Sync::Pending { expected: 60, missing, unreachable: true };
+        let status = compose(&facts(&key, State::Published(away)), &Recorded::default(), 100);
+        let synced = status.conditions.iter().find(|c| c.r#type == ConditionType::Synced).unwrap();
+        assert_eq!((synced.status, synced.reason), (ConditionStatus::False, Reason::SatelliteUnreachable));
+        assert!(synced.message.contains("20 of 60"), "{}", synced.message);
+        let pending = status.pending_satellites.unwrap();
+        assert_eq!((pending.count, pending.names.len()), (40, 5));
+    }
+
+    #[test]
     fn who_is_left_out_by_a_satellite_waits_for_a_person() {
         let key = ObjectKey::new("a", "b");
         let left_out = Sync::LeftOut { expected: 2, by: vec!["edge-a".into()] };

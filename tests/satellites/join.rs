@@ -74,6 +74,30 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     }
     assert!(operator.metrics().await.contains("satellite=\"sat-b\""));
 
+    // Suspended: nothing is written there, not even to clean up.
+    installation
+        .register("held", json!({ "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": "held" } }))
+        .await;
+    installation.satellite_in_sync("held", GENEROUS).await;
+    installation
+        .kubectl(&[
+            "patch",
+            "sat",
+            "held",
+            "-n",
+            OPERATOR,
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"suspend":true}}"#,
+        ])
+        .await;
+    let suspended = (ConditionStatus::False, Reason::Suspended);
+    installation.satellite_says("held", ConditionType::Ready, suspended, GENEROUS).await;
+    installation.satellites().delete("held", &DeleteParams::default()).await.unwrap();
+    installation.satellite_gone("held", GENEROUS).await;
+    left_and_told(&installation, "held").await;
+    assert!(installation.config_maps("sat-b").await.get_opt("held").await.unwrap().is_some());
+
     // Dead while it is removed: it goes within its own timeout, whether it refuses or hangs.
     for (name, hangs) in [("hangs", true), ("dead", false)] {
         let spec = json!({
@@ -89,25 +113,7 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
         installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
         installation.satellite_gone(name, Duration::from_secs(15)).await;
         println!("{name}: gone after {:?}", started.elapsed());
-        let what = format!("an event says that {name}'s ConfigMaps may be left, and where");
-        eventually(GENEROUS, &what, async || {
-            let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
-            let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
-            let note = events.items.into_iter().find_map(|event| {
-                let of_this_one = event.regarding.and_then(|object| object.name).as_deref() == Some(name);
-                event.note.filter(|_| of_this_one && event.reason.as_deref() == Some("CleanupSkipped"))
-            });
-            match note {
-                Some(note)
-                    if note.contains(&format!("icinga/{name}"))
-                        && note.contains("kubectl -n icinga delete") =>
-                {
-                    Ok(())
-                }
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
+        left_and_told(&installation, name).await;
         installation.proxies["sat-b"].resume_all();
         // Nobody else noticed.
         installation.put("team-a", "later", host(name)).await;
@@ -118,6 +124,24 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
             assert!(left.is_some(), "what could not be removed in time is left");
         }
     }
+}
+
+/// Waits for the event that says that a satellite's ConfigMaps may be left, where, and how to delete them: not those of another hub.
+async fn left_and_told(installation: &Installation, name: &str) {
+    eventually(GENEROUS, &format!("an event says what is left of {name}"), async || {
+        let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
+        let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let note = events.items.into_iter().find_map(|event| {
+            let of_this_one = event.regarding.and_then(|object| object.name).as_deref() == Some(name);
+            event.note.filter(|_| of_this_one && event.reason.as_deref() == Some("CleanupSkipped"))
+        });
+        let words = [&format!("icinga/{name}"), "kubectl -n icinga delete", "groundlink.dev/hub="];
+        match note {
+            Some(note) if words.iter().all(|word| note.contains(word)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
