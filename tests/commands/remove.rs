@@ -129,7 +129,12 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     println!("{}", hub_only.out);
     assert!(hub_only.out.contains("account icinga/groundlink is left"), "{}", hub_only.out);
     assert_same(&content(everything(&clusters.hub).await), &before.0);
-    let last = clusters.remove("edge-b", &[]).await.ended(0);
+    // The hub has no token any more that says whose the account is. The command that was printed says it.
+    let unknown = clusters.remove("edge-b", &[]).await.ended(1);
+    unknown.tells(&["nothing was deleted", "--account-uid"]);
+    let command = hub_only.out.split("groundlink satellite ").nth(1).unwrap().lines().next().unwrap();
+    let command = command.replace("<the satellite's>", "edge");
+    let last = clusters.satellite(&command.split(' ').collect::<Vec<_>>()).await.ended(0);
     println!("{}", last.out);
     // Nothing of ours is left.
     assert_same(&content(everything(&clusters.edge).await), &before.1);
@@ -141,4 +146,34 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     let foreign = clusters.remove("edge-b", &[]).await.ended(0);
     assert!(foreign.out.contains("left: it has no label"), "{}", foreign.out);
     kubectl(&clusters.edge, &["-n", "icinga", "get", "serviceaccount", "groundlink"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_of_another_satellite_is_never_deleted() {
+    let clusters = Clusters::joined().await;
+    // The hub's own cluster is a satellite too, with an account of the same name.
+    let add = ["add", "edge-h", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
+    clusters.satellite(&add).await.ended(0);
+    let before = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let wrong = clusters.satellite(&["remove", "edge-a", "--context", "hub"]).await.ended(1);
+    wrong.tells(&["nothing was deleted", "icinga/groundlink", "not the account that the hub's token is of"]);
+    clusters.remove("edge-h", &["--dry-run"]).await.ended(1).tells(&["nothing was deleted"]);
+    // Another account of the right cluster.
+    clusters.add("edge-b", &["--account", "writer", "--target-name", "b"]).await.ended(0);
+    clusters.remove("edge-b", &["--account", "groundlink"]).await.ended(0);
+    assert_eq!(clusters.answer(&clusters.token("edge-a").await).await, 0, "edge-a uses it");
+    clusters.remove("edge-b", &["--account", "writer"]).await.ended(1).tells(&["--account-uid"]);
+    let uid = ["-n", "icinga", "get", "serviceaccount", "writer", "-o", "jsonpath={.metadata.uid}"];
+    let uid = kubectl(&clusters.edge, &uid).await;
+    let other = ["--account", "writer", "--account-uid", &uid.replace(|c: char| c.is_ascii_digit(), "x")];
+    clusters.remove("edge-b", &other).await.ended(1).tells(&["another uid"]);
+    clusters.remove("edge-b", &["--account", "writer", "--account-uid", &uid]).await.ended(0);
+    assert_same(&everything(&clusters.hub).await, &before.0);
+    assert_same(&everything(&clusters.edge).await, &before.1);
+    // What is left of an account that is gone is named, and stays.
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "serviceaccount", "groundlink"]).await;
+    let gone = clusters.remove("edge-a", &[]).await.ended(0);
+    assert_eq!(gone.out.matches("cannot be told whose it is").count(), 3, "{}", gone.out);
+    let left = ["-n", "icinga", "get", "roles,rolebindings,secrets", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &left).await.lines().count(), 3);
 }

@@ -2,6 +2,7 @@
 //! calls it. Progress and errors go to standard error, results to standard output.
 
 mod access;
+mod account;
 mod add;
 mod apply;
 mod check;

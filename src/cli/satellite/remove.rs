@@ -1,11 +1,12 @@
 //! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then
 //! the credential; then, with a context of the satellite, the account.
 
-use super::access::{Access, others};
+use super::access::Access;
+use super::account::Account;
 use super::apply::{MANAGER, delete, line, read, typed};
 use super::cluster::{Cluster, satellite_clusters};
-use super::manifests::ACCOUNT;
 use super::output::{Format, Line, Outcome, Report, progress};
+use super::token::Claims;
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
@@ -25,7 +26,8 @@ const POLL: Duration = Duration::from_millis(300);
 
 /// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub.
 /// With --context or --kubeconfig of the satellite also the account, its Role and its tokens there. Deletes only what this
-/// program made, and never a namespace. Safe to run again.
+/// program made, never a namespace, and the account only if the hub's token is of it: a wrong context deletes nothing. Safe to
+/// run again.
 #[derive(Debug, Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub struct Arguments {
@@ -35,9 +37,13 @@ pub struct Arguments {
     /// Namespace of the account on the satellite. Default: spec.target.namespace of the SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = super::object_name)]
     namespace: Option<String>,
-    /// Name of the account on the satellite.
-    #[arg(long, value_name = "NAME", default_value = "groundlink", value_parser = super::object_name)]
-    account: String,
+    /// Name of the account on the satellite. Default: that of the hub's token, or groundlink.
+    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    account: Option<String>,
+    /// The account's metadata.uid, where the hub has no token that says it: its Secret is gone, or holds a client certificate. An
+    /// account that is not proven to be this satellite's is not deleted.
+    #[arg(long, value_name = "UID")]
+    account_uid: Option<String>,
     /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
     #[arg(long)]
     keep_configmaps: bool,
@@ -80,10 +86,26 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     let access = removal.access().await?;
+    let claims = access.as_ref().and_then(|access| access.claims.as_ref());
+    // Before the first deletion: a context of another cluster is told while everything is there.
+    let account = match &removal.satellite {
+        Some(satellite) => Some(
+            Account::find(
+                &removal.hub,
+                satellite,
+                removal.account_name(claims),
+                access.as_ref(),
+                arguments.account_uid.as_deref(),
+                (operator, &arguments.name),
+            )
+            .await?,
+        ),
+        None => None,
+    };
     removal.resource(found, &mut report).await?;
     removal.config_maps(access.as_ref(), &mut report).await?;
     removal.credential(&mut report).await?;
-    removal.account(access.as_ref(), &mut report).await?;
+    removal.account(account.as_ref(), claims, &mut report).await?;
     report.print(arguments.output)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -101,6 +123,13 @@ struct Removal<'a> {
 impl Removal<'_> {
     fn operator(&self) -> &str {
         &self.arguments.hub.operator_namespace
+    }
+
+    /// Namespace and name of the account: what the person says, else what the token says.
+    fn account_name<'b>(&'b self, claims: Option<&'b Claims>) -> (&'b str, &'b str) {
+        let given = (self.arguments.namespace.as_deref(), self.arguments.account.as_deref());
+        let said = claims.map(|claims| (claims.namespace.as_str(), claims.account.as_str())).unzip();
+        (given.0.or(said.0).unwrap_or(&self.target), given.1.or(said.1).unwrap_or("groundlink"))
     }
 
     fn manifest(&self, kind: &str, name: &str) -> Value {
@@ -248,59 +277,27 @@ impl Removal<'_> {
     }
 
     /// Deletes the account and its tokens on the satellite.
-    async fn account(&self, access: Option<&Access>, report: &mut Report) -> anyhow::Result<()> {
-        let claims = access.and_then(|access| access.claims.as_ref());
-        let account = claims.map_or(self.arguments.account.as_str(), |claims| &claims.account);
-        let namespace = self.arguments.namespace.as_deref();
-        let namespace =
-            namespace.or(claims.map(|claims| claims.namespace.as_str())).unwrap_or(self.target.as_str());
-        let Some(satellite) = &self.satellite else {
+    async fn account(
+        &self,
+        account: Option<&Account<'_>>,
+        claims: Option<&Claims>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let Some(account) = account else {
+            let (namespace, name) = self.account_name(claims);
+            let uid = claims.and_then(|claims| claims.account_uid.as_deref());
             report.notes.push(format!(
-                "on the satellite the account {namespace}/{account} is left; to delete it run {} satellite remove {} --namespace \
-                 {namespace} --account {account} --context <the satellite's>{}",
+                "on the satellite the account {namespace}/{name} is left; to delete it run {} satellite remove {} --namespace \
+                 {namespace} --account {name}{} --context <the satellite's>{}",
                 program(),
                 self.arguments.name,
+                uid.map_or_else(String::new, |uid| format!(" --account-uid {uid}")),
                 self.arguments.hub.flags()
             ));
             return Ok(());
         };
-        let others = others(&self.hub, self.operator(), &self.arguments.name).await?;
-        let user = others.iter().find(|(_, other)| {
-            let same =
-                other.claims.as_ref().is_some_and(|c| c.account == account && c.namespace == namespace);
-            same && access.is_none_or(|access| access.server == other.server)
-        });
-        if let Some((name, _)) = user {
-            report.notes.push(format!("the account {namespace}/{account} is left: satellite {name} uses it"));
-            return Ok(());
-        }
-        progress(&format!("satellite: deleting account {namespace}/{account}"));
-        let metadata = json!({ "name": account, "namespace": namespace });
-        // What gives rights goes first.
-        for kind in ["RoleBinding", "Role"] {
-            let renewal = json!({ "name": format!("{account}-token"), "namespace": namespace });
-            for metadata in [&metadata, &renewal] {
-                let manifest = json!({ "kind": kind, "metadata": metadata });
-                let line = delete(satellite, &manifest, self.arguments.dry_run).await?;
-                // Only a token that renews itself has the second of each.
-                if metadata == &renewal && line.result == Outcome::Absent {
-                    continue;
-                }
-                report.objects.push(line);
-            }
-        }
-        let secrets = satellite.typed::<Secret>(namespace);
-        let label = format!("{}={},{ACCOUNT}={account}", MANAGED_BY.0, MANAGED_BY.1);
-        let parameters = ListParams::default().labels(&label);
-        let list = secrets.list(&parameters);
-        for secret in satellite.ask(&format!("list Secrets of namespace {namespace}"), list).await? {
-            let name = secret.metadata.name.unwrap_or_default();
-            let manifest = json!({ "kind": "Secret", "metadata": { "name": name, "namespace": namespace } });
-            report.objects.push(delete(satellite, &manifest, self.arguments.dry_run).await?);
-        }
-        let manifest = json!({ "kind": "ServiceAccount", "metadata": metadata });
-        report.objects.push(delete(satellite, &manifest, self.arguments.dry_run).await?);
-        report.notes.push(format!("namespace {namespace} of the satellite stays"));
+        account.delete(&mut report.objects, self.arguments.dry_run).await?;
+        report.notes.push(account.note());
         Ok(())
     }
 }
