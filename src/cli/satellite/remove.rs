@@ -1,17 +1,18 @@
-//! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then
-//! the credential; then, with a context of the satellite, the account.
+//! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then, with
+//! a context of the satellite, the account; then the credential, which says whose the account is. Cut off at any point, it can be
+//! run again.
 
 use super::access::Access;
 use super::account::Account;
 use super::apply::{MANAGER, delete, line, read, typed};
 use super::cluster::{Cluster, satellite_clusters};
-use super::output::{Format, Line, Outcome, Report, progress};
+use super::output::{Format, Line, Outcome, Report, progress, word};
 use super::token::Claims;
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
-use crate::snapshot::pointer::{MANAGED_BY, SATELLITE};
-use anyhow::bail;
+use crate::snapshot::pointer::{HUB, MANAGED_BY, SATELLITE};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
@@ -24,8 +25,8 @@ use tokio::time::Instant;
 /// How often the hub is asked.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub.
-/// With --context or --kubeconfig of the satellite also the account, its Role and its tokens there. Deletes only what this
+/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub;
+/// before it, with --context or --kubeconfig of the satellite, also the account, its Role and its tokens there. Deletes only what this
 /// program made, never a namespace, and the account only if the hub's token is of it: a wrong context deletes nothing. Safe to
 /// run again.
 #[derive(Debug, Args)]
@@ -44,6 +45,9 @@ pub struct Arguments {
     /// account that is not proven to be this satellite's is not deleted.
     #[arg(long, value_name = "UID")]
     account_uid: Option<String>,
+    /// Name of the hub's Secret. Default: that of the SatelliteCluster, or the name of the satellite.
+    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    secret_name: Option<String>,
     /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
     #[arg(long)]
     keep_configmaps: bool,
@@ -76,7 +80,9 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         value.and_then(Value::as_str).map(str::to_owned)
     };
     let removal = Removal {
-        secret: text("/spec/kubeconfigSecretRef/name").unwrap_or_else(|| arguments.name.clone()),
+        secret: text("/spec/kubeconfigSecretRef/name")
+            .or_else(|| arguments.secret_name.clone())
+            .unwrap_or_else(|| arguments.name.clone()),
         target: text("/spec/target/namespace")
             .or_else(|| arguments.namespace.clone())
             .unwrap_or_else(|| "icinga".into()),
@@ -102,10 +108,13 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ),
         None => None,
     };
-    removal.resource(found, &mut report).await?;
-    removal.config_maps(access.as_ref(), &mut report).await?;
-    removal.credential(&mut report).await?;
-    removal.account(account.as_ref(), claims, &mut report).await?;
+    let result = removal.run(found, access.as_ref(), account.as_ref(), &mut report).await;
+    // What was done before an error is told too, and how it goes on: nothing else says it any more.
+    if result.is_err() && report.objects.iter().any(|line| line.result == Outcome::Deleted) {
+        report.next = Some(removal.again(claims));
+        report.print(arguments.output)?;
+    }
+    result?;
     report.print(arguments.output)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -134,6 +143,36 @@ impl Removal<'_> {
 
     fn manifest(&self, kind: &str, name: &str) -> Value {
         json!({ "kind": kind, "metadata": { "name": name, "namespace": self.operator() } })
+    }
+
+    async fn run(
+        &self,
+        found: Option<DynamicObject>,
+        access: Option<&Access>,
+        account: Option<&Account<'_>>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        self.resource(found, report).await?;
+        self.config_maps(access, report).await?;
+        self.account(account, access.and_then(|access| access.claims.as_ref()), report).await?;
+        self.credential(report).await
+    }
+
+    /// The command that finishes what was begun. The SatelliteCluster is gone, so it names what that said.
+    fn again(&self, claims: Option<&Claims>) -> String {
+        let (namespace, account) = self.account_name(claims);
+        let mut command = format!(
+            "{} satellite remove {} --namespace {namespace} --account {account}",
+            program(),
+            self.arguments.name
+        );
+        if self.secret != self.arguments.name {
+            command += &format!(" --secret-name {}", self.secret);
+        }
+        if let Some(uid) = &self.arguments.account_uid {
+            command += &format!(" --account-uid {}", word(uid));
+        }
+        command + &self.arguments.satellite.flags() + &self.arguments.hub.flags()
     }
 
     /// The credential, while it is there: with it can be seen what is left.
@@ -206,7 +245,19 @@ impl Removal<'_> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        let label = format!("{}={},{SATELLITE}={}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name);
+        // Another hub may have a satellite of the same name in the same namespace.
+        let hub = match self.hub_id().await {
+            Ok(hub) => hub,
+            Err(why) => {
+                report.notes.push(format!(
+                    "whether ConfigMaps are left on the satellite was not looked for: which are this hub's says the uid of its \
+                     namespace kube-system ({why})"
+                ));
+                return Ok(());
+            }
+        };
+        let label =
+            format!("{}={},{SATELLITE}={},{HUB}={hub}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name);
         let parameters = ListParams::default().labels(&label).limit(100);
         let by_hand = format!("kubectl -n {} delete configmaps -l {label}", self.target);
         let found: Result<ObjectList<ConfigMap>, String> = match (&self.satellite, access) {
@@ -255,6 +306,13 @@ impl Removal<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The identity of the hub, as the operator puts it on what it delivers.
+    async fn hub_id(&self) -> anyhow::Result<String> {
+        let manifest = json!({ "kind": "Namespace", "metadata": { "name": "kube-system" } });
+        let found = read(&self.hub, &manifest).await?;
+        found.and_then(|namespace| namespace.metadata.uid).context("it is not there")
     }
 
     /// Deletes the hub's Secret, unless another SatelliteCluster uses it.
