@@ -77,8 +77,10 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert_eq!(renewal["boundSecret"], kubectl(&clusters.edge, &bound).await);
     clusters.add("edge-a", &["--self-renewal"]).await.ended(0);
     assert_eq!(clusters.check("edge-a").await.0, 0);
-    // Without it, the right goes.
-    let add = clusters.add("edge-a", &[]).await.ended(0);
+    // It stays until it is taken back; then the right goes.
+    clusters.add("edge-a", &[]).await.ended(0);
+    assert_eq!(serde_json::from_str::<Value>(&kubectl(&clusters.hub, &get).await).unwrap(), renewal);
+    let add = clusters.add("edge-a", &["--self-renewal=false"]).await.ended(0);
     assert!(add.out.contains("deleted"), "{}", add.out);
     let roles = ["-n", "icinga", "get", "roles,rolebindings", "-o", "name"];
     assert_eq!(kubectl(&clusters.edge, &roles).await.lines().count(), 2);

@@ -4,7 +4,7 @@
 use super::HubArguments;
 use super::access::Access;
 use super::cluster::Cluster;
-use super::output::{Format, document, span, table, time};
+use super::output::{Format, document, span, table, time, word};
 use super::probes;
 use super::token::now;
 use crate::api::condition::clean;
@@ -129,15 +129,35 @@ pub struct Subject {
     pub policy: HostPolicy,
     /// Whether nothing may be written.
     pub dry_run: bool,
+    /// Account of the token, once it is known.
+    pub account: Option<String>,
     /// How a person goes on: `--hub-context x`.
     pub flags: String,
 }
 
 impl Subject {
-    /// The command that makes the account as it should be.
+    /// The command that makes the account as it should be. What the SatelliteCluster says already, `add` keeps.
     pub fn add_again(&self) -> String {
         format!(
-            "run {} satellite add {} --context <the satellite's>{}, or apply examples/satellite-rbac.yaml there",
+            "run {}, or apply examples/satellite-rbac.yaml there (for other names: {} satellite join-manifest --only satellite)",
+            self.add(""),
+            crate::cli::program()
+        )
+    }
+
+    /// The command that joins the satellite again, with further flags.
+    pub fn add(&self, more: &str) -> String {
+        let account = self.account.as_ref().or(self.renews.as_ref()).map_or("groundlink", String::as_str);
+        let mut names = String::new();
+        for (flag, value, default) in
+            [("namespace", self.target.as_str(), "icinga"), ("account", account, "groundlink")]
+        {
+            if value != default {
+                names += &format!(" --{flag} {}", word(value));
+            }
+        }
+        format!(
+            "{} satellite add {} --context <the satellite's>{names}{more}{}",
             crate::cli::program(),
             self.name,
             self.flags
@@ -171,18 +191,21 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let object = hub.expect_satellite(operator, &arguments.name).await?;
     let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let timeout = text("/spec/requestTimeout").and_then(|text| parse_duration(&text).ok()).unwrap_or(10.0);
-    let subject = Subject {
+    let mut subject = Subject {
         name: arguments.name.clone(),
         target: text("/spec/target/namespace").unwrap_or_else(|| "icinga".into()),
         timeout: Duration::from_secs_f64(timeout.clamp(1.0, 60.0)),
         renews: text("/spec/tokenRenewal/serviceAccount"),
         policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites },
         dry_run: arguments.dry_run,
+        account: None,
         flags: arguments.hub.flags(),
     };
     let mut steps = Steps::default();
     resource(&mut steps, operator, &object);
     let access = credential(&mut steps, &hub, operator, &object, &subject).await?;
+    subject.account =
+        access.as_ref().and_then(|access| access.claims.as_ref()).map(|claims| claims.account.clone());
     probes::satellite(&mut steps, access.as_ref(), &subject).await;
 
     let result = steps.0.iter().map(|step| step.result).max().unwrap_or(Verdict::Ok).max(Verdict::Ok);

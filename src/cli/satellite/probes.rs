@@ -72,8 +72,10 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     let uri: http::Uri = access.server.parse().unwrap_or_default();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(443);
-    let from_here = "see whether the hub's Pods reach it (this is tested from where this command runs); if the address is wrong, \
-                     run satellite add again with --server";
+    let from_here = format!(
+        "see whether the hub's Pods reach it (this is tested from where this command runs); if the address is wrong, run {}",
+        subject.add(" --server <URL>")
+    );
     let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host.as_str(), port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.collect(),
@@ -92,11 +94,9 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     if allowed.is_empty() {
         let message =
             format!("{host} has only loopback, link-local or unspecified addresses, which are refused");
-        steps.failed(
-            "dns",
-            message,
-            "run satellite add again with --server and the address that the hub's Pods reach",
-        );
+        let remedy =
+            format!("name the address that the hub's Pods reach: run {}", subject.add(" --server <URL>"));
+        steps.failed("dns", message, remedy);
         steps.skipped("tcp", "there is no allowed address");
         return;
     }
@@ -166,11 +166,12 @@ impl Probe<'_> {
                     why = format!("no answer to a request within {} s", self.subject.timeout.as_secs());
                 }
                 let remedy = match reason {
-                    Reason::TLSError => {
-                        "the certificate is not the one of ca.crt, or not for this name: run satellite add again with \
-                         --ca-file, or with --tls-server-name"
-                    }
-                    _ => "see whether what listens there is a Kubernetes API server, and how it is",
+                    Reason::TLSError => format!(
+                        "the certificate is not the one of ca.crt, or not for this name: run {}, or the same with \
+                         --tls-server-name <NAME>",
+                        self.subject.add(" --ca-file <FILE>")
+                    ),
+                    _ => "see whether what listens there is a Kubernetes API server, and how it is".into(),
                 };
                 steps.failed("tls", why, remedy);
                 return rest(steps, &["authentication", "version", "clock"]);
@@ -254,7 +255,7 @@ impl Probe<'_> {
             Ok(false) => steps.failed(
                 name,
                 format!("spec.tokenRenewal is set, and a token of {target}/{account} may not be made"),
-                format!("{} (with --self-renewal)", self.subject.add_again()),
+                format!("run {}, or apply examples/satellite-token-renewal.yaml there", self.subject.add("")),
             ),
             Err(trouble) => {
                 steps.failed(name, trouble.why, "the satellite must answer SelfSubjectAccessReviews")
