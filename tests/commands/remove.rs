@@ -61,7 +61,8 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     );
     assert_eq!(clusters.check("edge-a").await.0, 0);
     // Rotated, its renewals are bound to the new Secret.
-    let rotate = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
+    let rotate =
+        ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites", "--without-operator"];
     clusters.satellite(&rotate).await.ended(0);
     let renewal: Value = serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap();
     let bound = [
