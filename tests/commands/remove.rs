@@ -157,6 +157,18 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     let foreign = clusters.remove("edge-b", &[]).await.ended(0);
     assert!(foreign.out.contains("left: it has no label"), "{}", foreign.out);
     kubectl(&clusters.edge, &["-n", "icinga", "get", "serviceaccount", "groundlink"]).await;
+    // Nor is it taken over without a word, to be deleted by the next removal.
+    let stored = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let refused = clusters.add("edge-b", &[]).await.ended(1);
+    refused.tells(&[
+        "ServiceAccount icinga/groundlink exists",
+        "not made by this command",
+        "--force-conflicts",
+    ]);
+    assert_same(&everything(&clusters.hub).await, &stored.0);
+    assert_same(&everything(&clusters.edge).await, &stored.1);
+    clusters.add("edge-b", &["--force-conflicts"]).await.ended(0);
+    assert_eq!(clusters.check("edge-b").await.0, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

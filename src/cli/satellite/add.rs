@@ -4,7 +4,7 @@
 //! should be and writes nothing; a run after one that was cut off continues it. What no flag says stays as it is.
 
 use super::access::Access;
-use super::apply::{MANAGER, Mode, apply, delete, is_ours, line, read, stored, typed};
+use super::apply::{MANAGER, Mode, apply, delete, described, is_ours, line, read, stored, typed};
 use super::cluster::{Cluster, Endpoint, endpoint};
 use super::manifests::{self, ACCOUNT, AccountArguments, AccountSettings, Credential, HubObjectArguments};
 use super::output::{Format, Outcome, Report, TokenReport, progress, time, word};
@@ -13,6 +13,7 @@ use super::token::{Claims, now, request};
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
+use crate::snapshot::pointer::MANAGED_BY;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
@@ -36,7 +37,8 @@ pub struct Arguments {
     /// Write nothing: say what would be created and changed, as the servers judge it.
     #[arg(long)]
     dry_run: bool,
-    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns.
+    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the satellite that someone else made
+    /// under the account's name: `remove` then deletes them.
     #[arg(long)]
     force_conflicts: bool,
     /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
@@ -207,6 +209,7 @@ impl<'a> Join<'a> {
         };
         join.credential = join.endpoint(secret.as_ref(), context)?;
         join.find_bound_secret(&spec).await?;
+        join.refuse_others().await?;
         join.judge().await?;
         Ok(join)
     }
@@ -268,6 +271,25 @@ impl<'a> Join<'a> {
         let account = live.as_ref().and_then(|secret| secret.metadata.labels.as_ref()?.get(ACCOUNT));
         if account == Some(&self.account.account) {
             self.bound_secret = name;
+        }
+        Ok(())
+    }
+
+    /// What someone else made under these names on the satellite is not taken over: `remove` would delete it as ours.
+    async fn refuse_others(&self) -> anyhow::Result<()> {
+        if !self.namespace_exists || self.mode.force {
+            return Ok(());
+        }
+        for object in manifests::satellite(&self.account, &self.bound_secret) {
+            if read(&self.satellite, &object).await?.is_some_and(|found| !is_ours(&found)) {
+                bail!(
+                    "{} exists on the satellite and was not made by this command: it has no label {}={}; choose another name with \
+                     --account, or take it over with --force-conflicts (then `satellite remove` deletes it)",
+                    described(&object),
+                    MANAGED_BY.0,
+                    MANAGED_BY.1
+                );
+            }
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ fn identity(object: &Value) -> (&str, Option<&str>, &str) {
 }
 
 /// For errors: `Secret groundlink/edge-a`.
-fn described(object: &Value) -> String {
+pub fn described(object: &Value) -> String {
     let (kind, namespace, name) = identity(object);
     namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
 }
