@@ -213,3 +213,24 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     assert_eq!(clusters.check("edge-a").await.0, 0);
     assert_eq!(clusters.config_maps().await, "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proxy_is_asked_and_none_is_printed() {
+    let clusters = Clusters::joined().await;
+    let check = ["check", "edge-a", "--allow-loopback-satellites"];
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        let said = clusters.satellite_with(&[(name, "http://me:hidden@127.0.0.1:9")], &check).await.ended(0);
+        said.tells(&[&format!("{name} is not used")]);
+        assert!(!said.err.contains("hidden") && !said.out.contains("hidden"), "{}", said.err);
+    }
+    let list = clusters.satellite_with(&[("HTTPS_PROXY", "no URL at all: hidden")], &["list"]).await.ended(0);
+    assert!(!list.err.contains("hidden"), "{}", list.err);
+    // What a context asks for is not passed over.
+    let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), "t");
+    let kubeconfig =
+        kubeconfig.replace("    server:", "    proxy-url: http://me:hidden@127.0.0.1:9\n    server:");
+    let path = clusters.file("proxy.kubeconfig", &kubeconfig);
+    let said = clusters.satellite(&["list", "--hub-kubeconfig", path.to_str().unwrap()]).await.ended(1);
+    said.tells(&["context has proxy-url"]);
+    assert!(!said.err.contains("hidden"), "{}", said.err);
+}
