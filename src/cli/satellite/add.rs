@@ -3,7 +3,7 @@
 //! Everything that can be refused without writing is refused before the first write. A second run finds everything as it
 //! should be and writes nothing; a run after one that was cut off continues it. What no flag says stays as it is.
 
-use super::access::Access;
+use super::access::{Access, servers};
 use super::apply::{MANAGER, Mode, apply, delete, described, is_ours, line, read, stored, typed};
 use super::cluster::{Cluster, Endpoint, endpoint};
 use super::manifests::{self, ACCOUNT, AccountArguments, AccountSettings, Credential, HubObjectArguments};
@@ -207,7 +207,7 @@ impl<'a> Join<'a> {
             token,
             account_uid: live.and_then(|live| live.metadata.uid),
         };
-        join.credential = join.endpoint(secret.as_ref(), context)?;
+        join.credential = join.endpoint(secret.as_ref(), context).await?;
         join.find_bound_secret(&spec).await?;
         join.refuse_others().await?;
         join.judge().await?;
@@ -215,7 +215,7 @@ impl<'a> Join<'a> {
     }
 
     /// Where the satellite is: by the flags, by the hub's Secret, or by the context.
-    fn endpoint(&self, secret: Option<&Secret>, context: Endpoint) -> anyhow::Result<Credential> {
+    async fn endpoint(&self, secret: Option<&Secret>, context: Endpoint) -> anyhow::Result<Credential> {
         let flags = &self.arguments.endpoint;
         let kept = secret.and_then(manifests::endpoint_of);
         let of_this_account = self.account_uid.is_some()
@@ -250,11 +250,13 @@ impl<'a> Join<'a> {
         let trial = Credential { token: "trial".into(), ..credential.clone() };
         let operator = &self.arguments.hub.operator_namespace;
         let trial = stored(manifests::hub_secret(operator, &self.secret_name, &trial))?;
-        Access::of_secret(&serde_json::from_value(trial)?, None, policy).map_err(|why| {
-            anyhow::anyhow!(
-                "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
-            )
-        })?;
+        Access::of_secret(&serde_json::from_value(trial)?, None, servers(&self.hub, policy).await).map_err(
+            |why| {
+                anyhow::anyhow!(
+                    "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
+                )
+            },
+        )?;
         Ok(credential)
     }
 

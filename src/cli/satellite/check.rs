@@ -2,7 +2,7 @@
 //! step that fails hides no later one; a step that cannot be tried because of it is skipped, and says so.
 
 use super::HubArguments;
-use super::access::Access;
+use super::access::{Access, servers};
 use super::cluster::Cluster;
 use super::output::{Format, document, span, table, time, word};
 use super::probes;
@@ -263,7 +263,7 @@ async fn credential(
         steps.skipped("expiry", "there is no credential");
         return Ok(None);
     };
-    let access = match Access::of_secret(&secret, key, subject.policy) {
+    let access = match Access::of_secret(&secret, key, servers(hub, subject.policy).await) {
         Err(why) => {
             let remedy = format!("mend {described}, or {}", subject.add_again());
             steps.failed("credential", format!("{described}: {why}"), remedy);

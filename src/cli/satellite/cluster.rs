@@ -6,6 +6,7 @@ use super::{HubArguments, SatelliteArguments};
 use crate::api::condition::clean;
 use crate::satellite::transport;
 use anyhow::{Context as _, anyhow, bail};
+use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{Resource, Status};
@@ -32,6 +33,8 @@ pub struct Cluster {
     pub client: Client,
     /// Where it is.
     pub server: String,
+    /// Whether this runs in a Pod of it.
+    in_pod: bool,
 }
 
 /// Why a request failed.
@@ -67,7 +70,7 @@ impl Cluster {
             && none()
             && let Ok(config) = Config::incluster()
         {
-            return Self::from_config(HUB, config);
+            return Ok(Self { in_pod: true, ..Self::from_config(HUB, config)? });
         }
         Self::open(
             HUB,
@@ -117,7 +120,22 @@ impl Cluster {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client =
             Client::try_from(config).with_context(|| format!("the {side}'s kubeconfig cannot be used"))?;
-        Ok(Self { side, client, server })
+        Ok(Self { side, client, server, in_pod: false })
+    }
+
+    /// Where Pods of this cluster find its API server, as far as the person may see that.
+    pub async fn addresses_for_pods(&self) -> Vec<http::Uri> {
+        let api = self.typed::<Service>("default");
+        let service = self.ask("read Service default/kubernetes", api.get_opt("kubernetes")).await;
+        let spec = service.ok().flatten().and_then(|service| service.spec).unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default();
+        let port = ports.first().map_or(443, |port| port.port);
+        let seen = spec.cluster_ips.unwrap_or_default().into_iter().map(|ip| match ip.contains(':') {
+            true => format!("https://[{ip}]:{port}"),
+            false => format!("https://{ip}:{port}"),
+        });
+        let own = self.in_pod.then(|| self.server.clone());
+        seen.chain(own).filter_map(|url| url.parse().ok()).collect()
     }
 
     /// Objects of a kind, with or without a namespace.

@@ -209,8 +209,20 @@ impl Probe<'_> {
                     false => steps.ok(name, format!("the satellite knows it as {user}")),
                 }
             }
-            Err(trouble) if trouble.code == 401 => steps.failed(name, trouble.why, self.subject.rotate()),
-            Err(trouble) => steps.ok(name, format!("accepted; who it is was not told: {}", trouble.why)),
+            Err(trouble) if trouble.code == 401 || trouble.why.contains("system:anonymous") => {
+                steps.failed(name, trouble.why, self.subject.rotate());
+            }
+            // Not 401, which says little: the steps about permissions say more.
+            Err(trouble) if trouble.code == 403 || trouble.code == 404 => steps.warning(
+                name,
+                format!("the satellite does not say whom it takes the credential for: {}", trouble.why),
+                "let every account ask for itself there (ClusterRole system:basic-user), then check again",
+            ),
+            Err(trouble) => steps.failed(
+                name,
+                format!("whether the satellite accepts the credential is not known: {}", trouble.why),
+                "see whether what listens there is a Kubernetes API server, and how it is; then check again",
+            ),
         }
     }
 
@@ -247,10 +259,7 @@ impl Probe<'_> {
         let Some(account) = &self.subject.renews else { return };
         let name = "create serviceaccounts/token";
         // The account is in the target's namespace.
-        let mut resource = attributes(target, "create", "serviceaccounts");
-        resource.subresource = Some("token".into());
-        resource.name = Some(account.clone());
-        match self.may(resource).await {
+        match self.may(token_of(target, account)).await {
             Ok(true) => steps.ok(name, format!("allowed for {target}/{account}: it renews its token")),
             Ok(false) => steps.failed(
                 name,
@@ -279,13 +288,33 @@ impl Probe<'_> {
         let mut more: Vec<String> =
             status.resource_rules.iter().filter(|rule| !is_needed(rule, account)).map(words).collect();
         // A rule for every namespace looks the same from inside one.
-        if matches!(self.may(attributes("", "list", "configmaps")).await, Ok(true)) {
-            more.push("configmaps of every namespace".into());
+        let mut asked: Vec<_> =
+            VERBS.map(|verb| (format!("{verb} configmaps"), attributes("", verb, "configmaps"))).into();
+        if let Some(account) = account {
+            asked.push((format!("create serviceaccounts/token {account}"), token_of("", account)));
+        }
+        let mut everywhere = Vec::new();
+        for (what, resource) in asked {
+            match self.may(resource).await {
+                Ok(true) => everywhere.push(clean(&what, 150)),
+                Ok(false) => {}
+                Err(trouble) => {
+                    return steps.skipped(name, format!("the satellite does not tell: {}", trouble.why));
+                }
+            }
+        }
+        if !everywhere.is_empty() {
+            more.push(format!("in every namespace {}", everywhere.join(", ")));
         }
         if more.is_empty() {
             let beside =
                 if status.incomplete { " (the satellite's authorizer does not tell all)" } else { "" };
-            return steps.ok(name, format!("it may do nothing else{beside}"));
+            // A Role of another namespace is not seen from this one, and paths are no resources.
+            let message = format!(
+                "no other resource in namespace {target}, and none of all namespaces{beside}; Roles of other namespaces were not \
+                 looked at"
+            );
+            return steps.ok(name, message);
         }
         let rest = more.len().saturating_sub(5);
         more.truncate(5);
@@ -401,5 +430,14 @@ fn attributes(namespace: &str, verb: &str, resource: &str) -> ResourceAttributes
         group: Some(String::new()),
         resource: Some(resource.into()),
         ..ResourceAttributes::default()
+    }
+}
+
+/// To make a token of an account.
+fn token_of(namespace: &str, account: &str) -> ResourceAttributes {
+    ResourceAttributes {
+        subresource: Some("token".into()),
+        name: Some(account.into()),
+        ..attributes(namespace, "create", "serviceaccounts")
     }
 }
