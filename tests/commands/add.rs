@@ -1,7 +1,9 @@
 //! Joining: what is made, that a second run changes nothing, and that what is made can do nothing else.
 
 use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use crate::support::eventually;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
@@ -271,6 +273,10 @@ async fn what_no_flag_says_stays() {
     // A context of another cluster: the token of one must not go to the address of the other.
     let wrong = ["add", "edge-a", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
     clusters.satellite(&wrong).await.ended(1).tells(&["the context is", "--server"]);
+    // A value that the hub refuses is told as it is; that the hub does not know a field at all, with the remedy.
+    let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.ended(1);
+    long.tells(&["between 10m and 365d"]);
+    assert!(!long.err.contains("upgrade"), "{}", long.err);
     // Taken back.
     let none = ["--zone", "", "--from-namespace", "", "--self-renewal=false"];
     let said = clusters.add("edge-a", &none).await.ended(0);
@@ -281,6 +287,18 @@ async fn what_no_flag_says_stays() {
         (None, &json!({ "from": "All" }), None)
     );
     assert_eq!((&left["icingaVersion"], &left["target"]["name"]), (&json!("2.14"), &json!("delivered")));
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/tokenRenewal";
+    let remove = json!([{ "op": "remove", "path": path }]).to_string();
+    let patch = ["patch", "crd", "satelliteclusters.groundlink.dev", "--type=json", "-p", &remove];
+    kubectl(&clusters.hub, &patch).await;
+    eventually(Duration::from_secs(30), "a hub of an older version", async || {
+        let said = clusters.add("edge-a", &["--self-renewal", "--dry-run"]).await;
+        match said.err.contains("tokenRenewal") && said.err.contains("upgrade Groundlink there") {
+            true => Ok(()),
+            false => Err(said.err),
+        }
+    })
+    .await;
 }
 
 /// Every object of a text report is unchanged.
