@@ -1,7 +1,7 @@
 //! `check`: each thing that can be wrong is named, with its remedy, and hides nothing else.
 
 use crate::fixture::{Clusters, OPERATOR, apply, kubectl};
-use crate::support::Port;
+use crate::support::{Hostile, Manner, Port};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::pem::PemObject as _;
@@ -281,4 +281,23 @@ async fn no_proxy_is_asked_and_none_is_printed() {
     let said = clusters.satellite(&["list", "--hub-kubeconfig", path.to_str().unwrap()]).await.ended(1);
     said.tells(&["context has proxy-url"]);
     assert!(!said.err.contains("hidden"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
+    let clusters = Clusters::joined().await;
+    for (code, reason, result) in [(500, "InternalError", "failed"), (403, "Forbidden", "warning")] {
+        let clock = "Date: Sun, 06 Nov 2044 08:49:37 GMT\r\n";
+        let server = Hostile::start(Manner::Refuses(code, reason, clock), &clusters.edge.cert_and_key());
+        clusters.change_secret("edge-a", &[("server", &server.url())]).await;
+        let (exit, steps) = clusters.check("edge-a").await;
+        assert_eq!(exit, 3);
+        tells(&steps, "authentication", result, &[&code.to_string()]);
+        tells(&steps, "tls", "ok", &[]);
+        tells(&steps, "clock", "warning", &["ahead of this machine's", "NTP"]);
+        assert_eq!(with(&steps, "ok").iter().filter(|name| name.contains("configmaps")).count(), 0);
+    }
+    let page = Hostile::start(Manner::Html, &clusters.edge.cert_and_key());
+    clusters.change_secret("edge-a", &[("server", &page.url())]).await;
+    tells(&clusters.check("edge-a").await.1, "authentication", "failed", &["not known"]);
 }

@@ -183,6 +183,10 @@ async fn the_account_of_another_satellite_is_never_deleted() {
     clusters.remove("edge-h", &["--dry-run"]).await.ended(1).tells(&["nothing was deleted"]);
     // Another account of the right cluster.
     clusters.add("edge-b", &["--account", "writer", "--target-name", "b"]).await.ended(0);
+    let other = clusters.remove("edge-b", &["--account", "groundlink"]).await.ended(1);
+    other.tells(&["nothing was deleted", "not the account that the hub's token is of"]);
+    // With nothing on the hub that says which it is: one that is in use is left, another is only deleted by its uid.
+    clusters.satellite(&["remove", "edge-b"]).await.ended(0);
     clusters.remove("edge-b", &["--account", "groundlink"]).await.ended(0);
     assert_eq!(clusters.answer(&clusters.token("edge-a").await).await, 0, "edge-a uses it");
     clusters.remove("edge-b", &["--account", "writer"]).await.ended(1).tells(&["--account-uid"]);

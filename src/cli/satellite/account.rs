@@ -7,7 +7,7 @@ use super::cluster::Cluster;
 use super::manifests::ACCOUNT;
 use super::output::{Line, Outcome, progress};
 use crate::snapshot::pointer::MANAGED_BY;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -47,34 +47,35 @@ impl<'a> Account<'a> {
         (operator, of): (&str, &str),
     ) -> anyhow::Result<Self> {
         let found = |state| Ok(Self { satellite, namespace, name, state });
-        let others = others(hub, operator, of).await?;
-        let user = others.into_iter().find(|(_, other)| {
-            let same = other.claims.as_ref().is_some_and(|c| c.account == name && c.namespace == namespace);
-            same && access.is_none_or(|access| access.server == other.server)
-        });
-        if let Some((user, _)) = user {
-            return found(State::UsedBy(user));
-        }
         let manifest =
             json!({ "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
-        let Some(live) = read(satellite, &manifest).await?.filter(is_ours) else {
-            return found(State::Absent);
-        };
-        let (described, server) = (format!("ServiceAccount {namespace}/{name}"), &satellite.server);
+        let live = read(satellite, &manifest).await.context(
+            "nothing was deleted; to remove only what is on the hub, leave out --context and --kubeconfig",
+        )?;
+        let Some(live) = live.filter(is_ours) else { return found(State::Absent) };
         let live = live.metadata.uid.unwrap_or_default();
+        let (described, server) = (format!("ServiceAccount {namespace}/{name}"), &satellite.server);
         let claimed = access.and_then(|access| access.claims.as_ref()?.account_uid.as_deref());
-        match uid.or(claimed) {
-            Some(uid) if uid == live => found(State::Proven(live)),
-            Some(_) if uid.is_some() => bail!(
+        // By its uid: the same cluster may have another address for another satellite.
+        let is_user = |other: &Access| {
+            let claims = other.claims.as_ref();
+            claims.is_some_and(|claims| claims.account_uid.as_ref() == Some(&live))
+        };
+        let others = others(hub, operator, of).await?;
+        let user = others.into_iter().find(|(_, other)| is_user(other)).map(|(user, _)| user);
+        match (uid.or(claimed), user) {
+            (Some(uid), user) if uid == live => found(user.map_or(State::Proven(live), State::UsedBy)),
+            (Some(_), _) if uid.is_some() => bail!(
                 "nothing was deleted: {described} of the satellite ({server}) has another uid than --account-uid; is the context the \
                  right cluster?"
             ),
-            Some(_) => bail!(
+            (Some(_), _) => bail!(
                 "nothing was deleted: {described} of the satellite ({server}) is not the account that the hub's token is of{}; name \
                  the context of that cluster. If it is that cluster and the account was made anew, name it with --account-uid {live}",
                 access.map_or_else(String::new, |access| format!(" (that is at {})", access.server))
             ),
-            None => bail!(
+            (None, Some(user)) => found(State::UsedBy(user)),
+            (None, None) => bail!(
                 "nothing was deleted: the hub has no token that says which account is {of}'s. If it is {described} of the satellite \
                  at {server}, and no other hub uses it, add --account-uid {live}"
             ),

@@ -45,7 +45,7 @@ pub struct Arguments {
     /// account that is not proven to be this satellite's is not deleted.
     #[arg(long, value_name = "UID")]
     account_uid: Option<String>,
-    /// Name of the hub's Secret. Default: that of the SatelliteCluster, or the name of the satellite.
+    /// Name of the hub's Secret, where the SatelliteCluster is gone that says it. Default: the name of the satellite.
     #[arg(long, value_name = "NAME", value_parser = super::object_name)]
     secret_name: Option<String>,
     /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).

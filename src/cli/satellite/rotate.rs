@@ -8,7 +8,7 @@ use super::access::{Access, others};
 use super::apply::{MANAGER, Mode, apply, delete_this, is_ours, line, read, stored, typed};
 use super::cluster::Cluster;
 use super::manifests::{self, ACCOUNT, Credential};
-use super::output::{Format, Outcome, Report, TokenReport, progress, time};
+use super::output::{Format, Outcome, Report, TokenReport, progress, span, time, word};
 use super::owned;
 use super::token::{Claims, request};
 use super::{HubArguments, SatelliteArguments};
@@ -196,8 +196,16 @@ impl<'a> Rotation<'a> {
 
     /// This command, to be run again.
     fn again(&self) -> String {
-        let Arguments { name, satellite, hub, .. } = self.arguments;
-        format!("{} satellite rotate {name}{}{}", program(), satellite.flags(), hub.flags())
+        let Arguments { name, token_lifetime, lease_name, satellite, hub, .. } = self.arguments;
+        let mut command =
+            format!("{} satellite rotate {name}{}{}", program(), satellite.flags(), hub.flags());
+        if let Some(seconds) = token_lifetime {
+            command += &format!(" --token-lifetime {}", span(*seconds));
+        }
+        if lease_name != "groundlink" {
+            command += &format!(" --lease-name {}", word(lease_name));
+        }
+        command
     }
 
     async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
@@ -250,7 +258,15 @@ impl<'a> Rotation<'a> {
             )
         })?;
         match self.arguments.without_operator {
-            false => self.wait_for_operator().await?,
+            false => self.wait_for_operator().await.with_context(|| {
+                format!(
+                    "the hub has the new token, and the old token was not revoked: see {} satellite check {}{}, then run {}",
+                    program(),
+                    self.arguments.name,
+                    self.arguments.hub.flags(),
+                    self.again()
+                )
+            })?,
             true => report.notes.push(
                 "whether the operator accepts the new token was not waited for (--without-operator)".into(),
             ),
@@ -359,14 +375,7 @@ impl<'a> Rotation<'a> {
                         )
                     }
                 };
-                bail!(
-                    "the hub has the new token, and within {:?} {why}; the old token was not revoked: see {} satellite check \
-                     {name}{}, then run {}. If no operator runs, add --without-operator",
-                    self.arguments.timeout,
-                    program(),
-                    self.arguments.hub.flags(),
-                    self.again()
-                );
+                bail!("within {:?} {why}. If none runs, add --without-operator", self.arguments.timeout);
             }
             tokio::time::sleep(POLL).await;
         }
