@@ -18,8 +18,8 @@ use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Tests a satellite as the operator uses it: credential, connection, permissions (that it has those it needs, and no more),
-/// clock, and one ConfigMap that is written and deleted again.
+/// Tests a satellite as the operator uses it: credential, connection, permissions (those that it needs, and whether it has more in
+/// its namespace or for all), clock, and one ConfigMap that is written and deleted again.
 ///
 /// It speaks from this machine. To speak from the hub's network, run it in the operator's Pod:
 /// kubectl -n groundlink exec deploy/groundlink -- /groundlink satellite check NAME

@@ -1,7 +1,7 @@
 //! `groundlink satellite join-manifest`: the objects of a join as YAML. Nothing is contacted.
 
-use super::add::EndpointArguments;
 use super::cluster::{Endpoint, endpoint};
+use super::endpoint::EndpointArguments;
 use super::manifests::{self, AccountArguments, AccountSettings, Credential, HubObjectArguments};
 use super::output::{Format, document, span};
 use super::{HubArguments, SatelliteArguments};

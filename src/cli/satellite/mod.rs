@@ -7,6 +7,7 @@ mod add;
 mod apply;
 mod check;
 pub(super) mod cluster;
+mod endpoint;
 mod join_manifest;
 mod judge;
 mod list;
