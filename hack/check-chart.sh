@@ -146,7 +146,7 @@ read_namespaces() {
 check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
 namespace_rules() {
   equal "$(render rbac.yaml | documents Role | rules)" \
-"apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch, update]
+"apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch]
 apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [get, patch]
 apiGroups: [\"\"] resources: [secrets] verbs: [get, list, watch]
 apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]

@@ -95,7 +95,7 @@ pub struct Report {
     pub shards: Vec<String>,
     /// Shards of the revision before, which are kept.
     pub previous: Vec<String>,
-    /// The files that could be read, by key.
+    /// The files of the shards that have their digest and an allowed size, by key.
     pub files: BTreeMap<String, Content>,
     /// What is wrong.
     pub problems: Vec<Problem>,
@@ -133,9 +133,20 @@ fn size((key, content): (&String, &Content)) -> usize {
 pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     let name = pointer.metadata.name.as_deref().unwrap_or_default();
     let text = pointer.data.as_ref().and_then(|data| data.get(manifest::KEY));
-    let shards = text.and_then(|text| Manifest::parse(text).ok()).map(|manifest| manifest.shards);
-    let shards = shards.into_iter().flatten();
+    let manifest = text.and_then(|text| Manifest::parse(text).ok());
+    let manifest = manifest.filter(|manifest| distinct(manifest) <= most_shards(manifest.bits));
+    let shards = manifest.into_iter().flat_map(|manifest| manifest.shards);
     shards.filter(|shard| is_named_by_digest(name, shard)).map(|shard| shard.name).collect()
+}
+
+/// Most shards that a set can have: one for each bucket. With what one shard may hold this bounds what a reader holds.
+fn most_shards(bits: u8) -> usize {
+    1 << bits.min(MAX_BITS)
+}
+
+/// How many shards a manifest names.
+fn distinct(manifest: &Manifest) -> usize {
+    manifest.shards.iter().map(|shard| &shard.name).collect::<BTreeSet<_>>().len()
 }
 
 fn is_named_by_digest(pointer: &str, shard: &ShardReference) -> bool {
@@ -268,6 +279,15 @@ impl<'a> Check<'a> {
             Ok(manifest) => manifest,
             Err(why) => return self.pointer(Fault::Manifest, &why),
         };
+        let (count, most) = (distinct(&manifest), most_shards(manifest.bits));
+        if count > most {
+            let why = format!(
+                "{} names {count} shards; with bits {} there are at most {most}",
+                manifest::KEY,
+                manifest.bits
+            );
+            return self.pointer(Fault::Manifest, &why);
+        }
         self.report.form = Some(Form::Sharded { bits: manifest.bits });
         self.report.revision = manifest.revision.parse().ok();
         self.report.digest = manifest.digest.parse().ok();
@@ -309,7 +329,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// One shard. Returns whether its files could be read.
+    /// One shard. Returns whether its files were read; what has another digest, or is too large, is not kept: whoever may write
+    /// ConfigMaps must not decide how much a reader holds.
     fn shard(&mut self, reference: &ShardReference, shards: &mut Shards) -> bool {
         let name = &reference.name;
         if !is_named_by_digest(&self.name, reference) {
@@ -354,6 +375,7 @@ impl<'a> Check<'a> {
                 Fault::Digest,
                 &format!("holds {digest}; the pointer says {}", reference.digest),
             );
+            return false;
         }
         let said = shard.metadata.annotations.as_ref().and_then(|all| all.get(pointer::DIGEST));
         if said != Some(&reference.digest) {
@@ -378,6 +400,7 @@ impl<'a> Check<'a> {
                 Fault::TooLarge,
                 &format!("holds {bytes} bytes; a shard has at most {SHARD_MAX}"),
             );
+            return false;
         }
         self.places(name, &files, shards);
         self.report.files.extend(files);

@@ -1,7 +1,9 @@
 //! Joining: what is made, that a second run changes nothing, and that what is made can do nothing else.
 
 use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use crate::support::eventually;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
@@ -163,9 +165,15 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     ] {
         assert_eq!(content(&edge[name]), content(&edge[&name.replace("ns-two", "ns-one")]), "{name}");
     }
-    // `add` takes it up: nothing to change.
-    let taken = clusters.add("two", &[&flags[..], &["-n", "ns-two"]].concat()).await.ended(0);
+    // `add` as it is printed there takes it up: nothing to change.
+    let again =
+        manifest.out.lines().find_map(|line| line.strip_prefix("# groundlink satellite add ")).unwrap();
+    let again: Vec<_> = again.split(' ').collect();
+    let taken =
+        clusters.satellite(&[&["add", "--allow-loopback-satellites"], &again[..]].concat()).await.ended(0);
     assert_unchanged(&taken.out, 6);
+    assert_same(&everything(&clusters.hub).await, &hub);
+    assert_unchanged(&clusters.add("two", &[]).await.ended(0).out, 6);
     assert_eq!(clusters.check("two").await.0, 0);
 
     // As a plugin of kubectl.
@@ -197,6 +205,100 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     }
     let yaml = clusters.satellite(&["list", "-o", "yaml"]).await.ended(0).out;
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_flag_says_stays() {
+    let clusters = Clusters::start().await;
+    let spec = async || -> Value {
+        let get = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec}"];
+        serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap()
+    };
+    // Another address than the context's, as behind a load balancer.
+    let server = clusters.edge.url().replace("127.0.0.1", "localhost");
+    let flags = [
+        "-n",
+        "ns-a",
+        "--create-namespace",
+        "--account",
+        "writer",
+        "--secret-name",
+        "credential",
+        "--zone",
+        "eu,us",
+        "--from-namespace",
+        "team-a",
+        "--target-name",
+        "delivered",
+        "--icinga-version",
+        "2.14",
+        "--self-renewal",
+        "--token-lifetime",
+        "48h",
+        "--server",
+        &server,
+        "--tls-server-name",
+        "127.0.0.1",
+    ];
+    clusters.add("edge-a", &flags).await.ended(0);
+    let (hub, edge) = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let joined = spec().await;
+    assert_unchanged(&clusters.add("edge-a", &[]).await.ended(0).out, 8);
+    assert_same(&everything(&clusters.hub).await, &hub);
+    assert_same(&everything(&clusters.edge).await, &edge);
+    // What is given changes, and nothing else.
+    clusters.add("edge-a", &["--zone", "eu"]).await.ended(0);
+    let mut expected = joined.clone();
+    expected["zones"] = json!(["eu"]);
+    assert_eq!(spec().await, expected);
+    // The remedies that `check` names lose nothing either.
+    kubectl(&clusters.edge, &["-n", "ns-a", "delete", "rolebinding", "writer"]).await;
+    let step = |steps: Vec<Value>, name: &str| -> Vec<String> {
+        let step = steps.into_iter().find(|step| step["name"] == name).unwrap();
+        let remedy = step["remedy"].as_str().unwrap().split(" satellite add ").nth(1).unwrap().to_owned();
+        let command = remedy.split(", or ").next().unwrap().replace("<the satellite's>", "edge");
+        command.split(' ').map(str::to_owned).collect()
+    };
+    let run = async |command: Vec<String>| {
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        clusters.satellite(&[&["add", "--allow-loopback-satellites"], &command[..]].concat()).await.ended(0)
+    };
+    run(step(clusters.check("edge-a").await.1, "get configmaps")).await;
+    assert_eq!(spec().await, expected);
+    kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "secret", "credential"]).await;
+    run(step(clusters.check("edge-a").await.1, "credential")).await;
+    assert_eq!(spec().await, expected);
+    assert_eq!(clusters.check("edge-a").await.0, 0);
+
+    // A context of another cluster: the token of one must not go to the address of the other.
+    let wrong = ["add", "edge-a", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
+    clusters.satellite(&wrong).await.ended(1).tells(&["the context is", "--server"]);
+    // A value that the hub refuses is told as it is; that the hub does not know a field at all, with the remedy.
+    let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.ended(1);
+    long.tells(&["between 10m and 365d"]);
+    assert!(!long.err.contains("upgrade"), "{}", long.err);
+    // Taken back.
+    let none = ["--zone", "", "--from-namespace", "", "--self-renewal=false"];
+    let said = clusters.add("edge-a", &none).await.ended(0);
+    assert_eq!(said.out.matches(" deleted\n").count(), 2, "{}", said.out);
+    let left = spec().await;
+    assert_eq!(
+        (left.get("zones"), &left["namespaces"], left.get("tokenRenewal")),
+        (None, &json!({ "from": "All" }), None)
+    );
+    assert_eq!((&left["icingaVersion"], &left["target"]["name"]), (&json!("2.14"), &json!("delivered")));
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/tokenRenewal";
+    let remove = json!([{ "op": "remove", "path": path }]).to_string();
+    let patch = ["patch", "crd", "satelliteclusters.groundlink.dev", "--type=json", "-p", &remove];
+    kubectl(&clusters.hub, &patch).await;
+    eventually(Duration::from_secs(30), "a hub of an older version", async || {
+        let said = clusters.add("edge-a", &["--self-renewal", "--dry-run"]).await;
+        match said.err.contains("tokenRenewal") && said.err.contains("upgrade Groundlink there") {
+            true => Ok(()),
+            false => Err(said.err),
+        }
+    })
+    .await;
 }
 
 /// Every object of a text report is unchanged.

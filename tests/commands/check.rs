@@ -1,7 +1,7 @@
 //! `check`: each thing that can be wrong is named, with its remedy, and hides nothing else.
 
 use crate::fixture::{Clusters, OPERATOR, apply, kubectl};
-use crate::support::Port;
+use crate::support::{Hostile, Manner, Port};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::pem::PemObject as _;
@@ -78,7 +78,7 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     tells(&steps, "clock", "ok", &[]);
     tells(&steps, "credential", "ok", &["bound to Secret groundlink-token"]);
     tells(&steps, "expiry", "ok", &["36"]);
-    tells(&steps, "excess", "ok", &["nothing else"]);
+    tells(&steps, "excess", "ok", &["no other resource in namespace icinga", "not looked at"]);
     assert_eq!(clusters.config_maps().await, "", "the probe is deleted");
 
     for missing in VERBS {
@@ -119,13 +119,39 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     kubectl(&clusters.edge, &binding).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 0);
-    tells(&steps, "excess", "warning", &["configmaps of every namespace"]);
+    tells(&steps, "excess", "warning", &["in every namespace get configmaps, list configmaps"]);
+    // One verb is enough.
+    let once = ["create", "clusterrole", "once", "--verb=update", "--resource=configmaps"];
+    kubectl(&clusters.edge, &once).await;
+    let binding = ["create", "clusterrolebinding", "once", "--clusterrole=once", account];
+    kubectl(&clusters.edge, &binding).await;
+    kubectl(&clusters.edge, &["delete", "clusterrolebinding", "everywhere"]).await;
+    tells(&clusters.check("edge-a").await.1, "excess", "warning", &["in every namespace update configmaps"]);
+    let binding = ["create", "clusterrolebinding", "everywhere", "--clusterrole=everywhere", account];
+    kubectl(&clusters.edge, &binding).await;
     // With this right a namespace that is missing can be told from one that is closed.
     clusters.set_spec(json!({ "target": { "namespace": "nowhere" } })).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["namespace".into()]));
     tells(&steps, "namespace", "failed", &["nowhere does not exist", "create it"]);
     assert_eq!(with(&steps, "skipped"), ["write"]);
+    clusters.set_spec(json!({ "target": { "namespace": "icinga" } })).await;
+    kubectl(&clusters.edge, &["delete", "clusterrolebinding", "everywhere", "once"]).await;
+
+    // Nothing is written in a dry run.
+    let dry = ["check", "edge-a", "--allow-loopback-satellites", "--dry-run", "-o", "json"];
+    let dry = clusters.satellite(&dry).await.ended(0).json();
+    let steps = dry["steps"].as_array().unwrap();
+    assert_eq!((with(steps, "skipped"), with(steps, "failed")), (vec!["write".into()], vec![]));
+    tells(steps, "namespace", "ok", &[]);
+
+    // Who may not ask is told nothing, which is not the same as that all is well.
+    kubectl(&clusters.edge, &["delete", "clusterrolebinding", "system:basic-user"]).await;
+    let (code, steps) = clusters.check("edge-a").await;
+    assert_eq!(code, 3);
+    tells(&steps, "authentication", "warning", &["does not say", "403", "system:basic-user"]);
+    tells(&steps, "get configmaps", "failed", &["not known: 403"]);
+    tells(&steps, "excess", "skipped", &["does not tell"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,6 +217,28 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     // A satellite on this machine is refused as the operator refuses it.
     let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.ended(3).json();
     tells(strict["steps"].as_array().unwrap(), "credential", "failed", &["edge-a"]);
+    // So is the hub itself, at the address that the operator knows.
+    let get = ["-n", "default", "get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}"];
+    let hub = format!("https://{}", kubectl(&clusters.hub, &get).await);
+    let add = ["add", "edge-c", "--context", "edge", "--server", &hub];
+    clusters.satellite(&add).await.ended(1).tells(&["the hub's own API server"]);
+    kubectl(
+        &clusters.hub,
+        &[
+            "-n",
+            OPERATOR,
+            "patch",
+            "secret",
+            "edge-a",
+            "--type=json",
+            "-p",
+            r#"[{"op":"remove","path":"/data/value"}]"#,
+        ],
+    )
+    .await;
+    clusters.change_secret("edge-a", &[("server", &hub), ("token", &token)]).await;
+    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.ended(3).json();
+    tells(strict["steps"].as_array().unwrap(), "credential", "failed", &["the hub's own API server"]);
     kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "secret", "edge-a"]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["credential".into()]));
@@ -212,4 +260,44 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     apply(&clusters.hub, &secret.to_string()).await;
     assert_eq!(clusters.check("edge-a").await.0, 0);
     assert_eq!(clusters.config_maps().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proxy_is_asked_and_none_is_printed() {
+    let clusters = Clusters::joined().await;
+    let check = ["check", "edge-a", "--allow-loopback-satellites"];
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        let said = clusters.satellite_with(&[(name, "http://me:hidden@127.0.0.1:9")], &check).await.ended(0);
+        said.tells(&[&format!("{name} is not used")]);
+        assert!(!said.err.contains("hidden") && !said.out.contains("hidden"), "{}", said.err);
+    }
+    let list = clusters.satellite_with(&[("HTTPS_PROXY", "no URL at all: hidden")], &["list"]).await.ended(0);
+    assert!(!list.err.contains("hidden"), "{}", list.err);
+    // What a context asks for is not passed over.
+    let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), "t");
+    let kubeconfig =
+        kubeconfig.replace("    server:", "    proxy-url: http://me:hidden@127.0.0.1:9\n    server:");
+    let path = clusters.file("proxy.kubeconfig", &kubeconfig);
+    let said = clusters.satellite(&["list", "--hub-kubeconfig", path.to_str().unwrap()]).await.ended(1);
+    said.tells(&["context has proxy-url"]);
+    assert!(!said.err.contains("hidden"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
+    let clusters = Clusters::joined().await;
+    for (code, reason, result) in [(500, "InternalError", "failed"), (403, "Forbidden", "warning")] {
+        let clock = "Date: Sun, 06 Nov 2044 08:49:37 GMT\r\n";
+        let server = Hostile::start(Manner::Refuses(code, reason, clock), &clusters.edge.cert_and_key());
+        clusters.change_secret("edge-a", &[("server", &server.url())]).await;
+        let (exit, steps) = clusters.check("edge-a").await;
+        assert_eq!(exit, 3);
+        tells(&steps, "authentication", result, &[&code.to_string()]);
+        tells(&steps, "tls", "ok", &[]);
+        tells(&steps, "clock", "warning", &["ahead of this machine's", "NTP"]);
+        assert_eq!(with(&steps, "ok").iter().filter(|name| name.contains("configmaps")).count(), 0);
+    }
+    let page = Hostile::start(Manner::Html, &clusters.edge.cert_and_key());
+    clusters.change_secret("edge-a", &[("server", &page.url())]).await;
+    tells(&clusters.check("edge-a").await.1, "authentication", "failed", &["not known"]);
 }

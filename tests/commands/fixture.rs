@@ -89,6 +89,13 @@ impl Clusters {
         satellite(&self.hub, &self.edge, arguments).await
     }
 
+    /// Runs `groundlink satellite ...` with variables in its environment.
+    pub async fn satellite_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let mut command = command(GROUNDLINK, &self.hub, &self.edge);
+        command.envs(environment.iter().copied()).arg("satellite").args(arguments);
+        Said::of(&command.output().await.unwrap())
+    }
+
     /// Runs `groundlink satellite add NAME` for the satellite.
     pub async fn add(&self, name: &str, more: &[&str]) -> Said {
         let arguments = ["add", name, "--context", "edge", "--allow-loopback-satellites"];

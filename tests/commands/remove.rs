@@ -61,7 +61,8 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     );
     assert_eq!(clusters.check("edge-a").await.0, 0);
     // Rotated, its renewals are bound to the new Secret.
-    let rotate = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
+    let rotate =
+        ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites", "--without-operator"];
     clusters.satellite(&rotate).await.ended(0);
     let renewal: Value = serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap();
     let bound = [
@@ -77,8 +78,10 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert_eq!(renewal["boundSecret"], kubectl(&clusters.edge, &bound).await);
     clusters.add("edge-a", &["--self-renewal"]).await.ended(0);
     assert_eq!(clusters.check("edge-a").await.0, 0);
-    // Without it, the right goes.
-    let add = clusters.add("edge-a", &[]).await.ended(0);
+    // It stays until it is taken back; then the right goes.
+    clusters.add("edge-a", &[]).await.ended(0);
+    assert_eq!(serde_json::from_str::<Value>(&kubectl(&clusters.hub, &get).await).unwrap(), renewal);
+    let add = clusters.add("edge-a", &["--self-renewal=false"]).await.ended(0);
     assert!(add.out.contains("deleted"), "{}", add.out);
     let roles = ["-n", "icinga", "get", "roles,rolebindings", "-o", "name"];
     assert_eq!(kubectl(&clusters.edge, &roles).await.lines().count(), 2);
@@ -106,30 +109,43 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert_eq!(kubectl(&clusters.hub, &get).await, "Orphan");
     kubectl(&clusters.hub, &["-n", OPERATOR, "get", "secret", "edge-a"]).await;
     clusters.patch_satellite("edge-a", json!({ "metadata": { "finalizers": null } })).await;
-    // What was delivered is left, and told.
-    let map = json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {
-            "name": "groundlink", "namespace": "icinga",
-            "labels": { "app.kubernetes.io/managed-by": "groundlink", "groundlink.dev/satellite": "edge-a" },
-        },
-    });
-    apply(&clusters.edge, &map.to_string()).await;
+    // What was delivered is left, and told; what another hub delivered to a satellite of this name is neither.
+    let get = ["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"];
+    let hub_id = kubectl(&clusters.hub, &get).await;
+    for (name, hub) in [("groundlink", hub_id.as_str()), ("of-another-hub", "another")] {
+        let labels = json!({
+            "app.kubernetes.io/managed-by": "groundlink", "groundlink.dev/satellite": "edge-a",
+            "groundlink.dev/hub": hub,
+        });
+        let metadata = json!({ "name": name, "namespace": "icinga", "labels": labels });
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+        apply(&clusters.edge, &map.to_string()).await;
+    }
     let shared = clusters.remove("edge-a", &[]).await.ended(0);
     println!("{}", shared.out);
     for words in ["ConfigMap          icinga/groundlink      left", "satellite edge-b uses it"] {
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(squeezed(&shared.out).contains(&squeezed(words)), "{words}: {}", shared.out);
     }
+    assert!(!shared.out.contains("of-another-hub"), "{}", shared.out);
     assert_eq!(clusters.check("edge-b").await.0, 0, "the account that another uses works");
-    kubectl(&clusters.edge, &["-n", "icinga", "delete", "configmap", "groundlink"]).await;
+    let delete = shared.out.split("to delete what is left: kubectl ").nth(1).unwrap().lines().next().unwrap();
+    kubectl(&clusters.edge, &delete.split(' ').collect::<Vec<_>>()).await;
+    let maps = ["-n", "icinga", "get", "configmaps", "-l", "groundlink.dev/satellite", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &maps).await, "configmap/of-another-hub\n");
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "configmap", "of-another-hub"]).await;
 
     // Without the satellite's context: what is left there is told, and how to delete it.
     let hub_only = clusters.satellite(&["remove", "edge-b"]).await.ended(0);
     println!("{}", hub_only.out);
     assert!(hub_only.out.contains("account icinga/groundlink is left"), "{}", hub_only.out);
     assert_same(&content(everything(&clusters.hub).await), &before.0);
-    let last = clusters.remove("edge-b", &[]).await.ended(0);
+    // The hub has no token any more that says whose the account is. The command that was printed says it.
+    let unknown = clusters.remove("edge-b", &[]).await.ended(1);
+    unknown.tells(&["nothing was deleted", "--account-uid"]);
+    let command = hub_only.out.split("groundlink satellite ").nth(1).unwrap().lines().next().unwrap();
+    let command = command.replace("<the satellite's>", "edge");
+    let last = clusters.satellite(&command.split(' ').collect::<Vec<_>>()).await.ended(0);
     println!("{}", last.out);
     // Nothing of ours is left.
     assert_same(&content(everything(&clusters.edge).await), &before.1);
@@ -141,4 +157,106 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     let foreign = clusters.remove("edge-b", &[]).await.ended(0);
     assert!(foreign.out.contains("left: it has no label"), "{}", foreign.out);
     kubectl(&clusters.edge, &["-n", "icinga", "get", "serviceaccount", "groundlink"]).await;
+    // Nor is it taken over without a word, to be deleted by the next removal.
+    let stored = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let refused = clusters.add("edge-b", &[]).await.ended(1);
+    refused.tells(&[
+        "ServiceAccount icinga/groundlink exists",
+        "not made by this command",
+        "--force-conflicts",
+    ]);
+    assert_same(&everything(&clusters.hub).await, &stored.0);
+    assert_same(&everything(&clusters.edge).await, &stored.1);
+    clusters.add("edge-b", &["--force-conflicts"]).await.ended(0);
+    assert_eq!(clusters.check("edge-b").await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_of_another_satellite_is_never_deleted() {
+    let clusters = Clusters::joined().await;
+    // The hub's own cluster is a satellite too, with an account of the same name.
+    let add = ["add", "edge-h", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
+    clusters.satellite(&add).await.ended(0);
+    let before = (everything(&clusters.hub).await, everything(&clusters.edge).await);
+    let wrong = clusters.satellite(&["remove", "edge-a", "--context", "hub"]).await.ended(1);
+    wrong.tells(&["nothing was deleted", "icinga/groundlink", "not the account that the hub's token is of"]);
+    clusters.remove("edge-h", &["--dry-run"]).await.ended(1).tells(&["nothing was deleted"]);
+    // Another account of the right cluster.
+    clusters.add("edge-b", &["--account", "writer", "--target-name", "b"]).await.ended(0);
+    let other = clusters.remove("edge-b", &["--account", "groundlink"]).await.ended(1);
+    other.tells(&["nothing was deleted", "not the account that the hub's token is of"]);
+    // With nothing on the hub that says which it is: one that is in use is left, another is only deleted by its uid.
+    clusters.satellite(&["remove", "edge-b"]).await.ended(0);
+    clusters.remove("edge-b", &["--account", "groundlink"]).await.ended(0);
+    assert_eq!(clusters.answer(&clusters.token("edge-a").await).await, 0, "edge-a uses it");
+    clusters.remove("edge-b", &["--account", "writer"]).await.ended(1).tells(&["--account-uid"]);
+    let uid = ["-n", "icinga", "get", "serviceaccount", "writer", "-o", "jsonpath={.metadata.uid}"];
+    let uid = kubectl(&clusters.edge, &uid).await;
+    let other = ["--account", "writer", "--account-uid", &uid.replace(|c: char| c.is_ascii_digit(), "x")];
+    clusters.remove("edge-b", &other).await.ended(1).tells(&["another uid"]);
+    clusters.remove("edge-b", &["--account", "writer", "--account-uid", &uid]).await.ended(0);
+    assert_same(&everything(&clusters.hub).await, &before.0);
+    assert_same(&everything(&clusters.edge).await, &before.1);
+    // What is left of an account that is gone is named, and stays.
+    kubectl(&clusters.edge, &["-n", "icinga", "delete", "serviceaccount", "groundlink"]).await;
+    let gone = clusters.remove("edge-a", &[]).await.ended(0);
+    assert_eq!(gone.out.matches("cannot be told whose it is").count(), 3, "{}", gone.out);
+    let left = ["-n", "icinga", "get", "roles,rolebindings,secrets", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &left).await.lines().count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_on_the_way_tells_what_was_done_and_how_to_finish() {
+    let clusters = Clusters::start().await;
+    let before = content(everything(&clusters.hub).await);
+    let add = ["-n", "ns-a", "--create-namespace", "--account", "writer", "--secret-name", "credential"];
+    clusters.add("edge-a", &add).await.ended(0);
+    // Someone who may read all of the satellite, and delete nothing.
+    kubectl(&clusters.edge, &["create", "serviceaccount", "reader"]).await;
+    let role = ["create", "clusterrole", "reader", "--verb=get,list", "--resource=*.*"];
+    kubectl(&clusters.edge, &role).await;
+    let binding =
+        ["create", "clusterrolebinding", "reader", "--clusterrole=reader", "--serviceaccount=default:reader"];
+    kubectl(&clusters.edge, &binding).await;
+    let token = clusters.edge.service_account_token("default", "reader").await;
+    let path =
+        clusters.file("reader.kubeconfig", &clusters.edge.kubeconfig_for(&clusters.edge.url(), &token));
+    let remove = ["remove", "edge-a", "--kubeconfig", path.to_str().unwrap(), "-o", "json"];
+    let failed = clusters.satellite(&remove).await.ended(1);
+    failed.tells(&["cannot delete RoleBinding ns-a/writer", "403"]);
+    let said = failed.json();
+    let done: Vec<_> = said["objects"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (done.len(), &done[0]["kind"], &done[0]["result"]),
+        (1, &json!("SatelliteCluster"), &json!("deleted"))
+    );
+    kubectl(&clusters.hub, &["-n", OPERATOR, "get", "secret", "credential"]).await;
+    // The command that it names finishes, with a context that may.
+    let next = said["next"].as_str().unwrap();
+    let next = next.strip_prefix("groundlink satellite ").unwrap();
+    let next = next.replace(&format!("--kubeconfig {}", path.display()), "--context edge");
+    let finished =
+        clusters.satellite(&next.split(' ').chain(["-o", "json"]).collect::<Vec<_>>()).await.ended(0).json();
+    let lines: Vec<_> = finished["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let text = |field: &str| line[field].as_str().unwrap_or_default();
+            format!("{} {} {}", text("kind"), text("name"), text("result"))
+        })
+        .collect();
+    let expected = [
+        "SatelliteCluster edge-a absent",
+        "RoleBinding writer deleted",
+        "Role writer deleted",
+        "Secret writer-token deleted",
+        "ServiceAccount writer deleted",
+        "Secret credential deleted",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(finished["dryRun"], false);
+    let left = ["-n", "ns-a", "get", "serviceaccounts,secrets,roles,rolebindings", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &left).await, "");
+    assert_same(&content(everything(&clusters.hub).await), &before);
 }

@@ -4,7 +4,7 @@ use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl
 use crate::support::{ApiServer, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 impl Clusters {
@@ -21,6 +21,41 @@ impl Clusters {
     async fn rotate(&self, more: &[&str]) -> crate::fixture::Said {
         let arguments = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
         self.satellite(&[&arguments[..], more].concat()).await
+    }
+}
+
+impl Clusters {
+    /// The operator's Lease, renewed now.
+    async fn renew_lease(&self) {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": "groundlink", "namespace": OPERATOR },
+            "spec": {
+                "holderIdentity": "someone", "leaseDurationSeconds": 15,
+                "renewTime": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+            },
+        });
+        apply(&self.hub, &lease.to_string()).await;
+    }
+
+    /// The operator's word that the credential is valid.
+    async fn say_valid(&self) {
+        let status = json!({ "status": { "observedGeneration": 1, "conditions": [{
+            "type": "CredentialsValid", "status": "True", "reason": "Connected", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }] } })
+        .to_string();
+        let patch = [
+            "-n",
+            OPERATOR,
+            "patch",
+            "satellitecluster",
+            "edge-a",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+        ];
+        kubectl(&self.hub, &[&patch[..], &[&status]].concat()).await;
     }
 }
 
@@ -65,41 +100,106 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
     assert_eq!(bound(&clusters.edge).await, ["secret/groundlink-token"]);
 
-    // An operator that runs and does not accept it: the hub has the new one, and the old one is not revoked.
-    let lease = json!({
-        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": { "name": "groundlink", "namespace": OPERATOR },
-        "spec": {
-            "holderIdentity": "someone", "leaseDurationSeconds": 15,
-            "renewTime": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string(),
-        },
-    });
-    apply(&clusters.hub, &lease.to_string()).await;
-    let stopped = clusters.rotate(&["--timeout", "2s"]).await.ended(1);
-    stopped.tells(&["the operator said nothing", "old token was not revoked", "run this again"]);
+    // Whether an operator runs cannot be told: the hub has the new token, and the old one is not revoked.
+    let unknown = clusters.rotate(&["--timeout", "1s"]).await.ended(1);
+    unknown.tells(&["no Lease groundlink/groundlink", "old token was not revoked", "--without-operator"]);
     let second = clusters.token("edge-a").await;
     assert_ne!(second, old);
-    assert_eq!((clusters.answer(&old).await, clusters.answer(&second).await), (0, 0));
-    kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "lease", "groundlink"]).await;
-
-    // No operator: the command's own proof counts. Lifetimes go on as they were asked for.
-    let rotated = clusters.rotate(&["--token-lifetime", "48h"]).await.ended(0);
-    println!("{}", rotated.out);
-    assert!(rotated.out.contains("the satellite refuses the old token"), "{}", rotated.out);
-    assert!(rotated.out.contains("asked for 48h, granted 48h"), "{}", rotated.out);
+    // One that was there and hangs, or is gone: its last word is not about the new token, whatever the clocks say.
+    clusters.say_valid().await;
+    clusters.renew_lease().await;
+    let stopped = clusters.rotate(&["--timeout", "5s"]).await.ended(1);
+    stopped.tells(&["Lease groundlink/groundlink was not renewed", "run groundlink satellite rotate edge-a"]);
     let third = clusters.token("edge-a").await;
-    assert_eq!((clusters.answer(&second).await, clusters.answer(&third).await), (401, 0));
-    assert_eq!(clusters.check("edge-a").await.0, 0);
-    // The first is still good, because the run between was cut off: what it is bound to is there to be seen and deleted.
-    assert_eq!((bound(&clusters.edge).await.len(), clusters.answer(&old).await), (2, 0));
-    kubectl(&clusters.edge, &["-n", "icinga", "delete", "secret", "groundlink-token"]).await;
-    eventually(Duration::from_secs(30), "a real API server refuses the token", async || {
-        match clusters.answer(&old).await {
-            401 => Ok(()),
-            code => Err(format!("{code}")),
+    // One that runs, and does not accept it.
+    let status = json!({ "status": { "conditions": null } }).to_string();
+    let patch = [
+        "-n",
+        OPERATOR,
+        "patch",
+        "satellitecluster",
+        "edge-a",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &status,
+    ];
+    kubectl(&clusters.hub, &patch).await;
+    let (refusing, ()) = tokio::join!(clusters.rotate(&["--timeout", "5s"]), async {
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            clusters.renew_lease().await;
         }
-    })
-    .await;
+    });
+    refusing.ended(1).tells(&["the operator said nothing", "old token was not revoked"]);
+    let fourth = clusters.token("edge-a").await;
+    for token in [&old, &second, &third, &fourth] {
+        assert_eq!(clusters.answer(token).await, 0);
+    }
+    assert_eq!(bound(&clusters.edge).await.len(), 4);
+    kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "lease", "groundlink"]).await;
+    // Another satellite of the same account has a token of its own.
+    clusters.add("edge-b", &["--target-name", "other", "--token-lifetime", "72h"]).await.ended(0);
+    let other = clusters.token("edge-b").await;
+
+    // No operator: the command's own proof counts, and all that the runs before left is revoked. Lifetimes go on as they were
+    // asked for.
+    let dry = clusters.rotate(&["--dry-run", "-o", "json"]).await.ended(0).json();
+    let rotated = clusters
+        .rotate(&["--without-operator", "--token-lifetime", "48h", "-o", "json"])
+        .await
+        .ended(0)
+        .json();
+    println!("{rotated:#}");
+    let results = |said: &Value| -> Vec<String> {
+        let objects = said["objects"].as_array().unwrap().iter();
+        let mut results: Vec<_> = objects
+            .map(|line| format!("{} {} {}", line["cluster"], line["kind"], line["result"]).replace('"', ""))
+            .collect();
+        results.sort();
+        results
+    };
+    let expected = [
+        "hub Secret changed",
+        "satellite Secret created",
+        "satellite Secret deleted",
+        "satellite Secret deleted",
+        "satellite Secret deleted",
+        "satellite Secret left",
+    ];
+    assert_eq!(
+        (results(&rotated), results(&dry)),
+        (expected.map(str::to_owned).to_vec(), expected.map(str::to_owned).to_vec())
+    );
+    assert_eq!((&dry["dryRun"], &dry["token"]["result"]), (&json!(true), &json!("wouldBeCreated")));
+    let token = &rotated["token"];
+    assert_eq!(token["result"], "created");
+    assert_eq!((&token["askedSeconds"], &token["grantedSeconds"]), (&json!(172_800), &json!(172_800)));
+    let notes = rotated["notes"].to_string();
+    assert!(
+        notes.contains("the satellite refuses the old token") && notes.contains("was not waited for"),
+        "{notes}"
+    );
+    let left = rotated["objects"].as_array().unwrap().iter().find(|line| line["result"] == "left").unwrap();
+    assert!(left["note"].as_str().unwrap().contains("tokens of edge-b"), "{left}");
+    let fifth = clusters.token("edge-a").await;
+    for (token, code) in [(&fourth, 401), (&fifth, 0), (&other, 0)] {
+        assert_eq!(clusters.answer(token).await, code);
+    }
+    // Accepted tokens are remembered for some seconds, by real API servers.
+    for token in [&second, &third] {
+        eventually(Duration::from_secs(30), "the satellite refuses what earlier runs left", async || {
+            match clusters.answer(token).await {
+                401 => Ok(()),
+                code => Err(format!("{code}")),
+            }
+        })
+        .await;
+    }
+    assert_eq!((clusters.check("edge-a").await.0, clusters.check("edge-b").await.0), (0, 0));
+    assert_eq!(bound(&clusters.edge).await.len(), 2);
+    clusters.satellite(&["remove", "edge-b"]).await.ended(0);
+    let third = fifth;
     // `add` finds the Secret of the rotated token, and changes nothing.
     let stored = everything(&clusters.edge).await;
     clusters.add("edge-a", &[]).await.ended(0);
@@ -118,7 +218,59 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     theirs.tells(&["Secret groundlink/edge-a", ".data.token is argocd's", "--force-conflicts"]);
     assert_same(&everything(&clusters.edge).await, &stored);
     write_as("groundlink", &clusters.signed(&third, now - 50, now + 7200)).await;
-    clusters.rotate(&[]).await.ended(0);
+    clusters.rotate(&["--without-operator"]).await.ended(0);
     let fourth = clusters.token("edge-a").await;
     assert_eq!((clusters.answer(&third).await, clusters.answer(&fourth).await), (401, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
+    let clusters = Clusters::joined().await;
+    let old = clusters.token("edge-a").await;
+    // Judged in a dry run it passes, and is then refused.
+    let policy = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "closed" },
+            "spec": {
+                "matchConstraints": { "resourceRules": [
+                    { "apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["secrets"] },
+                ] },
+                "validations": [{ "expression": "request.dryRun", "message": "closed for the weekend" }],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": { "name": "closed" }, "spec": { "policyName": "closed", "validationActions": ["Deny"] },
+        },
+    ] });
+    apply(&clusters.hub, &policy.to_string()).await;
+    eventually(Duration::from_secs(30), "the policy holds", async || {
+        let annotate = ["-n", OPERATOR, "annotate", "secret", "edge-a", "a=b", "--overwrite"];
+        match clusters.hub.kubectl(&annotate).await.status.success() {
+            true => Err("not yet".into()),
+            false => Ok(()),
+        }
+    })
+    .await;
+    let failed = clusters.rotate(&["--without-operator"]).await.ended(1);
+    failed.tells(&[
+        "closed for the weekend",
+        "no token was revoked",
+        "is left on the satellite: run groundlink satellite rotate",
+    ]);
+    let left = bound(&clusters.edge).await;
+    assert_eq!(left.len(), 2);
+    let new = left.iter().find(|name| *name != "secret/groundlink-token").unwrap();
+    failed.tells(&[&new.replace("secret/", "Secret icinga/")]);
+    assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
+    // Run again, it deletes that too.
+    kubectl(&clusters.hub, &["delete", "validatingadmissionpolicybindings", "closed"]).await;
+    eventually(Duration::from_secs(30), "the hub takes it", async || {
+        match clusters.rotate(&["--without-operator"]).await.code {
+            0 => Ok(()),
+            code => Err(format!("{code}")),
+        }
+    })
+    .await;
+    assert_eq!((bound(&clusters.edge).await.len(), clusters.answer(&old).await), (1, 401));
 }

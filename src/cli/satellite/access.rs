@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, satellite_clusters};
 use super::token::Claims;
 use crate::api::satellite_cluster::SecretKeyRef;
-use crate::satellite::credential::Credential;
+use crate::satellite::credential::{Credential, ServerPolicy};
 use crate::satellite::{HostPolicy, connect};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
@@ -29,7 +29,11 @@ impl Access {
     ///
     /// # Errors
     /// The key or field that is missing or refused, and what to do; no value of it.
-    pub fn of_secret(secret: &Secret, key: Option<&str>, policy: HostPolicy) -> Result<Self, String> {
+    pub fn of_secret(
+        secret: &Secret,
+        key: Option<&str>,
+        policy: impl Into<ServerPolicy>,
+    ) -> Result<Self, String> {
         let name = secret.metadata.name.clone().unwrap_or_default();
         let reference = SecretKeyRef { name, key: key.map(str::to_owned) };
         let credential =
@@ -50,6 +54,12 @@ impl Access {
     pub async fn client(&self, policy: HostPolicy, request_timeout: Duration) -> Result<Client, String> {
         connect(self.credential.kubeconfig(), policy, request_timeout).await
     }
+}
+
+/// Which servers the operator accepts: not its own hub's, as Pods of the hub find it.
+pub async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
+    let hub = hub.addresses_for_pods().await;
+    hub.iter().fold(ServerPolicy::from(policy), ServerPolicy::without_hub)
 }
 
 /// The other satellites of this hub whose credential can be read: name and credential. What is done to an account on a satellite

@@ -1,26 +1,30 @@
 //! `groundlink satellite add`: the account on the satellite, then its credential and its SatelliteCluster on the hub.
 //!
 //! Everything that can be refused without writing is refused before the first write. A second run finds everything as it
-//! should be and writes nothing; a run after one that was cut off continues it.
+//! should be and writes nothing; a run after one that was cut off continues it. What no flag says stays as it is.
 
-use super::access::Access;
-use super::apply::{Mode, apply, delete, is_ours, line, read, stored, typed};
+use super::access::{Access, servers};
+use super::apply::{MANAGER, Mode, apply, delete, described, is_ours, line, read, stored, typed};
 use super::cluster::{Cluster, Endpoint, endpoint};
-use super::manifests::{self, ACCOUNT, AccountArguments, Credential, HubObjectArguments};
+use super::endpoint::EndpointArguments;
+use super::manifests::{self, ACCOUNT, AccountArguments, AccountSettings, Credential, HubObjectArguments};
 use super::output::{Format, Outcome, Report, TokenReport, progress, time, word};
+use super::owned;
 use super::token::{Claims, now, request};
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
+use crate::snapshot::pointer::MANAGED_BY;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Joins a satellite. Safe to run again: what is as it should be is not touched, and a token that is good is kept.
+/// Joins a satellite. Safe to run again: what is as it should be is not touched, and a token that is good is kept. Of a satellite
+/// that is joined already, a flag that is not given stays as it is, on the SatelliteCluster and in its Secret; one that is given
+/// changes it.
 ///
 /// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace, and an empty Secret whose
 /// deletion revokes the token. On the hub: a Secret with server, ca.crt and token, and the SatelliteCluster.
@@ -33,7 +37,8 @@ pub struct Arguments {
     /// Write nothing: say what would be created and changed, as the servers judge it.
     #[arg(long)]
     dry_run: bool,
-    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns.
+    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the satellite that someone else made
+    /// under the account's name: `remove` then deletes them.
     #[arg(long)]
     force_conflicts: bool,
     /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
@@ -52,49 +57,6 @@ pub struct Arguments {
     satellite: SatelliteArguments,
     #[command(flatten)]
     hub: HubArguments,
-}
-
-/// Where the operator finds the satellite's API server; by default where the person finds it.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "The satellite's API server as the hub sees it")]
-pub struct EndpointArguments {
-    /// URL that the hub's Pods reach. Default: that of the satellite's context.
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
-    /// File with the certificates to trust (PEM). Default: those of the satellite's context.
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Name in the server's certificate, if it is not that of the URL.
-    #[arg(long, value_name = "NAME")]
-    pub tls_server_name: Option<String>,
-}
-
-impl EndpointArguments {
-    /// The server that the flags name, or else the context.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or the context has no server.
-    pub fn resolve(&self, context: Endpoint) -> anyhow::Result<Credential> {
-        let ca = match &self.ca_file {
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .with_context(|| format!("--ca-file {} cannot be read", path.display()))?,
-            ),
-            None => context.ca,
-        };
-        if ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
-            bail!(
-                "the certificates to trust are not PEM (-----BEGIN CERTIFICATE-----); name a file with --ca-file"
-            );
-        }
-        let server = self.server.clone().or(context.server);
-        Ok(Credential {
-            server: server.context("the satellite's context has no server; name it with --server")?,
-            ca,
-            tls_server_name: self.tls_server_name.clone().or(context.tls_server_name),
-            token: String::new(),
-        })
-    }
 }
 
 pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -118,6 +80,10 @@ struct Join<'a> {
     hub: Cluster,
     satellite: Cluster,
     mode: Mode,
+    /// What is wanted on the satellite.
+    account: AccountSettings,
+    /// What these commands applied of the SatelliteCluster before.
+    spec: Value,
     /// Without the token.
     credential: Credential,
     secret_name: String,
@@ -125,44 +91,22 @@ struct Join<'a> {
     namespace_exists: bool,
     /// The token that the hub has, if it was made by this command.
     token: Option<(String, Claims)>,
+    /// Uid of the account, if it is there.
+    account_uid: Option<String>,
     /// Secret on the satellite that the token is bound to, or is to be.
     bound_secret: String,
 }
 
 impl<'a> Join<'a> {
     async fn open(arguments: &'a Arguments) -> anyhow::Result<Self> {
-        let (name, account, operator) =
-            (&arguments.name, &arguments.account, &arguments.hub.operator_namespace);
+        let (name, operator) = (&arguments.name, &arguments.hub.operator_namespace);
         let context = endpoint(&arguments.satellite)?;
-        if let Some(field) = context.refused.filter(|_| arguments.endpoint.server.is_none()) {
-            bail!(
-                "the satellite's context has {field}, which the operator refuses; name what its Pods reach with --server and \
-                 --ca-file"
-            );
-        }
-        let credential = arguments.endpoint.resolve(context)?;
-        if credential.ca.is_none() {
-            bail!("the satellite's context has no certificate authority; name the file with --ca-file");
-        }
-        let secret_name = arguments.objects.secret_name.clone().unwrap_or_else(|| name.clone());
-        // By the operator's own rules, before anything is made for a credential that it would refuse.
-        let policy =
-            HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() };
-        let trial = Credential { token: "trial".into(), ..credential.clone() };
-        let trial: Secret =
-            serde_json::from_value(stored(manifests::hub_secret(operator, &secret_name, &trial))?)?;
-        Access::of_secret(&trial, None, policy).map_err(|why| {
-            anyhow::anyhow!(
-                "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
-            )
-        })?;
-
         let hub = Cluster::hub(&arguments.hub).await?;
         let satellite = Cluster::satellite(&arguments.satellite).await?;
         if hub.server == satellite.server {
             progress("hub and satellite are the same cluster");
         }
-        hub.must_know_satellites(operator).await?;
+        let there = hub.satellite_cluster(operator, name).await?;
         let namespace = json!({ "kind": "Namespace", "metadata": { "name": operator } });
         if read(&hub, &namespace).await?.is_none() {
             bail!(
@@ -170,8 +114,22 @@ impl<'a> Join<'a> {
                 hub.server
             );
         }
-        let namespace_exists = read(&satellite, &manifests::namespace(account)).await?.is_some();
-        if !namespace_exists && !account.create_namespace {
+        let spec = there.as_ref().map_or(Value::Null, |there| there.data["spec"].clone());
+        let secret_name = arguments
+            .objects
+            .secret_name
+            .clone()
+            .or_else(|| spec["kubeconfigSecretRef"]["name"].as_str().map(str::to_owned))
+            .unwrap_or_else(|| name.clone());
+        let secret = own_secret(&hub, operator, &secret_name).await?;
+        // Nothing is connected to with it.
+        let lenient = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
+        let access = secret.as_ref().and_then(|secret| Access::of_secret(secret, None, lenient).ok());
+        let token = access.and_then(|access| access.token.zip(access.claims));
+        let claims = token.as_ref().map(|(_, claims)| claims);
+        let account = arguments.account.settings(&spec, claims);
+        let namespace_exists = read(&satellite, &manifests::namespace(&account)).await?.is_some();
+        if !namespace_exists && !arguments.account.create_namespace {
             bail!(
                 "the satellite ({}) has no namespace {}; create it, let this command do it with --create-namespace, or name \
                  another with --namespace",
@@ -179,66 +137,144 @@ impl<'a> Join<'a> {
                 account.namespace
             );
         }
-        let mode = Mode { dry_run: arguments.dry_run, force: arguments.force_conflicts };
+        let manifest = json!({
+            "kind": "ServiceAccount", "metadata": { "name": account.account, "namespace": account.namespace },
+        });
+        let live: Option<DynamicObject> = read(&satellite, &manifest).await?;
         let mut join = Self {
             arguments,
             hub,
             satellite,
-            mode,
-            credential,
+            mode: Mode { dry_run: arguments.dry_run, force: arguments.force_conflicts },
+            bound_secret: account.bound_secret(),
+            account,
+            spec: there.map_or_else(|| json!({}), |there| owned::spec(&there, MANAGER)),
+            credential: Credential::default(),
             secret_name,
             namespace_exists,
-            token: None,
-            bound_secret: account.bound_secret(),
+            token,
+            account_uid: live.and_then(|live| live.metadata.uid),
         };
-        join.find_token(policy).await?;
-        // A conflict, or a field that the hub does not know, is told before anything is written.
-        let judge = Mode { dry_run: true, ..mode };
-        let (_, judged) = apply(&join.hub, &join.satellite_cluster(), judge).await?;
-        if let Some(key) = judged.data.pointer("/spec/kubeconfigSecretRef/key").and_then(Value::as_str) {
-            bail!(
-                "SatelliteCluster {operator}/{name} has spec.kubeconfigSecretRef.key {key}, and the Secret that is made here has no \
-                 kubeconfig; remove that field: kubectl -n {operator} patch satellitecluster {name} --type=json -p \
-                 '[{{\"op\":\"remove\",\"path\":\"/spec/kubeconfigSecretRef/key\"}}]'"
-            );
-        }
+        join.credential = join.endpoint(secret.as_ref(), context).await?;
+        join.find_bound_secret(&spec).await?;
+        join.refuse_others().await?;
+        join.judge().await?;
         Ok(join)
     }
 
-    /// The token that the hub has, and the Secret that it is bound to.
-    async fn find_token(&mut self, policy: HostPolicy) -> anyhow::Result<()> {
-        let operator = &self.arguments.hub.operator_namespace;
-        let manifest = manifests::hub_secret(operator, &self.secret_name, &self.credential);
-        let Some(found) = read(&self.hub, &manifest).await? else { return Ok(()) };
-        if !is_ours(&found) {
+    /// Where the satellite is: by the flags, by the hub's Secret, or by the context.
+    async fn endpoint(&self, secret: Option<&Secret>, context: Endpoint) -> anyhow::Result<Credential> {
+        let flags = &self.arguments.endpoint;
+        let kept = secret.and_then(manifests::endpoint_of);
+        let of_this_account = self.account_uid.is_some()
+            && self.token.as_ref().is_some_and(|(_, claims)| claims.account_uid == self.account_uid);
+        let endpoint = match kept {
+            Some(kept) if of_this_account || kept.server == context.server => {
+                Endpoint { ca: kept.ca.or(context.ca), ..kept }
+            }
+            // The context may be another cluster: its token would go to the address of this one.
+            Some(kept) if flags.server.is_none() => bail!(
+                "the hub's Secret {} says that {} is at {}, the context is {}, and the account there is not the one of the hub's \
+                 token; say with --server where the satellite is",
+                self.secret_name,
+                self.arguments.name,
+                kept.server.unwrap_or_default(),
+                self.satellite.server
+            ),
+            _ => context,
+        };
+        if let Some(field) = endpoint.refused.filter(|_| flags.server.is_none()) {
             bail!(
-                "Secret {operator}/{} exists on the hub and was not made by this command; choose another name with \
-                 --secret-name (with --force-conflicts the SatelliteCluster is pointed to it), or delete it",
-                self.secret_name
+                "the satellite's context has {field}, which the operator refuses; name what its Pods reach with --server and \
+                 --ca-file"
             );
         }
-        let access = Access::of_secret(&typed(&found)?, None, policy).ok();
-        let Some((token, claims)) = access.and_then(|access| access.token.zip(access.claims)) else {
+        let credential = flags.resolve(endpoint)?;
+        if credential.ca.is_none() {
+            bail!("the satellite's context has no certificate authority; name the file with --ca-file");
+        }
+        // By the operator's own rules, before anything is made for a credential that it would refuse.
+        let policy =
+            HostPolicy { allow_loopback: self.arguments.allow_loopback_satellites, ..HostPolicy::default() };
+        let trial = Credential { token: "trial".into(), ..credential.clone() };
+        let operator = &self.arguments.hub.operator_namespace;
+        let trial = stored(manifests::hub_secret(operator, &self.secret_name, &trial))?;
+        Access::of_secret(&serde_json::from_value(trial)?, None, servers(&self.hub, policy).await).map_err(
+            |why| {
+                anyhow::anyhow!(
+                    "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
+                )
+            },
+        )?;
+        Ok(credential)
+    }
+
+    /// The Secret that the hub's token is bound to, if it is there; else the one of the renewals.
+    async fn find_bound_secret(&mut self, spec: &Value) -> anyhow::Result<()> {
+        if let Some(name) = spec.pointer("/tokenRenewal/boundSecret").and_then(Value::as_str)
+            && self.account.renewal.is_some()
+        {
+            name.clone_into(&mut self.bound_secret);
+        }
+        let bound = self.token.as_ref().and_then(|(_, claims)| claims.bound.clone());
+        let Some((name, _)) = bound else { return Ok(()) };
+        let live = self.bound(&name).await?;
+        let account = live.as_ref().and_then(|secret| secret.metadata.labels.as_ref()?.get(ACCOUNT));
+        if account == Some(&self.account.account) {
+            self.bound_secret = name;
+        }
+        Ok(())
+    }
+
+    /// What someone else made under these names on the satellite is not taken over: `remove` would delete it as ours.
+    async fn refuse_others(&self) -> anyhow::Result<()> {
+        if !self.namespace_exists || self.mode.force {
             return Ok(());
-        };
-        if let Some((name, _)) = &claims.bound {
-            let live = self.bound(name).await?;
-            let account = live.as_ref().and_then(|secret| secret.metadata.labels.as_ref()?.get(ACCOUNT));
-            if account == Some(&self.arguments.account.account) {
-                self.bound_secret.clone_from(name);
+        }
+        for object in manifests::satellite(&self.account, &self.bound_secret) {
+            if read(&self.satellite, &object).await?.is_some_and(|found| !is_ours(&found)) {
+                bail!(
+                    "{} exists on the satellite and was not made by this command: it has no label {}={}; choose another name with \
+                     --account, or take it over with --force-conflicts (then `satellite remove` deletes it)",
+                    described(&object),
+                    MANAGED_BY.0,
+                    MANAGED_BY.1
+                );
             }
         }
-        self.token = Some((token, claims));
+        Ok(())
+    }
+
+    /// A conflict, or a field that the hub does not know, is told before anything is written.
+    async fn judge(&self) -> anyhow::Result<()> {
+        let (operator, name) = (&self.arguments.hub.operator_namespace, &self.arguments.name);
+        let judge = Mode { dry_run: true, ..self.mode };
+        let (_, judged) = apply(&self.hub, &self.satellite_cluster(), judge).await?;
+        let refused = |field: &str, why: &str| {
+            let path = field.replace('.', "/");
+            anyhow::anyhow!(
+                "SatelliteCluster {operator}/{name} has {field}, {why}; remove that field: kubectl -n {operator} patch \
+                 satellitecluster {name} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/{path}\"}}]'"
+            )
+        };
+        let spec = &judged.data["spec"];
+        if spec["kubeconfigSecretRef"]["key"].is_string() {
+            let why = "and the Secret that is made here has no kubeconfig";
+            return Err(refused("spec.kubeconfigSecretRef.key", why));
+        }
+        if self.account.renewal.is_none() && spec["tokenRenewal"].is_object() {
+            return Err(refused("spec.tokenRenewal", "which another manager applied"));
+        }
         Ok(())
     }
 
     async fn bound(&self, name: &str) -> anyhow::Result<Option<DynamicObject>> {
-        let account = &self.arguments.account;
+        let account = &self.account;
         read(&self.satellite, &manifests::bound(&account.namespace, &account.account, name)).await
     }
 
     async fn on_satellite(&self, report: &mut Report) -> anyhow::Result<()> {
-        let account = &self.arguments.account;
+        let account = &self.account;
         if !self.namespace_exists {
             let namespace = manifests::namespace(account);
             progress(&format!("satellite: creating namespace {}", account.namespace));
@@ -257,7 +293,7 @@ impl<'a> Join<'a> {
             };
             report.objects.push(line);
         }
-        if !account.self_renewal && self.namespace_exists {
+        if account.renewal.is_none() && self.namespace_exists {
             // From a run with --self-renewal. The binding first: it is what gives the right.
             for object in manifests::renewal(account).iter().rev() {
                 let line = delete(&self.satellite, object, self.mode.dry_run).await?;
@@ -270,9 +306,8 @@ impl<'a> Join<'a> {
     async fn on_hub(&self, report: &mut Report) -> anyhow::Result<()> {
         let (arguments, operator) = (self.arguments, &self.arguments.hub.operator_namespace);
         let (token, told) = self.token().await?;
-        if let (None, Some(expires), false) =
-            (&self.arguments.account.self_renewal.then_some(()), &told.expires, self.mode.dry_run)
-        {
+        let renews = self.account.renewal.is_some();
+        if let (false, Some(expires), false) = (renews, &told.expires, self.mode.dry_run) {
             report.notes.push(format!(
                 "before {expires} run: {} satellite rotate {}{}{}",
                 program(),
@@ -281,7 +316,7 @@ impl<'a> Join<'a> {
                 arguments.hub.flags()
             ));
         }
-        if self.arguments.account.self_renewal {
+        if renews {
             report.notes.push("the operator renews the token: its chart needs rbac.renewTokens=true".into());
         }
         report.token = Some(told);
@@ -297,14 +332,20 @@ impl<'a> Join<'a> {
     }
 
     fn satellite_cluster(&self) -> Value {
-        let Arguments { name, account, objects, hub, .. } = self.arguments;
-        let operator = &hub.operator_namespace;
-        manifests::satellite_cluster(operator, name, &self.secret_name, account, &self.bound_secret, objects)
+        let Arguments { name, objects, hub, .. } = self.arguments;
+        manifests::satellite_cluster(
+            (&hub.operator_namespace, name),
+            self.spec.clone(),
+            &self.secret_name,
+            &self.account,
+            &self.bound_secret,
+            objects,
+        )
     }
 
     /// The token for the hub's Secret: the one that is there if it is good, or a new one.
     async fn token(&self) -> anyhow::Result<(String, TokenReport)> {
-        let account = &self.arguments.account;
+        let account = &self.account;
         let of = format!("ServiceAccount {}/{}", account.namespace, account.account);
         let mut told = TokenReport {
             result: "unchanged",
@@ -327,7 +368,7 @@ impl<'a> Join<'a> {
         }
         if self.mode.dry_run {
             told.result = "wouldBeCreated";
-            told.asked_seconds = Some(account.lifetime());
+            told.asked_seconds = Some(account.lifetime);
             return Ok(("a-new-token".into(), told));
         }
         let uid = bound.and_then(|secret| secret.metadata.uid).with_context(|| {
@@ -336,11 +377,11 @@ impl<'a> Join<'a> {
         progress("satellite: requesting a token");
         let bound = (self.bound_secret.as_str(), uid.as_str());
         let token =
-            request(&self.satellite, &account.namespace, &account.account, bound, account.lifetime()).await?;
+            request(&self.satellite, &account.namespace, &account.account, bound, account.lifetime).await?;
         let claims = Claims::of(&token).unwrap_or_default();
         told.result = "created";
         told.expires = time(claims.expires);
-        told.asked_seconds = Some(account.lifetime());
+        told.asked_seconds = Some(account.lifetime);
         told.granted_seconds = claims.lifetime();
         Ok((token, told))
     }
@@ -351,7 +392,7 @@ impl<'a> Join<'a> {
         claims: &Claims,
         bound: Option<&DynamicObject>,
     ) -> anyhow::Result<Option<String>> {
-        let account = &self.arguments.account;
+        let account = &self.account;
         if (&claims.namespace, &claims.account) != (&account.namespace, &account.account) {
             return Ok(Some(format!("the old one was {}/{}'s", claims.namespace, claims.account)));
         }
@@ -362,30 +403,32 @@ impl<'a> Join<'a> {
         if secret.is_none() || claims.bound.as_ref().map(|(_, uid)| uid) != secret.as_ref() {
             return Ok(Some("the old one is not bound to a Secret that is there".into()));
         }
-        let manifest = json!({
-            "kind": "ServiceAccount", "metadata": { "name": account.account, "namespace": account.namespace },
-        });
-        let live =
-            read(&self.satellite, &manifest).await?.and_then(|object: DynamicObject| object.metadata.uid);
-        if claims.account_uid != live {
+        if claims.account_uid.is_none() || claims.account_uid != self.account_uid {
             return Ok(Some("the account was made anew".into()));
         }
         Ok(None)
     }
 }
 
+/// The hub's Secret, if it is there.
+///
+/// # Errors
+/// When it was not made by these commands.
+async fn own_secret(hub: &Cluster, operator: &str, name: &str) -> anyhow::Result<Option<Secret>> {
+    let manifest = json!({ "kind": "Secret", "metadata": { "name": name, "namespace": operator } });
+    let Some(found) = read(hub, &manifest).await? else { return Ok(None) };
+    if !is_ours(&found) {
+        bail!(
+            "Secret {operator}/{name} exists on the hub and was not made by this command; choose another name with --secret-name \
+             (with --force-conflicts the SatelliteCluster is pointed to it), or delete it"
+        );
+    }
+    Ok(Some(typed(&found)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn certificates_must_be_pem() {
-        let flags = EndpointArguments { server: None, ca_file: None, tls_server_name: None };
-        let context =
-            Endpoint { server: Some("https://a".into()), ca: Some("QQ==".into()), ..Endpoint::default() };
-        assert!(flags.resolve(context).unwrap_err().to_string().contains("--ca-file"));
-        assert!(flags.resolve(Endpoint::default()).unwrap_err().to_string().contains("--server"));
-    }
 
     #[test]
     fn a_secret_is_applied_as_it_is_stored() {

@@ -52,7 +52,7 @@ fn identity(object: &Value) -> (&str, Option<&str>, &str) {
 }
 
 /// For errors: `Secret groundlink/edge-a`.
-fn described(object: &Value) -> String {
+pub fn described(object: &Value) -> String {
     let (kind, namespace, name) = identity(object);
     namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
 }
@@ -158,10 +158,11 @@ fn explain(refused: Refused, object: &Value) -> anyhow::Error {
             owned.join(", ")
         );
     }
-    if object["kind"] == "SatelliteCluster"
-        && ["tokenRenewal", "icingaVersion"].iter().any(|field| refused.to_string().contains(field))
-    {
-        return anyhow!("{refused}; the hub's CRDs are of an older version: upgrade Groundlink there");
+    // A value that is refused says itself what is wrong with it.
+    let said = refused.to_string();
+    let unknown = ["unknown field", "field not declared in schema"].iter().any(|words| said.contains(words));
+    if object["kind"] == "SatelliteCluster" && unknown {
+        return anyhow!("{refused}; the hub's CRDs do not know this field: upgrade Groundlink there");
     }
     refused.into()
 }

@@ -2,9 +2,9 @@
 //! step that fails hides no later one; a step that cannot be tried because of it is skipped, and says so.
 
 use super::HubArguments;
-use super::access::Access;
+use super::access::{Access, servers};
 use super::cluster::Cluster;
-use super::output::{Format, document, span, table, time};
+use super::output::{Format, document, span, table, time, word};
 use super::probes;
 use super::token::now;
 use crate::api::condition::clean;
@@ -18,8 +18,8 @@ use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Tests a satellite as the operator uses it: credential, connection, permissions (that it has those it needs, and no more),
-/// clock, and one ConfigMap that is written and deleted again.
+/// Tests a satellite as the operator uses it: credential, connection, permissions (those that it needs, and whether it has more in
+/// its namespace or for all), clock, and one ConfigMap that is written and deleted again.
 ///
 /// It speaks from this machine. To speak from the hub's network, run it in the operator's Pod:
 /// kubectl -n groundlink exec deploy/groundlink -- /groundlink satellite check NAME
@@ -129,15 +129,35 @@ pub struct Subject {
     pub policy: HostPolicy,
     /// Whether nothing may be written.
     pub dry_run: bool,
+    /// Account of the token, once it is known.
+    pub account: Option<String>,
     /// How a person goes on: `--hub-context x`.
     pub flags: String,
 }
 
 impl Subject {
-    /// The command that makes the account as it should be.
+    /// The command that makes the account as it should be. What the SatelliteCluster says already, `add` keeps.
     pub fn add_again(&self) -> String {
         format!(
-            "run {} satellite add {} --context <the satellite's>{}, or apply examples/satellite-rbac.yaml there",
+            "run {}, or apply examples/satellite-rbac.yaml there (for other names: {} satellite join-manifest --only satellite)",
+            self.add(""),
+            crate::cli::program()
+        )
+    }
+
+    /// The command that joins the satellite again, with further flags.
+    pub fn add(&self, more: &str) -> String {
+        let account = self.account.as_ref().or(self.renews.as_ref()).map_or("groundlink", String::as_str);
+        let mut names = String::new();
+        for (flag, value, default) in
+            [("namespace", self.target.as_str(), "icinga"), ("account", account, "groundlink")]
+        {
+            if value != default {
+                names += &format!(" --{flag} {}", word(value));
+            }
+        }
+        format!(
+            "{} satellite add {} --context <the satellite's>{names}{more}{}",
             crate::cli::program(),
             self.name,
             self.flags
@@ -171,18 +191,21 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let object = hub.expect_satellite(operator, &arguments.name).await?;
     let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let timeout = text("/spec/requestTimeout").and_then(|text| parse_duration(&text).ok()).unwrap_or(10.0);
-    let subject = Subject {
+    let mut subject = Subject {
         name: arguments.name.clone(),
         target: text("/spec/target/namespace").unwrap_or_else(|| "icinga".into()),
         timeout: Duration::from_secs_f64(timeout.clamp(1.0, 60.0)),
         renews: text("/spec/tokenRenewal/serviceAccount"),
         policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() },
         dry_run: arguments.dry_run,
+        account: None,
         flags: arguments.hub.flags(),
     };
     let mut steps = Steps::default();
     resource(&mut steps, operator, &object);
     let access = credential(&mut steps, &hub, operator, &object, &subject).await?;
+    subject.account =
+        access.as_ref().and_then(|access| access.claims.as_ref()).map(|claims| claims.account.clone());
     probes::satellite(&mut steps, access.as_ref(), &subject).await;
 
     let result = steps.0.iter().map(|step| step.result).max().unwrap_or(Verdict::Ok).max(Verdict::Ok);
@@ -240,7 +263,7 @@ async fn credential(
         steps.skipped("expiry", "there is no credential");
         return Ok(None);
     };
-    let access = match Access::of_secret(&secret, key, subject.policy) {
+    let access = match Access::of_secret(&secret, key, servers(hub, subject.policy).await) {
         Err(why) => {
             let remedy = format!("mend {described}, or {}", subject.add_again());
             steps.failed("credential", format!("{described}: {why}"), remedy);

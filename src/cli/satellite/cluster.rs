@@ -1,16 +1,18 @@
 //! A cluster as the person who calls sees it: through a context of a kubeconfig, every request with a deadline, and every
 //! error with the cluster, the object and what was asked.
 
-use super::output::word;
+use super::output::{progress, word};
 use super::{HubArguments, SatelliteArguments};
 use crate::api::condition::clean;
 use crate::satellite::transport;
 use anyhow::{Context as _, anyhow, bail};
+use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{Resource, Status};
 use kube::{Client, Config};
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 /// Longest wait for a connection.
@@ -31,6 +33,8 @@ pub struct Cluster {
     pub client: Client,
     /// Where it is.
     pub server: String,
+    /// Whether this runs in a Pod of it.
+    in_pod: bool,
 }
 
 /// Why a request failed.
@@ -66,7 +70,7 @@ impl Cluster {
             && none()
             && let Ok(config) = Config::incluster()
         {
-            return Self::from_config(HUB, config);
+            return Ok(Self { in_pod: true, ..Self::from_config(HUB, config)? });
         }
         Self::open(
             HUB,
@@ -87,23 +91,51 @@ impl Cluster {
 
     async fn open(
         side: &'static str,
-        kubeconfig: Kubeconfig,
+        mut kubeconfig: Kubeconfig,
         context: Option<String>,
     ) -> anyhow::Result<Self> {
         // Says which contexts there are, which kube does not.
-        cluster_of(&kubeconfig, context.as_deref()).with_context(|| format!("the {side}'s kubeconfig"))?;
+        let cluster = cluster_of(&kubeconfig, context.as_deref())
+            .with_context(|| format!("the {side}'s kubeconfig"))?;
+        if cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()) {
+            bail!(
+                "the {side}'s context has proxy-url, and this program speaks to API servers directly; name a context without it, or \
+                 run this where the API server is reached without a proxy"
+            );
+        }
+        tell_of_proxy();
+        // kube would read the proxy of the environment, and fail with it: it looks there only if the context has none.
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            cluster.proxy_url = Some("http://unused.invalid".into());
+        }
         let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         Self::from_config(side, config.with_context(|| format!("the {side}'s kubeconfig cannot be used"))?)
     }
 
     fn from_config(side: &'static str, mut config: Config) -> anyhow::Result<Self> {
+        config.proxy_url = None;
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client =
             Client::try_from(config).with_context(|| format!("the {side}'s kubeconfig cannot be used"))?;
-        Ok(Self { side, client, server })
+        Ok(Self { side, client, server, in_pod: false })
+    }
+
+    /// Where Pods of this cluster find its API server, as far as the person may see that.
+    pub async fn addresses_for_pods(&self) -> Vec<http::Uri> {
+        let api = self.typed::<Service>("default");
+        let service = self.ask("read Service default/kubernetes", api.get_opt("kubernetes")).await;
+        let spec = service.ok().flatten().and_then(|service| service.spec).unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default();
+        let port = ports.first().map_or(443, |port| port.port);
+        let seen = spec.cluster_ips.unwrap_or_default().into_iter().map(|ip| match ip.contains(':') {
+            true => format!("https://[{ip}]:{port}"),
+            false => format!("https://{ip}:{port}"),
+        });
+        let own = self.in_pod.then(|| self.server.clone());
+        seen.chain(own).filter_map(|url| url.parse().ok()).collect()
     }
 
     /// Objects of a kind, with or without a namespace.
@@ -200,6 +232,15 @@ impl Cluster {
     }
 }
 
+/// Says once that the proxy of the environment is not used. Never which it is: its URL may hold a password.
+fn tell_of_proxy() {
+    static TOLD: Once = Once::new();
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if let Some(name) = ["HTTPS_PROXY", "https_proxy"].into_iter().find(set) {
+        TOLD.call_once(|| progress(&format!("{name} is not used: API servers are asked directly")));
+    }
+}
+
 fn remedy(status: &Status) -> &'static str {
     match status.code {
         401 => " (log in again: the server does not accept your credential)",
@@ -256,11 +297,8 @@ pub fn endpoint(arguments: &SatelliteArguments) -> anyhow::Result<Endpoint> {
         ),
         (None, None) => None,
     };
-    let refused = match cluster {
-        cluster if cluster.insecure_skip_tls_verify == Some(true) => Some("insecure-skip-tls-verify"),
-        cluster if cluster.proxy_url.is_some() => Some("proxy-url"),
-        _ => None,
-    };
+    let insecure = cluster.insecure_skip_tls_verify == Some(true);
+    let refused = insecure.then_some("insecure-skip-tls-verify");
     let (server, tls_server_name) = (cluster.server.clone(), cluster.tls_server_name.clone());
     Ok(Endpoint { server, ca, tls_server_name, refused })
 }

@@ -1,9 +1,9 @@
 //! `groundlink satellite join-manifest`: the objects of a join as YAML. Nothing is contacted.
 
-use super::add::EndpointArguments;
 use super::cluster::{Endpoint, endpoint};
-use super::manifests::{self, AccountArguments, Credential, HubObjectArguments};
-use super::output::{Format, document, span, word};
+use super::endpoint::EndpointArguments;
+use super::manifests::{self, AccountArguments, AccountSettings, Credential, HubObjectArguments};
+use super::output::{Format, document, span};
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use clap::{Args, ValueEnum};
@@ -59,16 +59,24 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     context.server.get_or_insert_with(|| SERVER.to_owned());
     let credential = Credential { token: TOKEN.into(), ..arguments.endpoint.resolve(context)? };
-    let (account, operator) = (&arguments.account, &arguments.hub.operator_namespace);
+    let operator = &arguments.hub.operator_namespace;
+    let account = arguments.account.settings(&Value::Null, None);
     let bound = account.bound_secret();
     let secret = arguments.objects.secret_name.as_ref().unwrap_or(&arguments.name);
-    let mut satellite = manifests::satellite(account, &bound);
-    if account.create_namespace {
-        satellite.insert(0, manifests::namespace(account));
+    let mut satellite = manifests::satellite(&account, &bound);
+    if arguments.account.create_namespace {
+        satellite.insert(0, manifests::namespace(&account));
     }
     let hub = vec![
         manifests::hub_secret(operator, secret, &credential),
-        manifests::satellite_cluster(operator, &arguments.name, secret, account, &bound, &arguments.objects),
+        manifests::satellite_cluster(
+            (operator, &arguments.name),
+            json!({}),
+            secret,
+            &account,
+            &bound,
+            &arguments.objects,
+        ),
     ];
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if arguments.output != Format::Text {
@@ -88,14 +96,18 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         text += &documents(title, &satellite)?;
     }
     if wanted(Part::Hub) {
-        text += &documents(&hub_comment(arguments, &credential, secret), &hub)?;
+        text += &documents(&hub_comment(arguments, &account, &credential, secret), &hub)?;
     }
     crate::cli::print(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn hub_comment(arguments: &Arguments, credential: &Credential, secret: &str) -> String {
-    let (account, operator) = (&arguments.account, &arguments.hub.operator_namespace);
+fn hub_comment(
+    arguments: &Arguments,
+    account: &AccountSettings,
+    credential: &Credential,
+    secret: &str,
+) -> String {
     let context = arguments.satellite.flags();
     let mut text = format!(
         "On the hub. {TOKEN} is made, once the account is on the satellite, by\n\
@@ -105,22 +117,27 @@ fn hub_comment(arguments: &Arguments, credential: &Credential, secret: &str) -> 
         account.namespace,
         account.account,
         account.bound_secret(),
-        span(account.lifetime())
+        span(account.lifetime)
     );
     if credential.server == SERVER {
         text += "Set server to the URL that the hub's Pods reach, and add key ca.crt with its certificate authority.\n";
     }
     text += &format!(
-        "Or leave the Secret out and let {} satellite add {}{} make Secret {operator}/{secret}.\n\
+        "Or leave the Secret out and let this make Secret {}/{secret}:\n{} satellite add {}{}{}{}{}{}\n\
          Then: {} satellite check {}{}",
+        arguments.hub.operator_namespace,
         program(),
-        word(&arguments.name),
+        arguments.name,
         match context.is_empty() {
-            true => " --context <SATELLITE>".to_owned(),
-            false => context,
+            true => " --context <SATELLITE>",
+            false => &context,
         },
+        arguments.endpoint.flags(),
+        arguments.account.flags(),
+        arguments.objects.flags(),
+        arguments.hub.flags(),
         program(),
-        word(&arguments.name),
+        arguments.name,
         arguments.hub.flags()
     );
     text

@@ -2,10 +2,12 @@
 //! calls it. Progress and errors go to standard error, results to standard output.
 
 mod access;
+mod account;
 mod add;
 mod apply;
 mod check;
 pub(super) mod cluster;
+mod endpoint;
 mod join_manifest;
 mod judge;
 mod list;

@@ -72,8 +72,10 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     let uri: http::Uri = access.server.parse().unwrap_or_default();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(443);
-    let from_here = "see whether the hub's Pods reach it (this is tested from where this command runs); if the address is wrong, \
-                     run satellite add again with --server";
+    let from_here = format!(
+        "see whether the hub's Pods reach it (this is tested from where this command runs); if the address is wrong, run {}",
+        subject.add(" --server <URL>")
+    );
     let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host.as_str(), port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.collect(),
@@ -92,11 +94,9 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     if allowed.is_empty() {
         let message =
             format!("{host} has only loopback, link-local or unspecified addresses, which are refused");
-        steps.failed(
-            "dns",
-            message,
-            "run satellite add again with --server and the address that the hub's Pods reach",
-        );
+        let remedy =
+            format!("name the address that the hub's Pods reach: run {}", subject.add(" --server <URL>"));
+        steps.failed("dns", message, remedy);
         steps.skipped("tcp", "there is no allowed address");
         return;
     }
@@ -166,11 +166,12 @@ impl Probe<'_> {
                     why = format!("no answer to a request within {} s", self.subject.timeout.as_secs());
                 }
                 let remedy = match reason {
-                    Reason::TLSError => {
-                        "the certificate is not the one of ca.crt, or not for this name: run satellite add again with \
-                         --ca-file, or with --tls-server-name"
-                    }
-                    _ => "see whether what listens there is a Kubernetes API server, and how it is",
+                    Reason::TLSError => format!(
+                        "the certificate is not the one of ca.crt, or not for this name: run {}, or the same with \
+                         --tls-server-name <NAME>",
+                        self.subject.add(" --ca-file <FILE>")
+                    ),
+                    _ => "see whether what listens there is a Kubernetes API server, and how it is".into(),
                 };
                 steps.failed("tls", why, remedy);
                 return rest(steps, &["authentication", "version", "clock"]);
@@ -208,8 +209,20 @@ impl Probe<'_> {
                     false => steps.ok(name, format!("the satellite knows it as {user}")),
                 }
             }
-            Err(trouble) if trouble.code == 401 => steps.failed(name, trouble.why, self.subject.rotate()),
-            Err(trouble) => steps.ok(name, format!("accepted; who it is was not told: {}", trouble.why)),
+            Err(trouble) if trouble.code == 401 || trouble.why.contains("system:anonymous") => {
+                steps.failed(name, trouble.why, self.subject.rotate());
+            }
+            // Not 401, which says little: the steps about permissions say more.
+            Err(trouble) if trouble.code == 403 || trouble.code == 404 => steps.warning(
+                name,
+                format!("the satellite does not say whom it takes the credential for: {}", trouble.why),
+                "let every account ask for itself there (ClusterRole system:basic-user), then check again",
+            ),
+            Err(trouble) => steps.failed(
+                name,
+                format!("whether the satellite accepts the credential is not known: {}", trouble.why),
+                "see whether what listens there is a Kubernetes API server, and how it is; then check again",
+            ),
         }
     }
 
@@ -246,15 +259,12 @@ impl Probe<'_> {
         let Some(account) = &self.subject.renews else { return };
         let name = "create serviceaccounts/token";
         // The account is in the target's namespace.
-        let mut resource = attributes(target, "create", "serviceaccounts");
-        resource.subresource = Some("token".into());
-        resource.name = Some(account.clone());
-        match self.may(resource).await {
+        match self.may(token_of(target, account)).await {
             Ok(true) => steps.ok(name, format!("allowed for {target}/{account}: it renews its token")),
             Ok(false) => steps.failed(
                 name,
                 format!("spec.tokenRenewal is set, and a token of {target}/{account} may not be made"),
-                format!("{} (with --self-renewal)", self.subject.add_again()),
+                format!("run {}, or apply examples/satellite-token-renewal.yaml there", self.subject.add("")),
             ),
             Err(trouble) => {
                 steps.failed(name, trouble.why, "the satellite must answer SelfSubjectAccessReviews")
@@ -278,13 +288,33 @@ impl Probe<'_> {
         let mut more: Vec<String> =
             status.resource_rules.iter().filter(|rule| !is_needed(rule, account)).map(words).collect();
         // A rule for every namespace looks the same from inside one.
-        if matches!(self.may(attributes("", "list", "configmaps")).await, Ok(true)) {
-            more.push("configmaps of every namespace".into());
+        let mut asked: Vec<_> =
+            VERBS.map(|verb| (format!("{verb} configmaps"), attributes("", verb, "configmaps"))).into();
+        if let Some(account) = account {
+            asked.push((format!("create serviceaccounts/token {account}"), token_of("", account)));
+        }
+        let mut everywhere = Vec::new();
+        for (what, resource) in asked {
+            match self.may(resource).await {
+                Ok(true) => everywhere.push(clean(&what, 150)),
+                Ok(false) => {}
+                Err(trouble) => {
+                    return steps.skipped(name, format!("the satellite does not tell: {}", trouble.why));
+                }
+            }
+        }
+        if !everywhere.is_empty() {
+            more.push(format!("in every namespace {}", everywhere.join(", ")));
         }
         if more.is_empty() {
             let beside =
                 if status.incomplete { " (the satellite's authorizer does not tell all)" } else { "" };
-            return steps.ok(name, format!("it may do nothing else{beside}"));
+            // A Role of another namespace is not seen from this one, and paths are no resources.
+            let message = format!(
+                "no other resource in namespace {target}, and none of all namespaces{beside}; Roles of other namespaces were not \
+                 looked at"
+            );
+            return steps.ok(name, message);
         }
         let rest = more.len().saturating_sub(5);
         more.truncate(5);
@@ -400,5 +430,14 @@ fn attributes(namespace: &str, verb: &str, resource: &str) -> ResourceAttributes
         group: Some(String::new()),
         resource: Some(resource.into()),
         ..ResourceAttributes::default()
+    }
+}
+
+/// To make a token of an account.
+fn token_of(namespace: &str, account: &str) -> ResourceAttributes {
+    ResourceAttributes {
+        subresource: Some("token".into()),
+        name: Some(account.into()),
+        ..attributes(namespace, "create", "serviceaccounts")
     }
 }

@@ -1,16 +1,18 @@
-//! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then
-//! the credential; then, with a context of the satellite, the account.
+//! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then, with
+//! a context of the satellite, the account; then the credential, which says whose the account is. Cut off at any point, it can be
+//! run again.
 
-use super::access::{Access, others};
+use super::access::Access;
+use super::account::Account;
 use super::apply::{MANAGER, delete, line, read, typed};
 use super::cluster::{Cluster, satellite_clusters};
-use super::manifests::ACCOUNT;
-use super::output::{Format, Line, Outcome, Report, progress};
+use super::output::{Format, Line, Outcome, Report, progress, word};
+use super::token::Claims;
 use super::{HubArguments, SatelliteArguments};
 use crate::cli::program;
 use crate::satellite::HostPolicy;
-use crate::snapshot::pointer::{MANAGED_BY, SATELLITE};
-use anyhow::bail;
+use crate::snapshot::pointer::{HUB, MANAGED_BY, SATELLITE};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
@@ -23,9 +25,10 @@ use tokio::time::Instant;
 /// How often the hub is asked.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub.
-/// With --context or --kubeconfig of the satellite also the account, its Role and its tokens there. Deletes only what this
-/// program made, and never a namespace. Safe to run again.
+/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub;
+/// before it, with --context or --kubeconfig of the satellite, also the account, its Role and its tokens there. Deletes only what this
+/// program made, never a namespace, and the account only if the hub's token is of it: a wrong context deletes nothing. Safe to
+/// run again.
 #[derive(Debug, Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub struct Arguments {
@@ -35,9 +38,16 @@ pub struct Arguments {
     /// Namespace of the account on the satellite. Default: spec.target.namespace of the SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = super::object_name)]
     namespace: Option<String>,
-    /// Name of the account on the satellite.
-    #[arg(long, value_name = "NAME", default_value = "groundlink", value_parser = super::object_name)]
-    account: String,
+    /// Name of the account on the satellite. Default: that of the hub's token, or groundlink.
+    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    account: Option<String>,
+    /// The account's metadata.uid, where the hub has no token that says it: its Secret is gone, or holds a client certificate. An
+    /// account that is not proven to be this satellite's is not deleted.
+    #[arg(long, value_name = "UID")]
+    account_uid: Option<String>,
+    /// Name of the hub's Secret, where the SatelliteCluster is gone that says it. Default: the name of the satellite.
+    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    secret_name: Option<String>,
     /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
     #[arg(long)]
     keep_configmaps: bool,
@@ -70,7 +80,9 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         value.and_then(Value::as_str).map(str::to_owned)
     };
     let removal = Removal {
-        secret: text("/spec/kubeconfigSecretRef/name").unwrap_or_else(|| arguments.name.clone()),
+        secret: text("/spec/kubeconfigSecretRef/name")
+            .or_else(|| arguments.secret_name.clone())
+            .unwrap_or_else(|| arguments.name.clone()),
         target: text("/spec/target/namespace")
             .or_else(|| arguments.namespace.clone())
             .unwrap_or_else(|| "icinga".into()),
@@ -80,10 +92,29 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     let access = removal.access().await?;
-    removal.resource(found, &mut report).await?;
-    removal.config_maps(access.as_ref(), &mut report).await?;
-    removal.credential(&mut report).await?;
-    removal.account(access.as_ref(), &mut report).await?;
+    let claims = access.as_ref().and_then(|access| access.claims.as_ref());
+    // Before the first deletion: a context of another cluster is told while everything is there.
+    let account = match &removal.satellite {
+        Some(satellite) => Some(
+            Account::find(
+                &removal.hub,
+                satellite,
+                removal.account_name(claims),
+                access.as_ref(),
+                arguments.account_uid.as_deref(),
+                (operator, &arguments.name),
+            )
+            .await?,
+        ),
+        None => None,
+    };
+    let result = removal.run(found, access.as_ref(), account.as_ref(), &mut report).await;
+    // What was done before an error is told too, and how it goes on: nothing else says it any more.
+    if result.is_err() && report.objects.iter().any(|line| line.result == Outcome::Deleted) {
+        report.next = Some(removal.again(claims));
+        report.print(arguments.output)?;
+    }
+    result?;
     report.print(arguments.output)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -103,8 +134,45 @@ impl Removal<'_> {
         &self.arguments.hub.operator_namespace
     }
 
+    /// Namespace and name of the account: what the person says, else what the token says.
+    fn account_name<'b>(&'b self, claims: Option<&'b Claims>) -> (&'b str, &'b str) {
+        let given = (self.arguments.namespace.as_deref(), self.arguments.account.as_deref());
+        let said = claims.map(|claims| (claims.namespace.as_str(), claims.account.as_str())).unzip();
+        (given.0.or(said.0).unwrap_or(&self.target), given.1.or(said.1).unwrap_or("groundlink"))
+    }
+
     fn manifest(&self, kind: &str, name: &str) -> Value {
         json!({ "kind": kind, "metadata": { "name": name, "namespace": self.operator() } })
+    }
+
+    async fn run(
+        &self,
+        found: Option<DynamicObject>,
+        access: Option<&Access>,
+        account: Option<&Account<'_>>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        self.resource(found, report).await?;
+        self.config_maps(access, report).await?;
+        self.account(account, access.and_then(|access| access.claims.as_ref()), report).await?;
+        self.credential(report).await
+    }
+
+    /// The command that finishes what was begun. The SatelliteCluster is gone, so it names what that said.
+    fn again(&self, claims: Option<&Claims>) -> String {
+        let (namespace, account) = self.account_name(claims);
+        let mut command = format!(
+            "{} satellite remove {} --namespace {namespace} --account {account}",
+            program(),
+            self.arguments.name
+        );
+        if self.secret != self.arguments.name {
+            command += &format!(" --secret-name {}", self.secret);
+        }
+        if let Some(uid) = &self.arguments.account_uid {
+            command += &format!(" --account-uid {}", word(uid));
+        }
+        command + &self.arguments.satellite.flags() + &self.arguments.hub.flags()
     }
 
     /// The credential, while it is there: with it can be seen what is left.
@@ -178,7 +246,19 @@ impl Removal<'_> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        let label = format!("{}={},{SATELLITE}={}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name);
+        // Another hub may have a satellite of the same name in the same namespace.
+        let hub = match self.hub_id().await {
+            Ok(hub) => hub,
+            Err(why) => {
+                report.notes.push(format!(
+                    "whether ConfigMaps are left on the satellite was not looked for: which are this hub's says the uid of its \
+                     namespace kube-system ({why})"
+                ));
+                return Ok(());
+            }
+        };
+        let label =
+            format!("{}={},{SATELLITE}={},{HUB}={hub}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name);
         let parameters = ListParams::default().labels(&label).limit(100);
         let by_hand = format!("kubectl -n {} delete configmaps -l {label}", self.target);
         let found: Result<ObjectList<ConfigMap>, String> = match (&self.satellite, access) {
@@ -229,6 +309,13 @@ impl Removal<'_> {
         Ok(())
     }
 
+    /// The identity of the hub, as the operator puts it on what it delivers.
+    async fn hub_id(&self) -> anyhow::Result<String> {
+        let manifest = json!({ "kind": "Namespace", "metadata": { "name": "kube-system" } });
+        let found = read(&self.hub, &manifest).await?;
+        found.and_then(|namespace| namespace.metadata.uid).context("it is not there")
+    }
+
     /// Deletes the hub's Secret, unless another SatelliteCluster uses it.
     async fn credential(&self, report: &mut Report) -> anyhow::Result<()> {
         let manifest = self.manifest("Secret", &self.secret);
@@ -249,59 +336,27 @@ impl Removal<'_> {
     }
 
     /// Deletes the account and its tokens on the satellite.
-    async fn account(&self, access: Option<&Access>, report: &mut Report) -> anyhow::Result<()> {
-        let claims = access.and_then(|access| access.claims.as_ref());
-        let account = claims.map_or(self.arguments.account.as_str(), |claims| &claims.account);
-        let namespace = self.arguments.namespace.as_deref();
-        let namespace =
-            namespace.or(claims.map(|claims| claims.namespace.as_str())).unwrap_or(self.target.as_str());
-        let Some(satellite) = &self.satellite else {
+    async fn account(
+        &self,
+        account: Option<&Account<'_>>,
+        claims: Option<&Claims>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let Some(account) = account else {
+            let (namespace, name) = self.account_name(claims);
+            let uid = claims.and_then(|claims| claims.account_uid.as_deref());
             report.notes.push(format!(
-                "on the satellite the account {namespace}/{account} is left; to delete it run {} satellite remove {} --namespace \
-                 {namespace} --account {account} --context <the satellite's>{}",
+                "on the satellite the account {namespace}/{name} is left; to delete it run {} satellite remove {} --namespace \
+                 {namespace} --account {name}{} --context <the satellite's>{}",
                 program(),
                 self.arguments.name,
+                uid.map_or_else(String::new, |uid| format!(" --account-uid {uid}")),
                 self.arguments.hub.flags()
             ));
             return Ok(());
         };
-        let others = others(&self.hub, self.operator(), &self.arguments.name).await?;
-        let user = others.iter().find(|(_, other)| {
-            let same =
-                other.claims.as_ref().is_some_and(|c| c.account == account && c.namespace == namespace);
-            same && access.is_none_or(|access| access.server == other.server)
-        });
-        if let Some((name, _)) = user {
-            report.notes.push(format!("the account {namespace}/{account} is left: satellite {name} uses it"));
-            return Ok(());
-        }
-        progress(&format!("satellite: deleting account {namespace}/{account}"));
-        let metadata = json!({ "name": account, "namespace": namespace });
-        // What gives rights goes first.
-        for kind in ["RoleBinding", "Role"] {
-            let renewal = json!({ "name": format!("{account}-token"), "namespace": namespace });
-            for metadata in [&metadata, &renewal] {
-                let manifest = json!({ "kind": kind, "metadata": metadata });
-                let line = delete(satellite, &manifest, self.arguments.dry_run).await?;
-                // Only a token that renews itself has the second of each.
-                if metadata == &renewal && line.result == Outcome::Absent {
-                    continue;
-                }
-                report.objects.push(line);
-            }
-        }
-        let secrets = satellite.typed::<Secret>(namespace);
-        let label = format!("{}={},{ACCOUNT}={account}", MANAGED_BY.0, MANAGED_BY.1);
-        let parameters = ListParams::default().labels(&label);
-        let list = secrets.list(&parameters);
-        for secret in satellite.ask(&format!("list Secrets of namespace {namespace}"), list).await? {
-            let name = secret.metadata.name.unwrap_or_default();
-            let manifest = json!({ "kind": "Secret", "metadata": { "name": name, "namespace": namespace } });
-            report.objects.push(delete(satellite, &manifest, self.arguments.dry_run).await?);
-        }
-        let manifest = json!({ "kind": "ServiceAccount", "metadata": metadata });
-        report.objects.push(delete(satellite, &manifest, self.arguments.dry_run).await?);
-        report.notes.push(format!("namespace {namespace} of the satellite stays"));
+        account.delete(&mut report.objects, self.arguments.dry_run).await?;
+        report.notes.push(account.note());
         Ok(())
     }
 }

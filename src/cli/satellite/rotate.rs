@@ -1,23 +1,26 @@
 //! `groundlink satellite rotate`: a new token in place of the old one, without a moment in which the operator has none.
 //!
-//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and, where an operator runs, the
-//! operator said that its credential is valid. Cut off at any point, it can be run again.
+//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and an operator that is seen to run
+//! said that its credential is valid; or the person said that none runs. Cut off at any point, it can be run again: then what the
+//! earlier run left is revoked too.
 
 use super::access::{Access, others};
 use super::apply::{MANAGER, Mode, apply, delete_this, is_ours, line, read, stored, typed};
 use super::cluster::Cluster;
-use super::manifests::{self, Credential};
-use super::output::{Format, Outcome, Report, TokenReport, progress, time};
+use super::manifests::{self, ACCOUNT, Credential};
+use super::output::{Format, Outcome, Report, TokenReport, progress, span, time, word};
 use super::owned;
-use super::token::{Claims, now, request};
+use super::token::{Claims, request};
 use super::{HubArguments, SatelliteArguments};
 use crate::api::condition::clean;
 use crate::cli::program;
 use crate::satellite::{HostPolicy, transport};
+use crate::snapshot::pointer::MANAGED_BY;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -32,7 +35,8 @@ const REVOKED: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(300);
 
 /// Makes a new token on the satellite, bound to a Secret of its own, proves it with a request, gives it to the operator, waits
-/// until the operator uses it, and then revokes the old one by deleting the Secret that it was bound to.
+/// until the operator uses it, and then revokes the old one by deleting the Secret that it was bound to, and with it those that
+/// earlier runs left.
 #[derive(Debug, Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub struct Arguments {
@@ -42,12 +46,15 @@ pub struct Arguments {
     /// Life of the new token. Default: that of spec.tokenRenewal, or of the old token.
     #[arg(long, value_name = "DURATION", value_parser = super::lifetime)]
     token_lifetime: Option<i64>,
-    /// Longest wait for the operator to use the new token.
+    /// Longest wait for the operator to use the new token. If it does not, the old one is not revoked.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
     timeout: Duration,
-    /// Name of the operator's Lease, which tells whether one runs.
+    /// Name of the operator's Lease, whose renewal tells that it runs.
     #[arg(long, value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
+    /// No operator runs on the hub: do not wait for one. Whether it accepts the new token is seen when one runs.
+    #[arg(long)]
+    without_operator: bool,
     /// Write nothing: say what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -163,7 +170,10 @@ impl<'a> Rotation<'a> {
             cluster,
             old,
         };
-        // A conflict is told before anything is written.
+        // What cannot be read or written is told before anything is written.
+        if !arguments.without_operator {
+            rotation.lease().await?;
+        }
         if rotation.renews() {
             apply(&rotation.hub, &rotation.renewing(), Mode { dry_run: true, ..rotation.mode() }).await?;
         }
@@ -185,9 +195,21 @@ impl<'a> Rotation<'a> {
         self.cluster.data.pointer("/spec/tokenRenewal").is_some_and(Value::is_object)
     }
 
+    /// This command, to be run again.
+    fn again(&self) -> String {
+        let Arguments { name, token_lifetime, lease_name, satellite, hub, .. } = self.arguments;
+        let mut command =
+            format!("{} satellite rotate {name}{}{}", program(), satellite.flags(), hub.flags());
+        if let Some(seconds) = token_lifetime {
+            command += &format!(" --token-lifetime {}", span(*seconds));
+        }
+        if lease_name != "groundlink" {
+            command += &format!(" --lease-name {}", word(lease_name));
+        }
+        command
+    }
+
     async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
-        let old =
-            self.old.as_ref().and_then(|old| old.claims.as_ref()).and_then(|claims| claims.bound.clone());
         let manifest = manifests::bound(&self.namespace, &self.account, &self.bound);
         let mut told = TokenReport {
             result: "wouldBeCreated",
@@ -198,6 +220,7 @@ impl<'a> Rotation<'a> {
             asked_seconds: Some(self.lifetime),
             granted_seconds: None,
         };
+        let earlier = self.bound_secrets().await?;
         progress(&format!("satellite: Secret {} for the new token", told.bound_secret));
         let (made, bound) = apply(&self.satellite, &manifest, self.mode()).await?;
         report.objects.push(made);
@@ -207,11 +230,7 @@ impl<'a> Rotation<'a> {
                 report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
             }
             report.objects.push(apply(&self.hub, &self.hub_secret("a-new-token")?, self.mode()).await?.0);
-            if let Some((name, _)) = old {
-                let manifest = manifests::bound(&self.namespace, &self.account, &name);
-                report.objects.push(line(&self.satellite, &manifest, Outcome::Deleted, None));
-            }
-            return Ok(());
+            return self.revoke(earlier, None, report).await;
         }
         let token = match self.new_token(&bound).await {
             Ok(token) => token,
@@ -229,31 +248,45 @@ impl<'a> Rotation<'a> {
         told.granted_seconds = claims.lifetime();
         report.token = Some(told);
 
+        progress(&format!("hub: the new token into Secret {}", self.secret_name));
+        self.give(&token, report).await.with_context(|| {
+            format!(
+                "whether the hub has the new token is not known, and no token was revoked; Secret {}/{}, to which it is bound, is \
+                 left on the satellite: run {}, which deletes it",
+                self.namespace,
+                self.bound,
+                self.again()
+            )
+        })?;
+        match self.arguments.without_operator {
+            false => self.wait_for_operator().await.with_context(|| {
+                format!(
+                    "the hub has the new token, and the old token was not revoked: see {} satellite check {}{}, then run {}",
+                    program(),
+                    self.arguments.name,
+                    self.arguments.hub.flags(),
+                    self.again()
+                )
+            })?,
+            true => report.notes.push(
+                "whether the operator accepts the new token was not waited for (--without-operator)".into(),
+            ),
+        }
+        self.revoke(earlier, Some(&bound), report).await.with_context(|| {
+            format!(
+                "the hub has the new token, and not every older one was revoked; to do that run {}, which makes another one",
+                self.again()
+            )
+        })
+    }
+
+    /// Gives the new token to the operator.
+    async fn give(&self, token: &str, report: &mut Report) -> anyhow::Result<()> {
         // First where the operator's own renewals are bound, so that none of them is bound to what will be deleted.
         if self.renews() {
             report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
         }
-        progress(&format!("hub: the new token into Secret {}", self.secret_name));
-        let secret = self.hub_secret(&token)?;
-        report.objects.push(apply(&self.hub, &secret, Mode { dry_run: false, ..self.mode() }).await?.0);
-        let running = self.operator_runs().await?;
-        if running {
-            self.wait_for_operator().await?;
-        } else {
-            report.notes.push(
-                "no operator holds the Lease; whether it accepts the new token is seen when one runs".into(),
-            );
-        }
-        match old {
-            None => report.notes.push(format!(
-                "the old token was bound to no Secret, so it cannot be revoked{}",
-                match self.old.as_ref().and_then(|old| time(old.expires)) {
-                    Some(end) => format!("; it ends at {end}"),
-                    None => String::new(),
-                }
-            )),
-            Some((name, uid)) => self.revoke(&name, uid, report).await?,
-        }
+        report.objects.push(apply(&self.hub, &self.hub_secret(token)?, self.mode()).await?.0);
         Ok(())
     }
 
@@ -298,29 +331,33 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// Whether an operator renews its Lease. Our clock is not the hub's, so a minute of difference is allowed.
-    async fn operator_runs(&self) -> anyhow::Result<bool> {
+    /// When the operator's Lease was renewed last, by the operator's own clock; nothing if there is none.
+    async fn lease(&self) -> anyhow::Result<Option<MicroTime>> {
         let api = self.hub.typed::<Lease>(&self.arguments.hub.operator_namespace);
         let name = &self.arguments.lease_name;
         let lease = self.hub.ask(&format!("read Lease {name}"), api.get_opt(name)).await?;
-        let spec = lease.and_then(|lease| lease.spec).unwrap_or_default();
-        let held = spec.holder_identity.is_some_and(|holder| !holder.is_empty());
-        Ok(held && spec.renew_time.is_some_and(|time| (now() - time.0.as_second()).abs() < 75))
+        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
     }
 
-    /// Until the operator says that its credential is valid, and has said nothing else for a while.
+    /// Until the operator is seen to renew its Lease, says that its credential is valid, and has said nothing else for a while. A
+    /// status alone may be that of an operator which is gone.
     async fn wait_for_operator(&self) -> anyhow::Result<()> {
         progress("hub: waiting until the operator uses the new token");
         let operator = &self.arguments.hub.operator_namespace;
         let name = &self.arguments.name;
         let began = Instant::now();
+        let before = self.lease().await?;
+        let mut runs = false;
         let mut valid_since: Option<Instant> = None;
         loop {
+            runs = runs || self.lease().await?.is_some_and(|renewed| Some(renewed) != before);
             let object = self.hub.expect_satellite(operator, name).await?;
             let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
             let said = conditions.into_iter().flatten().find(|c| c["type"] == "CredentialsValid");
             match said.is_some_and(|condition| condition["status"] == "True") {
-                true if valid_since.get_or_insert_with(Instant::now).elapsed() >= SETTLED => return Ok(()),
+                true if valid_since.get_or_insert_with(Instant::now).elapsed() >= SETTLED && runs => {
+                    return Ok(());
+                }
                 true => {}
                 false => valid_since = None,
             }
@@ -329,44 +366,109 @@ impl<'a> Rotation<'a> {
                     let word = |field: &str| clean(condition[field].as_str().unwrap_or_default(), 300);
                     format!("CredentialsValid={} ({}) {}", word("status"), word("reason"), word("message"))
                 });
-                bail!(
-                    "the hub has the new token, and within {:?} the operator said {said}; the old token was not revoked: see {} \
-                     satellite check {name}, then run this again",
-                    self.arguments.timeout,
-                    program()
-                );
+                let lease = format!("Lease {operator}/{}", self.arguments.lease_name);
+                let why = match (runs, &before) {
+                    (true, _) => format!("the operator said {said}"),
+                    (false, Some(_)) => format!("{lease} was not renewed: no operator runs, or it hangs"),
+                    (false, None) => {
+                        format!(
+                            "there was no {lease}: no operator runs, or its Lease has another name (--lease-name)"
+                        )
+                    }
+                };
+                bail!("within {:?} {why}. If none runs, add --without-operator", self.arguments.timeout);
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Deletes the Secret of the old token, and asks the satellite whether it refuses that token from now on.
-    async fn revoke(&self, name: &str, uid: String, report: &mut Report) -> anyhow::Result<()> {
-        let manifest = manifests::bound(&self.namespace, &self.account, name);
+    /// Name and uid of every Secret that tokens of this account are bound to: that of the old token, and what earlier runs left.
+    async fn bound_secrets(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let api = self.satellite.typed::<Secret>(&self.namespace);
+        let label = format!("{}={},{ACCOUNT}={}", MANAGED_BY.0, MANAGED_BY.1, self.account);
+        let parameters = ListParams::default().labels(&label);
+        let action = format!("list Secrets of namespace {}", self.namespace);
+        let list = self.satellite.ask(&action, api.list(&parameters)).await?;
+        let names = list.items.into_iter().filter_map(|secret| secret.metadata.name.zip(secret.metadata.uid));
+        let mut found: Vec<_> = names.collect();
+        // One without our label counts because the token that these commands made is bound to it.
+        let old = self.old.as_ref().and_then(|old| old.claims.as_ref()?.bound.clone());
+        found.extend(old.filter(|(_, old)| found.iter().all(|(_, uid)| uid != old)));
+        Ok(found)
+    }
+
+    /// Deletes `earlier`, as it was before the new Secret was made: so none of another run that began later is among it. And asks the
+    /// satellite whether it refuses the old token from now on. Without `new` it only says what it would delete.
+    async fn revoke(
+        &self,
+        earlier: Vec<(String, String)>,
+        new: Option<&DynamicObject>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let claims = self.old.as_ref().and_then(|old| old.claims.as_ref());
+        let old = claims.and_then(|claims| claims.bound.clone());
+        if old.is_none() {
+            let end = self.old.as_ref().and_then(|old| time(old.expires));
+            report.notes.push(format!(
+                "the old token was bound to no Secret, so it cannot be revoked{}",
+                end.map_or_else(String::new, |end| format!("; it ends at {end}"))
+            ));
+        }
         let others = others(&self.hub, &self.arguments.hub.operator_namespace, &self.arguments.name).await?;
-        let users: Vec<_> = others
-            .iter()
-            .filter(|(_, other)| {
+        let used_by = |uid: &str| -> Vec<&str> {
+            let is_bound = |other: &Access| {
                 let bound = other.claims.as_ref().and_then(|claims| claims.bound.as_ref());
-                bound.is_some_and(|(_, other)| *other == uid)
-            })
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if !users.is_empty() {
-            let note = format!("the tokens of {} are bound to it; rotate them too", users.join(", "));
-            report.objects.push(line(&self.satellite, &manifest, Outcome::Left, Some(note)));
+                bound.is_some_and(|(_, other)| other == uid)
+            };
+            others.iter().filter(|(_, other)| is_bound(other)).map(|(name, _)| name.as_str()).collect()
+        };
+        if let Some(new) = new {
+            self.still_ours(new).await?;
+        }
+        let mut revoked = false;
+        for (name, uid) in earlier {
+            let is_old = old.as_ref().is_some_and(|(_, old)| *old == uid);
+            let manifest = manifests::bound(&self.namespace, &self.account, &name);
+            let users = used_by(&uid);
+            let left = format!("the tokens of {} are bound to it; rotate them too", users.join(", "));
+            report.objects.push(match (users.is_empty(), new) {
+                (false, _) => line(&self.satellite, &manifest, Outcome::Left, Some(left)),
+                (true, None) => line(&self.satellite, &manifest, Outcome::Deleted, None),
+                (true, Some(_)) => {
+                    progress(&format!(
+                        "satellite: deleting Secret {}/{name}, which revokes the tokens that are bound to it",
+                        self.namespace
+                    ));
+                    delete_this(&self.satellite, &manifest, Some(uid.clone())).await?
+                }
+            });
+            revoked |= new.is_some() && is_old && users.is_empty();
+        }
+        if revoked {
+            report.notes.push(match self.is_refused().await {
+                true => "the satellite refuses the old token".to_owned(),
+                false => format!("the satellite did not refuse the old token within {} s", REVOKED.as_secs()),
+            });
+        }
+        Ok(())
+    }
+
+    /// Fails if the hub has a token of another run by now: what that one is bound to must not be deleted.
+    async fn still_ours(&self, new: &DynamicObject) -> anyhow::Result<()> {
+        let manifest = self.hub_secret("")?;
+        let secret = read(&self.hub, &manifest).await?.map(|found| typed::<Secret>(&found)).transpose()?;
+        let access = secret.and_then(|secret| Access::of_secret(&secret, None, self.policy).ok());
+        let bound = access.and_then(|access| access.claims).and_then(|claims| claims.bound);
+        if bound.map(|(_, uid)| uid) == new.metadata.uid {
             return Ok(());
         }
-        progress(&format!(
-            "satellite: deleting Secret {}/{name}, which revokes the old token",
-            self.namespace
-        ));
-        report.objects.push(delete_this(&self.satellite, &manifest, Some(uid)).await?);
-        report.notes.push(match self.is_refused().await {
-            true => "the satellite refuses the old token".to_owned(),
-            false => format!("the satellite did not refuse the old token within {} s", REVOKED.as_secs()),
-        });
-        Ok(())
+        bail!(
+            "Secret {}/{} of the hub has another token by now: someone else rotates it too. No token was revoked; when they are \
+             through, run {}",
+            self.arguments.hub.operator_namespace,
+            self.secret_name,
+            self.again()
+        )
     }
 
     async fn is_refused(&self) -> bool {
