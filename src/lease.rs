@@ -30,6 +30,8 @@ pub struct Claim {
     state: Arc<RwLock<Option<(u64, Instant)>>>,
     /// A term that someone else is known to have used: ours must be higher.
     floor: Arc<AtomicU64>,
+    /// The first term that this process had; 0 before.
+    first: Arc<AtomicU64>,
 }
 
 impl Claim {
@@ -47,9 +49,8 @@ impl Claim {
     /// Asks for a term above one that was seen on a satellite or in a status (the Lease may have been deleted and made anew). False
     /// if no operator can have had that term: it is far above every one that is known, so somebody wrote it.
     pub fn raise_above(&self, term: u64) -> bool {
-        let held = self.state.read().ok().and_then(|state| *state).map_or(0, |(term, _)| term);
-        let known = held.max(self.floor.load(Ordering::Relaxed));
-        if term.saturating_sub(known) > MAX_LEAP {
+        // Not of what was raised since: many small steps are a leap, too.
+        if term.saturating_sub(self.first.load(Ordering::Relaxed)) > MAX_LEAP {
             return false;
         }
         self.floor.fetch_max(term.saturating_add(1), Ordering::Relaxed);
@@ -57,6 +58,9 @@ impl Claim {
     }
 
     fn set(&self, value: Option<(u64, Instant)>) {
+        if let Some((term, _)) = value {
+            let _ = self.first.compare_exchange(0, term, Ordering::Relaxed, Ordering::Relaxed);
+        }
         if let Ok(mut state) = self.state.write() {
             *state = value;
         }

@@ -59,8 +59,9 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 /// How often the loop looks around without a cause: the claim may have come, and the gauges are counted.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 
-/// A watch that did not fail for this long works again (its own retries are at most 30 s apart).
-const WATCH_WORKS: Duration = Duration::from_secs(40);
+/// A watch that did not fail for this long works again: longer than its longest backoff (30 s and as much jitter) and the wait for an
+/// answer together.
+const WATCH_WORKS: Duration = Duration::from_secs(95);
 
 /// What the loop works with.
 pub struct Parts {

@@ -158,7 +158,12 @@ impl Actor {
         // One that holds what it should, and refuses something else (a watch), gets what is new at once.
         let holds_all =
             self.report.acked.map(|acked| acked.1) == self.report.desired.map(|desired| desired.1);
-        !holds_all && self.report.problem.as_ref().is_some_and(|problem| problem.contact == Contact::Answered)
+        // Nor does one without a usable credential: its Secret tells when there is a new one.
+        let refuses = |problem: &Problem| {
+            problem.contact == Contact::Answered
+                || matches!(problem.reason, Reason::CredentialMissing | Reason::CredentialRefused)
+        };
+        !holds_all && self.report.problem.as_ref().is_some_and(refuses)
     }
 
     pub(super) fn object(&self) -> Arc<SatelliteCluster> {
@@ -222,7 +227,11 @@ impl Actor {
         }
     }
 
-    pub(super) fn failed(&mut self, problem: Problem) -> Next {
+    pub(super) fn failed(&mut self, mut problem: Problem) -> Next {
+        if problem.reason == Reason::Unauthorized && self.attempts == 0 {
+            // A new token may be in the Secret already, which is read again at once.
+            problem.transient = true;
+        }
         let is_new = self.report.problem.as_ref().is_none_or(|old| old.reason != problem.reason);
         if self.report.problem.as_ref() != Some(&problem) {
             tracing::warn!(satellite = %self.name, reason = ?problem.reason, why = %problem.message, "satellite has a problem");
@@ -250,7 +259,6 @@ impl Actor {
             connection.remote.stop_watching();
         }
         if is_unauthorized && self.attempts == 1 {
-            // The Secret is read again at once.
             return Next::Wait(self.breaker.pause(1, rand::random()));
         }
         if !transient && self.is_refused() && self.attempts == 1 {

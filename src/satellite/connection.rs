@@ -22,8 +22,10 @@ use tokio::time::Instant;
 
 /// What became of a token.
 pub enum Renewal {
-    /// There is nothing to do yet, or a newer one is on its way here already.
+    /// There is nothing to do yet.
     NotDue,
+    /// The hub's Secret has another one already.
+    Overtaken,
     /// A new one is in the hub's Secret.
     Done,
 }
@@ -92,6 +94,7 @@ impl Connection {
         if now < renewals.due(present, life) || !context.claim.is_current() {
             return Ok(Renewal::NotDue);
         }
+        let began = Instant::now();
         let result = async {
             let (secret, stored) = read_secret(context, object).await?;
             if !stored.same_as(&self.credential) {
@@ -108,12 +111,9 @@ impl Connection {
                 renewals.renewed(now, renewed.validity(), life);
                 Ok(Renewal::Done)
             }
-            Ok(None) => {
-                renewals.failed(now, present);
-                Ok(Renewal::NotDue)
-            }
+            Ok(None) => Ok(Renewal::Overtaken),
             Err(problem) => {
-                renewals.failed(now, present);
+                renewals.failed(now.saturating_add(began.elapsed().as_secs() as i64), present);
                 Err(problem)
             }
         }
@@ -158,6 +158,7 @@ impl Actor {
                 self.context.metrics.satellite_credential_expiry(&self.name, connection.credential.expiry());
                 self.connection = Some(connection);
                 self.settled();
+                self.report.renewal = None;
                 Ok(())
             }
             Err(problem) if is_proven => {
@@ -210,7 +211,7 @@ impl Actor {
     fn settled(&mut self) {
         (self.reload, self.reload_at) = (false, None);
         self.is_changed = false;
-        (self.report.credential, self.report.renewal) = (None, None);
+        self.report.credential = None;
     }
 }
 

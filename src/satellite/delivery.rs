@@ -41,9 +41,22 @@ impl Actor {
         self.connect(object).await?;
         let wanted = desired.as_ref().ok().and_then(Option::as_ref);
         let nothing_new = wanted.is_none_or(|(revision, view)| self.last == Some((*revision, view.digest)));
-        self.probe(nothing_new || object.spec.suspend).await?;
-        // Before anything that may fail or be held back: a credential ends all the same.
-        self.keep_credential(object).await;
+        self.probe(nothing_new).await?;
+        let delivered = self.write(object, desired, nothing_new).await;
+        // Whatever came of it: a credential ends all the same. One that does not answer would not answer to this.
+        if !delivered.as_ref().is_err_and(|problem| problem.contact == Contact::Silent) {
+            self.keep_credential(object).await;
+        }
+        delivered
+    }
+
+    /// Writes what differs, if it may be written.
+    async fn write(
+        &mut self,
+        object: &SatelliteCluster,
+        desired: Result<Option<(Revision, Arc<View>)>, Problem>,
+        nothing_new: bool,
+    ) -> Result<Duration, Problem> {
         if let Some(connection) = self.connection.as_mut() {
             connection.remote.watch();
         }
@@ -114,7 +127,8 @@ impl Actor {
         self.report.desired = Some((snapshot.revision(), view.digest));
         self.report.left_out = view.left_out.len();
         self.report.left_out_example = view.left_out.first().map(ToString::to_string);
-        let shards = self.report.stats.as_ref().map_or(0, |stats| stats.shards);
+        let recorded = self.config.borrow().object.status.as_ref().and_then(|status| status.stats.clone());
+        let shards = self.report.stats.as_ref().or(recorded.as_ref()).map_or(0, |stats| stats.shards);
         self.report.stats =
             Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards });
         if self.last.map(|(_, digest)| digest) != Some(view.digest) {
@@ -143,7 +157,6 @@ impl Actor {
         let silent = format!("the set was not read within {} s; it is read on", PASS_TIMEOUT.as_secs());
         let drift = tokio::time::timeout(PASS_TIMEOUT, connection.remote.drift(view)).await;
         let drift = drift.unwrap_or_else(|_| Err(Problem::transient(Reason::Unreachable, silent)))?;
-        self.contacted = Some(Instant::now());
         let was = self.report.drifted.take();
         let Some(drift) = drift else { return Ok(None) };
         self.not_held();
@@ -259,6 +272,7 @@ impl Actor {
         }
         match connection.renew(&self.context, object, &mut self.renewals, now).await {
             Ok(Renewal::NotDue) => {}
+            Ok(Renewal::Overtaken) => self.reload = true,
             Ok(Renewal::Done) => self.report.renewal = None,
             Err(problem) => {
                 tracing::warn!(satellite = %self.name, why = %problem.message, "token not renewed");

@@ -20,8 +20,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A watch that failed and then did not for this long works again, whether or not something happened in it.
-const WATCH_WORKS: Duration = Duration::from_secs(40);
+/// A watch that failed and then did not for this long works again, whether or not something happened in it: longer than the longest
+/// backoff (30 s and as much jitter) and the wait for an answer together.
+const WATCH_WORKS: Duration = Duration::from_secs(95);
 /// What `/readyz` calls the two watches.
 const SATELLITES: &str = "satellites";
 const SECRETS: &str = "secrets";
@@ -63,6 +64,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         namespaces: namespaces.clone(),
         unfollowed: Some(sender),
         broken: BTreeMap::new(),
+        complete: BTreeSet::new(),
     };
     loop {
         let works = registry.broken.values().min().map(|since| *since + WATCH_WORKS);
@@ -94,6 +96,8 @@ struct Registry {
     unfollowed: Option<watch::Sender<Known>>,
     /// Which watch failed last, and when.
     broken: BTreeMap<&'static str, Instant>,
+    /// Watches that had a complete list.
+    complete: BTreeSet<&'static str>,
 }
 
 /// The identity of the hub, however long it takes to read it.
@@ -177,17 +181,18 @@ impl Registry {
     }
 
     fn restored(&mut self, watch: &'static str) {
+        self.complete.insert(watch);
         self.broken.remove(watch);
         self.context.readiness.set(watch, None);
     }
 
     /// A watch goes on where it broke off: nothing else says that it works again.
     fn works(&mut self) {
-        let is_listed = self.context.fleet.borrow().listed;
         for watch in [SATELLITES, SECRETS] {
             if self.broken.get(watch).is_some_and(|since| since.elapsed() >= WATCH_WORKS) {
                 self.broken.remove(watch);
-                if is_listed {
+                // Without a complete list, that is what is waited for.
+                if self.complete.contains(watch) {
                     self.context.readiness.set(watch, None);
                 }
             }

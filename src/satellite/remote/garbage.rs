@@ -41,9 +41,10 @@ impl Remote {
             return Vec::new();
         };
         let Some(revision) = held.revision.filter(|_| inventory.listed.is_some()) else { return Vec::new() };
-        // A shard for a newer revision belongs to whoever is about to write that one; one of another pointer's name to that pointer, which
+        // A shard for this revision or a newer one belongs to whoever is about to write that (a satellite that accepts something else is
+        // written anew at the same revision); one of another pointer's name to that pointer, which
         // stands where `spec.target.name` was changed.
-        let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted <= revision);
+        let is_old = |item: &Item| item.is_shard && item.revision.is_none_or(|wanted| wanted < revision);
         let is_of_pointer = |name: &str| {
             let digits = name.strip_prefix(&self.target.name).and_then(|rest| rest.strip_prefix('-'));
             digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -111,18 +112,21 @@ impl Remote {
         {
             self.requests.delete(&self.target.name, uid, version).await?;
         }
-        let (left, _) = self.requests.list(&self.target.selector()).await?;
-        let left =
-            left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
-        self.delete_all(left.collect()).await?;
-        let (left, _) = self.requests.list(&self.target.selector()).await?;
-        match left.first() {
-            None => Ok(()),
-            Some(one) => {
-                let name = self.requests.full_name(&one.name_any());
-                let message = format!("{} ConfigMaps are left, for example {name}", left.len());
-                Err(Problem::transient(Reason::Conflict, message))
+        // Page by page, however many there are; whoever calls has a deadline for all.
+        let mut before = BTreeSet::new();
+        loop {
+            let left = self.requests.page(&self.target.selector()).await?;
+            let names: BTreeSet<_> = left.iter().map(|object| (object.name_any(), object.uid())).collect();
+            let Some((name, _)) = names.first() else { return Ok(()) };
+            if names == before {
+                let name = self.requests.full_name(name);
+                let message = format!("ConfigMaps are left, for example {name}");
+                return Err(Problem::transient(Reason::Conflict, message));
             }
+            before = names;
+            let left =
+                left.into_iter().map(|object| (object.name_any(), object.uid(), object.resource_version()));
+            self.delete_all(left.collect()).await?;
         }
     }
 }

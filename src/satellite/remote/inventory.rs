@@ -1,8 +1,8 @@
 //! What of ours is on a satellite, followed by a watch of metadata alone: changes by others show within moments, and what nothing
 //! names any more can be found.
 
-use super::super::problem::Problem;
-use super::requests::{Failure, Requests};
+use super::super::problem::{Contact, Problem};
+use super::requests::{ALL, Failure, Requests};
 use crate::identity::Revision;
 use crate::snapshot::pointer::{PART, PART_SHARD, REVISION};
 use futures::StreamExt;
@@ -50,6 +50,8 @@ pub struct Inventory {
     pub deleted: BTreeMap<String, String>,
     /// Why there is no watch now.
     pub problem: Option<Problem>,
+    /// When changes could last have been missed.
+    pub lost: Option<Instant>,
 }
 
 /// The order of what one process did to one satellite.
@@ -77,8 +79,13 @@ pub async fn follow(
             Err(failure) => failure.problem,
         };
         failures += 1;
-        // Nobody knows what happens there until it is listed again.
-        inventory.send_modify(|inventory| (inventory.listed, inventory.problem) = (None, Some(problem)));
+        inventory.send_modify(|inventory| {
+            // Nobody knows what happens there until it is listed again.
+            if inventory.listed.take().is_some() || problem.contact == Contact::Silent {
+                inventory.lost = Some(Instant::now());
+            }
+            inventory.problem = Some(problem);
+        });
         let ceiling = BACKOFF_BASE.saturating_mul(1 << failures.min(10)).min(BACKOFF_CAP);
         tokio::time::sleep(ceiling.mul_f64(rand::random_range(0.3..1.0))).await;
     }
@@ -101,7 +108,7 @@ async fn list_and_watch(
     let parameters = WatchParams::default().labels(selector).timeout(WATCH_SECONDS);
     for _ in 0..WATCHES_PER_LIST {
         let begin = requests.configmaps().watch_metadata(&parameters, &version);
-        let mut events = requests.bounded("watch", selector, begin).await?.boxed();
+        let mut events = requests.bounded("watch", ALL, begin).await?.boxed();
         *failures = 0;
         inventory.send_if_modified(|inventory| inventory.problem.take().is_some());
         let since = Instant::now();
@@ -112,7 +119,7 @@ async fn list_and_watch(
                 Ok(Some(Ok(WatchEvent::Error(status)))) if status.code == 410 => return Ok(()),
                 Ok(Some(Ok(WatchEvent::Error(status)))) => {
                     let error = kube::Error::Api(status);
-                    return Err(requests.problem("watch", selector, &error).into());
+                    return Err(requests.problem("watch", ALL, &error).into());
                 }
                 Ok(Some(Ok(event))) => {
                     if let Some(newer) = changed(inventory, event) {

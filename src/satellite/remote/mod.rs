@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Requests to one satellite at the same time, beside the watch.
@@ -70,6 +71,8 @@ struct Verified {
     at: u64,
     /// For which revision it is wanted, as its annotation says.
     wanted: Option<Revision>,
+    /// When it was seen.
+    seen: Instant,
 }
 
 /// What a pass found or did.
@@ -133,7 +136,8 @@ impl Remote {
     pub fn stop_watching(&mut self) {
         self.watch = None;
         // A new one: the task that is ended may be about to tell something.
-        let (sender, receiver) = watch::channel(Inventory::default());
+        let lost = Inventory { lost: Some(Instant::now()), ..Inventory::default() };
+        let (sender, receiver) = watch::channel(lost);
         self.inventory = (Arc::new(sender), receiver);
     }
 
@@ -268,7 +272,7 @@ impl Remote {
     /// # Errors
     /// The problem.
     pub async fn drift(&mut self, view: &Arc<View>) -> Result<Option<Drift>, Problem> {
-        if self.pointer.is_none() {
+        if self.pointer.is_none() || self.is_pointer_news(&self.inventory.1.borrow()) {
             self.read().await?;
         }
         let (form, shards) = self.form(view).await?;
@@ -314,8 +318,11 @@ impl Remote {
     async fn first_list(&mut self) {
         // A receiver of its own: what it sees is still news for `disturbed`.
         let mut inventory = self.inventory.1.clone();
-        let listed =
-            inventory.wait_for(|inventory| inventory.listed.is_some() || inventory.problem.is_some());
+        // One that did not answer is listed again soon; one that refuses is not.
+        let is_refused = |problem: &Problem| problem.contact == Contact::Answered;
+        let listed = inventory.wait_for(|inventory| {
+            inventory.listed.is_some() || inventory.problem.as_ref().is_some_and(is_refused)
+        });
         // Neither is an error here: what cannot be listed is found when it is to be created.
         let _ = tokio::time::timeout(FIRST_LIST, listed).await;
     }

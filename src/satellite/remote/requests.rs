@@ -21,6 +21,8 @@ const BODY_TIME: Duration = Duration::from_secs(2);
 const MOST: usize = 4096;
 /// Longest time for a whole list.
 const LIST_TIME: Duration = Duration::from_secs(60);
+/// What is listed and watched, as messages have it.
+pub const ALL: &str = "*";
 /// How many objects one page of a list has. With the largest metadata that the API server admits a page is still small.
 const PAGE: u32 = 250;
 
@@ -137,11 +139,21 @@ impl Requests {
         })
     }
 
+    /// The first page of what is ours.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn page(&self, selector: &str) -> Result<Vec<PartialObjectMeta<ConfigMap>>, Failure> {
+        let parameters = ListParams::default().labels(selector).limit(PAGE);
+        let page = self.bounded("list", ALL, self.configmaps.list_metadata(&parameters)).await?;
+        Ok(page.items)
+    }
+
     async fn pages(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failure> {
         let mut parameters = ListParams::default().labels(selector).limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = self.bounded("list", selector, self.configmaps.list_metadata(&parameters)).await?;
+            let page = self.bounded("list", ALL, self.configmaps.list_metadata(&parameters)).await?;
             all.extend(page.items);
             self.check_count(all.len())?;
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
@@ -158,7 +170,8 @@ impl Requests {
             return Ok(());
         }
         let message = format!(
-            "there are more than {MOST} ConfigMaps with our labels in namespace {}; delete those that Groundlink did not make",
+            "there are more than {MOST} ConfigMaps with our labels in namespace {}; let the operator delete there (the Role), or delete \
+             those with the label groundlink.dev/part=shard that the pointer does not name",
             self.namespace
         );
         let problem = Problem::stalled(Reason::TooLarge, message);
@@ -290,7 +303,7 @@ mod tests {
         );
         let failure = requests.list("a=b").await.unwrap_err();
         assert_eq!(failure.problem.reason, Reason::TooLarge, "{failure:?}");
-        assert!(failure.problem.message.contains("namespace icinga; delete those"), "{failure:?}");
+        assert!(failure.problem.message.contains("namespace icinga; let the operator delete"), "{failure:?}");
         assert_eq!(pages.load(Ordering::SeqCst), MOST / PAGE as usize + 1);
     }
 }

@@ -13,22 +13,31 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long a shard that was seen counts as there where changes cannot be followed (the Role lacks `list` or `watch`).
+const TRUST: Duration = Duration::from_mins(5);
 
 impl Remote {
-    /// Whether a shard was seen to hold what it should, and nobody can have deleted it since without our knowing: changes are
-    /// followed, and it is no garbage for anybody.
+    /// Whether a shard was seen to hold what it should, and nobody can have deleted it since without our knowing: it is no garbage for
+    /// anybody either.
     fn is_there(&self, name: &str) -> bool {
-        let Some(verified) = self.verified.get(name) else { return false };
-        let held = self.held().filter(|held| held.ours);
-        let may_go = held.is_some_and(|held| {
-            let is_old = held.revision.zip(verified.wanted).is_none_or(|(pointer, wanted)| wanted <= pointer);
-            !held.keeps(name) && is_old
-        });
-        self.is_followed() && !may_go
+        let held = self.held().filter(|held| held.ours && held.form.is_some() && !held.keeps(name));
+        let pointer = held.and_then(|held| held.revision);
+        self.is_seen(name).is_some_and(|verified| {
+            pointer.is_none_or(|pointer| verified.wanted.is_some_and(|wanted| wanted >= pointer))
+        })
     }
 
-    fn is_followed(&self) -> bool {
-        self.inventory.1.borrow().listed.is_some()
+    /// A shard that was seen, if changes are followed since. Where nobody may follow them it counts for a while.
+    fn is_seen(&self, name: &str) -> Option<&Verified> {
+        let inventory = self.inventory.1.borrow();
+        let is_fresh = |verified: &&Verified| {
+            inventory.listed.is_some()
+                || inventory.lost.is_none_or(|lost| verified.seen > lost) && verified.seen.elapsed() < TRUST
+        };
+        self.verified.get(name).filter(is_fresh)
     }
 
     /// Has every shard there. What was seen to be there is not asked for again.
@@ -62,17 +71,16 @@ impl Remote {
             if wrote {
                 self.wrote.insert(name.clone());
             }
-            self.verified.insert(name, Verified { uid, at: self.sequence.next(), wanted });
+            self.verified.insert(name, self.seen_now(uid, wanted));
         }
         Ok(())
     }
 
     /// Names of the shards that are not there, or hold something else. Reads what was not seen yet, and writes nothing.
     pub(super) async fn missing(&mut self, shards: &Arc<[Shard]>) -> Result<BTreeSet<String>, Problem> {
-        let is_seen = |at: &usize| {
-            self.is_followed() && self.verified.contains_key(&shards[*at].name(&self.target.name))
-        };
-        let unseen: Vec<usize> = (0..shards.len()).filter(|at| !is_seen(at)).collect();
+        let unseen: Vec<usize> = (0..shards.len())
+            .filter(|at| self.is_seen(&shards[*at].name(&self.target.name)).is_none())
+            .collect();
         let look = |at: usize| {
             let (requests, shards) = (self.requests.clone(), shards.clone());
             let name = shards[at].name(&self.target.name);
@@ -92,7 +100,7 @@ impl Remote {
             match seen {
                 Some(found) => {
                     let (uid, wanted) = (found.uid().unwrap_or_default(), wanted(&found));
-                    self.verified.insert(name, Verified { uid, at: self.sequence.next(), wanted });
+                    self.verified.insert(name, self.seen_now(uid, wanted));
                 }
                 None => {
                     missing.insert(name);
@@ -100,6 +108,10 @@ impl Remote {
             }
         }
         Ok(missing)
+    }
+
+    fn seen_now(&self, uid: String, wanted: Option<Revision>) -> Verified {
+        Verified { uid, at: self.sequence.next(), wanted, seen: Instant::now() }
     }
 }
 
@@ -202,7 +214,7 @@ impl ShardJob {
         // Nothing names it, and it is old: a deletion of it may be on its way, from another process or from this one. Whoever
         // deletes tests the resourceVersion.
         let may_go = !self.is_kept
-            && self.pointer_revision.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted <= pointer));
+            && self.pointer_revision.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted < pointer));
         if may_go || !ours {
             let metadata = self.target.shard_claim(version, self.revision);
             match self.requests.patch_metadata(&self.name, metadata).await {
