@@ -4,6 +4,7 @@ use crate::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
 use crate::support::{
     Action, Fault, Installation, Place, Reader, bulk_host, bulk_name, change_all, create_all, delete_all,
+    eventually,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -24,7 +25,11 @@ fn cut(installation: &Installation) {
 
 async fn delete_maps(place: &Place) {
     for name in place.maps().await.unwrap().keys() {
-        place.api().delete(name, &DeleteParams::default()).await.unwrap();
+        match place.api().delete(name, &DeleteParams::default()).await {
+            // An operator that is connected deletes, too.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            deleted => drop(deleted.unwrap()),
+        }
     }
 }
 
@@ -39,7 +44,20 @@ async fn restore(place: &Place, maps: &Maps) {
             annotations: map.metadata.annotations.take(),
             ..ObjectMeta::default()
         };
-        place.api().create(&PostParams::default(), &map).await.unwrap();
+        eventually(LONG, &format!("{name} is restored"), async || {
+            match place.api().create(&PostParams::default(), &map).await {
+                // An operator that is connected was faster: what it made is written over.
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    let replaced = place.api().replace(name, &PostParams::default(), &map).await;
+                    replaced.map(drop).map_err(|error| error.to_string())
+                }
+                created => {
+                    drop(created.unwrap());
+                    Ok(())
+                }
+            }
+        })
+        .await;
     }
 }
 
