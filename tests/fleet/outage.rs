@@ -4,13 +4,12 @@ use crate::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
 use crate::support::{
     Action, Fault, Installation, Place, Reader, SatelliteWatch, bulk_host, bulk_name, change_all, create_all,
-    delete_all,
+    delete_all, eventually,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use http::Method;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use kube::api::{DeleteParams, PostParams};
 use std::time::{Duration, Instant};
 
 const SAT: &str = "sat-a";
@@ -27,7 +26,11 @@ fn cut(installation: &Installation) {
 
 async fn delete_maps(place: &Place) {
     for name in place.maps().await.unwrap().keys() {
-        place.api().delete(name, &DeleteParams::default()).await.unwrap();
+        match place.api().delete(name, &DeleteParams::default()).await {
+            // An operator that is connected deletes, too.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            deleted => drop(deleted.unwrap()),
+        }
     }
 }
 
@@ -42,18 +45,20 @@ async fn restore(place: &Place, maps: &Maps) {
             annotations: map.metadata.annotations.take(),
             ..ObjectMeta::default()
         };
-        match place.api().create(&PostParams::default(), &map).await {
-            Ok(_) => {}
-            // The operator was faster. A shard of this name has this content; the pointer is put back all the same.
-            Err(kube::Error::Api(status)) if status.code == 409 && *name == place.pointer => {
-                let merge = Patch::Merge(
-                    json!({ "metadata": { "annotations": map.metadata.annotations }, "data": map.data }),
-                );
-                place.api().patch(name, &PatchParams::default(), &merge).await.unwrap();
+        eventually(LONG, &format!("{name} is restored"), async || {
+            match place.api().create(&PostParams::default(), &map).await {
+                // An operator that is connected was faster: what it made is written over.
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    let replaced = place.api().replace(name, &PostParams::default(), &map).await;
+                    replaced.map(drop).map_err(|error| error.to_string())
+                }
+                created => {
+                    drop(created.unwrap());
+                    Ok(())
+                }
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => panic!("{error}"),
-        }
+        })
+        .await;
     }
 }
 
