@@ -413,7 +413,8 @@ impl World {
         let others = self.index.all_visible().filter(|content| content.key().name() != name);
         let mut configuration: String = others.map(|content| content.text()).collect();
         let object: MonitoringObject = serde_json::from_value(self.documents[name].clone()).unwrap();
-        let declaration = validate(&object, &self.settings).unwrap();
+        // The present content may be invalid, and then what waits is an earlier one that was kept.
+        let Ok(declaration) = validate(&object, &self.settings) else { return Ok(false) };
         configuration.push_str(&render(&key(name), &declaration).text());
         match icinga.load(&configuration, "") {
             Ok(_) => {

@@ -112,6 +112,8 @@ async fn start_etcd(root: &Path) -> (Supervised, [Port; 2]) {
             format!("--initial-cluster=default={peer}"),
             "--unsafe-no-fsync=true".into(),
             "--log-level=warn".into(),
+            // A benchmark makes 100,000 objects, each in some revisions.
+            "--quota-backend-bytes=8000000000".into(),
         ];
         let etcd = Supervised::spawn(&Launch {
             program: &binary("etcd"),

@@ -2,9 +2,10 @@ use super::*;
 use crate::identity::{ObjectKey, Revision};
 use crate::render::read_back;
 use crate::snapshot::archive::unpack;
+use crate::snapshot::pointer::{self, Target};
 use crate::snapshot::{Acceptance, Catalog, view};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A view of `count` objects of about `size` bytes each.
 fn set(count: usize, size: usize) -> View {
@@ -47,6 +48,24 @@ fn auto_changes_its_form_at_700_kib_and_back_at_500() {
     assert_eq!(choose(Layout::Snapshot, None, &set(0, 0)), Ok(sharded(0)));
     let why = choose(Layout::Single, None, &large).unwrap_err();
     assert!(why.contains("716800") && why.contains("130 files"), "{why}");
+}
+
+/// The largest set that is promised, with files twice as large as those of a usual host: it has a form, every file is in one shard, and
+/// pointer and shards fit into a ConfigMap.
+#[test]
+fn a_hundred_thousand_objects_fit() {
+    let large = set(100_000, 1_000);
+    let Form::Sharded { bits } = auto(None, &large) else { panic!("one ConfigMap") };
+    let shards = large.shards(bits);
+    assert!(bits < MAX_BITS && shards.iter().all(|shard| shard.bytes <= SHARD_MAX), "{bits} bits");
+    assert_eq!(shards.iter().map(|shard| shard.files.len()).sum::<usize>(), 100_000);
+    let target = Target { namespace: "icinga".into(), name: "groundlink".into(), ..Target::default() };
+    let before: BTreeSet<String> =
+        shards.iter().map(|shard| format!("{}x", shard.name("groundlink"))).collect();
+    // All of the set before are kept beside it.
+    let pointer = pointer::sharded(&target, Revision { term: 1, counter: 1 }, &large, bits, &shards, &before);
+    let bytes = serde_json::to_vec(&pointer).unwrap().len();
+    assert!(bytes < 512 * 1024, "a pointer of {bytes} bytes");
 }
 
 #[test]
