@@ -148,7 +148,7 @@ impl Actor {
                     self.reload = true;
                     self.attempts = 0;
                 }
-                () = disturbed(&mut self.connection) => self.forget(),
+                () = disturbed(&mut self.connection, self.report.problem.is_none()) => self.forget(),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -318,9 +318,9 @@ impl Actor {
 }
 
 /// Waits until someone changed what is on the satellite.
-async fn disturbed(connection: &mut Option<Connection>) {
+async fn disturbed(connection: &mut Option<Connection>, is_well: bool) {
     match connection {
-        Some(connection) => Remote::disturbed(&mut connection.remote).await,
+        Some(connection) => Remote::disturbed(&mut connection.remote, is_well).await,
         None => std::future::pending().await,
     }
 }

@@ -141,13 +141,13 @@ impl Remote {
         self.inventory = (Arc::new(sender), receiver);
     }
 
-    /// Waits until someone else changed something.
-    pub async fn disturbed(&mut self) {
+    /// Waits until someone else changed something; or, of one that is well, until changes cannot be followed any more.
+    pub async fn disturbed(&mut self, is_well: bool) {
         loop {
             if self.inventory.1.changed().await.is_err() {
                 return std::future::pending().await;
             }
-            if self.is_disturbed() {
+            if self.is_disturbed() || is_well && self.watch_problem().is_some() {
                 return;
             }
         }
