@@ -94,6 +94,7 @@ pub struct Metrics {
     /// Since when a satellite lacks something that was cut.
     behind: Mutex<BTreeMap<String, Instant>>,
     satellite_status_failures: Counter,
+    tasks: Gauge,
     credential_expiry: Family<SatelliteLabel, Gauge>,
 }
 
@@ -127,6 +128,7 @@ impl Default for Metrics {
             satellite_corrections: Family::default(),
             behind: Mutex::default(),
             satellite_status_failures: Counter::default(),
+            tasks: Gauge::default(),
             credential_expiry: Family::default(),
         };
         metrics.register();
@@ -211,6 +213,7 @@ impl Metrics {
             "Failed writes of SatelliteCluster statuses",
             self.satellite_status_failures.clone(),
         );
+        r.register("tasks", "Tasks of this process that are alive", self.tasks.clone());
         r.register(
             "satellite_credential_expiry_timestamp_seconds",
             "When the satellite's token or client certificate ends; absent for one without an end",
@@ -223,6 +226,9 @@ impl Metrics {
         for (satellite, since) in self.behind().iter() {
             let label = SatelliteLabel { satellite: satellite.clone() };
             self.satellite_staleness.get_or_create(&label).set(since.elapsed().as_secs_f64());
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.set(runtime.metrics().num_alive_tasks() as i64);
         }
         let mut text = String::new();
         // Writing into a String does not fail.

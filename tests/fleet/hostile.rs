@@ -32,6 +32,8 @@ const STEADY: Duration = Duration::from_secs(60);
 const BESIDE: Duration = Duration::from_secs(2);
 /// The largest message of a condition.
 const MESSAGE_MAX: usize = 1024;
+/// Tasks that a satellite may have: its actor, the writer of its status, its watch, and its connections.
+const TASKS: u64 = 10;
 /// What hostile satellites may cost the operator beside three good ones, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
@@ -111,6 +113,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     let calm = steady(&installation, good, ROUNDS).await;
     println!("hostile: before: {calm:.1?}");
     let before = before.finish();
+    let tasks = tasks_of(&operator).await;
 
     let elsewhere = Hostile::start(Manner::NeverAnswers, &server.cert_and_key());
     let cases = cases(&elsewhere);
@@ -146,6 +149,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
             excess.push(format!("{name}: {counts:?} connections, at once, requests"));
         }
     }
+    let tasks_during = tasks_of(&operator).await;
     // Longer than any first backoff: what it costs is what it costs for ever.
     let later = steady(&installation, good, ROUNDS).await;
     stop.store(true, Ordering::SeqCst);
@@ -166,6 +170,9 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     assert!(peak.rss_kib <= before.rss_kib + MEMORY, "{before:?}, then {peak:?}");
     assert!(peak.threads <= before.threads + 16, "{before:?}, then {peak:?}");
     assert!(peak.sockets <= before.sockets + 6 * (cases.len() as u64 + 1), "{before:?}, then {peak:?}");
+    let tasks_later = tasks_of(&operator).await;
+    println!("hostile: {tasks} tasks before, {tasks_during} beside all, {tasks_later} at the end");
+    assert!(tasks_during.max(tasks_later) <= tasks + TASKS * (cases.len() as u64 + 1));
     assert_eq!(elsewhere.connections(), 0, "a redirect was followed");
 
     conditions_are_clean(&installation).await;
@@ -180,6 +187,11 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     drop(flaps);
     assert!(operator.exit_status().is_none());
     assert!(excess.is_empty(), "asked too often: {excess:#?}");
+}
+
+async fn tasks_of(operator: &Operator) -> u64 {
+    let text = operator.metrics().await;
+    text.lines().find_map(|line| line.strip_prefix("groundlink_tasks ")).unwrap().parse().unwrap()
 }
 
 /// Puts the flapping server before the proxy of a real one, and lets the satellite go.
