@@ -110,6 +110,8 @@ pub async fn neighbours(
         large.verify(place, &wanted).await?;
     }
     tell(&halves, &bad, good.len(), large, report);
+    // Their server ends.
+    drop(pointers);
     for name in &joined {
         large.leave(name).await?;
     }

@@ -56,7 +56,8 @@ impl Plan {
             joins: 3,
             away: Duration::from_secs(60),
             changed_while_away: 1_000,
-            neighbours: 50,
+            // The 99th percentile of fewer is one unlucky object.
+            neighbours: 150,
             // Longer than the time between two looks at a quiet satellite (30 s +-20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
