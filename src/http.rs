@@ -8,8 +8,32 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// A watch that failed. It goes on where it broke off, and says nothing while nothing happens: that it works again shows in that it does
+/// not fail again.
+#[derive(Clone, Copy, Debug)]
+pub struct Interruption {
+    last: Instant,
+    failures: u32,
+}
+
+impl Interruption {
+    /// The watch failed at `now`; `before` is the interruption that was not over.
+    pub fn again(before: Option<Self>, now: Instant) -> Self {
+        Self { last: now, failures: before.map_or(1, |before| before.failures.saturating_add(1)) }
+    }
+
+    /// When it is over, if the watch does not fail until then: after its next attempt (kube's backoff: 0.8 s, doubled up to 30 s, and as
+    /// much jitter) and the longest wait for an answer.
+    pub fn over(&self) -> Instant {
+        let backoff = Duration::from_millis(800).saturating_mul(1 << (self.failures - 1).min(6));
+        self.last + backoff.min(Duration::from_secs(30)) * 2 + Duration::from_secs(30)
+    }
+}
 
 /// What keeps the process from being ready, by part. Cheap to clone.
 #[derive(Clone, Default)]

@@ -16,7 +16,7 @@ mod snapshots;
 mod statuses;
 
 use crate::api::Reason;
-use crate::http::Readiness;
+use crate::http::{Interruption, Readiness};
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::lease::Claim;
 use crate::metrics::Metrics;
@@ -58,10 +58,6 @@ const RETRY_BASE: Duration = Duration::from_millis(250);
 const RETRY_CAP: Duration = Duration::from_secs(30);
 /// How often the loop looks around without a cause: the claim may have come, and the gauges are counted.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
-
-/// A watch that did not fail for this long works again: longer than its longest backoff (30 s and as much jitter) and the wait for an
-/// answer together.
-const WATCH_WORKS: Duration = Duration::from_secs(95);
 
 /// What the loop works with.
 pub struct Parts {
@@ -122,7 +118,7 @@ struct Hub {
     revision: Revision,
     last_cut: Option<Instant>,
     /// When the watch failed last; it says nothing when it works again.
-    broken: Option<Instant>,
+    broken: Option<Interruption>,
     counted: Instant,
 }
 
@@ -227,7 +223,7 @@ impl Hub {
             }
             Event::ListComplete => self.list_complete(),
             Event::Broken(why) => {
-                self.broken = Some(Instant::now());
+                self.broken = Some(Interruption::again(self.broken, Instant::now()));
                 self.parts.readiness.set("monitoringobjects", Some(why));
             }
         }
@@ -398,7 +394,7 @@ impl Hub {
                 }
             }
         }
-        if self.recovery.listed && self.broken.is_some_and(|since| since.elapsed() > WATCH_WORKS) {
+        if self.recovery.listed && self.broken.is_some_and(|broken| broken.over() < Instant::now()) {
             self.broken = None;
             self.parts.readiness.set("monitoringobjects", None);
         }

@@ -6,6 +6,7 @@ use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
 use crate::api::condition::clean;
 use crate::api::satellite_cluster::NamespacesFrom;
+use crate::http::Interruption;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
@@ -20,9 +21,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A watch that failed and then did not for this long works again, whether or not something happened in it: longer than the longest
-/// backoff (30 s and as much jitter) and the wait for an answer together.
-const WATCH_WORKS: Duration = Duration::from_secs(95);
 /// What `/readyz` calls the two watches.
 const SATELLITES: &str = "satellites";
 const SECRETS: &str = "secrets";
@@ -67,7 +65,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         complete: BTreeSet::new(),
     };
     loop {
-        let works = registry.broken.values().min().map(|since| *since + WATCH_WORKS);
+        let works = registry.broken.values().map(Interruption::over).min();
         tokio::select! {
             () = stop.cancelled() => break,
             Some(event) = clusters.next() => registry.cluster(event).await,
@@ -94,8 +92,8 @@ struct Registry {
     namespaces: watch::Receiver<Known>,
     /// What the namespaces are told through, until somebody follows them.
     unfollowed: Option<watch::Sender<Known>>,
-    /// Which watch failed last, and when.
-    broken: BTreeMap<&'static str, Instant>,
+    /// Watches that failed.
+    broken: BTreeMap<&'static str, Interruption>,
     /// Watches that had a complete list.
     complete: BTreeSet<&'static str>,
 }
@@ -176,7 +174,8 @@ impl Registry {
     }
 
     fn fails(&mut self, watch: &'static str, why: String) {
-        self.broken.insert(watch, Instant::now());
+        let before = self.broken.get(watch).copied();
+        self.broken.insert(watch, Interruption::again(before, Instant::now()));
         self.context.readiness.set(watch, Some(why));
     }
 
@@ -189,7 +188,7 @@ impl Registry {
     /// A watch goes on where it broke off: nothing else says that it works again.
     fn works(&mut self) {
         for watch in [SATELLITES, SECRETS] {
-            if self.broken.get(watch).is_some_and(|since| since.elapsed() >= WATCH_WORKS) {
+            if self.broken.get(watch).is_some_and(|broken| broken.over() <= Instant::now()) {
                 self.broken.remove(watch);
                 // Without a complete list, that is what is waited for.
                 if self.complete.contains(watch) {
