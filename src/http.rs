@@ -115,3 +115,17 @@ async fn expose(State(app): State<App>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interruption_lasts_longer_than_the_wait_for_the_next_attempt() {
+        let now = Instant::now();
+        let first = Interruption::again(None, now);
+        assert_eq!(first.over() - now, Duration::from_millis(31_600));
+        let many = (0..100).fold(first, |before, _| Interruption::again(Some(before), now));
+        assert_eq!(many.over() - now, Duration::from_secs(90));
+    }
+}

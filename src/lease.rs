@@ -141,7 +141,8 @@ impl Elector {
         let is_other = !holder.is_empty() && holder != self.identity;
         // One who led and has given it back left a higher term.
         if self.highest > 0 && (is_other || holder.is_empty() && term > self.highest) {
-            return Err(Error::Superseded(holder));
+            let by = if is_other { format!("by {holder}") } else { "and given back".to_owned() };
+            return Err(Error::Superseded(format!("Lease {} was held {by}", self.name)));
         }
         let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
         let term = if ours { term } else { next.max(term + 1) };

@@ -272,13 +272,14 @@ impl Hub {
                 return;
             }
         }
-        if let Some(revision) = recorded.revision
-            && self.revision == Revision::default()
-            && self.parts.claim.term().is_none_or(|term| revision.term >= term)
-            && !self.parts.claim.raise_above(revision.term)
-        {
-            // The Lease may have been made anew since: our term must be above every one that was used.
-            tracing::warn!(object = %key, %revision, "nobody had this revision: somebody wrote it into the status");
+        // Before the first snapshot: the Lease may have been made anew, and our term must be above every one that was used.
+        let is_before = self.revision == Revision::default();
+        let is_ahead = |term: u64| self.parts.claim.term().is_none_or(|ours| term >= ours);
+        if let Some(revision) = recorded.revision.filter(|revision| is_before && is_ahead(revision.term)) {
+            let is_known = self.parts.claim.raise_above(revision.term);
+            if !is_known {
+                tracing::warn!(object = %key, %revision, "status.revision was written by somebody else, and moves no term");
+            }
         }
         let earlier = self.queue.forget(&key).or_else(|| self.cancel_rewrite(&key));
         let created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());

@@ -77,8 +77,11 @@ async fn a_token_is_renewed_while_nothing_may_be_delivered() {
     let start = renewed.find("eyJ").unwrap();
     let token: String = renewed[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
     assert!(token.len() > 100 && !operator.log_text().contains(&token[..100]));
-    let managers = installation.pointer(SAT).await.unwrap().metadata.managed_fields.unwrap_or_default();
-    assert!(managers.iter().all(|entry| entry.manager.as_deref() == Some("groundlink")));
+    // Revoked with the Secret that it is bound to: nothing else is in use.
+    let delete = ["delete", "secret", "groundlink-token", "-n", "icinga"];
+    succeeded("kubectl delete", &server.kubectl(&delete).await);
+    let refused = (ConditionStatus::False, Reason::Unauthorized);
+    installation.satellite_says(SAT, ConditionType::CredentialsValid, refused, GENEROUS).await;
 }
 
 /// A connection that is opened anew knows nothing yet of what is there: that is no change by others.
