@@ -157,7 +157,8 @@ fn is_read_back(rendered: &Rendered) {
         names.sort();
         names
     };
-    let provides = |of: &Rendered| sorted(of.provides().iter().map(|claim| format!("{claim:?}")).collect());
+    let provides =
+        |of: &Rendered| sorted(of.provides().iter().map(|provided| format!("{provided:?}")).collect());
     let uses = |of: &Rendered| sorted(of.uses().iter().map(|needed| format!("{needed:?}")).collect());
     assert_eq!(provides(&again), provides(rendered));
     assert_eq!(uses(&again), uses(rendered));
