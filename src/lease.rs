@@ -1,6 +1,6 @@
-//! Leadership as a claim with an expiry that is asked before every write, not a bool in a channel.
+//! Leadership: the right to write, with an expiry that is asked before every write. It is no bool in a channel.
 //!
-//! The expiry is counted on the monotonic clock from before the renewal was sent. A claim cannot recall a write that is on
+//! The expiry is counted on the monotonic clock from before the renewal was sent. It cannot recall a write that is on
 //! its way; the satellites therefore refuse an older term, and the volume has its own lock.
 
 use crate::api::condition::clean;
@@ -26,7 +26,7 @@ const MAX_LEAP: u64 = 100_000;
 
 /// The right to write, while it lasts.
 #[derive(Clone, Default)]
-pub struct Claim {
+pub struct Leadership {
     state: Arc<RwLock<Option<(u64, Instant)>>>,
     /// A term that someone else is known to have used: ours must be higher.
     floor: Arc<AtomicU64>,
@@ -34,13 +34,13 @@ pub struct Claim {
     first: Arc<AtomicU64>,
 }
 
-impl Claim {
+impl Leadership {
     /// Whether this process may write now.
     pub fn is_current(&self) -> bool {
         self.term().is_some()
     }
 
-    /// The term, while the claim lasts. It grows with every acquisition.
+    /// The term, while leadership lasts. It grows with every acquisition.
     pub fn term(&self) -> Option<u64> {
         let state = self.state.read().ok()?;
         state.filter(|(_, expiry)| Instant::now() < *expiry).map(|(term, _)| term)
@@ -74,7 +74,7 @@ pub struct Elector {
     identity: String,
     /// Prefix of every holder that published into the very volume whose lock this process has: such a holder is dead.
     volume_prefix: String,
-    claim: Claim,
+    leadership: Leadership,
     /// Highest term that this process held: a Lease that is deleted and made anew must not take it back.
     highest: u64,
     /// When the lease of another was last seen to change, and what it said then.
@@ -97,10 +97,10 @@ use Error::Waiting;
 impl Elector {
     /// An elector for the Lease `name`; `identity` names this process for people, `volume_id` is the identity of the volume
     /// whose lock this process holds.
-    pub fn new(api: Api<Lease>, name: &str, identity: &str, volume_id: &str, claim: Claim) -> Self {
+    pub fn new(api: Api<Lease>, name: &str, identity: &str, volume_id: &str, leadership: Leadership) -> Self {
         let volume_prefix = format!("{volume_id}/");
         let identity = format!("{volume_prefix}{identity}_{:08x}", rand::random::<u32>());
-        Self { api, name: name.to_owned(), identity, volume_prefix, claim, highest: 0, seen: None }
+        Self { api, name: name.to_owned(), identity, volume_prefix, leadership, highest: 0, seen: None }
     }
 
     /// Tries once to hold the lease.
@@ -116,7 +116,7 @@ impl Elector {
             Ok(Ok(term)) => term,
         };
         self.highest = self.highest.max(term);
-        self.claim.set(Some((term, before + DURATION - MARGIN)));
+        self.leadership.set(Some((term, before + DURATION - MARGIN)));
         Ok(())
     }
 
@@ -124,7 +124,7 @@ impl Elector {
         let name = self.name.clone();
         let explain =
             |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
-        let floor = self.claim.floor.load(Ordering::Relaxed);
+        let floor = self.leadership.floor.load(Ordering::Relaxed);
         let next = floor.max(self.highest + 1);
         let Some(mut lease) = self.api.get_opt(&self.name).await.map_err(explain)? else {
             let term = next;
@@ -144,7 +144,7 @@ impl Elector {
             let by = if is_other { format!("by {holder}") } else { "and given back".to_owned() };
             return Err(Error::Superseded(format!("Lease {} was held {by}", self.name)));
         }
-        let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
+        let ours = holder == self.identity && self.leadership.term() == Some(term) && term >= floor;
         let term = if ours { term } else { next.max(term + 1) };
         if is_other && !self.is_free(&spec) {
             return Err(Waiting(format!("Lease {} is held by {holder}", self.name)));
@@ -198,11 +198,11 @@ impl Elector {
                     RENEW_EVERY
                 }
                 Err(superseded @ Error::Superseded(_)) => {
-                    self.claim.set(None);
+                    self.leadership.set(None);
                     return Err(superseded);
                 }
                 Err(Waiting(why)) => {
-                    if !self.claim.is_current() {
+                    if !self.leadership.is_current() {
                         state(Some(why));
                     }
                     Duration::from_millis(rand::random_range(500..1000))
@@ -213,8 +213,8 @@ impl Elector {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        let held = self.claim.is_current();
-        self.claim.set(None);
+        let held = self.leadership.is_current();
+        self.leadership.set(None);
         if held && tokio::time::timeout(Duration::from_secs(2), self.release()).await.is_err() {
             tracing::warn!("could not give the lease back; a successor waits for it to expire");
         }

@@ -58,7 +58,7 @@ impl SatelliteReasonLabel {
 
 /// What was written to a satellite and not counted yet.
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct WriteCounts {
     /// Requests that write, answered with success.
     pub requests: AtomicU64,
     /// Bytes of the files, or archives, in them.
@@ -310,7 +310,7 @@ impl Metrics {
     }
 
     /// Counts what was written, and begins anew.
-    pub fn satellite_wrote(&self, satellite: &str, written: &Written) {
+    pub fn satellite_wrote(&self, satellite: &str, written: &WriteCounts) {
         let label = SatelliteLabel { satellite: satellite.into() };
         self.satellite_writes.get_or_create(&label).inc_by(written.requests.swap(0, Ordering::Relaxed));
         self.satellite_bytes_written.get_or_create(&label).inc_by(written.bytes.swap(0, Ordering::Relaxed));
@@ -404,7 +404,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.satellite_behind("gone", Instant::now());
         metrics.satellite_acked("gone", Some(&Stats::default()));
-        metrics.satellite_wrote("gone", &Written::default());
+        metrics.satellite_wrote("gone", &WriteCounts::default());
         metrics.satellite_corrected("gone");
         metrics.satellite_breaker("gone", BreakerState::Open);
         metrics.satellite_failed("gone", Reason::Forbidden);

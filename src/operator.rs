@@ -3,7 +3,7 @@
 use crate::api::IcingaVersion;
 use crate::http::{Readiness, serve};
 use crate::hub;
-use crate::lease::{Claim, Elector};
+use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::publish::Volume;
 use crate::references::{Index, itl};
@@ -98,7 +98,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     };
     let volume = Arc::new(volume);
     // The volume's lock first, then the lease: whoever has the lock knows that every earlier holder of this volume is dead.
-    let claim = Claim::default();
+    let claim = Leadership::default();
     let leases = Api::namespaced(client.clone(), &options.namespace);
     let elector = Elector::new(leases, &options.lease_name, &options.identity, volume.id(), claim.clone());
     let leading = CancellationToken::new();

@@ -18,7 +18,7 @@ mod statuses;
 use crate::api::Reason;
 use crate::http::{Interruption, Readiness};
 use crate::identity::{ObjectKey, Revision, Uid};
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Volume};
 use crate::references::Index;
@@ -70,7 +70,7 @@ pub struct Parts {
     /// Writes statuses.
     pub writer: Writer,
     /// The right to write.
-    pub claim: Claim,
+    pub claim: Leadership,
     /// The hub's API server.
     pub client: Client,
     /// Events of the watch.

@@ -10,7 +10,7 @@ use crate::api::{
     Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus,
 };
 use crate::identity::{Digest, Revision};
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -237,7 +237,7 @@ const WINDOW_MAX: Duration = Duration::from_secs(30);
 /// Writes what arrives in the mailbox: the latest, at most one write a second, until the sender or the resource is gone.
 pub async fn write(
     api: Api<SatelliteCluster>,
-    claim: Claim,
+    claim: Leadership,
     metrics: Arc<Metrics>,
     mut mailbox: watch::Receiver<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
 ) {
