@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::{Hub, READY_EXPECTED, Retry, STATUS_WRITES, SYNCED_ALONE, backoff};
 use crate::identity::{ObjectKey, Uid};
+use crate::metrics::{StatusWriteKind, StatusWriteResult};
 use crate::publish::Published;
 use crate::satellite::sync_of;
 use crate::status::{self, Facts, Job, Receipt, State, Sync, compose};
@@ -15,7 +16,7 @@ pub(super) struct Written {
     key: ObjectKey,
     uid: Uid,
     generation: i64,
-    kind: &'static str,
+    kind: StatusWriteKind,
     result: Result<Receipt, (status::Error, Option<Published>)>,
 }
 
@@ -160,7 +161,11 @@ impl Hub {
                 continue;
             };
             let writer = self.parts.writer.clone();
-            let kind = if published.is_some() { "ready" } else { "other" };
+            let kind = match (&published, is_synced) {
+                (Some(_), _) => StatusWriteKind::Ready,
+                (None, true) => StatusWriteKind::Synced,
+                (None, false) => StatusWriteKind::Refusal,
+            };
             let last = if is_synced { &mut self.last_synced } else { &mut self.last_ready };
             *last = Some(Instant::now());
             writes.spawn(async move {
@@ -211,13 +216,13 @@ impl Hub {
         key: &ObjectKey,
         uid: Uid,
         generation: i64,
-        kind: &'static str,
+        kind: StatusWriteKind,
         result: Result<Receipt, (status::Error, Option<Published>)>,
     ) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         match result {
             Ok(receipt) => {
-                self.parts.metrics.status_written(kind, "ok");
+                self.parts.metrics.status_written(kind, StatusWriteResult::Ok);
                 entry.recorded = receipt.recorded;
                 entry.version = entry.version.max(receipt.resource_version);
                 entry.attempts = 0;
@@ -241,12 +246,12 @@ impl Hub {
                 self.await_sync(key);
                 self.check_status(key);
             }
-            Err((status::Error::Gone, _)) => self.parts.metrics.status_written(kind, "gone"),
+            Err((status::Error::Gone, _)) => self.parts.metrics.status_written(kind, StatusWriteResult::Gone),
             Err((error, published)) => {
                 let result = match error {
-                    status::Error::Stale => "stale",
-                    status::Error::Refused(_) => "refused",
-                    status::Error::Unknown(_) | status::Error::Gone => "unknown",
+                    status::Error::Stale => StatusWriteResult::Stale,
+                    status::Error::Refused(_) => StatusWriteResult::Refused,
+                    status::Error::Unknown(_) | status::Error::Gone => StatusWriteResult::Unknown,
                 };
                 self.parts.metrics.status_written(kind, result);
                 if generation != entry.generation {
