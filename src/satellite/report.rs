@@ -299,7 +299,10 @@ async fn patch(
         Ok(patch) => Patch::Json(patch),
         Err(error) => return Err(error.to_string()),
     };
-    let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(crate::api::marks::OPERATOR_MANAGER.into()),
+        ..PatchParams::default()
+    };
     let call = api.patch_status(name, &parameters, &patch);
     match tokio::time::timeout(HUB_TIMEOUT, call).await {
         Err(_) => Err(format!("no answer within {} s", HUB_TIMEOUT.as_secs())),

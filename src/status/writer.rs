@@ -2,6 +2,7 @@
 //! resource that was deleted and made again, fails instead of lying.
 
 use super::compose::Recorded;
+use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::{MonitoringObject, MonitoringObjectStatus};
 use crate::identity::{ObjectKey, Uid};
 use crate::publish::Published;
@@ -141,9 +142,10 @@ impl Writer {
             { "op": "add", "path": "/status", "value": status },
         ]);
         let path = format!(
-            "/apis/groundlink.dev/v1alpha1/namespaces/{}/monitoringobjects/{}/status?fieldManager=groundlink",
+            "/apis/groundlink.dev/v1alpha1/namespaces/{}/monitoringobjects/{}/status?fieldManager={}",
             key.namespace(),
-            key.name()
+            key.name(),
+            OPERATOR_MANAGER
         );
         // The answer is asked for as metadata: the whole object would only be parsed and dropped.
         let request = Request::builder()
