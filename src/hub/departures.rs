@@ -4,7 +4,7 @@
 
 use super::Hub;
 use crate::identity::{ObjectKey, Uid};
-use crate::watch::{Crd, crd};
+use crate::watch::Crd;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -53,8 +53,8 @@ impl Hub {
             return;
         }
         departures.checking = Some(departures.leaving.keys().cloned().collect());
-        let client = self.parts.client.clone();
-        checks.spawn(async move { crd(&client).await });
+        let probe = self.parts.crd.clone();
+        checks.spawn(async move { probe.ask().await });
     }
 
     /// The check was answered: what had left when it began is gone, or is held.

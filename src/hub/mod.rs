@@ -16,6 +16,7 @@ mod snapshots;
 mod statuses;
 
 use crate::api::Reason;
+use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -30,7 +31,6 @@ use crate::validate::{Refusal, Settings};
 use crate::watch::{Crd, Event, Received};
 use departures::Departures;
 use entry::Entry;
-use kube::Client;
 use publishing::Committed;
 use recovery::Recovery;
 use statuses::Written;
@@ -71,8 +71,8 @@ pub struct Parts {
     pub writer: Writer,
     /// The right to write.
     pub claim: Leadership,
-    /// The hub's API server.
-    pub client: Client,
+    /// Asks for the CRD.
+    pub crd: CrdProbe,
     /// Events of the watch.
     pub events: mpsc::Receiver<Event>,
     /// Where snapshots go.
