@@ -2,6 +2,7 @@
 
 mod check;
 mod crd;
+mod log;
 mod manifests;
 mod render;
 mod run;
