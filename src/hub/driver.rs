@@ -1,8 +1,9 @@
 //! Carries out what the core commands, and tells it what happened. It decides nothing.
 
 use super::core::{Command, Core, Input, Measurement, Now};
+use crate::crd_probe::CrdProbe;
 use crate::identity::ObjectKey;
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::publish::{Error, Outcome, Volume};
 use crate::readiness::Readiness;
@@ -10,8 +11,7 @@ use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
-use crate::watch::{Crd, Event, crd};
-use kube::Client;
+use crate::watch::{Crd, Event};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,9 +34,9 @@ pub struct Parts {
     /// Writes statuses.
     pub writer: Writer,
     /// The right to write.
-    pub claim: Claim,
-    /// Client of the hub's API server.
-    pub client: Client,
+    pub leadership: Leadership,
+    /// Asks for the CRD.
+    pub crd: CrdProbe,
     /// Events of the watch.
     pub events: mpsc::Receiver<Event>,
     /// Where snapshots go.
@@ -67,8 +67,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         tasks: Tasks::default(),
         volume: parts.volume,
         writer: parts.writer,
-        claim: parts.claim,
-        client: parts.client,
+        leadership: parts.leadership,
+        crd: parts.crd,
         snapshots: parts.snapshots,
         metrics: parts.metrics,
         readiness: parts.readiness,
@@ -83,8 +83,8 @@ struct Driver {
     tasks: Tasks,
     volume: Arc<Volume>,
     writer: Writer,
-    claim: Claim,
-    client: Client,
+    leadership: Leadership,
+    crd: CrdProbe,
     snapshots: watch::Sender<Option<Latest>>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
@@ -127,7 +127,7 @@ impl Driver {
             let now = Now {
                 elapsed: self.started.elapsed(),
                 unix: jiff::Timestamp::now().as_second(),
-                term: self.claim.term(),
+                term: self.leadership.term(),
             };
             for command in self.core.step(now, input) {
                 self.carry_out(command);
@@ -139,10 +139,10 @@ impl Driver {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Commit(batch) => {
-                let (volume, claim) = (self.volume.clone(), self.claim.clone());
+                let (volume, leadership) = (self.volume.clone(), self.leadership.clone());
                 self.tasks.commits.spawn_blocking(move || {
                     let began = Instant::now();
-                    let outcomes = volume.commit(batch, &|| claim.is_current());
+                    let outcomes = volume.commit(batch, &|| leadership.is_current());
                     (outcomes, began.elapsed())
                 });
             }
@@ -152,14 +152,14 @@ impl Driver {
                 self.tasks.writing.insert(task.id(), key);
             }
             Command::ProbeCrd => {
-                let client = self.client.clone();
-                self.tasks.probes.spawn(async move { crd(&client).await });
+                let crd = self.crd.clone();
+                self.tasks.probes.spawn(async move { crd.ask().await });
             }
             Command::Deliver(snapshot) => {
                 self.snapshots.send_replace(Some(Latest { snapshot, cut: Instant::now() }));
             }
             Command::RaiseTerm { key, revision } => {
-                if !self.claim.raise_above(revision.term) {
+                if !self.leadership.raise_above(revision.term) {
                     tracing::warn!(object = %key, %revision, "status.revision was written by somebody else, and moves no term");
                 }
             }
@@ -199,7 +199,7 @@ fn record(metrics: &Metrics, measurement: Measurement) {
         Measurement::Committed { took, published, removed, failed } => {
             metrics.committed(took, published, removed, failed);
         }
-        Measurement::StatusWritten { kind, result } => metrics.status_written(kind.name(), result.name()),
+        Measurement::StatusWritten { kind, result } => metrics.status_written(kind, result),
         Measurement::StatusQueued { ready, synced } => metrics.status_queued(ready, synced),
         Measurement::Snapshot { revision, objects } => {
             metrics.snapshot(revision.term, revision.counter, objects);

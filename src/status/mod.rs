@@ -10,5 +10,5 @@ mod writer;
 
 pub use facts::{Facts, Recorded, State, Sync};
 pub use queue::{Job, Queue};
-pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write};
+pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};
 pub use writer::Writer;

@@ -19,8 +19,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns its name in the label `kind`.
-    pub fn name(self) -> &'static str {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Ready, Self::Refusal, Self::Synced];
+
+    /// Returns its value in the label `kind` of `groundlink_status_writes_total`.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::Refusal => "refusal",
@@ -268,4 +271,50 @@ pub enum Error {
     /// No answer, or one that says to try again: the write may have been applied.
     #[error("writing the status failed: {0}")]
     Unknown(String),
+}
+
+/// How a status write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteResult {
+    /// Stored.
+    Ok,
+    /// Not stored: the object has another uid or generation by now.
+    Stale,
+    /// Not stored: the object is deleted.
+    Gone,
+    /// Not stored: the API server refuses it.
+    Refused,
+    /// No answer, or one that says to try again: it may have been stored.
+    Unknown,
+    /// The task that wrote it panicked: it may have been stored.
+    Panicked,
+}
+
+impl WriteResult {
+    /// Every result.
+    pub const ALL: [Self; 6] =
+        [Self::Ok, Self::Stale, Self::Gone, Self::Refused, Self::Unknown, Self::Panicked];
+
+    /// Returns its value in the label `result` of `groundlink_status_writes_total`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Stale => "stale",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl From<&Error> for WriteResult {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Stale => Self::Stale,
+            Error::Gone => Self::Gone,
+            Error::Refused(_) => Self::Refused,
+            Error::Unknown(_) => Self::Unknown,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::write::{Answer, Error, Write};
 use crate::api::MonitoringObject;
+use crate::api::marks::OPERATOR_MANAGER;
 use crate::request::{Failure, ask};
 use crate::text::clean;
 use http::{Method, Request};
@@ -41,7 +42,7 @@ impl Writer {
             { "op": "add", "path": "/status", "value": write.status() },
         ]);
         let path = format!(
-            "/apis/groundlink.dev/v1alpha1/namespaces/{}/monitoringobjects/{}/status?fieldManager=groundlink",
+            "/apis/groundlink.dev/v1alpha1/namespaces/{}/monitoringobjects/{}/status?fieldManager={OPERATOR_MANAGER}",
             write.key().namespace(),
             write.key().name()
         );

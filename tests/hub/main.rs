@@ -6,6 +6,7 @@ mod support;
 
 mod bad_input;
 mod crd_loss;
+mod explained;
 mod lifecycle;
 mod missing_things;
 mod status_faults;

@@ -4,7 +4,7 @@ use crate::identity::{ObjectKey, Revision};
 use crate::publish::{Change, Outcome};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
-use crate::status::{Answer, Error, Kind, Write};
+use crate::status::{Answer, Kind, Write, WriteResult};
 use crate::watch::{Crd, Event};
 use std::time::Duration;
 
@@ -142,46 +142,4 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
-}
-
-/// How a status write ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteResult {
-    /// Stored.
-    Ok,
-    /// The object changed meanwhile.
-    Stale,
-    /// The API server refuses it.
-    Refused,
-    /// No answer; it may have been stored.
-    Unknown,
-    /// The object is gone.
-    Gone,
-    /// The write panicked.
-    Panicked,
-}
-
-impl WriteResult {
-    /// Returns its name in the label `result`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Stale => "stale",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-            Self::Gone => "gone",
-            Self::Panicked => "panicked",
-        }
-    }
-}
-
-impl From<&Error> for WriteResult {
-    fn from(error: &Error) -> Self {
-        match error {
-            Error::Stale => Self::Stale,
-            Error::Gone => Self::Gone,
-            Error::Refused(_) => Self::Refused,
-            Error::Unknown(_) => Self::Unknown,
-        }
-    }
 }

@@ -1,11 +1,10 @@
 //! From what is true of an object to what its status says.
 
 use super::entry::Entry;
-use super::messages::WriteResult;
 use super::{Command, Core, Measurement};
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::publish::Published;
-use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write};
+use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;

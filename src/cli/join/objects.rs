@@ -1,51 +1,48 @@
-//! The objects of a join, as one list that `add` applies and `join-manifest` prints.
+//! The objects of a join: one list that `add` applies and `join-manifest` prints.
 
-use super::cluster::Endpoint;
-use super::output::{span, word};
-use super::token::Claims;
-use crate::snapshot::pointer::MANAGED_BY;
+use crate::api::marks::{ACCOUNT, MANAGED_BY};
+use crate::cli::clusters::Endpoint;
+use crate::cli::join::token::Claims;
+use crate::cli::output::{span, word};
 use crate::validate::value::parse_duration;
 use clap::{Args, ValueEnum as _};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Map, Value, json};
 
-/// Account that a bound Secret belongs to, so that `rotate` and `remove` find what was made for it.
-pub const ACCOUNT: &str = "groundlink.dev/account";
-
-/// What is made on the satellite.
+/// Flags of the objects on the satellite.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the satellite")]
-pub struct AccountArguments {
-    /// Namespace on the satellite that gets the ConfigMaps. Give Groundlink one in which no one else keeps ConfigMaps that
-    /// matter: creating, listing and watching cannot be limited by name. Default: what the SatelliteCluster has, or icinga.
-    #[arg(short = 'n', long, value_name = "NAME", value_parser = super::object_name)]
-    pub namespace: Option<String>,
-    /// Make the namespace too.
+pub(in crate::cli) struct AccountArguments {
+    /// Namespace on the satellite for the ConfigMaps. Use one without important ConfigMaps of others: the right to create, list and
+    /// watch cannot be limited by name. Default: that of the SatelliteCluster, or icinga.
+    #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
+    pub(in crate::cli) namespace: Option<String>,
+    /// Create the namespace, too.
     #[arg(long)]
-    pub create_namespace: bool,
-    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace need two. Default: that of the
-    /// token that the hub has, or groundlink.
-    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
-    pub account: Option<String>,
-    /// Let the operator renew the token by itself, with the one that it has. The account then may make tokens of itself and
-    /// nothing else, and its tokens live for a day. Needs a hub that knows spec.tokenRenewal. --self-renewal=false ends it.
+    pub(in crate::cli) create_namespace: bool,
+    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace need different names. Default: that
+    /// of the hub's token, or groundlink.
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
+    pub(in crate::cli) account: Option<String>,
+    /// Let the operator renew the token with the present one. The account then may also make tokens of itself, and they last for a
+    /// day. The hub's CRDs must have spec.tokenRenewal. End it with --self-renewal=false.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub self_renewal: Option<bool>,
-    /// Life of the token. The satellite's API server may give less. Default: 8760h; with --self-renewal what the
-    /// SatelliteCluster has, or 24h.
-    #[arg(long, value_name = "DURATION", value_parser = super::lifetime)]
-    pub token_lifetime: Option<i64>,
+    pub(in crate::cli) self_renewal: Option<bool>,
+    /// Lifetime of the token. The satellite's API server may grant less. Default: 8760h; with --self-renewal that of the
+    /// SatelliteCluster, or 24h.
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
+    pub(in crate::cli) token_lifetime: Option<i64>,
 }
 
 impl AccountArguments {
-    /// The account that is wanted: what the flags say, else what `spec` of the SatelliteCluster or the hub's token say, else the
-    /// default.
-    pub fn settings(&self, spec: &Value, claims: Option<&Claims>) -> AccountSettings {
+    /// Returns the wanted account: by the flags, else by `spec` of the SatelliteCluster or the claims of the hub's token, else by
+    /// the defaults.
+    pub(in crate::cli) fn settings(&self, spec: &Value, claims: Option<&Claims>) -> AccountSettings {
         let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let renews = self.self_renewal.unwrap_or_else(|| spec["tokenRenewal"].is_object());
         let renewal = renews.then(|| match self.token_lifetime {
             Some(seconds) => span(seconds),
-            // As it is written there, so that it stays the same.
+            // In the words of the SatelliteCluster, so that the field does not change.
             None => text("/tokenRenewal/lifetime").unwrap_or_else(|| "24h".into()),
         });
         let renewed = renewal.as_deref().and_then(|text| parse_duration(text).ok());
@@ -67,8 +64,8 @@ impl AccountArguments {
         }
     }
 
-    /// As a person would write them again.
-    pub fn flags(&self) -> String {
+    /// Returns the flags as a person would write them.
+    pub(in crate::cli) fn flags(&self) -> String {
         let mut flags = String::new();
         for (flag, value) in [("namespace", &self.namespace), ("account", &self.account)] {
             flags += &value.as_ref().map_or_else(String::new, |value| format!(" --{flag} {}", word(value)));
@@ -86,49 +83,49 @@ impl AccountArguments {
     }
 }
 
-/// The account on the satellite as it is wanted.
+/// The wanted account on the satellite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountSettings {
-    /// Its namespace, which gets the ConfigMaps.
-    pub namespace: String,
+pub(in crate::cli) struct AccountSettings {
+    /// Its namespace, which is also that of the ConfigMaps.
+    pub(in crate::cli) namespace: String,
     /// Name of the ServiceAccount, the Role and the RoleBinding.
-    pub account: String,
-    /// Life of a token that is made now, in seconds.
-    pub lifetime: i64,
-    /// Life of the tokens that the operator makes by itself (`spec.tokenRenewal.lifetime`). Nothing if it makes none.
-    pub renewal: Option<String>,
+    pub(in crate::cli) account: String,
+    /// Lifetime of a token that is made now, in seconds.
+    pub(in crate::cli) lifetime: i64,
+    /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it makes none.
+    pub(in crate::cli) renewal: Option<String>,
 }
 
 impl AccountSettings {
-    /// Name of the Secret of the first token.
-    pub fn bound_secret(&self) -> String {
+    /// Returns the name of the Secret that the first token is bound to.
+    pub(in crate::cli) fn bound_secret(&self) -> String {
         format!("{}-token", self.account)
     }
 }
 
-/// What is made on the hub.
+/// Flags of the objects on the hub.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the hub")]
-pub struct HubObjectArguments {
-    /// Name of the Secret with the credential. Default: what the SatelliteCluster has, or the name of the satellite.
-    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
-    pub secret_name: Option<String>,
-    /// Icinga zones whose objects it gets, beside everything without a zone. An empty one ('') stands for none.
+pub(in crate::cli) struct HubObjectArguments {
+    /// Name of the Secret with the credential. Default: that of the SatelliteCluster, or the name of the satellite.
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
+    pub(in crate::cli) secret_name: Option<String>,
+    /// Icinga zones whose objects the satellite gets, besides objects without a zone. An empty value ('') means no zone.
     #[arg(long = "zone", value_name = "ZONE", value_delimiter = ',')]
-    pub zones: Vec<String>,
-    /// Namespaces of the hub whose objects it gets. An empty one ('') stands for all.
+    pub(in crate::cli) zones: Vec<String>,
+    /// Namespaces of the hub whose objects the satellite gets. An empty value ('') means all.
     #[arg(long = "from-namespace", value_name = "NAME", value_delimiter = ',')]
-    pub from_namespaces: Vec<String>,
-    /// Name of the ConfigMap on the satellite: groundlink, if it is never given.
+    pub(in crate::cli) from_namespaces: Vec<String>,
+    /// Name of the ConfigMap on the satellite. Default: that of the SatelliteCluster, or groundlink.
     #[arg(long, value_name = "NAME")]
-    pub target_name: Option<String>,
-    /// Version of the satellite's Icinga 2, if it is not the hub's.
+    pub(in crate::cli) target_name: Option<String>,
+    /// Version of the satellite's Icinga 2, if it differs from the hub's.
     #[arg(long, value_name = "VERSION", value_enum)]
-    pub icinga_version: Option<crate::api::IcingaVersion>,
+    pub(in crate::cli) icinga_version: Option<crate::api::IcingaVersion>,
 }
 
 impl HubObjectArguments {
-    /// Writes what is given over what a SatelliteCluster has; what is not given stays.
+    /// Writes the given flags into the spec of a SatelliteCluster. Fields without a flag stay.
     fn lay_over(&self, spec: &mut Value) {
         if let Some(name) = &self.target_name {
             spec["target"]["name"] = json!(name);
@@ -150,8 +147,8 @@ impl HubObjectArguments {
         }
     }
 
-    /// As a person would write them again.
-    pub fn flags(&self) -> String {
+    /// Returns the flags as a person would write them.
+    pub(in crate::cli) fn flags(&self) -> String {
         let version = self
             .icinga_version
             .and_then(|version| version.to_possible_value().map(|value| value.get_name().to_owned()));
@@ -170,17 +167,17 @@ impl HubObjectArguments {
     }
 }
 
-/// The values of a flag: nothing if it was not given, none if it was given empty.
+/// Returns the values of a flag. `None` if it was not given; an empty list if it was given empty.
 fn some(values: &[String]) -> Option<Vec<String>> {
     (!values.is_empty()).then(|| values.iter().filter(|value| !value.is_empty()).cloned().collect())
 }
 
-/// Labels of everything that is made here. Not the label by which the operator knows its ConfigMaps.
+/// Returns the labels of every object. The label of delivered ConfigMaps is not among them.
 fn labels() -> Value {
     json!({ MANAGED_BY.0: MANAGED_BY.1 })
 }
 
-/// The whole of what the credential may do.
+/// Returns every permission of the credential, unless the operator renews the token.
 fn rules() -> Value {
     json!([{
         "apiGroups": [""],
@@ -189,7 +186,7 @@ fn rules() -> Value {
     }])
 }
 
-/// The right to renew its token: tokens of this one account.
+/// Returns the permission to renew the token: to make tokens of this one account.
 fn renewal_rules(account: &str) -> Value {
     json!([{
         "apiGroups": [""],
@@ -199,7 +196,7 @@ fn renewal_rules(account: &str) -> Value {
     }])
 }
 
-/// A Role of this name, and its binding to the account.
+/// Returns a Role of this name, and its binding to the account.
 fn role(account: &AccountSettings, name: &str, rules: &Value) -> [Value; 2] {
     let (namespace, group) = (&account.namespace, "rbac.authorization.k8s.io");
     let metadata = json!({ "name": name, "namespace": namespace, "labels": labels() });
@@ -217,21 +214,21 @@ fn role(account: &AccountSettings, name: &str, rules: &Value) -> [Value; 2] {
     ]
 }
 
-/// The Role and the RoleBinding with which the operator renews the token.
-pub fn renewal(account: &AccountSettings) -> [Value; 2] {
+/// Returns the Role and the RoleBinding with which the operator renews the token.
+pub(in crate::cli) fn renewal(account: &AccountSettings) -> [Value; 2] {
     role(account, &account.bound_secret(), &renewal_rules(&account.account))
 }
 
-/// The namespace of the account.
-pub fn namespace(account: &AccountSettings) -> Value {
+/// Returns the namespace of the account.
+pub(in crate::cli) fn namespace(account: &AccountSettings) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": account.namespace },
     })
 }
 
-/// The account on the satellite: itself, what it may do, and the Secret that its token is bound to.
-pub fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Value> {
+/// Returns the account on the satellite, its rights, and the Secret that its token is bound to.
+pub(in crate::cli) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Value> {
     let (name, namespace) = (&account.account, &account.namespace);
     let mut objects = vec![json!({
         "apiVersion": "v1", "kind": "ServiceAccount",
@@ -246,8 +243,8 @@ pub fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Value> {
     objects
 }
 
-/// An empty Secret. A token that is bound to it ends with it.
-pub fn bound(namespace: &str, account: &str, name: &str) -> Value {
+/// Returns an empty Secret. A token that is bound to it ends with it.
+pub(in crate::cli) fn bound(namespace: &str, account: &str, name: &str) -> Value {
     let mut labels = labels();
     labels[ACCOUNT] = json!(account);
     json!({
@@ -256,21 +253,20 @@ pub fn bound(namespace: &str, account: &str, name: &str) -> Value {
     })
 }
 
-/// Where the satellite is, and the token that it accepts.
+/// A satellite's API server, and a token for it.
 #[derive(Clone, Debug, Default)]
-pub struct Credential {
-    /// URL of its API server.
-    pub server: String,
-    /// Certificates to trust, PEM; those of the system if there are none.
-    pub ca: Option<String>,
-    /// Name in its certificate, if that is not the URL's.
-    pub tls_server_name: Option<String>,
-    /// The token.
-    pub token: String,
+pub(in crate::cli) struct Credential {
+    /// URL of the API server.
+    pub(in crate::cli) server: String,
+    /// Certificate authorities to trust, PEM. `None` for those of the machine.
+    pub(in crate::cli) ca: Option<String>,
+    /// Name in the server's certificate, if it differs from the URL's.
+    pub(in crate::cli) tls_server_name: Option<String>,
+    pub(in crate::cli) token: String,
 }
 
-/// The Secret on the hub, in plain text (`stringData`): the form for people.
-pub fn hub_secret(operator: &str, name: &str, credential: &Credential) -> Value {
+/// Returns the Secret on the hub in plain text (`stringData`), the form for people.
+pub(in crate::cli) fn hub_secret(operator: &str, name: &str, credential: &Credential) -> Value {
     let mut data = Map::from_iter([("server".to_owned(), json!(credential.server))]);
     for (key, value) in [("ca.crt", &credential.ca), ("tls-server-name", &credential.tls_server_name)] {
         if let Some(value) = value {
@@ -285,15 +281,15 @@ pub fn hub_secret(operator: &str, name: &str, credential: &Credential) -> Value 
     })
 }
 
-/// Where the satellite is, as [`hub_secret`] wrote it; nothing if it did not.
-pub fn endpoint_of(secret: &Secret) -> Option<Endpoint> {
+/// Returns the server in a Secret that [`hub_secret`] made. `None` if it has none.
+pub(in crate::cli) fn endpoint_of(secret: &Secret) -> Option<Endpoint> {
     let text = |key: &str| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
     let server = Some(text("server")?);
     Some(Endpoint { server, ca: text("ca.crt"), tls_server_name: text("tls-server-name"), refused: None })
 }
 
-/// The SatelliteCluster. `spec` is what these commands applied of it before: what no flag says stays.
-pub fn satellite_cluster(
+/// Returns the SatelliteCluster. `spec` is the part that these commands applied before: fields without a flag stay.
+pub(in crate::cli) fn satellite_cluster(
     (operator, name): (&str, &str),
     mut spec: Value,
     secret: &str,
@@ -341,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_are_what_is_made() {
+    fn the_examples_are_the_objects_that_add_makes() {
         let account = account(true);
         let bound = account.bound_secret();
         let made = [vec![namespace(&account)], satellite(&account, &bound)].concat();
@@ -350,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_config_maps_unless_the_token_renews_itself() {
+    fn the_account_may_only_write_config_maps_unless_the_token_is_renewed() {
         let rules = |self_renewal: bool| -> Vec<Value> {
             let objects = satellite(&account(self_renewal), "groundlink-token");
             let rules = objects.iter().filter_map(|object| object["rules"].as_array());
@@ -362,8 +358,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_carries_the_label_of_delivered_config_maps() {
+    fn no_object_has_the_label_of_delivered_config_maps() {
         let all = satellite(&account(true), "groundlink-token");
-        assert!(!json!(all).to_string().contains(crate::snapshot::pointer::SATELLITE));
+        assert!(!json!(all).to_string().contains(crate::api::marks::SATELLITE));
     }
 }

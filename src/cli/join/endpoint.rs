@@ -1,38 +1,37 @@
-//! The flags that say where a satellite's API server is.
+//! The flags that name a satellite's API server as the hub's Pods reach it.
 
-use super::cluster::Endpoint;
-use super::manifests::Credential;
-use super::output::word;
+use crate::cli::clusters::Endpoint;
+use crate::cli::join::objects::Credential;
+use crate::cli::output::word;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where the operator finds the satellite's API server: as the hub's Secret has it, or else where the person finds it.
+/// Flags that name the satellite's API server. Default: the hub's Secret, or else the satellite's context.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The satellite's API server as the hub sees it")]
-pub struct EndpointArguments {
-    /// URL that the hub's Pods reach. Default: what the hub's Secret has, or that of the satellite's context.
+pub(in crate::cli) struct EndpointArguments {
+    /// URL that the hub's Pods reach. Default: the URL in the hub's Secret, or else in the satellite's context.
     #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
-    /// File with the certificates to trust (PEM). Default: as for --server.
+    pub(in crate::cli) server: Option<String>,
+    /// File with the certificate authorities to trust (PEM). Default: as for --server.
     #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Name in the server's certificate, if it is not that of the URL.
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+    /// Name in the server's certificate, if it differs from the URL's.
     #[arg(long, value_name = "NAME")]
-    pub tls_server_name: Option<String>,
+    pub(in crate::cli) tls_server_name: Option<String>,
 }
 
 impl EndpointArguments {
-    /// The server that the flags name, or else the context.
+    /// Returns the server that the flags name, or else that of `context`.
     ///
     /// # Errors
-    /// When a file cannot be read, or the context has no server.
-    pub fn resolve(&self, context: Endpoint) -> anyhow::Result<Credential> {
+    /// If a file cannot be read or is not PEM, or if neither names a server.
+    pub(in crate::cli) fn resolve(&self, context: Endpoint) -> anyhow::Result<Credential> {
         let ca = match &self.ca_file {
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .with_context(|| format!("--ca-file {} cannot be read", path.display()))?,
-            ),
+            Some(path) => Some(std::fs::read_to_string(path).with_context(|| {
+                format!("--ca-file {}: cannot be read; name a file with PEM certificates", path.display())
+            })?),
             None => context.ca,
         };
         if ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
@@ -49,8 +48,8 @@ impl EndpointArguments {
         })
     }
 
-    /// As a person would write them again.
-    pub fn flags(&self) -> String {
+    /// Returns the flags as a person would write them.
+    pub(in crate::cli) fn flags(&self) -> String {
         let ca = self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned());
         [("server", &self.server), ("ca-file", &ca), ("tls-server-name", &self.tls_server_name)]
             .into_iter()

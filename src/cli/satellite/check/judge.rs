@@ -1,7 +1,7 @@
 //! What the answers of a satellite mean.
 
-use super::check::Steps;
-use super::output::span;
+use super::steps::Steps;
+use crate::cli::output::span;
 use crate::text::clean;
 use k8s_openapi::api::authorization::v1::ResourceRule;
 use serde_json::Value;
@@ -88,7 +88,7 @@ pub fn clock(steps: &mut Steps, header: Option<&http::HeaderValue>, asked: i64, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::satellite::check::Verdict;
+    use crate::cli::satellite::check::steps::Verdict;
 
     fn rule(group: &str, resources: &[&str], verbs: &[&str], names: &[&str]) -> ResourceRule {
         let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();

@@ -1,44 +1,45 @@
-//! The account on a satellite, as `remove` deletes it: only if it is proven to be the one that the hub's token is of. A context
-//! that was mistyped names another cluster, where another satellite's account has the same name.
+//! Deletes the account on a satellite, only if it is proven to be the one of the hub's token. A mistyped context names another
+//! cluster, where another satellite's account has the same name.
 
-use super::access::{Access, others};
-use super::apply::{delete, delete_this, is_ours, line, read};
-use super::cluster::Cluster;
-use super::manifests::ACCOUNT;
-use super::output::{Line, Outcome, progress};
-use crate::snapshot::pointer::MANAGED_BY;
+use crate::api::marks::ACCOUNT;
+use crate::api::marks::MANAGED_BY;
+use crate::cli::clusters::Cluster;
+use crate::cli::clusters::apply::{delete, delete_this, is_ours, line, read};
+use crate::cli::join::access::{Access, others};
+use crate::cli::output::progress;
+use crate::cli::report::{Line, Outcome};
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-/// What stays if nothing is left of the account that would say whose it was.
-const UNKNOWN: &str = "its ServiceAccount is not there, so it cannot be told whose it is: delete it yourself if it is of no use";
+/// Note for an object whose ServiceAccount is gone.
+const UNKNOWN: &str = "its owner cannot be determined, because its ServiceAccount does not exist; delete it yourself if nothing uses it";
 
 /// The account of one satellite.
-pub struct Account<'a> {
+pub(in crate::cli) struct Account<'a> {
     satellite: &'a Cluster,
-    /// Its namespace on the satellite.
+    /// Namespace on the satellite.
     namespace: &'a str,
     name: &'a str,
     state: State,
 }
 
 enum State {
-    /// It is the one of the hub's token, or the one that the person named by its uid.
+    /// It is the account of the hub's token, or the one that the person named by its uid.
     Proven(String),
-    /// Another satellite of the hub uses it.
+    /// This other satellite of the hub uses it.
     UsedBy(String),
-    /// There is none, or one that this program did not make.
+    /// It does not exist, or this program did not make it.
     Absent,
 }
 
 impl<'a> Account<'a> {
-    /// Finds the account and whose it is. Deletes nothing.
+    /// Finds the account and determines whose it is. Deletes nothing.
     ///
     /// # Errors
-    /// When the satellite's account is not the one that the hub's token is of, or nothing tells which that is.
-    pub async fn find(
+    /// If the satellite's account is not the one of the hub's token, or if the hub has no token to compare it with.
+    pub(in crate::cli) async fn find(
         hub: &Cluster,
         satellite: &'a Cluster,
         (namespace, name): (&'a str, &'a str),
@@ -56,7 +57,7 @@ impl<'a> Account<'a> {
         let live = live.metadata.uid.unwrap_or_default();
         let (described, server) = (format!("ServiceAccount {namespace}/{name}"), &satellite.server);
         let claimed = access.and_then(|access| access.claims.as_ref()?.account_uid.as_deref());
-        // By its uid: the same cluster may have another address for another satellite.
+        // Compared by uid: one cluster may have different addresses for different satellites.
         let is_user = |other: &Access| {
             let claims = other.claims.as_ref();
             claims.is_some_and(|claims| claims.account_uid.as_ref() == Some(&live))
@@ -71,7 +72,7 @@ impl<'a> Account<'a> {
             ),
             (Some(_), _) => bail!(
                 "nothing was deleted: {described} of the satellite ({server}) is not the account that the hub's token is of{}; name \
-                 the context of that cluster. If it is that cluster and the account was made anew, name it with --account-uid {live}",
+                 the context of that cluster. If it is that cluster and the account was recreated, name it with --account-uid {live}",
                 access.map_or_else(String::new, |access| format!(" (that is at {})", access.server))
             ),
             (None, Some(user)) => found(State::UsedBy(user)),
@@ -82,24 +83,24 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Deletes it with its rights and its tokens, as far as this program made them; and adds a line for each to `lines`, up to an
+    /// Deletes the account, its rights and its tokens, as far as this program made them. Adds a line for each to `lines`, up to an
     /// error.
     ///
     /// # Errors
-    /// When something cannot be read or deleted.
-    pub async fn delete(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
+    /// If something cannot be read or deleted.
+    pub(in crate::cli) async fn delete(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
         let (namespace, name) = (self.namespace, self.name);
         if let State::UsedBy(_) = self.state {
             return Ok(());
         }
         progress(&format!("satellite: deleting account {namespace}/{name}"));
         let manifest = |kind: &str, name: &str| json!({ "kind": kind, "metadata": { "name": name, "namespace": namespace } });
-        // What gives rights goes first.
+        // Bindings and Roles first: an interrupted run must leave no rights.
         let renewal = format!("{name}-token");
         for kind in ["RoleBinding", "Role"] {
             for name in [name, &renewal] {
                 let line = self.delete_one(&manifest(kind, name), dry_run).await?;
-                // Only a token that renews itself has the second of each.
+                // The second of each exists only if the operator renews the token.
                 if name == renewal && line.result == Outcome::Absent {
                     continue;
                 }
@@ -114,7 +115,7 @@ impl<'a> Account<'a> {
             let name = secret.metadata.name.unwrap_or_default();
             lines.push(self.delete_one(&manifest("Secret", &name), dry_run).await?);
         }
-        // The proof goes last: whatever fails before it, another run finds it again.
+        // Last, because it proves whose the rest is: another run after a failure finds it again.
         let account = manifest("ServiceAccount", name);
         lines.push(match &self.state {
             State::Proven(uid) if !dry_run => {
@@ -134,13 +135,13 @@ impl<'a> Account<'a> {
         delete(self.satellite, manifest, dry_run).await
     }
 
-    /// What else must be known about it.
-    pub fn note(&self) -> String {
+    /// Returns a note for the report.
+    pub(in crate::cli) fn note(&self) -> String {
         match &self.state {
             State::UsedBy(user) => {
                 format!("the account {}/{} is left: satellite {user} uses it", self.namespace, self.name)
             }
-            _ => format!("namespace {} of the satellite stays", self.namespace),
+            _ => format!("namespace {} of the satellite is left", self.namespace),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Objects are written by server-side apply: it touches the fields that are ours, keeps those of others, and leaves no copy
-//! of a Secret in an annotation.
+//! Writing and deleting objects. They are written by server-side apply, which changes only our own fields and leaves no copy of
+//! a Secret in an annotation.
 
-use super::cluster::{Cluster, Refused, satellite_clusters};
-use super::output::{Line, Outcome};
-use crate::snapshot::pointer::MANAGED_BY;
+use crate::api::marks::{CLI_MANAGER, MANAGED_BY, OPERATOR_MANAGER};
+use crate::cli::clusters::{Cluster, Refused, satellite_clusters};
+use crate::cli::report::{Line, Outcome};
 use crate::text::clean;
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
@@ -14,25 +14,20 @@ use kube::api::{
 };
 use serde_json::{Value, json};
 
-/// Owner of the fields that are written here.
-pub const MANAGER: &str = "groundlink-cli";
-/// Owner of what the operator writes: it renews tokens, and this command may replace them.
-const OPERATOR: &str = "groundlink";
-
 /// How objects are written.
 #[derive(Clone, Copy, Debug)]
-pub struct Mode {
-    /// Write nothing.
-    pub dry_run: bool,
-    /// Take over fields that others own.
-    pub force: bool,
+pub(in crate::cli) struct Mode {
+    /// Write nothing; let the server judge.
+    pub(in crate::cli) dry_run: bool,
+    /// Take over fields that other managers own.
+    pub(in crate::cli) force: bool,
 }
 
-/// The kind of an object.
+/// Returns the resource of a kind.
 ///
 /// # Errors
-/// For a kind that is not made here.
-pub fn resource(kind: &str) -> anyhow::Result<ApiResource> {
+/// If these commands do not make objects of that kind.
+pub(in crate::cli) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
     Ok(match kind {
         "Namespace" => ApiResource::erase::<Namespace>(&()),
         "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
@@ -40,25 +35,25 @@ pub fn resource(kind: &str) -> anyhow::Result<ApiResource> {
         "Role" => ApiResource::erase::<Role>(&()),
         "RoleBinding" => ApiResource::erase::<RoleBinding>(&()),
         "SatelliteCluster" => satellite_clusters(),
-        other => bail!("the kind {other} is not known here"),
+        other => bail!("this program makes no objects of kind {other}"),
     })
 }
 
-/// Kind, namespace and name of a manifest.
+/// Returns kind, namespace and name of a manifest.
 fn identity(object: &Value) -> (&str, Option<&str>, &str) {
     let metadata = &object["metadata"];
     let kind = object["kind"].as_str().unwrap_or_default();
     (kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
 }
 
-/// For errors: `Secret groundlink/edge-a`.
-pub fn described(object: &Value) -> String {
+/// Returns the name of a manifest in messages: `Secret groundlink/edge-a`.
+pub(in crate::cli) fn described(object: &Value) -> String {
     let (kind, namespace, name) = identity(object);
     namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
 }
 
-/// The line of a manifest.
-pub fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
+/// Returns the line of a manifest in the report.
+pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
     let (kind, namespace, name) = identity(object);
     Line {
         cluster: cluster.side,
@@ -70,22 +65,26 @@ pub fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<Str
     }
 }
 
-/// What is there under the name of a manifest.
+/// Returns the stored object of a manifest's kind and name. `None` if there is none.
 ///
 /// # Errors
-/// When it cannot be read.
-pub async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
+/// If it cannot be read.
+pub(in crate::cli) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
     let (kind, namespace, name) = identity(object);
     let api = cluster.objects(&resource(kind)?, namespace);
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
 }
 
-/// Applies a manifest; in a dry run the server judges it and stores nothing. What is as it should be is not written: even an
-/// apply that changes nothing can move a resourceVersion, and makes its manager an owner of what others keep.
+/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as it should be is not written:
+/// even an apply that changes nothing can change the resourceVersion, and it makes us an owner of what others keep.
 ///
 /// # Errors
-/// Why not; for a conflict, whose field it is.
-pub async fn apply(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<(Line, DynamicObject)> {
+/// If the server refuses it or does not answer. A conflict names the owner of each field.
+pub(in crate::cli) async fn apply(
+    cluster: &Cluster,
+    object: &Value,
+    mode: Mode,
+) -> anyhow::Result<(Line, DynamicObject)> {
     let old = read(cluster, object).await?;
     if let Some(old) = &old {
         let judged = ask(cluster, object, Mode { dry_run: true, ..mode }).await?;
@@ -118,15 +117,15 @@ async fn patch(
     let parameters = PatchParams {
         dry_run,
         force,
-        field_manager: Some(MANAGER.into()),
-        // A field that the server does not know must not be dropped without a word.
+        field_manager: Some(CLI_MANAGER.into()),
+        // Without it a server silently drops the fields that it does not know.
         field_validation: Some(ValidationDirective::Strict),
     };
     let patch = Patch::Apply(object);
     cluster.ask(&format!("apply {}", described(object)), api.patch(name, &parameters, &patch)).await
 }
 
-/// Managers that own what was to be written, each with the field.
+/// Returns the managers that own what was to be written, each with the field.
 fn conflicts(refused: &Refused) -> Vec<(String, String)> {
     let details =
         refused.status.as_ref().filter(|status| status.code == 409).and_then(|s| s.details.as_ref());
@@ -135,16 +134,17 @@ fn conflicts(refused: &Refused) -> Vec<(String, String)> {
         .iter()
         .filter(|cause| cause.reason == "FieldManagerConflict")
         .map(|cause| {
-            // conflict with "MANAGER" using v1
+            // The message is: conflict with "MANAGER" using v1
             let manager = cause.message.split('"').nth(1).unwrap_or(&cause.message);
             (clean(manager, 100), clean(&cause.field, 200))
         })
         .collect()
 }
 
+/// Returns whether only the operator owns what was to be written: it renews tokens, and these commands may replace them.
 fn only_the_operators(refused: &Refused) -> bool {
     let conflicts = conflicts(refused);
-    !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR)
+    !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR_MANAGER)
 }
 
 fn explain(refused: Refused, object: &Value) -> anyhow::Error {
@@ -158,7 +158,7 @@ fn explain(refused: Refused, object: &Value) -> anyhow::Error {
             owned.join(", ")
         );
     }
-    // A value that is refused says itself what is wrong with it.
+    // A refused value comes with its own explanation; an unknown field does not.
     let said = refused.to_string();
     let unknown = ["unknown field", "field not declared in schema"].iter().any(|words| said.contains(words));
     if object["kind"] == "SatelliteCluster" && unknown {
@@ -167,7 +167,7 @@ fn explain(refused: Refused, object: &Value) -> anyhow::Error {
     refused.into()
 }
 
-/// An object without what the server counts.
+/// Returns an object without the metadata that the server sets.
 fn content(object: &DynamicObject) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(object)?;
     for field in ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"] {
@@ -177,8 +177,8 @@ fn content(object: &DynamicObject) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// Whether an object was made by this program.
-pub fn is_ours(object: &DynamicObject) -> bool {
+/// Returns whether this program made an object.
+pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
     object
         .metadata
         .labels
@@ -187,16 +187,16 @@ pub fn is_ours(object: &DynamicObject) -> bool {
         .is_some_and(|v| v == MANAGED_BY.1)
 }
 
-/// Deletes what a manifest names, if this program made it.
+/// Deletes the object that a manifest names, if this program made it.
 ///
 /// # Errors
-/// When it cannot be read or deleted.
-pub async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+/// If it cannot be read or deleted.
+pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
     match read(cluster, object).await? {
         None => Ok(line(cluster, object, Outcome::Absent, None)),
         Some(found) if !is_ours(&found) => {
             let note = format!(
-                "it has no label {}={}: delete it yourself if you made it",
+                "this program did not make it (no label {}={}); delete it yourself if it is yours",
                 MANAGED_BY.0, MANAGED_BY.1
             );
             Ok(line(cluster, object, Outcome::Left, Some(note)))
@@ -206,11 +206,15 @@ pub async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow:
     }
 }
 
-/// Deletes the object of this uid; another of its name stays.
+/// Deletes the object if it has this uid; another object of its name stays.
 ///
 /// # Errors
-/// When it cannot be deleted.
-pub async fn delete_this(cluster: &Cluster, object: &Value, uid: Option<String>) -> anyhow::Result<Line> {
+/// If it cannot be deleted.
+pub(in crate::cli) async fn delete_this(
+    cluster: &Cluster,
+    object: &Value,
+    uid: Option<String>,
+) -> anyhow::Result<Line> {
     let (kind, namespace, name) = identity(object);
     let api = cluster.objects(&resource(kind)?, namespace);
     let parameters = DeleteParams {
@@ -224,11 +228,11 @@ pub async fn delete_this(cluster: &Cluster, object: &Value, uid: Option<String>)
     }
 }
 
-/// A Secret for people (`stringData`) as the API stores it (`data`): what is applied by fields must be what is stored.
+/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields that are stored can be owned.
 ///
 /// # Errors
-/// Never for text.
-pub fn stored(mut secret: Value) -> anyhow::Result<Value> {
+/// If a value cannot be encoded; text always can.
+pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
     let Some(plain) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
         return Ok(secret);
     };
@@ -240,10 +244,10 @@ pub fn stored(mut secret: Value) -> anyhow::Result<Value> {
     Ok(secret)
 }
 
-/// An object as a type of its own.
+/// Converts an object to its type.
 ///
 /// # Errors
-/// When it has fields of another type.
-pub fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
+/// If a field has another type.
+pub(in crate::cli) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
     Ok(serde_json::from_value(serde_json::to_value(object)?)?)
 }

@@ -1,6 +1,11 @@
 //! Asking an API server: every request has a deadline, and a failure says its whole chain of causes.
 
+mod server;
+
+pub use server::Server;
+
 use crate::text::clean;
+use kube::core::Status;
 use std::time::Duration;
 
 /// Longest text of a failure, in bytes.
@@ -39,11 +44,15 @@ impl Failure {
 impl From<&kube::Error> for Failure {
     fn from(error: &kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => {
-                Self::Refused { code: status.code, message: clean(&status.message, MESSAGE_MAX) }
-            }
+            kube::Error::Api(status) => Self::from(&**status),
             error => Self::Transport(clean(&causes(error), MESSAGE_MAX)),
         }
+    }
+}
+
+impl From<&Status> for Failure {
+    fn from(status: &Status) -> Self {
+        Self::Refused { code: status.code, message: clean(&status.message, MESSAGE_MAX) }
     }
 }
 
@@ -73,31 +82,12 @@ pub fn causes(error: &dyn std::error::Error) -> String {
         }
         source = inner.source();
     }
+    // rustls adds a link to its own manual.
+    if let Some(end) = text.find(": https://docs.rs") {
+        text.truncate(end);
+    }
     text
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("outer")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn a_failure_names_the_last_cause() {
-        assert_eq!(
-            causes(&Outer(std::io::Error::other("certificate is from nobody"))),
-            "outer: certificate is from nobody"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_server_is_given_up() {
-        let silent = std::future::pending::<Result<(), kube::Error>>();
-        let limit = Duration::from_secs(7);
-        let failure = ask(limit, silent).await.unwrap_err();
-        assert_eq!(failure, Failure::Deadline(limit));
-        assert_eq!(failure.to_string(), "no answer within 7 s");
-    }
-}
+mod tests;

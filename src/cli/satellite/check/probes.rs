@@ -1,12 +1,13 @@
 //! The steps of `check` that speak to the satellite, with the operator's client.
 
-use super::access::Access;
-use super::check::{Steps, Subject};
 use super::judge::{VERBS, clock, is_needed, version, words};
-use super::token::now;
+use super::steps::Steps;
+use super::subject::Subject;
 use crate::api::Reason;
+use crate::api::marks::MANAGED_BY;
+use crate::cli::join::access::Access;
+use crate::cli::join::token::now;
 use crate::satellite::transport;
-use crate::snapshot::pointer::MANAGED_BY;
 use crate::text::clean;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;

@@ -1,7 +1,7 @@
-//! Tokens of the satellite's account: made by TokenRequest, bound to a Secret whose deletion revokes them, and read for what
-//! they say of themselves. A token says it to anyone; whether it is true is asked of the server that made it.
+//! Tokens of the satellite's account. They are made by TokenRequest and bound to a Secret whose deletion revokes them. Their
+//! claims are read, not verified: only the server that made a token can say whether it is valid.
 
-use super::cluster::Cluster;
+use crate::cli::clusters::Cluster;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,26 +10,26 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use serde_json::Value;
 
-/// What a token of a ServiceAccount says of itself.
+/// The claims of a ServiceAccount's token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
+pub(in crate::cli) struct Claims {
     /// Namespace of the account.
-    pub namespace: String,
+    pub(in crate::cli) namespace: String,
     /// Name of the account.
-    pub account: String,
-    /// Its uid.
-    pub account_uid: Option<String>,
-    /// Secret that it is bound to: name and uid.
-    pub bound: Option<(String, String)>,
-    /// When it was made.
-    pub issued: Option<i64>,
-    /// When it ends.
-    pub expires: Option<i64>,
+    pub(in crate::cli) account: String,
+    /// Uid of the account.
+    pub(in crate::cli) account_uid: Option<String>,
+    /// Name and uid of the Secret that the token is bound to.
+    pub(in crate::cli) bound: Option<(String, String)>,
+    /// When it was made (Unix seconds).
+    pub(in crate::cli) issued: Option<i64>,
+    /// When it ends (Unix seconds).
+    pub(in crate::cli) expires: Option<i64>,
 }
 
 impl Claims {
-    /// Reads a token; nothing if it is none of a ServiceAccount.
-    pub fn of(token: &str) -> Option<Self> {
+    /// Reads a token. `None` if it is not a ServiceAccount's.
+    pub(in crate::cli) fn of(token: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
         let body: Value = serde_json::from_slice(&bytes).ok()?;
         let account = &body["kubernetes.io"];
@@ -44,17 +44,17 @@ impl Claims {
         })
     }
 
-    /// Seconds from its making to its end.
-    pub fn lifetime(&self) -> Option<i64> {
+    /// Returns the lifetime in seconds.
+    pub(in crate::cli) fn lifetime(&self) -> Option<i64> {
         Some(self.expires? - self.issued?)
     }
 }
 
-/// Asks for a token of `account` that is bound to a Secret and lives for `seconds`, or as long as the server allows.
+/// Requests a token of `account` that is bound to a Secret. The server may grant less than `seconds`.
 ///
 /// # Errors
-/// Why there is none.
-pub async fn request(
+/// If the server refuses, does not answer, or answers without a token.
+pub(in crate::cli) async fn request(
     cluster: &Cluster,
     namespace: &str,
     account: &str,
@@ -83,8 +83,8 @@ pub async fn request(
         .context("the satellite answered a TokenRequest without a token")
 }
 
-/// Unix seconds now.
-pub fn now() -> i64 {
+/// Returns the Unix seconds now.
+pub(in crate::cli) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_whose_it_is_and_what_revokes_it() {
+    fn the_claims_of_a_token_name_its_account_and_the_secret_that_revokes_it() {
         for name in ["a", "ab", "abc", "ü?~"] {
             let body = json!({
                 "exp": 7200, "iat": 3600,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_token_says_nothing() {
+    fn another_token_has_no_claims() {
         for text in ["", "opaque", "a.b.c", "a.!!!.c"] {
             assert_eq!(Claims::of(text), None);
         }

@@ -1,8 +1,9 @@
 //! `groundlink render`: manifests in, configuration out, without a cluster.
 
-use super::check::check;
+mod icinga;
+
 use super::manifests::{parse, read};
-use super::print;
+use super::output::{print, write_file};
 use crate::api::{IcingaVersion, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
@@ -13,7 +14,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let published: Vec<_> = contents.keys().filter_map(|key| index.visible(key)).collect();
     if let Some(directory) = &arguments.out {
         for content in &published {
-            write(&directory.join(content.key().path()), &content.bytes())?;
+            write_file(&directory.join(content.key().path()), &content.bytes())?;
         }
     }
     match arguments.output {
@@ -135,7 +136,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     if arguments.check
-        && let Some(why) = check(&published, arguments.check_with.as_deref())?
+        && let Some(why) = icinga::check(&published, arguments.check_with.as_deref())?
     {
         eprintln!("{why}");
         return Ok(ExitCode::from(3));
@@ -155,10 +156,4 @@ fn json(published: &[&Arc<Rendered>], refused: &BTreeMap<&ObjectKey, (Reason, St
         json!({ "namespace": key.namespace(), "name": key.name(), "reason": reason, "message": message })
     });
     json!({ "published": published.collect::<Vec<_>>(), "refused": refused.collect::<Vec<_>>() })
-}
-
-pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,10 +1,10 @@
-//! What a manager applied of an object, from the record that the server keeps: to apply the same again with one change.
+//! What a manager applied of an object, from `managedFields`: to apply the same again with one change.
 
 use kube::api::DynamicObject;
 use serde_json::{Map, Value};
 
-/// `spec` of an object, as far as `manager` applied it.
-pub fn spec(object: &DynamicObject, manager: &str) -> Value {
+/// Returns the part of an object's `spec` that `manager` applied.
+pub(in crate::cli) fn spec(object: &DynamicObject, manager: &str) -> Value {
     let entries = object.metadata.managed_fields.as_deref().unwrap_or_default();
     let ours = entries.iter().find(|entry| {
         entry.manager.as_deref() == Some(manager)
@@ -15,7 +15,7 @@ pub fn spec(object: &DynamicObject, manager: &str) -> Value {
     fields.map_or_else(|| Value::Object(Map::new()), |fields| part(fields, &object.data["spec"]))
 }
 
-/// The part of a value that a set of fields (`f:` a field, `v:` an entry of a set) names; all of it if the set is empty.
+/// Returns the part of a value that a set of fields names (`f:` a field, `v:` an entry of a set). An empty set names all of it.
 fn part(fields: &Value, value: &Value) -> Value {
     let names = fields.as_object().into_iter().flatten().filter(|(name, _)| *name != ".");
     let names: Vec<_> = names.collect();
@@ -41,7 +41,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_others_applied_is_not_ours() {
+    fn fields_of_other_managers_are_left_out() {
         let object: DynamicObject = serde_json::from_value(json!({
             "metadata": { "managedFields": [
                 { "manager": "other", "operation": "Apply", "fieldsV1": { "f:spec": { "f:suspend": {} } } },

@@ -1,6 +1,6 @@
 //! What the installed Icinga says to a rendered set.
 
-use super::render::write;
+use crate::cli::output::write_file;
 use crate::render::Rendered;
 use anyhow::{Context as _, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,16 +24,16 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
     let directory = Scratch::new()?;
     let at = directory.0.display().to_string();
     for content in published {
-        write(&directory.0.join(content.key().path()), &content.bytes())?;
+        write_file(&directory.0.join(content.key().path()), &content.bytes())?;
     }
     let mut main = LIBRARY.to_owned();
     if let Some(with) = with {
         let text = std::fs::read(with).with_context(|| format!("cannot read {}", with.display()))?;
-        write(&directory.0.join("with.conf"), &text)?;
+        write_file(&directory.0.join("with.conf"), &text)?;
         main.push_str(&format!("include \"{at}/with.conf\"\n"));
     }
     main.push_str(&format!("include_recursive \"{at}/objects.d\"\n"));
-    write(&directory.0.join("main.conf"), main.as_bytes())?;
+    write_file(&directory.0.join("main.conf"), main.as_bytes())?;
     let log = std::fs::File::create(directory.0.join("log"))?;
     let mut icinga = Command::new("icinga2")
         .args(["daemon", "-C", "-c", &format!("{at}/main.conf")])

@@ -1,8 +1,8 @@
-//! A satellite's credential as the operator takes it from the Secret on the hub: the same code refuses and builds.
+//! A satellite's credential, read from the Secret on the hub by the operator's own code, which refuses the same things.
 
-use super::cluster::{Cluster, satellite_clusters};
-use super::token::Claims;
 use crate::api::satellite_cluster::SecretKeyRef;
+use crate::cli::clusters::{Cluster, satellite_clusters};
+use crate::cli::join::token::Claims;
 use crate::satellite::credential::{Credential, ServerPolicy};
 use crate::satellite::{HostPolicy, connect};
 use k8s_openapi::api::core::v1::Secret;
@@ -11,25 +11,25 @@ use kube::api::ListParams;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A credential that was accepted.
-pub struct Access {
+/// A credential that the operator accepts.
+pub(in crate::cli) struct Access {
     credential: Credential,
     /// URL of the satellite's API server.
-    pub server: String,
-    /// Its token, unless it is a client certificate.
-    pub token: Option<String>,
-    /// What the token says of itself.
-    pub claims: Option<Claims>,
-    /// When it ends (Unix seconds), if that can be read from it.
-    pub expires: Option<i64>,
+    pub(in crate::cli) server: String,
+    /// The token. `None` if it is a client certificate.
+    pub(in crate::cli) token: Option<String>,
+    /// The claims of the token. `None` if it has none that can be read.
+    pub(in crate::cli) claims: Option<Claims>,
+    /// When it ends (Unix seconds). `None` if it does not say so.
+    pub(in crate::cli) expires: Option<i64>,
 }
 
 impl Access {
-    /// Reads the Secret.
+    /// Reads the credential of a Secret.
     ///
     /// # Errors
-    /// The key or field that is missing or refused, and what to do; no value of it.
-    pub fn of_secret(
+    /// If a key or field is missing or refused. The text names it and the remedy, and holds no value of it.
+    pub(in crate::cli) fn of_secret(
         secret: &Secret,
         key: Option<&str>,
         policy: impl Into<ServerPolicy>,
@@ -47,27 +47,35 @@ impl Access {
         Ok(Self { expires: credential.expiry(), credential, server, token, claims })
     }
 
-    /// The operator's client with it.
+    /// Returns the client that the operator would use.
     ///
     /// # Errors
-    /// When a certificate or key cannot be read.
-    pub async fn client(&self, policy: HostPolicy, request_timeout: Duration) -> Result<Client, String> {
+    /// If a certificate or key cannot be read.
+    pub(in crate::cli) async fn client(
+        &self,
+        policy: HostPolicy,
+        request_timeout: Duration,
+    ) -> Result<Client, String> {
         connect(self.credential.kubeconfig(), policy, request_timeout).await
     }
 }
 
-/// Which servers the operator accepts: not its own hub's, as Pods of the hub find it.
-pub async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
+/// Returns the servers that the operator accepts: all but its own hub, under the addresses that Pods use.
+pub(in crate::cli) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
     let hub = hub.addresses_for_pods().await;
     hub.iter().fold(ServerPolicy::from(policy), ServerPolicy::without_hub)
 }
 
-/// The other satellites of this hub whose credential can be read: name and credential. What is done to an account on a satellite
-/// is done to all that use it.
+/// Returns name and credential of the other satellites of this hub, as far as their credentials can be read. They matter because
+/// several can use one account.
 ///
 /// # Errors
-/// When the hub does not answer.
-pub async fn others(hub: &Cluster, operator: &str, except: &str) -> anyhow::Result<Vec<(String, Access)>> {
+/// If the hub cannot be read.
+pub(in crate::cli) async fn others(
+    hub: &Cluster,
+    operator: &str,
+    except: &str,
+) -> anyhow::Result<Vec<(String, Access)>> {
     let clusters = hub.objects(&satellite_clusters(), Some(operator));
     let clusters = hub.ask("list SatelliteClusters", clusters.list(&ListParams::default())).await?;
     let secrets = hub.typed::<Secret>(operator);
@@ -77,7 +85,7 @@ pub async fn others(hub: &Cluster, operator: &str, except: &str) -> anyhow::Resu
         let reference = &cluster.data["spec"]["kubeconfigSecretRef"];
         let Some(secret) = reference["name"].as_str().filter(|_| name != except) else { continue };
         let read = hub.ask(&format!("read Secret {operator}/{secret}"), secrets.get_opt(secret)).await?;
-        // Nothing is connected to with it.
+        // Only read: no connection is made with it.
         let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
         let access =
             read.and_then(|secret| Access::of_secret(&secret, reference["key"].as_str(), policy).ok());

@@ -1,12 +1,15 @@
 //! `groundlink satellite check`: what the operator does with a satellite, step by step, with its rules and its credential. A
 //! step that fails hides no later one; a step that cannot be tried because of it is skipped, and says so.
 
-use super::HubArguments;
-use super::access::{Access, servers};
-use super::cluster::Cluster;
-use super::output::{Format, document, span, table, time, word};
-use super::probes;
-use super::token::now;
+mod judge;
+mod probes;
+mod steps;
+mod subject;
+
+use crate::cli::clusters::{Cluster, HubArguments};
+use crate::cli::join::access::{Access, servers};
+use crate::cli::join::token::now;
+use crate::cli::output::{Format, document, print, span, table, time};
 use crate::satellite::HostPolicy;
 use crate::text::clean;
 use crate::validate::value::parse_duration;
@@ -17,6 +20,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
+use steps::{Step, Steps, Verdict};
+use subject::Subject;
 
 /// Tests a satellite as the operator uses it: credential, connection, permissions (those that it needs, and whether it has more in
 /// its namespace or for all), clock, and one ConfigMap that is written and deleted again.
@@ -30,7 +35,7 @@ use std::time::Duration;
 )]
 pub struct Arguments {
     /// Name of the SatelliteCluster.
-    #[arg(value_parser = super::object_name)]
+    #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
     /// Write nothing to the satellite: leave out the ConfigMap that is written and deleted again.
     #[arg(long)]
@@ -43,136 +48,6 @@ pub struct Arguments {
     output: Format,
     #[command(flatten)]
     hub: HubArguments,
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// Not tried.
-    Skipped,
-    /// As it should be.
-    Ok,
-    /// The operator works, and a person should know this.
-    Warning,
-    /// The operator cannot work like this.
-    Failed,
-}
-
-/// One line of the result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Step {
-    /// What was tested.
-    pub name: String,
-    /// What came of it.
-    pub result: Verdict,
-    /// For a person.
-    pub message: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-}
-
-/// The steps so far.
-#[derive(Debug, Default)]
-pub struct Steps(Vec<Step>);
-
-impl Steps {
-    /// A step that is as it should be.
-    pub fn ok(&mut self, name: &str, message: impl Into<String>) {
-        self.add(name, Verdict::Ok, message.into(), None);
-    }
-
-    /// A step that is wrong.
-    pub fn failed(&mut self, name: &str, message: impl Into<String>, remedy: impl Into<String>) {
-        self.add(name, Verdict::Failed, message.into(), Some(remedy.into()));
-    }
-
-    /// Something to know.
-    pub fn warning(&mut self, name: &str, message: impl Into<String>, remedy: impl Into<String>) {
-        self.add(name, Verdict::Warning, message.into(), Some(remedy.into()));
-    }
-
-    /// A step that was not tried, and why.
-    pub fn skipped(&mut self, name: &str, why: impl Into<String>) {
-        self.add(name, Verdict::Skipped, why.into(), None);
-    }
-
-    /// Whether this step was tried and is not wrong.
-    pub fn passed(&self, name: &str) -> bool {
-        self.0.iter().any(|s| s.name == name && matches!(s.result, Verdict::Ok | Verdict::Warning))
-    }
-
-    /// What came of a step.
-    #[cfg(test)]
-    pub fn verdict(&self, name: &str) -> Option<Verdict> {
-        self.0.iter().find(|step| step.name == name).map(|step| step.result)
-    }
-
-    fn add(&mut self, name: &str, result: Verdict, message: String, remedy: Option<String>) {
-        self.0.push(Step { name: name.to_owned(), result, message: clean(&message, 1000), remedy });
-    }
-}
-
-/// What is tested, from the SatelliteCluster.
-pub struct Subject {
-    /// Its name.
-    pub name: String,
-    /// Namespace on the satellite.
-    pub target: String,
-    /// Longest wait for one answer.
-    pub timeout: Duration,
-    /// Account whose tokens the credential must be able to make (`spec.tokenRenewal`).
-    pub renews: Option<String>,
-    /// Which addresses are allowed.
-    pub policy: HostPolicy,
-    /// Whether nothing may be written.
-    pub dry_run: bool,
-    /// Account of the token, once it is known.
-    pub account: Option<String>,
-    /// How a person goes on: `--hub-context x`.
-    pub flags: String,
-}
-
-impl Subject {
-    /// The command that makes the account as it should be. What the SatelliteCluster says already, `add` keeps.
-    pub fn add_again(&self) -> String {
-        format!(
-            "run {}, or apply examples/satellite-rbac.yaml there (for other names: {} satellite join-manifest --only satellite)",
-            self.add(""),
-            crate::cli::program()
-        )
-    }
-
-    /// The command that joins the satellite again, with further flags.
-    pub fn add(&self, more: &str) -> String {
-        let account = self.account.as_ref().or(self.renews.as_ref()).map_or("groundlink", String::as_str);
-        let mut names = String::new();
-        for (flag, value, default) in
-            [("namespace", self.target.as_str(), "icinga"), ("account", account, "groundlink")]
-        {
-            if value != default {
-                names += &format!(" --{flag} {}", word(value));
-            }
-        }
-        format!(
-            "{} satellite add {} --context <the satellite's>{names}{more}{}",
-            crate::cli::program(),
-            self.name,
-            self.flags
-        )
-    }
-
-    /// The command that makes a new token.
-    pub fn rotate(&self) -> String {
-        format!(
-            "run {} satellite rotate {} --context <the satellite's>{}",
-            crate::cli::program(),
-            self.name,
-            self.flags
-        )
-    }
 }
 
 #[derive(Serialize)]
@@ -208,9 +83,12 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         access.as_ref().and_then(|access| access.claims.as_ref()).map(|claims| claims.account.clone());
     probes::satellite(&mut steps, access.as_ref(), &subject).await;
 
-    let result = steps.0.iter().map(|step| step.result).max().unwrap_or(Verdict::Ok).max(Verdict::Ok);
+    let result = steps.result();
     let server = access.as_ref().map(|access| access.server.as_str());
-    print(&Document { satellite: &arguments.name, server, result, steps: &steps.0 }, arguments.output)?;
+    print_result(
+        &Document { satellite: &arguments.name, server, result, steps: steps.all() },
+        arguments.output,
+    )?;
     Ok(if result == Verdict::Failed { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
@@ -306,7 +184,7 @@ fn expiry(steps: &mut Steps, expires: Option<i64>, subject: &Subject) {
     }
 }
 
-fn print(result: &Document<'_>, format: Format) -> anyhow::Result<()> {
+fn print_result(result: &Document<'_>, format: Format) -> anyhow::Result<()> {
     if format != Format::Text {
         return document(result, format);
     }
@@ -332,5 +210,5 @@ fn print(result: &Document<'_>, format: Format) -> anyhow::Result<()> {
         count(Verdict::Failed),
         count(Verdict::Skipped)
     );
-    crate::cli::print(format_args!("{}{total}", table(rows)))
+    print(format_args!("{}{total}", table(rows)))
 }
