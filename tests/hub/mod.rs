@@ -1,0 +1,8 @@
+//! The hub against real API servers: order, status, recovery, bad input.
+
+mod bad_input;
+mod crd_loss;
+mod lifecycle;
+mod missing_things;
+mod status_faults;
+mod volume_faults;
