@@ -3,7 +3,7 @@
 //! The expiry is counted on the monotonic clock from before the renewal was sent. A claim cannot recall a write that is on
 //! its way; the satellites therefore refuse an older term, and the volume has its own lock.
 
-use crate::api::condition::clean;
+use crate::text::clean;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, PostParams};

@@ -12,7 +12,9 @@
 //! [`snapshot::Snapshot`] is built from acknowledged contents alone. The modules stand in the order of the flow, and none
 //! imports one further right; [`hub`] and [`operator`] hold them together.
 
+pub mod backoff;
 pub mod identity;
+pub mod text;
 
 pub mod api;
 
@@ -28,8 +30,11 @@ pub mod status;
 
 pub mod snapshot;
 
+pub mod request;
+
 pub mod lease;
 pub mod metrics;
+pub mod readiness;
 
 pub mod http;
 

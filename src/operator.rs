@@ -1,11 +1,12 @@
 //! Wiring of `groundlink run`: clients, tasks, shutdown. No decisions.
 
 use crate::api::IcingaVersion;
-use crate::http::{Readiness, serve};
+use crate::http::serve;
 use crate::hub;
 use crate::lease::{Claim, Elector};
 use crate::metrics::Metrics;
 use crate::publish::Volume;
+use crate::readiness::Readiness;
 use crate::references::{Index, itl};
 use crate::satellite::credential::ServerPolicy;
 use crate::satellite::{self, Fleet, HTTPS, HostPolicy};

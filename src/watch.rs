@@ -1,8 +1,8 @@
 //! Every watch of MonitoringObjects: turns the API server's stream into [`Event`]s. Keeps nothing: no reflector store (it
 //! costs 6-17 KB per object and doubles on a relist).
 
-use crate::api::condition::clean;
 use crate::api::{MonitoringObject, MonitoringObjectSpec};
+use crate::text::clean;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};

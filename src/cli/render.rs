@@ -3,11 +3,11 @@
 use super::check::check;
 use super::manifests::{parse, read};
 use super::print;
-use crate::api::condition::clean_message;
 use crate::api::{IcingaVersion, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
 use crate::render::{self, Rendered};
+use crate::text::clean_message;
 use crate::validate::{Refusal, Settings};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};

@@ -16,11 +16,11 @@ mod snapshots;
 mod statuses;
 
 use crate::api::Reason;
-use crate::http::{Interruption, Readiness};
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Volume};
+use crate::readiness::{Interruption, Readiness};
 use crate::references::Index;
 use crate::render::{self, Rendered};
 use crate::satellite::{Fleet, Latest};

@@ -1,7 +1,7 @@
 //! Events of SatelliteClusters: only where something begins or ends, so that `kubectl describe` tells the story.
 
-use crate::api::condition::clean;
 use crate::api::{Reason, SatelliteCluster};
+use crate::text::clean;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use super::breaker::Breaker;
 use super::context::HUB_TIMEOUT;
 use super::problem::{Contact, Problem};
-use crate::api::condition::{clean_message, format_timestamp, timestamp_now, upsert};
+use crate::api::condition::{format_timestamp, timestamp_now, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
 use crate::api::{
     Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus,
@@ -12,6 +12,7 @@ use crate::api::{
 use crate::identity::{Digest, Revision};
 use crate::lease::Claim;
 use crate::metrics::Metrics;
+use crate::text::clean_message;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -309,7 +310,7 @@ async fn patch(
         {
             Ok(Written::Gone)
         }
-        Ok(Err(error)) => Err(crate::api::condition::clean(&error.to_string(), 300)),
+        Ok(Err(error)) => Err(crate::text::clean(&error.to_string(), 300)),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::layout::{Form, Shard};
 use super::manifest::{self, Manifest, ShardReference};
 use super::view::View;
-use crate::api::condition::clean;
 use crate::identity::{Digest, Revision};
+use crate::text::clean;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

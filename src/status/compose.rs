@@ -1,9 +1,10 @@
 //! What the status of an object says, from what is true of it.
 
-use crate::api::condition::{clean_message, format_timestamp, parse_timestamp};
+use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
+use crate::text::clean_message;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 

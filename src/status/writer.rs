@@ -2,11 +2,11 @@
 //! resource that was deleted and made again, fails instead of lying.
 
 use super::compose::Recorded;
-use crate::api::condition::clean;
 use crate::api::{MonitoringObject, MonitoringObjectStatus};
 use crate::identity::{ObjectKey, Uid};
 use crate::publish::Published;
 use crate::render::Rendered;
+use crate::text::clean;
 use http::{Method, Request};
 use kube::Client;
 use kube::core::PartialObjectMeta;

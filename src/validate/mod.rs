@@ -36,8 +36,8 @@ pub use name::{IcingaType, Name};
 pub use settings::Settings;
 pub use version::or_later;
 
-use crate::api::condition::clean_message;
 use crate::api::{MonitoringObject, Reason};
+use crate::text::clean_message;
 use declaration::Builder;
 
 /// Why a resource is not published, for its status.

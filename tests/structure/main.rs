@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the flow; none imports one further right. `hub`, `operator` and `cli` hold the others together.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 20] = [
+    "backoff",
     "identity",
+    "text",
+    "request",
     "api",
     "validate",
     "render",
@@ -16,6 +19,7 @@ const ORDER: [&str; 16] = [
     "snapshot",
     "lease",
     "metrics",
+    "readiness",
     "http",
     "satellite",
     "watch",

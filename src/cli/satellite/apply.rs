@@ -3,8 +3,8 @@
 
 use super::cluster::{Cluster, Refused, satellite_clusters};
 use super::output::{Line, Outcome};
-use crate::api::condition::clean;
 use crate::snapshot::pointer::MANAGED_BY;
+use crate::text::clean;
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};

@@ -3,8 +3,8 @@
 
 use super::output::{progress, word};
 use super::{HubArguments, SatelliteArguments};
-use crate::api::condition::clean;
 use crate::satellite::transport;
+use crate::text::clean;
 use anyhow::{Context as _, anyhow, bail};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};

@@ -2,7 +2,7 @@
 
 use super::check::Steps;
 use super::output::span;
-use crate::api::condition::clean;
+use crate::text::clean;
 use k8s_openapi::api::authorization::v1::ResourceRule;
 use serde_json::Value;
 

@@ -5,9 +5,9 @@ use super::check::{Steps, Subject};
 use super::judge::{VERBS, clock, is_needed, version, words};
 use super::token::now;
 use crate::api::Reason;
-use crate::api::condition::clean;
 use crate::satellite::transport;
 use crate::snapshot::pointer::MANAGED_BY;
+use crate::text::clean;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{

@@ -12,10 +12,10 @@ use super::output::{Format, Outcome, Report, TokenReport, progress, span, time, 
 use super::owned;
 use super::token::{Claims, request};
 use super::{HubArguments, SatelliteArguments};
-use crate::api::condition::clean;
 use crate::cli::program;
 use crate::satellite::{HostPolicy, transport};
 use crate::snapshot::pointer::MANAGED_BY;
+use crate::text::clean;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use k8s_openapi::api::coordination::v1::Lease;

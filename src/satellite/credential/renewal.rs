@@ -3,9 +3,10 @@
 use super::schedule::lifetime;
 use super::{Credential, check_token};
 use crate::api::Reason;
-use crate::api::condition::{clean, format_timestamp};
+use crate::api::condition::format_timestamp;
 use crate::api::satellite_cluster::TokenRenewal;
 use crate::satellite::problem::{Problem, Redaction};
+use crate::text::clean;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt as _, Limited};
