@@ -1,11 +1,12 @@
 //! Carries out what the core commands, and tells it what happened. It decides nothing.
 
 use super::core::{Command, Core, Input, Measurement, Now};
+use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::ObjectKey;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Error, Outcome, Volume};
+use crate::publish::{Change, Error, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
@@ -13,6 +14,7 @@ use crate::status::{Answer, Writer};
 use crate::validate::Settings;
 use crate::watch::{Crd, Event};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Events taken at once between looks at everything else.
 const EVENTS_AT_ONCE: usize = 512;
+/// Pauses between attempts to read the files of a commit that panicked.
+const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(5) };
 
 /// What the loop works with.
 pub struct Parts {
@@ -64,6 +68,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let driver = Driver {
         core,
         started: Instant::now(),
+        stop: stop.clone(),
         tasks: Tasks::default(),
         volume: parts.volume,
         writer: parts.writer,
@@ -80,6 +85,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
 struct Driver {
     core: Core,
     started: Instant,
+    stop: CancellationToken,
     tasks: Tasks,
     volume: Arc<Volume>,
     writer: Writer,
@@ -93,7 +99,7 @@ struct Driver {
 /// What is under way. At most one commit, one probe, and as many writes as the core commands.
 #[derive(Default)]
 struct Tasks {
-    commits: JoinSet<(Vec<Outcome>, Duration)>,
+    commits: JoinSet<Input>,
     writes: JoinSet<Answer>,
     /// Whose status each write is: a write that panics does not say.
     writing: HashMap<Id, ObjectKey>,
@@ -112,7 +118,7 @@ impl Driver {
             let wake = self.started + self.core.next_wake();
             let input = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(done) = self.tasks.commits.join_next() => committed(done),
+                Some(Ok(done)) = self.tasks.commits.join_next() => done,
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
                 Some(done) = self.tasks.probes.join_next() => probed(done),
                 count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
@@ -140,11 +146,10 @@ impl Driver {
         match command {
             Command::Commit(batch) => {
                 let (volume, leadership) = (self.volume.clone(), self.leadership.clone());
-                self.tasks.commits.spawn_blocking(move || {
-                    let began = Instant::now();
-                    let outcomes = volume.commit(batch, &|| leadership.is_current());
-                    (outcomes, began.elapsed())
-                });
+                let stop = self.stop.clone();
+                self.tasks
+                    .commits
+                    .spawn_blocking(move || commit(&volume, batch, &|| leadership.is_current(), &stop));
             }
             Command::WriteStatus(write) => {
                 let (writer, key) = (self.writer.clone(), write.key().clone());
@@ -182,11 +187,33 @@ impl Tasks {
     }
 }
 
-fn committed(done: Result<(Vec<Outcome>, Duration), JoinError>) -> Input {
-    match done {
-        Ok((outcomes, took)) => Input::Committed { outcomes, took },
-        Err(_) => Input::CommitPanicked,
+/// Commits a batch. If that panics, reads what it left, however often that takes: publishing on top of unknown files could
+/// take away what others name.
+fn commit(
+    volume: &Volume,
+    batch: Vec<Change>,
+    permitted: &dyn Fn() -> bool,
+    stop: &CancellationToken,
+) -> Input {
+    let began = Instant::now();
+    let keys: Vec<_> = batch.iter().map(|change| change.key().clone()).collect();
+    if let Ok(outcomes) = catch_unwind(AssertUnwindSafe(|| volume.commit(batch, permitted))) {
+        return Input::Committed { outcomes, took: began.elapsed() };
     }
+    for attempts in 1.. {
+        match volume.look(&keys) {
+            Ok(found) => return Input::CommitPanicked(found),
+            Err(error) if stop.is_cancelled() => {
+                tracing::warn!(%error, "a commit panicked, and its files were not read again");
+                break;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a commit panicked, and its files cannot be read");
+                std::thread::sleep(LOOK_AGAIN.pause(attempts, rand::random()));
+            }
+        }
+    }
+    Input::Tick
 }
 
 fn probed(done: Result<Crd, JoinError>) -> Input {

@@ -17,10 +17,12 @@ use std::sync::atomic::Ordering;
 /// One change of a batch.
 #[derive(Debug)]
 pub enum Change {
-    /// Make the file hold `new`. If `old` has the same bytes, they are only made durable.
+    /// Make the file hold `new`. If it is known to have the same bytes, they are only made durable.
     Publish {
-        /// What the volume holds now.
+        /// What programs see now. `None` if there is no file, or if that is not known.
         old: Option<Arc<Rendered>>,
+        /// The volume holds `old`, or no file, durably.
+        is_known: bool,
         /// What it will hold.
         new: Arc<Rendered>,
         /// UID of the resource.
@@ -47,7 +49,10 @@ impl Change {
     }
 
     fn is_write(&self) -> bool {
-        matches!(self, Self::Publish { old, new, .. } if old.as_ref().is_none_or(|old| old.digest() != new.digest()))
+        let is_new = |old: &Option<Arc<Rendered>>, new: &Rendered| {
+            old.as_ref().is_none_or(|old| old.digest() != new.digest())
+        };
+        matches!(self, Self::Publish { old, is_known, new, .. } if !is_known || is_new(old, new))
     }
 
     fn step(&self) -> Step {
@@ -76,8 +81,17 @@ pub struct Failure {
     pub key: ObjectKey,
     /// What was tried, what the system said, and what to do.
     pub message: String,
-    /// The new state is visible, but was not made durable: nobody may rely on either state.
-    pub visible: bool,
+    /// What the volume holds after it.
+    pub after: After,
+}
+
+/// What the volume holds after a change that failed.
+#[derive(Debug)]
+pub enum After {
+    /// The same as before.
+    Unchanged,
+    /// Programs see this content, or no file, and it may not survive: nobody may rely on the old or the new state.
+    NotDurable(Option<Arc<Rendered>>),
 }
 
 /// Up to this many files are synced one by one: a sync of the whole volume also waits for everybody else's dirty pages.
@@ -148,7 +162,7 @@ impl<D: Disk> Commit<'_, D> {
         self.outcomes.push(Outcome::Failed(Failure {
             key: key.clone(),
             message: message.into(),
-            visible: false,
+            after: After::Unchanged,
         }));
     }
 
@@ -227,13 +241,17 @@ impl<D: Disk> Commit<'_, D> {
             }
         }
         for (key, message) in failed {
-            let Some(Staged { temp, .. }) = staged.remove(key) else { continue };
-            // Of a file that was only to be confirmed, the pages in memory may not be what the disk has.
-            let visible = temp.is_none();
-            if let Some((name, _)) = temp {
-                self.discard(&name);
-            }
-            self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message, visible }));
+            let Some(Staged { change, temp }) = staged.remove(key) else { continue };
+            let after = match (temp, change) {
+                (Some((name, _)), _) => {
+                    self.discard(&name);
+                    After::Unchanged
+                }
+                // What was only to be confirmed: the pages in memory may not be what the disk has.
+                (None, Change::Publish { new, .. }) => After::NotDurable(Some(new)),
+                (None, Change::Remove { old, .. }) => After::NotDurable(old),
+            };
+            self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message, after }));
             broken.insert(key.clone());
         }
     }
@@ -292,12 +310,16 @@ impl<D: Disk> Commit<'_, D> {
             .map(|change| change.key().namespace().to_owned())
             .collect();
         for change in done {
-            let outcome = match (failed.get(change.key().namespace()), change) {
-                (Some(message), change) => Outcome::Failed(Failure {
-                    key: change.key().clone(),
-                    message: message.clone(),
-                    visible: true,
+            let message = failed.get(change.key().namespace()).cloned();
+            let outcome = match (message, change) {
+                (Some(message), Change::Publish { new, .. }) => Outcome::Failed(Failure {
+                    key: new.key().clone(),
+                    message,
+                    after: After::NotDurable(Some(new)),
                 }),
+                (Some(message), Change::Remove { key, .. }) => {
+                    Outcome::Failed(Failure { key, message, after: After::NotDurable(None) })
+                }
                 (None, Change::Publish { new, uid, generation, .. }) => {
                     Outcome::Published(Published::new(new, uid, generation))
                 }

@@ -10,7 +10,7 @@ mod scan;
 mod token;
 mod volume;
 
-pub use commit::{Change, Failure, Outcome};
+pub use commit::{After, Change, Failure, Outcome};
 pub use scan::Found;
 pub use token::{InPlace, Published};
 pub use volume::{Error, Volume};

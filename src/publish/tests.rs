@@ -14,7 +14,13 @@ fn content(key: &str, body: &str, provides: &[&str], uses: &[&str]) -> Arc<Rende
 }
 
 fn publish(old: Option<&Arc<Rendered>>, new: &Arc<Rendered>) -> Change {
-    Change::Publish { old: old.cloned(), new: new.clone(), uid: Uid::new("uid"), generation: 1 }
+    Change::Publish {
+        old: old.cloned(),
+        is_known: true,
+        new: new.clone(),
+        uid: Uid::new("uid"),
+        generation: 1,
+    }
 }
 
 fn published(outcomes: &[Outcome]) -> Vec<String> {

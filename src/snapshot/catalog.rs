@@ -100,6 +100,11 @@ impl Catalog {
         self.pending.insert(key.clone(), None);
     }
 
+    /// Whether an acknowledged content of an object waits for what it names.
+    pub fn is_waiting(&self, key: &ObjectKey) -> bool {
+        self.pending.get(key).is_some_and(Option::is_some)
+    }
+
     /// What satellites may have of an object.
     pub fn admitted(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
         self.admitted.get(bucket_of(key))?.get(key)

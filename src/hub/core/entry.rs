@@ -13,8 +13,9 @@ pub(super) enum OnVolume {
     /// No file.
     #[default]
     Absent,
-    /// Nobody knows: whatever is there must be written again or removed.
-    Unknown,
+    /// It may not survive, or nobody knows what it is: it must be written again or removed. What programs see, if that is
+    /// known: it decides in which order.
+    Unknown(Option<Arc<Rendered>>),
     /// This content, durably.
     InPlace(InPlace),
 }
@@ -23,12 +24,21 @@ impl OnVolume {
     pub fn in_place(&self) -> Option<&InPlace> {
         match self {
             Self::InPlace(in_place) => Some(in_place),
-            Self::Absent | Self::Unknown => None,
+            Self::Absent | Self::Unknown(_) => None,
         }
     }
 
     pub fn content(&self) -> Option<&Arc<Rendered>> {
         self.in_place().map(InPlace::content)
+    }
+
+    /// Returns what programs see, durable or not.
+    pub fn visible(&self) -> Option<&Arc<Rendered>> {
+        match self {
+            Self::Absent => None,
+            Self::Unknown(visible) => visible.as_ref(),
+            Self::InPlace(in_place) => Some(in_place.content()),
+        }
     }
 
     pub fn digest(&self) -> Option<Digest> {
@@ -40,7 +50,7 @@ impl OnVolume {
     }
 
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown)
+        matches!(self, Self::Unknown(_))
     }
 }
 
@@ -72,8 +82,8 @@ pub(super) struct Entry {
     /// Generation of the content that the index keeps while the present one waits or is not valid. 0 for what the scan
     /// found.
     pub kept_generation: i64,
-    /// Digest of the content whose Ready was acknowledged last. Of what the scan found beside a newer generation nobody can
-    /// know that: a crash may have hidden the answer. It counts as acknowledged once a status that names it is.
+    /// Digest of the content whose Ready was acknowledged last, or whose publication is lost: that counts as acknowledged
+    /// once a status that names it is.
     pub acknowledged: Option<Digest>,
     /// This generation's content is in place.
     pub published: bool,
@@ -106,15 +116,17 @@ impl Entry {
         }
     }
 
-    /// The file is not what it should be, and nobody knows what it is.
-    pub fn lose_file(&mut self) {
-        self.on_volume = OnVolume::Unknown;
+    /// What the volume holds may not survive, or is not known.
+    pub fn lose_file(&mut self, visible: Option<Arc<Rendered>>) {
+        self.on_volume = OnVolume::Unknown(visible);
         self.published = false;
     }
 
     /// Remembers a publication that a newer generation has overtaken, if nothing else will acknowledge it.
     pub fn keep_earlier(&mut self, publication: Option<Published>) {
-        let earlier = publication.filter(|p| p.generation() < self.generation && self.awaits_ready(p));
+        // Of generation 0 is what the scan found beside a newer spec: nobody knows of which it is.
+        let is_earlier = |p: &Published| (1..self.generation).contains(&p.generation());
+        let earlier = publication.filter(|p| is_earlier(p) && self.awaits_ready(p));
         self.earlier = earlier.map(Box::new).or(self.earlier.take());
     }
 

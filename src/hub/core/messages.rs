@@ -1,7 +1,7 @@
 //! What the core is told, and what it commands.
 
 use crate::identity::{ObjectKey, Revision};
-use crate::publish::{Change, Outcome};
+use crate::publish::{Change, Found, Outcome};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
 use crate::status::{Answer, Kind, Write, WriteResult};
@@ -33,8 +33,8 @@ pub enum Input {
         /// How long it took, for the metrics alone.
         took: Duration,
     },
-    /// The commit panicked: nothing is known about its files.
-    CommitPanicked,
+    /// The commit panicked. It did not say what it left, so its files were read again.
+    CommitPanicked(Vec<Found>),
     /// A status write was answered, or given up.
     StatusAnswered(Answer),
     /// A status write panicked. Its outcome is unknown, and its publication is lost with it.

@@ -102,7 +102,7 @@ impl Core {
             Input::Tick => self.tick(),
             Input::Watched(events) => events.into_iter().for_each(|event| self.watched(event)),
             Input::Committed { outcomes, took } => self.committed(outcomes, took),
-            Input::CommitPanicked => self.commit_panicked(),
+            Input::CommitPanicked(found) => self.commit_panicked(found),
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
             Input::CrdProbed(crd) => self.crd_probed(&crd),

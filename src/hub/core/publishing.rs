@@ -3,8 +3,8 @@
 use super::entry::OnVolume;
 use super::{Command, Core, Measurement};
 use crate::identity::ObjectKey;
-use crate::publish::{Change, Failure, InPlace, Outcome, Published};
-use std::collections::BTreeSet;
+use crate::publish::{After, Change, Failure, Found, Outcome, Published};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Attempts that the pause of a file without a resource is counted as.
@@ -53,39 +53,42 @@ impl Core {
         }
     }
 
-    /// Returns what must happen to one file. `None` if it is as it should be.
-    fn change_of(&mut self, key: &ObjectKey) -> Option<Change> {
-        let content_of = |on_volume: &OnVolume| on_volume.content().cloned();
+    /// Returns what must happen to one file. `None` if it is as it should be. An orphan stays one until the outcome.
+    fn change_of(&self, key: &ObjectKey) -> Option<Change> {
+        let orphan = self.objects.orphans.get(key);
         let Some(entry) = self.objects.entries.get(key) else {
-            let orphan = self.objects.orphans.remove(key)?;
-            return Some(Change::Remove { key: key.clone(), old: content_of(&orphan) });
+            let old = orphan?.visible().cloned();
+            return Some(Change::Remove { key: key.clone(), old });
         };
         // A file of an earlier resource of this name is simply replaced.
-        let orphan = self.objects.orphans.remove(key);
-        let is_unknown = entry.on_volume.is_unknown() || orphan.is_some();
-        let old = content_of(&entry.on_volume).or_else(|| orphan.as_ref().and_then(content_of));
+        let is_known = !entry.on_volume.is_unknown() && orphan.is_none();
+        let old = entry.on_volume.visible().or_else(|| orphan?.visible()).cloned();
         let Some(new) = self.index.visible(key) else {
-            return (old.is_some() || is_unknown).then(|| Change::Remove { key: key.clone(), old });
+            return (old.is_some() || !is_known).then(|| Change::Remove { key: key.clone(), old });
         };
         let is_in_place = entry.on_volume.digest() == Some(new.digest());
         let is_this_generation = entry.candidate == Some(new.digest()) && !entry.suspended;
         if is_in_place && (entry.published || !is_this_generation) {
             return None;
         }
-        let old = if entry.on_volume.is_unknown() { None } else { old };
         let generation = if is_this_generation { entry.generation } else { entry.kept_generation };
-        Some(Change::Publish { old, new: new.clone(), uid: entry.uid.clone(), generation })
+        Some(Change::Publish { old, is_known, new: new.clone(), uid: entry.uid.clone(), generation })
     }
 
-    /// Nothing is known about the files of a commit that panicked, so each is written or removed again.
-    pub(super) fn commit_panicked(&mut self) {
+    /// A commit panicked: its files are as they were found, and each is written or removed again.
+    pub(super) fn commit_panicked(&mut self, found: Vec<Found>) {
         tracing::error!("a commit panicked; its files are written again");
+        let mut found: HashMap<_, _> = found.into_iter().map(|file| (file.key, file.content)).collect();
         for key in std::mem::take(&mut self.files.committing) {
+            let on_volume = match found.remove(&key) {
+                None => OnVolume::Absent,
+                Some(content) => content.map_or(OnVolume::Unknown(None), OnVolume::InPlace),
+            };
+            self.objects.orphans.remove(&key);
             match self.objects.entries.get_mut(&key) {
-                Some(entry) => entry.lose_file(),
-                None => {
-                    self.objects.orphans.insert(key.clone(), OnVolume::Unknown);
-                }
+                Some(entry) => (entry.on_volume, entry.published) = (on_volume, false),
+                None if on_volume.is_absent() => self.snapshots.withdraw(&key),
+                None => drop(self.objects.orphans.insert(key.clone(), on_volume)),
             }
             self.recommit_after(PANIC_ATTEMPTS, key);
         }
@@ -116,7 +119,8 @@ impl Core {
     fn file_published(&mut self, token: Published) {
         let key = token.content().key().clone();
         let digest = token.digest();
-        let in_place: InPlace = token.in_place();
+        let in_place = token.in_place();
+        self.objects.orphans.remove(&key);
         let Some(entry) = self.objects.entries.get_mut(&key).filter(|entry| entry.uid == *token.uid()) else {
             // The resource was deleted meanwhile; the next batch removes the file, or replaces it.
             self.objects.orphans.insert(key.clone(), OnVolume::InPlace(in_place));
@@ -142,6 +146,7 @@ impl Core {
     }
 
     fn file_removed(&mut self, key: &ObjectKey) {
+        self.objects.orphans.remove(key);
         self.snapshots.withdraw(key);
         if let Some(entry) = self.objects.entries.get_mut(key) {
             entry.on_volume = OnVolume::Absent;
@@ -158,13 +163,16 @@ impl Core {
             Some(entry) => {
                 entry.failing = Some(failure.message.into());
                 entry.attempts += 1;
-                if failure.visible {
-                    entry.lose_file();
+                if let After::NotDurable(visible) = failure.after {
+                    self.objects.orphans.remove(&key);
+                    entry.lose_file(visible);
                 }
                 entry.attempts
             }
             None => {
-                self.objects.orphans.insert(key.clone(), OnVolume::Unknown);
+                if let After::NotDurable(visible) = failure.after {
+                    self.objects.orphans.insert(key.clone(), OnVolume::Unknown(visible));
+                }
                 ORPHAN_ATTEMPTS
             }
         };

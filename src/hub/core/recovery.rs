@@ -23,6 +23,9 @@ pub(super) struct Recovery {
     /// snapshot is cut before each is decided, on the volume and in its status: without one of them others would be left
     /// out, too.
     pub undecided: BTreeSet<ObjectKey>,
+    /// Objects that were there before and are decided, but name something that is not acknowledged yet: the catalog does not
+    /// have them. The first snapshot waits for that, too, or a satellite would lose them for a moment.
+    pub entering: BTreeSet<ObjectKey>,
 }
 
 impl Recovery {
@@ -32,10 +35,11 @@ impl Recovery {
             candidates: BTreeMap::new(),
             is_listed: false,
             undecided: BTreeSet::new(),
+            entering: BTreeSet::new(),
         }
     }
 
-    /// Returns whether a snapshot may be cut.
+    /// Returns whether the file and the status of every object that was there before are known again.
     pub fn is_decided(&self) -> bool {
         self.is_listed && self.undecided.is_empty()
     }
@@ -72,16 +76,14 @@ impl Core {
             if count % DECIDED_AT_ONCE == 0 {
                 self.index.resolve();
             }
-            let Some((digest, content)) = found.remove(key) else { continue };
+            let Some((_, content)) = found.remove(key) else { continue };
             entry.on_volume = match content {
                 Some(in_place) => {
-                    // If it is the present generation's, its Ready is written now; if not, nobody can write it any more.
-                    let is_current = entry.candidate == Some(digest) && !entry.suspended;
-                    entry.acknowledged = if is_current { entry.recorded.published } else { Some(digest) };
+                    entry.acknowledged = entry.recorded.published;
                     self.index.upsert(entry.created, &entry.uid, in_place.content().clone());
                     OnVolume::InPlace(in_place)
                 }
-                None => OnVolume::Unknown,
+                None => OnVolume::Unknown(None),
             };
         }
         self.index.resolve();
@@ -91,6 +93,7 @@ impl Core {
             }
         }
         self.index.resolve();
+        let mut staying = Vec::new();
         for (key, entry) in &mut self.objects.entries {
             let in_place = entry.on_volume.in_place();
             let acknowledged = in_place.and_then(|found| Acknowledged::recorded(found, &entry.recorded));
@@ -100,13 +103,19 @@ impl Core {
                 && entry.candidate.is_some()
                 && entry.candidate == entry.on_volume.digest();
             let stays = acknowledged.is_some() && self.index.visible(key).is_some();
-            if (!entry.on_volume.is_absent() || entry.recorded.published.is_some()) && !stays {
+            if stays {
+                staying.push(key.clone());
+            } else if !entry.on_volume.is_absent() || entry.recorded.published.is_some() {
                 self.recovery.undecided.insert(key.clone());
             }
             if let Some(acknowledged) = acknowledged {
                 self.snapshots.offer(acknowledged);
             }
         }
+        // Now, so that the acknowledged bytes are kept beside a newer content that is published before the first snapshot.
+        self.snapshots.catalog.settle(&self.index);
+        let is_waiting = |key: &ObjectKey| self.snapshots.catalog.is_waiting(key);
+        self.recovery.entering = staying.into_iter().filter(is_waiting).collect();
         self.files.dirty.extend(self.objects.entries.keys().cloned());
         tracing::info!(
             objects = self.objects.entries.len(),
@@ -116,28 +125,41 @@ impl Core {
         );
         for (key, (_, content)) in found {
             self.mark_dirty(&key);
-            let orphan = content.map_or(OnVolume::Unknown, OnVolume::InPlace);
+            let orphan = content.map_or(OnVolume::Unknown(None), OnVolume::InPlace);
             self.objects.orphans.insert(key, orphan);
         }
         self.say_undecided();
     }
 
-    /// Nothing stands between this object and the first snapshot any more.
+    /// The file and the status of this object are known again.
     pub(super) fn decided(&mut self, key: &ObjectKey) {
         if self.recovery.undecided.remove(key) {
+            self.recovery.entering.insert(key.clone());
+            self.snapshots.look_again();
             self.say_undecided();
         }
     }
 
+    /// Returns whether everything that was there before the start can be in the first snapshot. The catalog was settled.
+    pub(super) fn all_entered(&mut self) -> bool {
+        if !self.recovery.entering.is_empty() {
+            let catalog = &self.snapshots.catalog;
+            self.recovery.entering.retain(|key| catalog.is_waiting(key));
+            self.say_undecided();
+        }
+        self.recovery.entering.is_empty()
+    }
+
     fn say_undecided(&mut self) {
-        let count = self.recovery.undecided.len();
-        self.measure(Measurement::Undecided(count));
-        let missing = self.recovery.undecided.first().map(|first| {
+        let undecided = || self.recovery.undecided.iter().chain(&self.recovery.entering);
+        let count = undecided().count();
+        let missing = undecided().next().map(|first| {
             format!(
                 "{count} objects had a file or were Ready before the start and are not decided yet, for example {first}; \
                  satellites keep what they have"
             )
         });
+        self.measure(Measurement::Undecided(count));
         self.readiness(Part::Recovery, missing);
     }
 }

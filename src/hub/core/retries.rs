@@ -79,6 +79,12 @@ impl Retries {
         self.rewrites.insert(key, due);
     }
 
+    /// Returns whether the retry of an object's status has a publication.
+    pub fn has_publication(&self, key: &ObjectKey) -> bool {
+        let retry = self.rewrites.get(key).and_then(|due| self.waiting.get(due));
+        matches!(retry, Some(Retry::Status { published: Some(_), .. }))
+    }
+
     /// Drops the retry of an object's status, and returns the publication in it.
     pub fn cancel_status(&mut self, key: &ObjectKey) -> Option<Published> {
         match self.waiting.remove(&self.rewrites.remove(key)?)? {

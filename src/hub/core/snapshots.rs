@@ -36,6 +36,11 @@ impl Snapshots {
         self.unsettled = true;
     }
 
+    /// What keeps the first snapshot back may be gone.
+    pub fn look_again(&mut self) {
+        self.unsettled = true;
+    }
+
     /// The file of an object was removed.
     pub fn withdraw(&mut self, key: &ObjectKey) {
         self.catalog.withdraw(key);
@@ -71,11 +76,13 @@ impl Core {
             return;
         }
         let is_same_term = self.snapshots.revision.term == term;
-        if is_same_term && !self.snapshots.unsettled {
+        let is_settled = !self.snapshots.unsettled;
+        if is_settled && (is_same_term || !self.recovery.entering.is_empty()) {
             return;
         }
         self.snapshots.unsettled = false;
-        if !self.snapshots.catalog.settle(&self.index) && is_same_term {
+        let is_changed = self.snapshots.catalog.settle(&self.index);
+        if !is_changed && is_same_term || !self.all_entered() {
             return;
         }
         let counter = if is_same_term { self.snapshots.revision.counter + 1 } else { 1 };

@@ -113,8 +113,16 @@ impl Core {
             return;
         }
         let is_failing = matches!(facts.state, State::Failing { .. });
+        let is_publication_under_way =
+            self.files.committing.contains(key) || self.retries.has_publication(key);
+        let Some(entry) = self.objects.entries.get_mut(key) else { return };
+        let earlier = entry.take_earlier();
+        if earlier.is_none() && !is_publication_under_way {
+            // Nothing is left that its Ready could be written with: a crash, or a newer generation, took it. It counts as
+            // acknowledged once a status that names it is, or hub and satellites would differ until a person changes the spec.
+            entry.acknowledged = entry.on_volume.digest();
+        }
         let kept = entry.kept();
-        let earlier = self.objects.entries.get_mut(key).and_then(|entry| entry.take_earlier());
         if earlier.is_some() {
             self.statuses.queue.push_ready(key.clone(), earlier);
         } else if !is_said {
@@ -172,9 +180,8 @@ impl Core {
         }
         self.reconfirm(&key);
         self.statuses.queue.done(&key);
-        if is_earlier {
-            self.check_status(&key);
-        }
+        // It may be said already, and then the first snapshot waits for it no longer.
+        self.check_status(&key);
         false
     }
 
@@ -183,15 +190,21 @@ impl Core {
     fn compose(&self, key: &ObjectKey, published: Option<Published>, is_earlier: bool) -> Option<Write> {
         let entry = self.objects.entries.get(key)?;
         let (recorded, generation, unix) = (&entry.recorded, entry.generation, self.now.unix);
-        let Some(published) = published else {
-            let facts = self.facts(key, entry).filter(|facts| !recorded.says(facts))?;
-            return Write::without_publication(&facts, &entry.uid, recorded, generation, unix);
+        let mut facts = match &published {
+            Some(earlier) if is_earlier => self.facts_of_earlier(key, entry, earlier)?,
+            _ => self.facts(key, entry)?,
         };
-        let facts = match is_earlier {
-            true => self.facts_of_earlier(key, entry, &published)?,
-            false => self.facts(key, entry)?,
-        };
-        Write::ready(published, &facts, recorded, generation, unix).ok()
+        if let Some(published) = published {
+            match Write::ready(published, &facts, recorded, generation, unix) {
+                Ok(write) => return Some(write),
+                // It was withdrawn or overtaken since it was queued: what is true instead is written.
+                Err(_) => facts = self.facts(key, entry)?,
+            }
+        }
+        if recorded.says(&facts) {
+            return None;
+        }
+        Write::without_publication(&facts, &entry.uid, recorded, generation, unix)
     }
 
     /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
@@ -213,10 +226,6 @@ impl Core {
         self.measure(Measurement::StatusWritten { kind, result: WriteResult::Panicked });
         let seen = self.statuses.seen_in_flight.remove(key);
         self.reconfirm(key);
-        if let Some(entry) = self.objects.entries.get_mut(key).filter(|entry| !entry.published) {
-            // As after a crash: what is kept counts as acknowledged once a status that names it is.
-            entry.acknowledged = entry.on_volume.digest();
-        }
         self.mark_dirty(key);
         if let Some((version, recorded)) = seen {
             self.status_seen(key, version, recorded);
@@ -228,6 +237,8 @@ impl Core {
         self.statuses.queue.done(&key);
         let seen = self.statuses.seen_in_flight.remove(&key);
         if self.objects.entries.get(&key).is_none_or(|entry| entry.uid != answer.uid) {
+            // Of an earlier resource of this name: what is true of the present one waited for this answer.
+            self.check_status(&key);
             return;
         }
         let result = answer.result.as_ref().err().map_or(WriteResult::Ok, |(error, _)| error.into());
