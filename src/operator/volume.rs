@@ -17,7 +17,9 @@ pub(super) async fn open_volume(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> Option<Volume> {
-    for attempt in 1.. {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || Volume::open(&path, require_mount)).await;
         let why = match opened {
@@ -34,5 +36,4 @@ pub(super) async fn open_volume(
             () = tokio::time::sleep(RETRY.pause(attempt, rand::random_range(0.5..1.0))) => {}
         }
     }
-    None
 }

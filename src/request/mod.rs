@@ -39,6 +39,15 @@ impl Failure {
             Self::Deadline(_) | Self::Transport(_) => None,
         }
     }
+
+    /// Returns whether TLS failed, and not the connection or the answer.
+    pub fn is_tls(&self) -> bool {
+        let Self::Transport(text) = self else { return false };
+        let text = text.to_lowercase();
+        // rustls mentions TLS where the server just closed the connection, too.
+        !text.contains("close_notify")
+            && ["certificate", "tls", "handshake"].iter().any(|word| text.contains(word))
+    }
 }
 
 impl From<&kube::Error> for Failure {

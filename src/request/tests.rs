@@ -49,3 +49,13 @@ fn the_remedy_names_what_is_to_be_corrected() {
     let refused = Failure::Refused { code: 409, message: "the object has been modified".into() };
     assert_eq!(server.explain(&refused), refused.to_string());
 }
+
+#[test]
+fn a_closed_connection_is_no_failure_of_tls() {
+    let transport = |text: &str| Failure::Transport(text.to_owned());
+    assert!(transport("client error (Connect): invalid peer certificate: UnknownIssuer").is_tls());
+    assert!(transport("received fatal alert: HandshakeFailure").is_tls());
+    assert!(!transport("peer closed connection without sending TLS close_notify").is_tls());
+    assert!(!transport("tcp connect error: Connection refused").is_tls());
+    assert!(!Failure::Refused { code: 400, message: "certificate".into() }.is_tls());
+}

@@ -16,18 +16,18 @@ use serde_json::{Value, json};
 
 /// How objects are written.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cli) struct Mode {
+pub(crate) struct Mode {
     /// Write nothing; let the server judge.
-    pub(in crate::cli) dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Take over fields that other managers own.
-    pub(in crate::cli) force: bool,
+    pub(crate) force: bool,
 }
 
 /// Returns the resource of a kind.
 ///
 /// # Errors
 /// If these commands do not make objects of that kind.
-pub(in crate::cli) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
+pub(crate) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
     Ok(match kind {
         "Namespace" => ApiResource::erase::<Namespace>(&()),
         "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
@@ -47,13 +47,13 @@ fn identity(object: &Value) -> (&str, Option<&str>, &str) {
 }
 
 /// Returns the name of a manifest in messages: `Secret groundlink/edge-a`.
-pub(in crate::cli) fn described(object: &Value) -> String {
+pub(crate) fn described(object: &Value) -> String {
     let (kind, namespace, name) = identity(object);
     namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
 }
 
 /// Returns the line of a manifest in the report.
-pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
+pub(crate) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
     let (kind, namespace, name) = identity(object);
     Line {
         cluster: cluster.side,
@@ -69,7 +69,7 @@ pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, n
 ///
 /// # Errors
 /// If it cannot be read.
-pub(in crate::cli) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
+pub(crate) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
     let (kind, namespace, name) = identity(object);
     let api = cluster.objects(&resource(kind)?, namespace);
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
@@ -80,7 +80,7 @@ pub(in crate::cli) async fn read(cluster: &Cluster, object: &Value) -> anyhow::R
 ///
 /// # Errors
 /// If the server refuses it or does not answer. A conflict names the owner of each field.
-pub(in crate::cli) async fn apply(
+pub(crate) async fn apply(
     cluster: &Cluster,
     object: &Value,
     mode: Mode,
@@ -178,7 +178,7 @@ fn content(object: &DynamicObject) -> anyhow::Result<Value> {
 }
 
 /// Returns whether this program made an object.
-pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
+pub(crate) fn is_ours(object: &DynamicObject) -> bool {
     object
         .metadata
         .labels
@@ -191,7 +191,7 @@ pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
 ///
 /// # Errors
 /// If it cannot be read or deleted.
-pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+pub(crate) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
     match read(cluster, object).await? {
         None => Ok(line(cluster, object, Outcome::Absent, None)),
         Some(found) if !is_ours(&found) => {
@@ -210,7 +210,7 @@ pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: b
 ///
 /// # Errors
 /// If it cannot be deleted.
-pub(in crate::cli) async fn delete_this(
+pub(crate) async fn delete_this(
     cluster: &Cluster,
     object: &Value,
     uid: Option<String>,
@@ -232,7 +232,7 @@ pub(in crate::cli) async fn delete_this(
 ///
 /// # Errors
 /// If a value cannot be encoded; text always can.
-pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
+pub(crate) fn stored(mut secret: Value) -> anyhow::Result<Value> {
     let Some(plain) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
         return Ok(secret);
     };
@@ -248,6 +248,6 @@ pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
 ///
 /// # Errors
 /// If a field has another type.
-pub(in crate::cli) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
+pub(crate) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
     Ok(serde_json::from_value(serde_json::to_value(object)?)?)
 }

@@ -4,7 +4,7 @@ use kube::api::DynamicObject;
 use serde_json::{Map, Value};
 
 /// Returns the part of an object's `spec` that `manager` applied.
-pub(in crate::cli) fn spec(object: &DynamicObject, manager: &str) -> Value {
+pub(crate) fn spec(object: &DynamicObject, manager: &str) -> Value {
     let entries = object.metadata.managed_fields.as_deref().unwrap_or_default();
     let ours = entries.iter().find(|entry| {
         entry.manager.as_deref() == Some(manager)

@@ -12,16 +12,16 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A credential that the operator accepts.
-pub(in crate::cli) struct Access {
+pub(crate) struct Access {
     credential: Credential,
     /// URL of the satellite's API server.
-    pub(in crate::cli) server: String,
+    pub(crate) server: String,
     /// The token. `None` if it is a client certificate.
-    pub(in crate::cli) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// The claims of the token. `None` if it has none that can be read.
-    pub(in crate::cli) claims: Option<Claims>,
+    pub(crate) claims: Option<Claims>,
     /// When it ends (Unix seconds). `None` if it does not say so.
-    pub(in crate::cli) expires: Option<i64>,
+    pub(crate) expires: Option<i64>,
 }
 
 impl Access {
@@ -29,7 +29,7 @@ impl Access {
     ///
     /// # Errors
     /// If a key or field is missing or refused. The text names it and the remedy, and holds no value of it.
-    pub(in crate::cli) fn of_secret(
+    pub(crate) fn of_secret(
         secret: &Secret,
         key: Option<&str>,
         policy: impl Into<ServerPolicy>,
@@ -51,7 +51,7 @@ impl Access {
     ///
     /// # Errors
     /// If a certificate or key cannot be read.
-    pub(in crate::cli) async fn client(
+    pub(crate) async fn client(
         &self,
         policy: HostPolicy,
         request_timeout: Duration,
@@ -61,7 +61,7 @@ impl Access {
 }
 
 /// Returns the servers that the operator accepts: all but its own hub, under the addresses that Pods use.
-pub(in crate::cli) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
+pub(crate) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
     let hub = hub.addresses_for_pods().await;
     hub.iter().fold(ServerPolicy::from(policy), ServerPolicy::without_hub)
 }
@@ -71,7 +71,7 @@ pub(in crate::cli) async fn servers(hub: &Cluster, policy: HostPolicy) -> Server
 ///
 /// # Errors
 /// If the hub cannot be read.
-pub(in crate::cli) async fn others(
+pub(crate) async fn others(
     hub: &Cluster,
     operator: &str,
     except: &str,
