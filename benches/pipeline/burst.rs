@@ -180,8 +180,7 @@ async fn run(
 /// Everybody who works, so that it shows who is the bottleneck.
 fn processes(stage: &Stage, running: &Running) -> Vec<(String, u32)> {
     let plane = &stage.installation.plane;
-    let mut pids =
-        vec![("benchmark".to_owned(), std::process::id()), ("etcd".to_owned(), plane.etcd().pid())];
+    let mut pids = vec![("benchmark".to_owned(), std::process::id()), ("etcd".to_owned(), plane.pids()[0])];
     let servers = std::iter::once("hub").chain(stage.satellites().iter().map(String::as_str));
     pids.extend(servers.map(|name| (name.to_owned(), plane.server(name).pid())));
     pids.extend(running.ours().map(|operator| ("operator".to_owned(), operator.pid())));

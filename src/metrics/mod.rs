@@ -3,9 +3,9 @@
 mod labels;
 mod satellite;
 
-pub use labels::{StatusWriteKind, StatusWriteResult};
 pub use satellite::WriteCounts;
 
+use crate::status::{Kind, WriteResult};
 use labels::{ResultLabel, StateLabel, StatusWriteLabel};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -126,7 +126,7 @@ impl Metrics {
     }
 
     /// Counts a write of a MonitoringObject's status that was answered, or given up.
-    pub fn status_written(&self, kind: StatusWriteKind, result: StatusWriteResult) {
+    pub fn status_written(&self, kind: Kind, result: WriteResult) {
         self.status_writes.get_or_create(&StatusWriteLabel::new(kind, result)).inc();
     }
 

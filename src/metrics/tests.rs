@@ -43,15 +43,15 @@ fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted(
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operate.md");
     let docs = std::fs::read_to_string(path).unwrap();
     let metrics = Metrics::default();
-    for kind in StatusWriteKind::ALL {
-        for result in StatusWriteResult::ALL {
+    for kind in Kind::ALL {
+        for result in WriteResult::ALL {
             metrics.status_written(kind, result);
         }
     }
     let text = metrics.encode();
     let series: Vec<_> =
         text.lines().filter_map(|line| line.strip_prefix("groundlink_status_writes_total")).collect();
-    assert_eq!(series.len(), StatusWriteKind::ALL.len() * StatusWriteResult::ALL.len(), "{series:?}");
+    assert_eq!(series.len(), Kind::ALL.len() * WriteResult::ALL.len(), "{series:?}");
     let listed = |label: &str, values: &[&str]| {
         let all = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         assert!(

@@ -129,7 +129,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         volume: Arc::new(volume),
         writer: Writer::new(client.clone()),
         crd: CrdProbe::new(client),
-        claim: leadership,
+        leadership,
         events: received,
         snapshots,
         fleet: fleet_seen,

@@ -1,11 +1,11 @@
 //! Removal: nothing of ours is left, and nothing else is touched.
 
-use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Clusters {
-    async fn remove(&self, name: &str, more: &[&str]) -> crate::fixture::Said {
+    async fn remove(&self, name: &str, more: &[&str]) -> super::fixture::Said {
         self.satellite(&[&["remove", name, "--context", "edge"][..], more].concat()).await
     }
 

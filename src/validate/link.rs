@@ -1,7 +1,7 @@
 //! Who depends on whom, as dependencies say it: what is needed to see that nothing depends on itself.
 
-use super::declaration::Target;
 use super::expression::{self, Expression, Known, Subject};
+use crate::api::objects::ApplyTo;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for Checkable {
 /// What depends, and on what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Edge {
+pub struct Link {
     /// The child, or the rule that finds children.
     pub child: Child,
     /// The parent's host; nothing for the child's own.
@@ -94,7 +94,7 @@ impl From<Condition> for String {
     }
 }
 
-impl Edge {
+impl Link {
     /// What a child depends on; nothing if this says nothing about it. Of a rule's conditions only what they say of names is
     /// looked at: what could match, counts as matching.
     pub fn parent_of(&self, child: &Checkable) -> Option<Checkable> {
@@ -122,11 +122,11 @@ impl Edge {
     }
 
     /// What a rule makes it for; nothing if it is no rule.
-    pub fn target(&self) -> Option<Target> {
+    pub fn applies_to(&self) -> Option<ApplyTo> {
         match &self.child {
             Child::One(_) => None,
-            Child::Hosts(_) => Some(Target::Host),
-            Child::Services(_) => Some(Target::Service),
+            Child::Hosts(_) => Some(ApplyTo::Host),
+            Child::Services(_) => Some(ApplyTo::Service),
         }
     }
 }

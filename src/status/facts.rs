@@ -1,9 +1,10 @@
-//! What the status of an object says, from what is true of it.
+//! What is true of an object, and the status that tells it.
 
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
+use crate::publish::InPlace;
 use crate::text::clean_message;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,33 +16,58 @@ pub struct Facts<'a> {
     pub key: &'a ObjectKey,
     /// Generation that all of this is about.
     pub generation: i64,
-    /// Digest of the file that is published, of this generation or an earlier one.
-    pub published: Option<Digest>,
-    /// First snapshot that holds the published file.
+    /// First snapshot that holds the published file. `None` if none does yet.
     pub revision: Option<Revision>,
     /// How far this generation got.
     pub state: State<'a>,
 }
 
-/// How far a generation got.
+/// How far a generation got. A digest in a status comes from an [`InPlace`] alone: nothing is said of a file that is not
+/// proved to be there.
 #[derive(Clone, Debug)]
 pub enum State<'a> {
     /// Its file is in place and durable.
-    Published(Sync),
-    /// A person must act.
+    Published {
+        /// The proof.
+        in_place: &'a InPlace,
+        /// How far it got on the satellites.
+        sync: Sync,
+    },
+    /// It is not published, and a person must act.
     Refused {
-        /// In one word.
+        /// Why, in one word.
         reason: Reason,
-        /// For a person.
+        /// Why, for a person.
         message: Cow<'a, str>,
+        /// What stays published of an earlier generation.
+        kept: Option<&'a InPlace>,
     },
     /// The volume refused it; it is tried again.
-    Failing(&'a str),
-    /// `spec.suspend`; `current` if what is published is this generation's content.
-    Suspended {
-        /// Whether nothing but the suspension keeps it from being Ready.
-        current: bool,
+    Failing {
+        /// Why, for a person.
+        message: &'a str,
+        /// What stays published of an earlier generation.
+        kept: Option<&'a InPlace>,
     },
+    /// `spec.suspend` is set.
+    Suspended {
+        /// Digest of this generation's content. `None` if it is not valid.
+        candidate: Option<Digest>,
+        /// What stays published.
+        kept: Option<&'a InPlace>,
+    },
+}
+
+impl State<'_> {
+    /// Returns the digest of the file that is published, of this generation or an earlier one.
+    pub fn published(&self) -> Option<Digest> {
+        match self {
+            Self::Published { in_place, .. } => Some(in_place.digest()),
+            Self::Refused { kept, .. } | Self::Failing { kept, .. } | Self::Suspended { kept, .. } => {
+                kept.map(InPlace::digest)
+            }
+        }
+    }
 }
 
 /// How far a published generation got on the satellites.
@@ -116,9 +142,14 @@ impl Recorded {
         }
     }
 
-    /// Whether writing `status` would change anything but times.
-    pub fn says(&self, status: &MonitoringObjectStatus) -> bool {
-        self.fingerprint == fingerprint(status)
+    /// Returns whether the recorded status tells these facts already: a write would change nothing but times.
+    pub fn says(&self, facts: &Facts<'_>) -> bool {
+        self.fingerprint == fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns whether `Ready=True` was acknowledged for exactly this generation and digest.
+    pub fn is_ready_for(&self, generation: i64, digest: Digest) -> bool {
+        self.ready && self.generation == generation && self.published == Some(digest)
     }
 }
 
@@ -139,12 +170,13 @@ fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
     hasher.finish()
 }
 
-/// The status that tells the facts. Transition times are kept from what was recorded, where the status of a condition is
-/// the same; `now` is in Unix seconds.
-pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringObjectStatus {
+/// Composes the status that tells the facts. Transition times are kept from what was recorded, where the status of a
+/// condition is the same; `now` is in Unix seconds. Only a [`Write`](super::Write) sends one.
+pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringObjectStatus {
     use ConditionStatus::{False, True};
     let published = format!("published as {}", facts.key.path());
-    let kept = match facts.published {
+    let digest = facts.state.published();
+    let kept = match digest {
         Some(_) => "; what was published before is kept",
         None => "",
     };
@@ -160,7 +192,7 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
     let fine = (False, Reason::Complete, String::new());
     let mut pending = None;
     let conditions = match &facts.state {
-        State::Published(sync) => {
+        State::Published { sync, .. } => {
             let mut stalled = fine.clone();
             let (synced, reconciling) = match sync {
                 Sync::Unknown => (
@@ -207,20 +239,22 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
             };
             [(True, Reason::Published, published), synced, reconciling, stalled]
         }
-        State::Refused { reason, message } => refused(*reason, message),
-        State::Failing(message) => [
+        State::Refused { reason, message, .. } => refused(*reason, message),
+        State::Failing { message, .. } => [
             (False, Reason::PublishFailed, (*message).to_owned()),
             (False, Reason::PublishFailed, "this generation is not published".to_owned()),
             (True, Reason::PublishFailed, "trying again".to_owned()),
             fine,
         ],
-        State::Suspended { current } => {
+        State::Suspended { candidate, .. } => {
+            // Ready stays what it was: only for a content that an acknowledged status names.
+            let current = digest.is_some() && digest == *candidate && digest == recorded.published;
             let waiting = format!("spec.suspend is set: this generation is not processed{kept}");
             let (ready, reason) =
-                if *current { (True, Reason::Published) } else { (False, Reason::Suspended) };
+                if current { (True, Reason::Published) } else { (False, Reason::Suspended) };
             [
-                (ready, reason, if *current { published } else { waiting }),
-                if recorded.synced && *current {
+                (ready, reason, if current { published } else { waiting }),
+                if recorded.synced && current {
                     (True, Reason::AllSatellites, "acknowledged before it was suspended".to_owned())
                 } else {
                     (False, Reason::Suspended, "spec.suspend is set".to_owned())
@@ -243,8 +277,8 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
     );
     MonitoringObjectStatus {
         observed_generation: facts.generation,
-        published_digest: facts.published.map(|digest| digest.to_string()),
-        path: facts.published.map(|_| facts.key.path()),
+        published_digest: digest.map(|digest| digest.to_string()),
+        path: digest.map(|_| facts.key.path()),
         revision: facts.revision.map(|revision| revision.to_string()),
         pending_satellites: pending,
         conditions: conditions.collect(),
@@ -254,16 +288,26 @@ pub fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringOb
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::read_back;
 
     fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
-        Facts { key, generation: 3, published: Some(Digest::of(b"x")), revision: None, state }
+        Facts { key, generation: 3, revision: None, state }
+    }
+
+    fn in_place() -> InPlace {
+        let text = b"// file\n// groundlink: {}\n".to_vec();
+        InPlace::forged(&std::sync::Arc::new(read_back(&ObjectKey::new("a", "b"), text).unwrap()))
     }
 
     #[test]
     fn a_waiter_never_sees_done_before_it_is() {
         let key = ObjectKey::new("a", "b");
         let pending = Sync::Pending { expected: 2, missing: vec!["edge-a".into()], unreachable: false };
-        let status = compose(&facts(&key, State::Published(pending)), &Recorded::default(), 100);
+        let status = compose(
+            &facts(&key, State::Published { in_place: &in_place(), sync: pending }),
+            &Recorded::default(),
+            100,
+        );
         let condition = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap();
         assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);
         assert_eq!(condition(ConditionType::Reconciling).status, ConditionStatus::True);
@@ -280,7 +324,11 @@ mod tests {
         let key = ObjectKey::new("a", "b");
         let missing = (10..50).map(|n| format!("edge-{n}")).collect();
         let away = Sync::Pending { expected: 60, missing, unreachable: true };
-        let status = compose(&facts(&key, State::Published(away)), &Recorded::default(), 100);
+        let status = compose(
+            &facts(&key, State::Published { in_place: &in_place(), sync: away }),
+            &Recorded::default(),
+            100,
+        );
         let synced = status.conditions.iter().find(|c| c.r#type == ConditionType::Synced).unwrap();
         assert_eq!((synced.status, synced.reason), (ConditionStatus::False, Reason::SatelliteUnreachable));
         assert!(synced.message.contains("20 of 60"), "{}", synced.message);
@@ -292,7 +340,11 @@ mod tests {
     fn who_is_left_out_by_a_satellite_waits_for_a_person() {
         let key = ObjectKey::new("a", "b");
         let left_out = Sync::LeftOut { expected: 2, by: vec!["edge-a".into()] };
-        let status = compose(&facts(&key, State::Published(left_out)), &Recorded::default(), 100);
+        let status = compose(
+            &facts(&key, State::Published { in_place: &in_place(), sync: left_out }),
+            &Recorded::default(),
+            100,
+        );
         let is = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap().status;
         use ConditionType::{Ready, Reconciling, Stalled, Synced};
         assert_eq!([Ready, Stalled].map(is), [ConditionStatus::True; 2]);
@@ -302,13 +354,16 @@ mod tests {
     #[test]
     fn recorded_compares_all_but_times_and_keeps_transitions() {
         let key = ObjectKey::new("a", "b");
-        let first = compose(&facts(&key, State::Published(Sync::All(1))), &Recorded::default(), 100);
+        let in_place = in_place();
+        let facts = |state| facts(&key, state);
+        let synced = facts(State::Published { in_place: &in_place, sync: Sync::All(1) });
+        let first = compose(&synced, &Recorded::default(), 100);
         let recorded = Recorded::of(&first);
-        let again = compose(&facts(&key, State::Published(Sync::All(1))), &recorded, 999);
-        assert!(recorded.says(&again) && again == first);
-        let refused = State::Refused { reason: Reason::Invalid, message: "spec.host.notes is bad".into() };
-        let changed = compose(&facts(&key, refused), &recorded, 999);
-        assert!(!recorded.says(&changed));
+        assert!(recorded.says(&synced) && compose(&synced, &recorded, 999) == first);
+        let message = "spec.host.notes is bad".into();
+        let refused = facts(State::Refused { reason: Reason::Invalid, message, kept: Some(&in_place) });
+        let changed = compose(&refused, &recorded, 999);
+        assert!(!recorded.says(&refused));
         assert!(changed.conditions[0].message.contains("kept"));
         assert_ne!(changed.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
     }

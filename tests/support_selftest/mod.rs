@@ -1,9 +1,5 @@
 //! The test support tested: each part shown at work with the real programs, so that a green suite elsewhere
 //! does not rest on a witness that sees nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod control_plane;
 mod gate;
@@ -14,7 +10,9 @@ mod reader;
 mod volume_watch;
 mod watchdog;
 
-/// One control plane for all tests of this binary; nobody drops it, the end of the process does.
+use crate::support;
+
+/// One control plane for all tests of this suite; nobody drops it, the end of the process does.
 async fn shared() -> &'static support::ControlPlane {
     static SHARED: tokio::sync::OnceCell<support::ControlPlane> = tokio::sync::OnceCell::const_new();
     SHARED.get_or_init(|| support::ControlPlane::start(&["hub", "sat-a"])).await
