@@ -5,6 +5,7 @@ mod add;
 mod check;
 mod join_manifest;
 mod list;
+mod operator;
 mod remove;
 mod rotate;
 

@@ -4,8 +4,8 @@
 //! its credential is valid, unless the person said that no operator runs. After an interruption at any point it can be run again:
 //! it then also revokes the tokens that the earlier run left.
 
-use crate::api::marks::MANAGED_BY;
-use crate::api::marks::{ACCOUNT, CLI_MANAGER};
+use super::operator::Operator;
+use crate::api::marks::{ACCOUNT, CLI_MANAGER, MANAGED_BY};
 use crate::backoff::Backoff;
 use crate::cli::clusters::apply::{Mode, apply, delete_this, is_ours, line, read, stored, typed};
 use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, owned};
@@ -18,23 +18,18 @@ use crate::cli::report::{Outcome, Report, TokenReport};
 use crate::cli::usage::{WrongUsage, program};
 use crate::request::ask;
 use crate::satellite::HostPolicy;
-use crate::text::clean;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the operator must have reported a valid credential: it reads a changed Secret at once.
-const SETTLED: Duration = Duration::from_secs(3);
 /// Longest wait until the satellite refuses the revoked token: API servers remember accepted tokens for some seconds.
 const REVOKED: Duration = Duration::from_secs(30);
-/// Pause between two looks at the hub, or two tries of the old token.
+/// Pause between two tries of the old token.
 const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(1) };
 /// Longest wait for the start of the satellite's answer, and for all of it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -178,7 +173,7 @@ impl<'a> Rotation<'a> {
         };
         // Before the first write, so that nothing is written if one of these fails.
         if !arguments.without_operator {
-            rotation.lease().await?;
+            rotation.operator().lease().await?;
         }
         if rotation.renews() {
             apply(&rotation.hub, &rotation.renewing(), Mode { dry_run: true, ..rotation.mode() }).await?;
@@ -199,6 +194,15 @@ impl<'a> Rotation<'a> {
 
     fn renews(&self) -> bool {
         self.cluster.data.pointer("/spec/tokenRenewal").is_some_and(Value::is_object)
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator {
+            hub: &self.hub,
+            namespace: &self.arguments.hub.operator_namespace,
+            satellite: &self.arguments.name,
+            lease: &self.arguments.lease_name,
+        }
     }
 
     /// Returns this command for another run.
@@ -265,7 +269,7 @@ impl<'a> Rotation<'a> {
             )
         })?;
         match self.arguments.without_operator {
-            false => self.wait_for_operator().await.with_context(|| {
+            false => self.operator().wait(self.arguments.timeout).await.with_context(|| {
                 format!(
                     "the hub has the new token, and the old token was not revoked: see {} satellite check {}{}, then run {}",
                     program(),
@@ -331,62 +335,6 @@ impl<'a> Rotation<'a> {
             },
             "spec": spec,
         })
-    }
-
-    /// Returns when the operator's Lease was last renewed, by the operator's clock. `None` if there is no Lease.
-    async fn lease(&self) -> anyhow::Result<Option<MicroTime>> {
-        let api = self.hub.typed::<Lease>(&self.arguments.hub.operator_namespace);
-        let name = &self.arguments.lease_name;
-        let lease = self.hub.ask(&format!("read Lease {name}"), api.get_opt(name)).await?;
-        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
-    }
-
-    /// Waits until the operator renewed its Lease and has reported a valid credential for a while. A status alone may be left from
-    /// an operator that is gone.
-    async fn wait_for_operator(&self) -> anyhow::Result<()> {
-        progress("hub: waiting until the operator uses the new token");
-        let operator = &self.arguments.hub.operator_namespace;
-        let name = &self.arguments.name;
-        let began = Instant::now();
-        let before = self.lease().await?;
-        let mut runs = false;
-        let mut valid_since: Option<Instant> = None;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            runs = runs || self.lease().await?.is_some_and(|renewed| Some(renewed) != before);
-            let object = self.hub.expect_satellite(operator, name).await?;
-            let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            let said = conditions.into_iter().flatten().find(|c| c["type"] == "CredentialsValid");
-            match said.is_some_and(|condition| condition["status"] == "True") {
-                true if valid_since.get_or_insert_with(Instant::now).elapsed() >= SETTLED && runs => {
-                    return Ok(());
-                }
-                true => {}
-                false => valid_since = None,
-            }
-            if began.elapsed() >= self.arguments.timeout {
-                let said = said.map_or("nothing".into(), |condition| {
-                    let word = |field: &str| clean(condition[field].as_str().unwrap_or_default(), 300);
-                    format!("CredentialsValid={} ({}) {}", word("status"), word("reason"), word("message"))
-                });
-                let lease = format!("Lease {operator}/{}", self.arguments.lease_name);
-                let why = match (runs, &before) {
-                    (true, _) => format!("the operator said {said}"),
-                    (false, Some(_)) => format!("{lease} was not renewed: no operator runs, or it hangs"),
-                    (false, None) => {
-                        format!(
-                            "there was no {lease}: no operator runs, or its Lease has another name (--lease-name)"
-                        )
-                    }
-                };
-                bail!(
-                    "within {:?} {why}. If no operator runs, add --without-operator",
-                    self.arguments.timeout
-                );
-            }
-            tokio::time::sleep(POLL.pause(attempt, 1.0)).await;
-        }
     }
 
     /// Returns name and uid of every Secret that tokens of this account are bound to: the old token's, and those that earlier runs
