@@ -33,11 +33,6 @@ impl Lasting {
             (None, _) => Change::Ended,
         }
     }
-
-    /// Returns the present reason. `None` if the condition does not hold.
-    pub fn why(&self) -> Option<&str> {
-        self.why.as_deref()
-    }
 }
 
 #[cfg(test)]
@@ -52,7 +47,6 @@ mod tests {
         assert_eq!(lasting.set(because("refused")), Change::Began("refused"));
         assert_eq!(lasting.set(because("refused")), Change::None);
         assert_eq!(lasting.set(because("no route")), Change::Changed("no route"));
-        assert_eq!(lasting.why(), Some("no route"));
         assert_eq!(lasting.set(None), Change::Ended);
         assert_eq!(lasting.set(None), Change::None);
     }

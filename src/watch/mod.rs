@@ -3,5 +3,6 @@
 mod event;
 mod stream;
 
-pub use event::{Crd, Event, Received};
-pub use stream::{CAPACITY, READ_TIMEOUT, run};
+pub use event::Received;
+pub(crate) use event::{Crd, Event};
+pub(crate) use stream::{CAPACITY, READ_TIMEOUT, run};
