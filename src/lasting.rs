@@ -1,4 +1,5 @@
-//! A condition that lasts. It is logged when it begins, when it changes and when it ends, not at every try.
+//! A condition that lasts. It is logged when it begins, when it changes and when it ends, not at
+//! every try.
 
 /// A condition and its present reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

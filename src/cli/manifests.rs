@@ -42,7 +42,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// Returns the MonitoringObjects among the documents. Other kinds are skipped, so that the output of Helm can be rendered.
+/// Returns the MonitoringObjects among the documents. Other kinds are skipped, so that the output
+/// of Helm can be rendered.
 ///
 /// # Errors
 /// If the text is not YAML; an item is an error if it is no valid MonitoringObject.
@@ -84,8 +85,9 @@ fn object(item: &Value) -> anyhow::Result<MonitoringObject> {
     Ok(object)
 }
 
-/// Returns options without limits of size: a person's own file may hold a whole hub (`helm template`, `kubectl get -o yaml`). Aliases
-/// and depth stay limited, because a small file can grow by them.
+/// Returns options without limits of size: a person's own file may hold a whole hub (`helm
+/// template`, `kubectl get -o yaml`). Aliases and depth stay limited, because a small file can
+/// grow by them.
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -104,8 +106,8 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
 });
 
-/// Returns the path of the first field that the schema does not have. An API server drops or refuses it, so a typo must be
-/// reported.
+/// Returns the path of the first field that the schema does not have. An API server drops or
+/// refuses it, so a typo must be reported.
 fn unknown_field(given: &Value, schema: &Value, path: &str) -> Option<String> {
     match given {
         Value::Object(_) if schema["x-kubernetes-preserve-unknown-fields"] == true => None,

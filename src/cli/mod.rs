@@ -1,6 +1,6 @@
-//! The command line. `run`, `crd`, `render/`, `satellite/` and `snapshot/` are the commands; `clusters/` reads and writes clusters,
-//! `join/` is what a join consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print, `usage.rs` is what every
-//! command shares.
+//! The command line. `run`, `crd`, `render/`, `satellite/` and `snapshot/` are the commands;
+//! `clusters/` reads and writes clusters, `join/` is what a join consists of, `manifests.rs` reads
+//! manifests, `output.rs` and `report.rs` print, `usage.rs` is what every command shares.
 
 mod clusters;
 mod crd;
@@ -19,8 +19,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 use usage::{WrongUsage, program};
 
-/// Publishes Icinga 2 objects, declared as Kubernetes resources, on a hub, and delivers to satellite clusters only objects that are
-/// published and acknowledged.
+/// Publishes Icinga 2 objects, declared as Kubernetes resources, on a hub, and delivers to
+/// satellite clusters only objects that are published and acknowledged.
 #[derive(Debug, Parser)]
 #[command(name = "groundlink", version, about, long_about = None)]
 pub struct Cli {
@@ -48,7 +48,8 @@ pub fn parse() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Runs the chosen command. After a wrong use that clap cannot see, the process ends with exit code 2 and the usage.
+/// Runs the chosen command. After a wrong use that clap cannot see, the process ends with exit
+/// code 2 and the usage.
 ///
 /// # Errors
 /// If the command fails. The error is for a person.

@@ -1,4 +1,5 @@
-//! Printing: results to standard output, as text for people or as JSON or YAML for programs; progress to standard error.
+//! Printing: results to standard output, as text for people or as JSON or YAML for programs;
+//! progress to standard error.
 
 use crate::api::condition::format_timestamp;
 use anyhow::Context as _;

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 /// Pause between two attempts. A volume is mounted by others, who do not say when.
 const RETRY: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(2) };
 
-/// Returns the open volume. `None` if `stop` came first. Readiness reports, and logs when it changes, why it is not open.
+/// Returns the open volume. `None` if `stop` came first. Readiness reports, and logs when it
+/// changes, why it is not open.
 pub(super) async fn open_volume(
     path: &Path,
     require_mount: bool,

@@ -13,6 +13,12 @@ fn a_failure_names_the_last_cause() {
 }
 
 #[test]
+fn the_name_that_kube_gives_every_failure_is_left_out() {
+    let refused = std::io::Error::other("connection refused");
+    assert_eq!(causes(&kube::Error::Service(refused.into())), "connection refused");
+}
+
+#[test]
 fn the_manual_of_a_dependency_is_not_quoted() {
     let error = Outer(std::io::Error::other("peer closed connection: https://docs.rs/rustls/latest/manual"));
     assert_eq!(causes(&error), "outer: peer closed connection");

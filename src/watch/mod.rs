@@ -1,4 +1,5 @@
-//! The watch of MonitoringObjects. `event.rs` is what the hub decides on, `stream.rs` reads it from the API server.
+//! The watch of MonitoringObjects. `event.rs` is what the hub decides on, `stream.rs` reads it
+//! from the API server.
 
 mod event;
 mod stream;

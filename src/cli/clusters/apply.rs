@@ -1,5 +1,5 @@
-//! Writing and deleting objects. They are written by server-side apply, which changes only our own fields and leaves no copy of
-//! a Secret in an annotation.
+//! Writing and deleting objects. They are written by server-side apply, which changes only our own
+//! fields and leaves no copy of a Secret in an annotation.
 
 use crate::api::marks::{CLI_MANAGER, MANAGED_BY, OPERATOR_MANAGER};
 use crate::cli::clusters::{Cluster, Refused, satellite_clusters};
@@ -75,8 +75,9 @@ pub(crate) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Op
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
 }
 
-/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as it should be is not written:
-/// even an apply that changes nothing can change the resourceVersion, and it makes us an owner of what others keep.
+/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as
+/// it should be is not written: even an apply that changes nothing can change the resourceVersion,
+/// and it makes us an owner of what others keep.
 ///
 /// # Errors
 /// If the server refuses it or does not answer. A conflict names the owner of each field.
@@ -141,7 +142,8 @@ fn conflicts(refused: &Refused) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns whether only the operator owns what was to be written: it renews tokens, and these commands may replace them.
+/// Returns whether only the operator owns what was to be written: it renews tokens, and these
+/// commands may replace them.
 fn only_the_operators(refused: &Refused) -> bool {
     let conflicts = conflicts(refused);
     !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR_MANAGER)
@@ -228,7 +230,8 @@ pub(crate) async fn delete_this(
     }
 }
 
-/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields that are stored can be owned.
+/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields
+/// that are stored can be owned.
 ///
 /// # Errors
 /// If a value cannot be encoded; text always can.

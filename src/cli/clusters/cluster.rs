@@ -1,5 +1,5 @@
-//! A cluster, through a context of a kubeconfig. Every request has a deadline, and every error names the cluster, the object and
-//! the action.
+//! A cluster, through a context of a kubeconfig. Every request has a deadline, and every error
+//! names the cluster, the object and the action.
 
 use super::flags::{HubArguments, SatelliteArguments};
 use super::kubeconfig::{cluster_of, read};
@@ -104,7 +104,8 @@ impl Cluster {
             );
         }
         report_proxy();
-        // kube reads the proxy of the environment if the context has none, and fails if that is not a URL.
+        // kube reads the proxy of the environment if the context has none, and fails if that is
+        // not a URL.
         for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
             cluster.proxy_url = Some("http://unused.invalid".into());
         }
@@ -123,7 +124,8 @@ impl Cluster {
         Ok(Self { side, client, server, in_pod: false })
     }
 
-    /// Returns the URLs under which Pods of this cluster find its API server, as far as the person may read them.
+    /// Returns the URLs under which Pods of this cluster find its API server, as far as the person
+    /// may read them.
     pub(crate) async fn addresses_for_pods(&self) -> Vec<http::Uri> {
         let api = self.typed::<Service>("default");
         let service = self.ask("read Service default/kubernetes", api.get_opt("kubernetes")).await;
@@ -184,7 +186,8 @@ impl Cluster {
         })
     }
 
-    /// Checks that the hub knows SatelliteClusters: a missing kind and a missing object are answered alike.
+    /// Checks that the hub knows SatelliteClusters: a missing kind and a missing object are
+    /// answered alike.
     ///
     /// # Errors
     /// If it does not, or does not answer.
@@ -241,7 +244,8 @@ impl Cluster {
     }
 }
 
-/// Reports once that the proxy of the environment is not used. Its URL is left out, because it may hold a password.
+/// Reports once that the proxy of the environment is not used. Its URL is left out, because it may
+/// hold a password.
 fn report_proxy() {
     static REPORTED: Once = Once::new();
     let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -267,7 +271,8 @@ fn remedy(failure: &Failure) -> &'static str {
     }
 }
 
-/// Returns the kind SatelliteCluster. Objects of it are read as plain JSON, so that those of a newer operator can be read.
+/// Returns the kind SatelliteCluster. Objects of it are read as plain JSON, so that those of a
+/// newer operator can be read.
 pub(crate) fn satellite_clusters() -> ApiResource {
     ApiResource::erase::<crate::api::SatelliteCluster>(&())
 }

@@ -11,7 +11,8 @@ pub(crate) struct HubArguments {
     /// Context of the hub in its kubeconfig. Default: the current one.
     #[arg(long, value_name = "CONTEXT")]
     pub(crate) hub_context: Option<String>,
-    /// Kubeconfig of the hub. Default: the one that kubectl would read; in a Pod without one, its ServiceAccount.
+    /// Kubeconfig of the hub. Default: the one that kubectl would read; in a Pod without one, its
+    /// ServiceAccount.
     #[arg(long, value_name = "FILE")]
     pub(crate) hub_kubeconfig: Option<PathBuf>,
     /// Namespace of the operator on the hub.
@@ -19,7 +20,8 @@ pub(crate) struct HubArguments {
     pub(crate) operator_namespace: String,
 }
 
-/// Flags that name the satellite. The context needs the right to manage accounts and Roles in its namespace.
+/// Flags that name the satellite. The context needs the right to manage accounts and Roles in its
+/// namespace.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Satellite")]
 pub(crate) struct SatelliteArguments {

@@ -1,4 +1,5 @@
-//! A satellite's credential, read from the Secret on the hub by the operator's own code, which refuses the same things.
+//! A satellite's credential, read from the Secret on the hub by the operator's own code, which
+//! refuses the same things.
 
 use crate::api::satellite_cluster::SecretKeyRef;
 use crate::cli::clusters::{Cluster, satellite_clusters};
@@ -28,7 +29,8 @@ impl Access {
     /// Reads the credential of a Secret.
     ///
     /// # Errors
-    /// If a key or field is missing or refused. The text names it and the remedy, and holds no value of it.
+    /// If a key or field is missing or refused. The text names it and the remedy, and holds no
+    /// value of it.
     pub(crate) fn of_secret(
         secret: &Secret,
         key: Option<&str>,
@@ -60,14 +62,15 @@ impl Access {
     }
 }
 
-/// Returns the servers that the operator accepts: all but its own hub, under the addresses that Pods use.
+/// Returns the servers that the operator accepts: all but its own hub, under the addresses that
+/// Pods use.
 pub(crate) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
     let hub = hub.addresses_for_pods().await;
     hub.iter().fold(ServerPolicy::from(policy), ServerPolicy::without_hub)
 }
 
-/// Returns name and credential of the other satellites of this hub, as far as their credentials can be read. They matter because
-/// several can use one account.
+/// Returns name and credential of the other satellites of this hub, as far as their credentials
+/// can be read. They matter because several can use one account.
 ///
 /// # Errors
 /// If the hub cannot be read.

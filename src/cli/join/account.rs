@@ -1,5 +1,5 @@
-//! Deletes the account on a satellite, only if it is proven to be the one of the hub's token. A mistyped context names another
-//! cluster, where another satellite's account has the same name.
+//! Deletes the account on a satellite, only if it is proven to be the one of the hub's token. A
+//! mistyped context names another cluster, where another satellite's account has the same name.
 
 use crate::api::marks::ACCOUNT;
 use crate::api::marks::MANAGED_BY;
@@ -38,7 +38,8 @@ impl<'a> Account<'a> {
     /// Finds the account and determines whose it is. Deletes nothing.
     ///
     /// # Errors
-    /// If the satellite's account is not the one of the hub's token, or if the hub has no token to compare it with.
+    /// If the satellite's account is not the one of the hub's token, or if the hub has no token to
+    /// compare it with.
     pub(crate) async fn find(
         hub: &Cluster,
         satellite: &'a Cluster,
@@ -83,8 +84,8 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Deletes the account, its rights and its tokens, as far as this program made them. Adds a line for each to `lines`, up to an
-    /// error.
+    /// Deletes the account, its rights and its tokens, as far as this program made them. Adds a
+    /// line for each to `lines`, up to an error.
     ///
     /// # Errors
     /// If something cannot be read or deleted.

@@ -7,11 +7,13 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Flags that name the satellite's API server. Default: the hub's Secret, or else the satellite's context.
+/// Flags that name the satellite's API server. Default: the hub's Secret, or else the satellite's
+/// context.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The satellite's API server as the hub sees it")]
 pub(crate) struct EndpointArguments {
-    /// URL that the hub's Pods reach. Default: the URL in the hub's Secret, or else in the satellite's context.
+    /// URL that the hub's Pods reach. Default: the URL in the hub's Secret, or else in the
+    /// satellite's context.
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// File with the certificate authorities to trust (PEM). Default: as for --server.

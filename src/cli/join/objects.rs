@@ -13,30 +13,32 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the satellite")]
 pub(crate) struct AccountArguments {
-    /// Namespace on the satellite for the ConfigMaps. Use one without important ConfigMaps of others: the right to create, list and
-    /// watch cannot be limited by name. Default: that of the SatelliteCluster, or icinga.
+    /// Namespace on the satellite for the ConfigMaps. Use one without important ConfigMaps of
+    /// others: the right to create, list and watch cannot be limited by name. Default: that of the
+    /// SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     pub(crate) namespace: Option<String>,
     /// Create the namespace, too.
     #[arg(long)]
     pub(crate) create_namespace: bool,
-    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace need different names. Default: that
-    /// of the hub's token, or groundlink.
+    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace
+    /// need different names. Default: that of the hub's token, or groundlink.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     pub(crate) account: Option<String>,
-    /// Let the operator renew the token with the present one. The account then may also make tokens of itself, and they last for a
-    /// day. The hub's CRDs must have spec.tokenRenewal. End it with --self-renewal=false.
+    /// Let the operator renew the token with the present one. The account then may also make
+    /// tokens of itself, and they last for a day. The hub's CRDs must have spec.tokenRenewal. End
+    /// it with --self-renewal=false.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) self_renewal: Option<bool>,
-    /// Lifetime of the token. The satellite's API server may grant less. Default: 8760h; with --self-renewal that of the
-    /// SatelliteCluster, or 24h.
+    /// Lifetime of the token. The satellite's API server may grant less. Default: 8760h; with
+    /// --self-renewal that of the SatelliteCluster, or 24h.
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
     pub(crate) token_lifetime: Option<i64>,
 }
 
 impl AccountArguments {
-    /// Returns the wanted account: by the flags, else by `spec` of the SatelliteCluster or the claims of the hub's token, else by
-    /// the defaults.
+    /// Returns the wanted account: by the flags, else by `spec` of the SatelliteCluster or the
+    /// claims of the hub's token, else by the defaults.
     pub(crate) fn settings(&self, spec: &Value, claims: Option<&Claims>) -> AccountSettings {
         let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let renews = self.self_renewal.unwrap_or_else(|| spec["tokenRenewal"].is_object());
@@ -92,7 +94,8 @@ pub(crate) struct AccountSettings {
     pub(crate) account: String,
     /// Lifetime of a token that is made now, in seconds.
     pub(crate) lifetime: i64,
-    /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it makes none.
+    /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it
+    /// makes none.
     pub(crate) renewal: Option<String>,
 }
 
@@ -107,16 +110,19 @@ impl AccountSettings {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the hub")]
 pub(crate) struct HubObjectArguments {
-    /// Name of the Secret with the credential. Default: that of the SatelliteCluster, or the name of the satellite.
+    /// Name of the Secret with the credential. Default: that of the SatelliteCluster, or the name
+    /// of the satellite.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     pub(crate) secret_name: Option<String>,
-    /// Icinga zones whose objects the satellite gets, besides objects without a zone. An empty value ('') means no zone.
+    /// Icinga zones whose objects the satellite gets, besides objects without a zone. An empty
+    /// value ('') means no zone.
     #[arg(long = "zone", value_name = "ZONE", value_delimiter = ',')]
     pub(crate) zones: Vec<String>,
     /// Namespaces of the hub whose objects the satellite gets. An empty value ('') means all.
     #[arg(long = "from-namespace", value_name = "NAME", value_delimiter = ',')]
     pub(crate) from_namespaces: Vec<String>,
-    /// Name of the ConfigMap on the satellite. Default: that of the SatelliteCluster, or groundlink.
+    /// Name of the ConfigMap on the satellite. Default: that of the SatelliteCluster, or
+    /// groundlink.
     #[arg(long, value_name = "NAME")]
     pub(crate) target_name: Option<String>,
     /// Version of the satellite's Icinga 2, if it differs from the hub's.
@@ -288,7 +294,8 @@ pub(crate) fn endpoint_of(secret: &Secret) -> Option<Endpoint> {
     Some(Endpoint { server, ca: text("ca.crt"), tls_server_name: text("tls-server-name"), refused: None })
 }
 
-/// Returns the SatelliteCluster. `spec` is the part that these commands applied before: fields without a flag stay.
+/// Returns the SatelliteCluster. `spec` is the part that these commands applied before: fields
+/// without a flag stay.
 pub(crate) fn satellite_cluster(
     (operator, name): (&str, &str),
     mut spec: Value,

@@ -1,5 +1,6 @@
-//! Tokens of the satellite's account. They are made by TokenRequest and bound to a Secret whose deletion revokes them. Their
-//! claims are read, not verified: only the server that made a token can say whether it is valid.
+//! Tokens of the satellite's account. They are made by TokenRequest and bound to a Secret whose
+//! deletion revokes them. Their claims are read, not verified: only the server that made a token
+//! can say whether it is valid.
 
 use crate::cli::clusters::Cluster;
 use anyhow::Context as _;
@@ -50,7 +51,8 @@ impl Claims {
     }
 }
 
-/// Requests a token of `account` that is bound to a Secret. The server may grant less than `seconds`.
+/// Requests a token of `account` that is bound to a Secret. The server may grant less than
+/// `seconds`.
 ///
 /// # Errors
 /// If the server refuses, does not answer, or answers without a token.

@@ -45,7 +45,8 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
         .spawn()
         .context("--check: cannot run icinga2; install it, or add it to PATH")?;
     let pid = Pid::from_child(&icinga);
-    // Icinga works in a child of its own, which would outlive this one. It inherits the limit, which ends it, too.
+    // Icinga works in a child of its own, which would outlive this one. It inherits the limit,
+    // which ends it, too.
     let cpu = Some(u64::from(DEADLINE_SECONDS));
     prlimit(Some(pid), Resource::Cpu, Rlimit { current: cpu, maximum: cpu })?;
     let ended = pidfd_open(pid, PidfdFlags::empty())?;

@@ -18,11 +18,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Exit codes: 0 everything was rendered, 1 an object was refused, 2 the manifests cannot be read or the files cannot be
-/// written, 3 Icinga refuses the result (--check).
+/// Exit codes: 0 everything was rendered, 1 an object was refused, 2 the manifests cannot be read
+/// or the files cannot be written, 3 Icinga refuses the result (--check).
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files or directories with manifests (YAML or JSON, also with several documents); - for standard input.
+    /// Files or directories with manifests (YAML or JSON, also with several documents); - for
+    /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write the files below this directory as the operator would, instead of printing them.
@@ -101,7 +102,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut refused: BTreeMap<&ObjectKey, (Reason, String)> = BTreeMap::new();
     for (order, (key, content)) in contents.iter().enumerate() {
         match content {
-            // Without a cluster no object is older than another, so the order of the names decides.
+            // Without a cluster no object is older than another, so the order of the names
+            // decides.
             Ok(content) => index.upsert(order as i64, &Uid::new(&key.to_string()), content.clone()),
             Err(Refusal { reason, message }) => drop(refused.insert(key, (*reason, message.clone()))),
         }
@@ -127,7 +129,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 }
             }
             for (key, (reason, why)) in &refused {
-                // Cleaned, because a name that is refused for its control characters must not reach the terminal.
+                // Cleaned, because a name that is refused for its control characters must not
+                // reach the terminal.
                 let key = clean_message(&key.to_string());
                 eprintln!("MonitoringObject {key}: {reason:?}: {why}");
             }

@@ -1,7 +1,9 @@
-//! `groundlink satellite add`: makes the account on the satellite, then its credential and its SatelliteCluster on the hub.
+//! `groundlink satellite add`: makes the account on the satellite, then its credential and its
+//! SatelliteCluster on the hub.
 //!
-//! Everything that can be refused without writing is refused before the first write. A second run writes nothing; a run after an
-//! interrupted one continues it. Fields without a flag stay as they are.
+//! Everything that can be refused without writing is refused before the first write. A second run
+//! writes nothing; a run after an interrupted one continues it. Fields without a flag stay as they
+//! are.
 
 use crate::api::marks::MANAGED_BY;
 use crate::api::marks::{ACCOUNT, CLI_MANAGER};
@@ -23,11 +25,13 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Joins a satellite. Safe to run again: objects that are as they should be are not written, and a valid token is kept. For a
-/// satellite that is joined already, each given flag changes its field of the SatelliteCluster or its Secret; the other fields stay.
+/// Joins a satellite. Safe to run again: objects that are as they should be are not written, and a
+/// valid token is kept. For a satellite that is joined already, each given flag changes its field
+/// of the SatelliteCluster or its Secret; the other fields stay.
 ///
-/// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace, and an empty Secret whose
-/// deletion revokes the token. On the hub: a Secret with server, ca.crt and token, and the SatelliteCluster.
+/// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace,
+/// and an empty Secret whose deletion revokes the token. On the hub: a Secret with server, ca.crt
+/// and token, and the SatelliteCluster.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
@@ -37,11 +41,13 @@ pub struct Arguments {
     /// Write nothing; print what would be created and changed, as the servers judge it.
     #[arg(long)]
     dry_run: bool,
-    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the satellite that somebody else made
-    /// under the account's name; `remove` then deletes them, too.
+    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the
+    /// satellite that somebody else made under the account's name; `remove` then deletes them,
+    /// too.
     #[arg(long)]
     force_conflicts: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.
@@ -93,7 +99,8 @@ struct Join<'a> {
     token: Option<(String, Claims)>,
     /// Uid of the account. `None` if it does not exist.
     account_uid: Option<String>,
-    /// Name of the Secret on the satellite that the present token is bound to, or that the new one will be.
+    /// Name of the Secret on the satellite that the present token is bound to, or that the new one
+    /// will be.
     bound_secret: String,
 }
 
@@ -193,7 +200,8 @@ impl<'a> Join<'a> {
         if credential.ca.is_none() {
             bail!("the satellite's context has no certificate authority; name the file with --ca-file");
         }
-        // By the operator's own rules, before objects are made for a credential that it would refuse.
+        // By the operator's own rules, before objects are made for a credential that it would
+        // refuse.
         let policy =
             HostPolicy { allow_loopback: self.arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let trial = Credential { token: "trial".into(), ..credential.clone() };
@@ -209,7 +217,8 @@ impl<'a> Join<'a> {
         Ok(credential)
     }
 
-    /// Finds the Secret that the hub's token is bound to. If it does not exist, the one of the renewals is used.
+    /// Finds the Secret that the hub's token is bound to. If it does not exist, the one of the
+    /// renewals is used.
     async fn find_bound_secret(&mut self, spec: &Value) -> anyhow::Result<()> {
         if let Some(name) = spec.pointer("/tokenRenewal/boundSecret").and_then(Value::as_str)
             && self.account.renewal.is_some()
@@ -226,7 +235,8 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    /// Refuses objects of others under these names on the satellite: taken over, `remove` would delete them as ours.
+    /// Refuses objects of others under these names on the satellite: taken over, `remove` would
+    /// delete them as ours.
     async fn refuse_others(&self) -> anyhow::Result<()> {
         if !self.namespace_exists || self.mode.force {
             return Ok(());
@@ -245,7 +255,8 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    /// Lets the hub judge the SatelliteCluster, so that a conflict or an unknown field is reported before the first write.
+    /// Lets the hub judge the SatelliteCluster, so that a conflict or an unknown field is reported
+    /// before the first write.
     async fn judge(&self) -> anyhow::Result<()> {
         let (operator, name) = (&self.arguments.hub.operator_namespace, &self.arguments.name);
         let judge = Mode { dry_run: true, ..self.mode };

@@ -1,4 +1,5 @@
-//! `groundlink satellite join-manifest`: prints the objects of a join as YAML, without contacting any cluster.
+//! `groundlink satellite join-manifest`: prints the objects of a join as YAML, without contacting
+//! any cluster.
 
 use crate::cli::clusters::{Endpoint, HubArguments, SatelliteArguments, endpoint};
 use crate::cli::join::endpoint::EndpointArguments;
@@ -15,20 +16,23 @@ const TOKEN: &str = "<TOKEN>";
 /// Placeholder of the URL.
 const SERVER: &str = "https://<SATELLITE>:6443";
 
-/// Prints the objects that `satellite add` would apply: those of the satellite, then those of the hub, with a placeholder for
-/// the token and the command that makes one. No cluster is contacted.
+/// Prints the objects that `satellite add` would apply: those of the satellite, then those of the
+/// hub, with a placeholder for the token and the command that makes one. No cluster is contacted.
 ///
-/// The server and its certificate authorities come from the satellite's context if one is named, or from --server and --ca-file.
+/// The server and its certificate authorities come from the satellite's context if one is named,
+/// or from --server and --ca-file.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub(crate) struct Arguments {
     /// Name of the satellite, which is also that of its SatelliteCluster on the hub.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Print the objects of one cluster only, for a pipe to kubectl or a repository of that cluster.
+    /// Print the objects of one cluster only, for a pipe to kubectl or a repository of that
+    /// cluster.
     #[arg(long, value_enum, value_name = "CLUSTER")]
     only: Option<Part>,
-    /// Form of the result: text is YAML with comments; json and yaml are one document with `satellite` and `hub`.
+    /// Form of the result: text is YAML with comments; json and yaml are one document with
+    /// `satellite` and `hub`.
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
     #[command(flatten)]

@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Lists the satellites: whether each can be delivered to (READY) and holds the current snapshot (SYNCED), how many revisions it
-/// is behind, the number of objects that it holds, and when its credential ends.
+/// Lists the satellites: whether each can be delivered to (READY) and holds the current snapshot
+/// (SYNCED), how many revisions it is behind, the number of objects that it holds, and when its
+/// credential ends.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -91,7 +92,8 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns when the credential ends. `None` if it does not say so, or if the person may not read it.
+/// Returns when the credential ends. `None` if it does not say so, or if the person may not read
+/// it.
 async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option<i64> {
     let reference = &object.data["spec"]["kubeconfigSecretRef"];
     let name = reference["name"].as_str()?;
@@ -131,7 +133,8 @@ fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
     }
 }
 
-/// Returns how many revisions lie between the two. `None` if they are of different terms, which cannot be counted.
+/// Returns how many revisions lie between the two. `None` if they are of different terms, which
+/// cannot be counted.
 fn behind(desired: Option<&str>, acked: Option<&str>) -> Option<u64> {
     let (desired, acked): (Revision, Revision) = (desired?.parse().ok()?, acked?.parse().ok()?);
     (desired.term == acked.term).then(|| desired.counter.saturating_sub(acked.counter))

@@ -1,5 +1,5 @@
-//! `groundlink satellite`: joins, checks, rotates, removes and lists satellites with the rights of the person who calls it.
-//! Progress and errors go to standard error, results to standard output.
+//! `groundlink satellite`: joins, checks, rotates, removes and lists satellites with the rights of
+//! the person who calls it. Progress and errors go to standard error, results to standard output.
 
 mod add;
 mod check;

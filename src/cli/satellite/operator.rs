@@ -27,7 +27,8 @@ pub(super) struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// Returns when the Lease was last renewed, by the operator's clock. `None` if there is no Lease.
+    /// Returns when the Lease was last renewed, by the operator's clock. `None` if there is no
+    /// Lease.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -38,8 +39,8 @@ impl Operator<'_> {
         Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
     }
 
-    /// Waits until the operator renewed its Lease and has reported a valid credential for a while. A status alone may be left
-    /// from an operator that is gone.
+    /// Waits until the operator renewed its Lease and has reported a valid credential for a while.
+    /// A status alone may be left from an operator that is gone.
     ///
     /// # Errors
     /// If that did not happen within `timeout`, or if the hub cannot be read.

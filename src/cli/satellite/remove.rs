@@ -1,6 +1,7 @@
-//! `groundlink satellite remove`: deletes the SatelliteCluster first, while the operator still has a credential to clean up with;
-//! then, with a context of the satellite, the account; then the credential, which proves whose the account is. After an
-//! interruption at any point it can be run again.
+//! `groundlink satellite remove`: deletes the SatelliteCluster first, while the operator still has
+//! a credential to clean up with; then, with a context of the satellite, the account; then the
+//! credential, which proves whose the account is. After an interruption at any point it can be run
+//! again.
 
 use crate::api::marks::CLI_MANAGER;
 use crate::api::marks::{HUB, MANAGED_BY, SATELLITE};
@@ -31,9 +32,10 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(7);
 /// Pause between two looks at the SatelliteCluster.
 const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(1) };
 
-/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub.
-/// With --context or --kubeconfig of the satellite it also deletes the account, its Role and its tokens there. Deletes only
-/// objects that this program made, never a namespace, and the account only if the hub's token belongs to it: a wrong context
+/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and
+/// deletes the credential on the hub. With --context or --kubeconfig of the satellite it also
+/// deletes the account, its Role and its tokens there. Deletes only objects that this program
+/// made, never a namespace, and the account only if the hub's token belongs to it: a wrong context
 /// deletes nothing. Safe to run again.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
@@ -41,23 +43,27 @@ pub struct Arguments {
     /// Name of the SatelliteCluster.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Namespace of the account on the satellite. Default: spec.target.namespace of the SatelliteCluster, or icinga.
+    /// Namespace of the account on the satellite. Default: spec.target.namespace of the
+    /// SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     namespace: Option<String>,
     /// Name of the account on the satellite. Default: that of the hub's token, or groundlink.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     account: Option<String>,
-    /// The account's metadata.uid, for a hub without a token of it: the Secret is gone, or holds a client certificate. An account
-    /// that is not proven to be this satellite's is not deleted.
+    /// The account's metadata.uid, for a hub without a token of it: the Secret is gone, or holds a
+    /// client certificate. An account that is not proven to be this satellite's is not deleted.
     #[arg(long, value_name = "UID")]
     account_uid: Option<String>,
-    /// Name of the hub's Secret, if the SatelliteCluster is gone. Default: the name of the satellite.
+    /// Name of the hub's Secret, if the SatelliteCluster is gone. Default: the name of the
+    /// satellite.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     secret_name: Option<String>,
-    /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
+    /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan
+    /// first).
     #[arg(long)]
     keep_configmaps: bool,
-    /// Longest wait for the operator to clean up. A satellite that does not answer delays it for spec.deletion.timeout (5m).
+    /// Longest wait for the operator to clean up. A satellite that does not answer delays it for
+    /// spec.deletion.timeout (5m).
     #[arg(long, value_name = "DURATION", default_value = "6m", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
     /// Write nothing; print what would be done.
@@ -98,7 +104,8 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     let access = removal.access().await?;
     let claims = access.as_ref().and_then(|access| access.claims.as_ref());
-    // Before the first deletion, so that a context of another cluster is refused while nothing is lost.
+    // Before the first deletion, so that a context of another cluster is refused while nothing is
+    // lost.
     let account = match &removal.satellite {
         Some(satellite) => Some(
             Account::find(
@@ -114,7 +121,8 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let result = removal.run(found, access.as_ref(), account.as_ref(), &mut report).await;
-    // After an error the report still shows what was done and how to go on: the deleted objects cannot say it any more.
+    // After an error the report still shows what was done and how to go on: the deleted objects
+    // cannot say it any more.
     if result.is_err() && report.objects.iter().any(|line| line.result == Outcome::Deleted) {
         report.next = Some(removal.again(claims));
         report.print(arguments.output)?;
@@ -163,7 +171,8 @@ impl Removal<'_> {
         self.credential(report).await
     }
 
-    /// Returns the command that finishes the removal. It names what only the deleted SatelliteCluster said.
+    /// Returns the command that finishes the removal. It names what only the deleted
+    /// SatelliteCluster said.
     fn again(&self, claims: Option<&Claims>) -> String {
         let (namespace, account) = self.account_name(claims);
         let mut command = format!(
@@ -180,7 +189,8 @@ impl Removal<'_> {
         command + &self.arguments.satellite.flags() + &self.arguments.hub.flags()
     }
 
-    /// Returns the credential, with which the satellite can be asked what is left. `None` if it is gone or cannot be used.
+    /// Returns the credential, with which the satellite can be asked what is left. `None` if it is
+    /// gone or cannot be used.
     async fn access(&self) -> anyhow::Result<Option<Access>> {
         let Some(found) = read(&self.hub, &self.manifest("Secret", &self.secret)).await? else {
             return Ok(None);
@@ -252,7 +262,8 @@ impl Removal<'_> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        // Selected by hub, too: another hub may have a satellite of the same name in the same namespace.
+        // Selected by hub, too: another hub may have a satellite of the same name in the same
+        // namespace.
         let hub = match self.hub_id().await {
             Ok(hub) => hub,
             Err(why) => {

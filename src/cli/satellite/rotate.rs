@@ -1,8 +1,10 @@
-//! `groundlink satellite rotate`: replaces the token, without a moment in which the operator has none.
+//! `groundlink satellite rotate`: replaces the token, without a moment in which the operator has
+//! none.
 //!
-//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and a running operator reported that
-//! its credential is valid, unless the person said that no operator runs. After an interruption at any point it can be run again:
-//! it then also revokes the tokens that the earlier run left.
+//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and
+//! a running operator reported that its credential is valid, unless the person said that no
+//! operator runs. After an interruption at any point it can be run again: it then also revokes the
+//! tokens that the earlier run left.
 
 use super::operator::Operator;
 use crate::api::marks::{ACCOUNT, CLI_MANAGER, MANAGED_BY};
@@ -27,7 +29,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longest wait until the satellite refuses the revoked token: API servers remember accepted tokens for some seconds.
+/// Longest wait until the satellite refuses the revoked token: API servers remember accepted
+/// tokens for some seconds.
 const REVOKED: Duration = Duration::from_secs(30);
 /// Pause between two tries of the old token.
 const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(1) };
@@ -35,9 +38,9 @@ const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration:
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const WHOLE_ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Makes a new token on the satellite, bound to a new Secret, and proves it with a request. Then gives it to the operator, waits
-/// until the operator uses it, and revokes the old token by deleting the Secret that it was bound to, together with the Secrets
-/// that earlier runs left.
+/// Makes a new token on the satellite, bound to a new Secret, and proves it with a request. Then
+/// gives it to the operator, waits until the operator uses it, and revokes the old token by
+/// deleting the Secret that it was bound to, together with the Secrets that earlier runs left.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
@@ -53,7 +56,8 @@ pub struct Arguments {
     /// Name of the operator's Lease, whose renewal shows that the operator runs.
     #[arg(long, value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
-    /// Do not wait for the operator, because none runs on the hub. Whether it accepts the new token is then not tested.
+    /// Do not wait for the operator, because none runs on the hub. Whether it accepts the new
+    /// token is then not tested.
     #[arg(long)]
     without_operator: bool,
     /// Write nothing; print what would be done.
@@ -62,7 +66,8 @@ pub struct Arguments {
     /// Take over fields of the hub's Secret that another manager (kubectl, Helm, Argo CD) owns.
     #[arg(long)]
     force_conflicts: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.
@@ -292,7 +297,8 @@ impl<'a> Rotation<'a> {
 
     /// Writes the new token to the hub.
     async fn give(&self, token: &str, report: &mut Report) -> anyhow::Result<()> {
-        // First the Secret for the operator's own renewals, so that none of them is bound to one that will be deleted.
+        // First the Secret for the operator's own renewals, so that none of them is bound to one
+        // that will be deleted.
         if self.renews() {
             report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
         }
@@ -324,7 +330,8 @@ impl<'a> Rotation<'a> {
         bail!("the satellite ({}) does not accept the new token: {why}", access.server)
     }
 
-    /// Returns the SatelliteCluster as these commands applied it, with the new Secret for the operator's own renewals.
+    /// Returns the SatelliteCluster as these commands applied it, with the new Secret for the
+    /// operator's own renewals.
     fn renewing(&self) -> Value {
         let mut spec = owned::spec(&self.cluster, CLI_MANAGER);
         spec["tokenRenewal"]["boundSecret"] = json!(self.bound);
@@ -337,8 +344,8 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// Returns name and uid of every Secret that tokens of this account are bound to: the old token's, and those that earlier runs
-    /// left.
+    /// Returns name and uid of every Secret that tokens of this account are bound to: the old
+    /// token's, and those that earlier runs left.
     async fn bound_secrets(&self) -> anyhow::Result<Vec<(String, String)>> {
         let api = self.satellite.typed::<Secret>(&self.namespace);
         let label = format!("{}={},{ACCOUNT}={}", MANAGED_BY.0, MANAGED_BY.1, self.account);
@@ -353,8 +360,9 @@ impl<'a> Rotation<'a> {
         Ok(found)
     }
 
-    /// Deletes the Secrets `earlier`, which were listed before the new one was made, so that they include none of a later run. Then
-    /// tests whether the satellite refuses the old token. Without `new` it only reports what it would delete.
+    /// Deletes the Secrets `earlier`, which were listed before the new one was made, so that they
+    /// include none of a later run. Then tests whether the satellite refuses the old token.
+    /// Without `new` it only reports what it would delete.
     async fn revoke(
         &self,
         earlier: Vec<(String, String)>,
@@ -409,7 +417,8 @@ impl<'a> Rotation<'a> {
         Ok(())
     }
 
-    /// Checks that the hub still has our token. If another run replaced it, the Secret of that token must not be deleted.
+    /// Checks that the hub still has our token. If another run replaced it, the Secret of that
+    /// token must not be deleted.
     ///
     /// # Errors
     /// If it has another token, or cannot be read.

@@ -1,5 +1,6 @@
-//! `groundlink satellite check`: tries what the operator does with a satellite, step by step, with its rules and its credential.
-//! A step that fails hides no later one; a step that cannot be tried because of it is skipped, and says so.
+//! `groundlink satellite check`: tries what the operator does with a satellite, step by step, with
+//! its rules and its credential. A step that fails hides no later one; a step that cannot be tried
+//! because of it is skipped, and says so.
 
 mod judge;
 mod probes;
@@ -23,10 +24,12 @@ use std::time::Duration;
 use steps::{Step, Steps, Verdict};
 use subject::Subject;
 
-/// Tests a satellite as the operator uses it: credential, connection, permissions (missing ones, and needless ones in its
-/// namespace or in all), clock, and one ConfigMap that is written and deleted again.
+/// Tests a satellite as the operator uses it: credential, connection, permissions (missing ones,
+/// and needless ones in its namespace or in all), clock, and one ConfigMap that is written and
+/// deleted again.
 ///
-/// The connection is tested from this machine. To test it from the hub's network, run this in the operator's Pod:
+/// The connection is tested from this machine. To test it from the hub's network, run this in the
+/// operator's Pod:
 /// kubectl -n groundlink exec deploy/groundlink -- /groundlink satellite check NAME
 #[derive(Debug, Args)]
 #[command(
@@ -40,7 +43,8 @@ pub(crate) struct Arguments {
     /// Write nothing to the satellite: skip the ConfigMap that is written and deleted again.
     #[arg(long)]
     dry_run: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.

@@ -139,7 +139,8 @@ impl Probe<'_> {
         ask(self.deadline(), call).await
     }
 
-    /// Sends one request that shows TLS, whether the credential is accepted, the version and the clock.
+    /// Sends one request that shows TLS, whether the credential is accepted, the version and the
+    /// clock.
     async fn greet(&self, steps: &mut Steps) {
         let rest = |steps: &mut Steps, names: &[&str]| {
             for name in names {
@@ -203,7 +204,8 @@ impl Probe<'_> {
             {
                 steps.failed(name, failure.to_string(), self.subject.rotate());
             }
-            // The server knows the credential, or it would have answered 401. The steps about permissions say more.
+            // The server knows the credential, or it would have answered 401. The steps about
+            // permissions say more.
             Err(failure) if failure.code() == Some(403) || failure.code() == Some(404) => steps.warning(
                 name,
                 format!("the satellite does not say whom it takes the credential for: {}", failure),
@@ -371,7 +373,8 @@ impl Probe<'_> {
         let Some(probe) = probe_map() else { return };
         let probe_name = probe.metadata.name.clone().unwrap_or_default();
         let parameters = PostParams::default();
-        // Even if this is interrupted or the answer is lost: the ConfigMap may have been stored, so it is deleted.
+        // Even if this is interrupted or the answer is lost: the ConfigMap may have been stored,
+        // so it is deleted.
         let created = tokio::select! {
             created = self.ask(api.create(&parameters, &probe)) => created.map(|_| ()),
             _ = tokio::signal::ctrl_c() => Err(Failure::Transport("interrupted".into())),
