@@ -1,5 +1,5 @@
-//! Asks the hub's API server for the CRD of MonitoringObjects: objects that were deleted with their CRD are told apart from
-//! objects that a person deleted.
+//! Asks the hub's API server for the CRD of MonitoringObjects: objects that were deleted with
+//! their CRD are told apart from objects that a person deleted.
 
 use crate::lasting::{Change, Lasting};
 use crate::request::{Failure, ask};
@@ -27,7 +27,8 @@ impl CrdProbe {
         Self { api: Api::all(hub), forbidden: Arc::default() }
     }
 
-    /// Asks once. Without the permission to ask (403) the CRD counts as installed, so that deletions do not wait for ever.
+    /// Asks once. Without the permission to ask (403) the CRD counts as installed, so that
+    /// deletions do not wait for ever.
     pub async fn ask(&self) -> Crd {
         let answer = ask(TIMEOUT, self.api.get_opt("monitoringobjects.groundlink.dev")).await;
         let forbidden = match &answer {

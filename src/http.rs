@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` (says what is missing) and `/metrics`.
+//! The health server: `/livez`, `/readyz` (names what is missing) and `/metrics`.
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -20,7 +20,7 @@ struct App {
 /// Serves until `stop`.
 ///
 /// # Errors
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,

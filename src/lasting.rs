@@ -1,4 +1,5 @@
-//! A condition that lasts. It is logged when it begins, when it changes and when it ends, not at every try.
+//! A condition that lasts. It is logged when it begins, when it changes and when it ends, not at
+//! every try.
 
 /// A condition and its present reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +34,6 @@ impl Lasting {
             (None, _) => Change::Ended,
         }
     }
-
-    /// Returns the present reason. `None` if the condition does not hold.
-    pub fn why(&self) -> Option<&str> {
-        self.why.as_deref()
-    }
 }
 
 #[cfg(test)]
@@ -52,7 +48,6 @@ mod tests {
         assert_eq!(lasting.set(because("refused")), Change::Began("refused"));
         assert_eq!(lasting.set(because("refused")), Change::None);
         assert_eq!(lasting.set(because("no route")), Change::Changed("no route"));
-        assert_eq!(lasting.why(), Some("no route"));
         assert_eq!(lasting.set(None), Change::Ended);
         assert_eq!(lasting.set(None), Change::None);
     }

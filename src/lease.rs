@@ -1,7 +1,9 @@
-//! Leadership: the right to write, with an expiry that is asked before every write instead of a bool in a channel.
+//! Leadership: the right to write, with an expiry that is asked before every write instead of a
+//! bool in a channel.
 //!
-//! The expiry is counted on the monotonic clock, from before the renewal was sent. Leadership that ends cannot recall a
-//! write that is already on its way: satellites therefore refuse an older term, and the volume has a lock of its own.
+//! The expiry is counted on the monotonic clock, from before the renewal was sent. Leadership that
+//! ends cannot recall a write that is already on its way: satellites therefore refuse an older
+//! term, and the volume has a lock of its own.
 
 use crate::backoff::Backoff;
 use crate::lasting::{Change, Lasting};
@@ -19,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(4);
-/// Pause after a failed attempt, or while another process holds the lease. It does not grow: a successor waits for nothing
-/// else.
+/// Pause after a failed attempt, or while another process holds the lease. It does not grow: a
+/// successor waits for nothing else.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(1) };
 /// Writing stops this long before another process can take the lease.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -28,16 +30,17 @@ const MARGIN: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Longest time to give the lease back when the process ends.
 const RELEASE: Duration = Duration::from_secs(2);
-/// Highest accepted distance of a term that was read elsewhere from the first term of this process. A term is one acquisition of
-/// the Lease, and no operator has missed so many. Without this limit, whoever may edit one ConfigMap on one satellite could use
-/// up all terms.
+/// Highest accepted distance of a term that was read elsewhere from the first term of this
+/// process. A term is one acquisition of the Lease, and no operator has missed so many. Without
+/// this limit, whoever may edit one ConfigMap on one satellite could use up all terms.
 const MAX_LEAP: u64 = 100_000;
 
 /// The right to write, while it lasts.
 #[derive(Clone, Default)]
 pub struct Leadership {
     state: Arc<RwLock<Option<(u64, Instant)>>>,
-    /// The least term that the next acquisition takes: above every term that another process is known to have used.
+    /// The least term that the next acquisition takes: above every term that another process is
+    /// known to have used.
     floor: Arc<AtomicU64>,
     /// The first term of this process; 0 before.
     first: Arc<AtomicU64>,
@@ -55,8 +58,9 @@ impl Leadership {
         state.filter(|(_, expiry)| Instant::now() < *expiry).map(|(term, _)| term)
     }
 
-    /// Asks for a term above one that was seen on a satellite or in a status: the Lease may have been deleted and recreated.
-    /// Returns false if no operator can have had that term, because it is too far above the terms of this process.
+    /// Asks for a term above one that was seen on a satellite or in a status: the Lease may have
+    /// been deleted and recreated. Returns false if no operator can have had that term, because it
+    /// is too far above the terms of this process.
     pub fn raise_above(&self, term: u64) -> bool {
         // Counted from the first term, because many small steps are a leap, too.
         if term.saturating_sub(self.first.load(Ordering::Relaxed)) > MAX_LEAP {
@@ -84,10 +88,12 @@ pub struct Elector {
     described: String,
     name: String,
     identity: String,
-    /// Prefix of every holder that published into the volume whose lock this process has. Such a holder is dead.
+    /// Prefix of every holder that published into the volume whose lock this process has. Such a
+    /// holder is dead.
     volume_prefix: String,
     leadership: Leadership,
-    /// Highest term that this process held. A Lease that is deleted and recreated must not take it back.
+    /// Highest term that this process held. A Lease that is deleted and recreated must not take it
+    /// back.
     highest: u64,
     /// The lease of another process as it was last seen to change, and when.
     seen: Option<(Instant, LeaseSpec)>,
@@ -101,7 +107,8 @@ pub enum Error {
     /// It may be held later. The text says why it is not held now.
     #[error("{0}")]
     Waiting(String),
-    /// Another process led after this one did. What this one knows may be old, and must not be delivered under a newer term.
+    /// Another process led after this one did. What this one knows may be old, and must not be
+    /// delivered under a newer term.
     #[error(
         "another process led after this one did ({0}); this one ends, so that its successor starts from the present state"
     )]
@@ -111,8 +118,8 @@ pub enum Error {
 use Error::Waiting;
 
 impl Elector {
-    /// Returns an elector for the Lease `namespace`/`name`. `identity` names this process to people, `volume_id` is the
-    /// identity of the volume whose lock this process has.
+    /// Returns an elector for the Lease `namespace`/`name`. `identity` names this process to
+    /// people, `volume_id` is the identity of the volume whose lock this process has.
     pub fn new(
         (client, server): (kube::Client, Server),
         (namespace, name): (&str, &str),
@@ -193,9 +200,9 @@ impl Elector {
         Ok(term)
     }
 
-    /// Returns whether another holder's lease may be taken. It may if it was released, if its holder published into our own
-    /// volume (whose lock this process has, so the holder is dead), or if this process saw no change of it for its whole
-    /// duration.
+    /// Returns whether another holder's lease may be taken. It may if it was released, if its
+    /// holder published into our own volume (whose lock this process has, so the holder is dead),
+    /// or if this process saw no change of it for its whole duration.
     fn is_free(&mut self, spec: &LeaseSpec) -> bool {
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
         if holder.is_empty() || holder.starts_with(&self.volume_prefix) {
@@ -224,8 +231,8 @@ impl Elector {
         }
     }
 
-    /// Keeps the lease until `stop`, then gives it back so that a successor need not wait. Calls `state` with the reason
-    /// while the lease is not held, and with `None` while it is.
+    /// Keeps the lease until `stop`, then gives it back so that a successor need not wait. Calls
+    /// `state` with the reason while the lease is not held, and with `None` while it is.
     ///
     /// # Errors
     /// [`Error::Superseded`]: the process must end.

@@ -12,9 +12,9 @@
 //! [`snapshot::Snapshot`] is built from acknowledged contents alone. The modules stand in the order of the flow, and none
 //! imports one further right; [`hub`] and [`operator`] hold them together.
 
-pub mod backoff;
+pub(crate) mod backoff;
 pub mod identity;
-pub mod lasting;
+pub(crate) mod lasting;
 pub mod text;
 
 pub mod api;
@@ -31,22 +31,22 @@ pub mod status;
 
 pub mod snapshot;
 
-pub mod request;
+pub(crate) mod request;
 
-pub mod lease;
-pub mod metrics;
-pub mod readiness;
+pub(crate) mod lease;
+pub(crate) mod metrics;
+pub(crate) mod readiness;
 
-pub mod http;
+pub(crate) mod http;
 
 pub mod satellite;
 
 pub mod watch;
 
-pub mod crd_probe;
+pub(crate) mod crd_probe;
 
 pub mod hub;
 
-pub mod operator;
+pub(crate) mod operator;
 
 pub mod cli;

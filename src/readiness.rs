@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-/// A watch that failed. It goes on where it broke off, and says nothing while nothing happens: that it works again shows in that it does
-/// not fail again.
+/// A watch that failed. It resumes where it broke off, and is silent while nothing changes: it
+/// works again if it does not fail again.
 #[derive(Clone, Copy, Debug)]
 pub struct Interruption {
     last: Duration,
@@ -13,13 +13,15 @@ pub struct Interruption {
 }
 
 impl Interruption {
-    /// The watch failed at `now`, in any monotonic time of the caller's; `before` is the interruption that was not over.
+    /// The watch failed at `now`, in any monotonic time of the caller's; `before` is the
+    /// interruption that was not over.
     pub fn again(before: Option<Self>, now: Duration) -> Self {
         Self { last: now, failures: before.map_or(1, |before| before.failures.saturating_add(1)) }
     }
 
-    /// When it is over, if the watch does not fail until then: after its next attempt (kube's backoff: 0.8 s, doubled up to 30 s, and as
-    /// much jitter) and the longest wait for an answer.
+    /// Returns when the interruption is over, if the watch does not fail before: after its next
+    /// attempt (kube's backoff: 0.8 s, doubled up to 30 s, with as much jitter) and the longest
+    /// wait for an answer.
     pub fn over(&self) -> Duration {
         let backoff = Duration::from_millis(800).saturating_mul(1 << (self.failures - 1).min(6));
         self.last + backoff.min(Duration::from_secs(30)) * 2 + Duration::from_secs(30)
@@ -33,13 +35,13 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// A readiness that waits for all of these parts.
+    /// Returns a readiness that waits for these parts, each with the reason at the start.
     pub fn waiting_for(parts: &[(&'static str, &str)]) -> Self {
         let missing = parts.iter().map(|(part, why)| (*part, (*why).to_owned())).collect();
         Self { missing: Arc::new(RwLock::new(missing)) }
     }
 
-    /// A part works (nothing), or why it does not. A change is logged.
+    /// Records why a part does not work. `None` if it works. A change is logged.
     pub fn set(&self, part: &'static str, why: Option<String>) {
         let Ok(mut missing) = self.missing.write() else { return };
         if missing.get(part) == why.as_ref() {
@@ -57,7 +59,7 @@ impl Readiness {
         }
     }
 
-    /// What is missing, one line each; nothing if the process is ready.
+    /// Returns what is missing, one line for each part. `None` if the process is ready.
     pub fn missing(&self) -> Option<String> {
         let missing = self.missing.read().ok()?;
         if missing.is_empty() {

@@ -1,4 +1,4 @@
-//! `groundlink crd`
+//! `groundlink crd`: prints the CustomResourceDefinitions.
 
 use crate::api::crds;
 use anyhow::Context as _;
@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
-    /// Write one file for each CRD into this directory, in place of printing them.
+pub(crate) struct Arguments {
+    /// Write one file for each CRD into this directory, instead of printing them.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

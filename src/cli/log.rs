@@ -11,8 +11,8 @@ pub(super) struct LogArguments {
     /// Form of the log.
     #[arg(long, env = "GROUNDLINK_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: Format,
-    /// What is logged: a level (error, warn, info, debug, trace), or levels for parts of the program, such as
-    /// groundlink=debug,kube_runtime=info.
+    /// What is logged: a level (error, warn, info, debug, trace), or levels for parts of the
+    /// program, such as groundlink=debug,kube_runtime=info.
     #[arg(long, env = "GROUNDLINK_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -25,13 +25,13 @@ enum Format {
     Json,
 }
 
-/// Never logged: kube logs an answer that it cannot parse as it came, and a satellite may quote the token that it was sent.
-/// Its client also logs each failed request, several times a second and without the cause, while Groundlink reports the
-/// failure itself.
+/// Never logged: kube logs an answer that it cannot parse as it came, and a satellite may quote
+/// the token that it was sent. Its client also logs each failed request, several times a second
+/// and without the cause, while Groundlink reports the failure itself.
 const NEVER: &str = "kube_client::client=off";
 
-/// Logged only if the filter names these targets. What Groundlink reports itself is quiet; a CA bundle that cannot be reloaded
-/// is reported by kube alone.
+/// Logged only if the filter names these targets. What Groundlink reports itself is quiet; a CA
+/// bundle that cannot be reloaded is reported by kube alone.
 const UNLESS_NAMED: [&str; 2] = ["kube_client::client::tls=warn", "kube_runtime::watcher=error"];
 
 impl LogArguments {

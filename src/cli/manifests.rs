@@ -9,7 +9,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Source and text of a file, of the manifests in a directory, or of standard input.
+/// Returns source and text of a file, of the manifests in a directory, or of standard input.
+///
+/// # Errors
+/// If one cannot be read.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     if path == Path::new("-") {
         let mut text = String::new();
@@ -39,20 +42,26 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// The MonitoringObjects among the documents, one after the other; other kinds are passed over, so that the output of Helm can
-/// be given.
+/// Returns the MonitoringObjects among the documents. Other kinds are skipped, so that the output
+/// of Helm can be rendered.
+///
+/// # Errors
+/// If the text is not YAML; an item is an error if it is no valid MonitoringObject.
 pub(super) fn parse(text: &str) -> anyhow::Result<impl Iterator<Item = anyhow::Result<MonitoringObject>>> {
     Ok(documents(text)?.filter(is_ours).map(|item| object(&item)))
 }
 
-/// The documents, and the items of those that are lists.
+/// Returns the documents, and the items of those that are lists.
+///
+/// # Errors
+/// If the text is not YAML.
 pub(super) fn documents(text: &str) -> anyhow::Result<impl Iterator<Item = Value> + use<>> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple_with_options(text, options()).context("not valid YAML")?;
     Ok(documents.into_iter().flat_map(items))
 }
 
-/// The items of a list, or the document itself.
+/// Returns the items of a list, or the document itself.
 fn items(mut document: Value) -> Vec<Value> {
     if let Some(items) = document.get_mut("items").and_then(Value::as_array_mut) {
         return std::mem::take(items);
@@ -69,13 +78,16 @@ fn object(item: &Value) -> anyhow::Result<MonitoringObject> {
     let name = item["metadata"]["name"].as_str().unwrap_or_default();
     let object = MonitoringObject::deserialize(item).with_context(|| format!("MonitoringObject {name:?}"))?;
     if let Some(field) = unknown_field(&item["spec"], &SCHEMA, "spec") {
-        bail!("MonitoringObject {name:?}: {field} is not a field; see `kubectl explain mo.spec`");
+        bail!(
+            "MonitoringObject {name:?}: {field}: unknown field; see kubectl explain mo.spec, and correct or remove it"
+        );
     }
     Ok(object)
 }
 
-/// A person's own files are as large as they are: a whole hub in one (`helm template`, `kubectl get -o yaml`) is no attack. What
-/// stays bounded is what a small file can make of itself: aliases, and depth.
+/// Returns options without limits of size: a person's own file may hold a whole hub (`helm
+/// template`, `kubectl get -o yaml`). Aliases and depth stay limited, because a small file can
+/// grow by them.
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -88,13 +100,14 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// The schema of a spec, as an API server has it.
+/// The schema of a spec, as in the CRD.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let crd = serde_json::to_value(MonitoringObject::crd()).unwrap_or_default();
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
 });
 
-/// The first field that the schema does not have: an API server would refuse it, and a typo must not go unseen.
+/// Returns the path of the first field that the schema does not have. An API server drops or
+/// refuses it, so a typo must be reported.
 fn unknown_field(given: &Value, schema: &Value, path: &str) -> Option<String> {
     match given {
         Value::Object(_) if schema["x-kubernetes-preserve-unknown-fields"] == true => None,
@@ -118,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_no_api_server_would_take_is_named_and_free_ones_are_not() {
+    fn an_unknown_field_is_named_and_free_fields_are_not() {
         let refused = |spec: &str| {
             let text = format!(
                 "{{apiVersion: groundlink.dev/v1alpha1, kind: MonitoringObject, metadata: {{name: x}}, spec: {spec}}}"
@@ -132,7 +145,7 @@ mod tests {
             ("{checkCommand: {arguments: {-H: {valeu: x}}}}", "spec.checkCommand.arguments.-H.valeu"),
         ] {
             let why = refused(spec).unwrap_or_else(|| panic!("{spec} is accepted"));
-            assert!(why.contains(&format!("{field} is not a field")), "{why}");
+            assert!(why.contains(&format!("{field}: unknown field")), "{why}");
         }
         for spec in [
             "{suspend: false, host: {checkCommand: c, vars: {a: {b: [{c: false}]}}}}",

@@ -1,4 +1,6 @@
-//! The command line: its subcommands, and what they read and check.
+//! The command line. `run`, `crd`, `render/`, `satellite/` and `snapshot/` are the commands;
+//! `clusters/` reads and writes clusters, `join/` is what a join consists of, `manifests.rs` reads
+//! manifests, `output.rs` and `report.rs` print, `usage.rs` is what every command shares.
 
 mod clusters;
 mod crd;
@@ -17,8 +19,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 use usage::{WrongUsage, program};
 
-/// Publishes Icinga 2 objects declared as Kubernetes resources, and delivers to satellite clusters only what is published
-/// and acknowledged.
+/// Publishes Icinga 2 objects, declared as Kubernetes resources, on a hub, and delivers to
+/// satellite clusters only objects that are published and acknowledged.
 #[derive(Debug, Parser)]
 #[command(name = "groundlink", version, about, long_about = None)]
 pub struct Cli {
@@ -32,24 +34,25 @@ enum Command {
     Run(run::Arguments),
     /// Print the CustomResourceDefinitions.
     Crd(crd::Arguments),
-    /// Render manifests to Icinga 2 configuration, offline, with the operator's own code.
+    /// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
     Render(render::Arguments),
-    /// Join satellite clusters, check them, rotate their credentials, and let them go.
+    /// Join, check, list and remove satellite clusters, and rotate their credentials.
     #[command(subcommand)]
     Satellite(satellite::Command),
     Snapshot(snapshot::Arguments),
 }
 
-/// Reads the command line. Ends the process, with exit code 2 and the usage, where it is wrong.
+/// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
 pub fn parse() -> Cli {
     let matches = Cli::command().bin_name(program()).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Runs the chosen subcommand.
+/// Runs the chosen command. After a wrong use that clap cannot see, the process ends with exit
+/// code 2 and the usage.
 ///
 /// # Errors
-/// What ended it, for a person.
+/// If the command fails. The error is for a person.
 pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     run_command(cli.command).inspect_err(|error| {
         if let Some(WrongUsage(message)) = error.downcast_ref() {

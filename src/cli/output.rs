@@ -1,4 +1,5 @@
-//! Printing: results to standard output, as text for people or as JSON or YAML for programs; progress to standard error.
+//! Printing: results to standard output, as text for people or as JSON or YAML for programs;
+//! progress to standard error.
 
 use crate::api::condition::format_timestamp;
 use anyhow::Context as _;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 /// Form of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// For programs. Fields are added, never renamed or removed.
@@ -21,7 +22,7 @@ pub(in crate::cli) enum Format {
 ///
 /// # Errors
 /// If it cannot be written for another reason.
-pub(in crate::cli) fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+pub(crate) fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
     use std::io::Write as _;
     printed(std::io::stdout().lock().write_fmt(text))
 }
@@ -30,7 +31,7 @@ pub(in crate::cli) fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()>
 ///
 /// # Errors
 /// As [`print`].
-pub(in crate::cli) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     printed(out.write_all(bytes).and_then(|()| out.flush()))
@@ -49,7 +50,7 @@ fn printed(result: std::io::Result<()>) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If it cannot be written.
-pub(in crate::cli) fn document(value: &impl Serialize, format: Format) -> anyhow::Result<()> {
+pub(crate) fn document(value: &impl Serialize, format: Format) -> anyhow::Result<()> {
     let text = match format {
         Format::Yaml => serde_saphyr::to_string(value).context("cannot write YAML")?,
         Format::Text | Format::Json => serde_json::to_string_pretty(value)? + "\n",
@@ -61,19 +62,19 @@ pub(in crate::cli) fn document(value: &impl Serialize, format: Format) -> anyhow
 ///
 /// # Errors
 /// If it cannot be written.
-pub(in crate::cli) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reports progress on standard error.
-pub(in crate::cli) fn progress(text: &str) {
+pub(crate) fn progress(text: &str) {
     eprintln!("groundlink: {text}");
 }
 
 /// Returns rows as aligned columns. The last column is not padded.
-pub(in crate::cli) fn table(rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(rows: Vec<Vec<String>>) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|i| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -95,12 +96,12 @@ pub(in crate::cli) fn table(rows: Vec<Vec<String>>) -> String {
 }
 
 /// Returns Unix seconds in the form that reports have (RFC 3339).
-pub(in crate::cli) fn time(seconds: Option<i64>) -> Option<String> {
+pub(crate) fn time(seconds: Option<i64>) -> Option<String> {
     seconds.map(format_timestamp)
 }
 
 /// Returns seconds in the largest unit without a fraction, as flags take them.
-pub(in crate::cli) fn span(seconds: i64) -> String {
+pub(crate) fn span(seconds: i64) -> String {
     match seconds {
         s if s != 0 && s % 3600 == 0 => format!("{}h", s / 3600),
         s if s != 0 && s % 60 == 0 => format!("{}m", s / 60),
@@ -109,7 +110,7 @@ pub(in crate::cli) fn span(seconds: i64) -> String {
 }
 
 /// Returns a word for a shell, quoted if it must be.
-pub(in crate::cli) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

@@ -6,23 +6,23 @@ use serde::Serialize;
 /// One object and what the command did with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct Line {
+pub(crate) struct Line {
     /// `hub` or `satellite`.
-    pub(in crate::cli) cluster: &'static str,
-    pub(in crate::cli) kind: String,
+    pub(crate) cluster: &'static str,
+    pub(crate) kind: String,
     /// `None` if it has no namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) namespace: Option<String>,
-    pub(in crate::cli) name: String,
-    pub(in crate::cli) result: Outcome,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+    pub(crate) result: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// What the command did with an object; in a dry run, what it would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) enum Outcome {
+pub(crate) enum Outcome {
     /// It did not exist.
     Created,
     /// It had other content.
@@ -57,25 +57,25 @@ impl Outcome {
 /// A token that was made or found, without the token itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct TokenReport {
+pub(crate) struct TokenReport {
     /// `created`, `unchanged` or `wouldBeCreated`.
-    pub(in crate::cli) result: &'static str,
+    pub(crate) result: &'static str,
     /// Why there is a new one. `None` if there was none before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) why: Option<String>,
+    pub(crate) why: Option<String>,
     /// The ServiceAccount that it is a token of.
-    pub(in crate::cli) account: String,
+    pub(crate) account: String,
     /// Secret on the satellite whose deletion revokes it.
-    pub(in crate::cli) bound_secret: String,
+    pub(crate) bound_secret: String,
     /// When it ends (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// The lifetime that was asked for, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) asked_seconds: Option<i64>,
+    pub(crate) asked_seconds: Option<i64>,
     /// The lifetime that the server granted, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) granted_seconds: Option<i64>,
+    pub(crate) granted_seconds: Option<i64>,
 }
 
 impl TokenReport {
@@ -106,25 +106,25 @@ impl TokenReport {
 /// What a command did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct Report {
+pub(crate) struct Report {
     /// Name of the SatelliteCluster.
-    pub(in crate::cli) satellite: String,
+    pub(crate) satellite: String,
     /// True if nothing was written because of `--dry-run`.
-    pub(in crate::cli) dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Every object, in the order of the steps.
-    pub(in crate::cli) objects: Vec<Line>,
+    pub(crate) objects: Vec<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) token: Option<TokenReport>,
+    pub(crate) token: Option<TokenReport>,
     /// What else the person must know.
-    pub(in crate::cli) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// The next command.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 impl Report {
     /// Returns an empty report.
-    pub(in crate::cli) fn new(satellite: &str, dry_run: bool) -> Self {
+    pub(crate) fn new(satellite: &str, dry_run: bool) -> Self {
         let satellite = satellite.to_owned();
         Self { satellite, dry_run, objects: Vec::new(), token: None, notes: Vec::new(), next: None }
     }
@@ -133,7 +133,7 @@ impl Report {
     ///
     /// # Errors
     /// If standard output cannot be written.
-    pub(in crate::cli) fn print(&self, format: Format) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, format: Format) -> anyhow::Result<()> {
         if format != Format::Text {
             return document(self, format);
         }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 /// Longest wait for a blocking call (a network volume that is gone) when the process ends.
 const BLOCKED: Duration = Duration::from_secs(1);
 
-/// The operator finds the hub as kubectl does (KUBECONFIG, ~/.kube/config), or else by the ServiceAccount of its Pod.
+/// The operator finds the hub as kubectl does (KUBECONFIG, ~/.kube/config), or else by the
+/// ServiceAccount of its Pod.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Directory of the volume that Icinga 2 includes (include_recursive "<volume>/objects.d").
@@ -26,16 +27,20 @@ pub struct Arguments {
     /// Address of /livez, /readyz and /metrics. Port 0 chooses a free port, which is logged.
     #[arg(long, env = "GROUNDLINK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Wait until something is mounted on the volume's directory, so that nothing is written below an unmounted path.
+    /// Wait until something is mounted on the volume's directory, so that nothing is written below
+    /// an unmounted path.
     #[arg(long, env = "GROUNDLINK_REQUIRE_MOUNT")]
     require_mount: bool,
-    /// Accept satellites whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept satellites whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long, env = "GROUNDLINK_ALLOW_LOOPBACK_SATELLITES")]
     allow_loopback_satellites: bool,
-    /// Namespaces whose resources may declare commands, which are code. Default: the operator's namespace.
+    /// Namespaces whose resources may declare commands, which are code. Default: the operator's
+    /// namespace.
     #[arg(long, env = "GROUNDLINK_PRIVILEGED_NAMESPACES", value_name = "NAME", value_delimiter = ',')]
     privileged_namespaces: Vec<String>,
-    /// Objects that other Icinga configuration declares and that resources may name, as Type!name, for example Zone!master.
+    /// Objects that other Icinga configuration declares and that resources may name, as Type!name,
+    /// for example Zone!master.
     #[arg(long, env = "GROUNDLINK_EXTERNAL_OBJECTS", value_name = "TYPE!NAME", value_delimiter = ',')]
     external_objects: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.

@@ -208,7 +208,8 @@ impl super::Metrics {
         }
     }
 
-    /// Records when the credential in use ends (Unix seconds). `None` if it has no end that can be read.
+    /// Records when the credential in use ends (Unix seconds). `None` if it has no end that can be
+    /// read.
     pub fn satellite_credential_expiry(&self, satellite: &str, expiry: Option<i64>) {
         let (expiries, label) = (&self.satellite.credential_expiry, SatelliteLabel::new(satellite));
         match expiry {

@@ -37,7 +37,8 @@ fn a_removed_satellite_leaves_no_metric() {
     assert_eq!(names(&metrics.encode()), 0, "{}", metrics.encode());
 }
 
-/// The values of the labels are an interface: `docs/metrics.md` lists them, and dashboards name them.
+/// The values of the labels are an interface: `docs/metrics.md` lists them, and dashboards name
+/// them.
 #[test]
 fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");

@@ -23,11 +23,12 @@ enum Source {
     Pod,
 }
 
-/// Returns a client of the hub, its URL, and the server for messages. The client never retries by itself, and gives up an
-/// answer that does not begin.
+/// Returns a client of the hub, its URL, and the server for messages. The client never retries by
+/// itself, and gives up an answer that does not begin.
 ///
 /// # Errors
-/// If there is neither a kubeconfig that can be read nor the account of a Pod, or if it cannot be used.
+/// If there is neither a kubeconfig that can be read nor the account of a Pod, or if it cannot be
+/// used.
 pub(super) async fn hub_client() -> anyhow::Result<(Client, http::Uri, Server)> {
     let (mut config, source) = configuration().await?;
     if config.proxy_url.take().is_some() {
@@ -48,7 +49,8 @@ pub(super) async fn hub_client() -> anyhow::Result<(Client, http::Uri, Server)> 
     Ok((builder.with_layer(&TimeoutLayer::new(ANSWER_TIMEOUT)).build(), url, server))
 }
 
-/// Reads the kubeconfig, or else what the Pod has: the order of `Config::infer`, which does not say which of them it read.
+/// Reads the kubeconfig, or else what the Pod has: the order of `Config::infer`, which does not
+/// say which of them it read.
 async fn configuration() -> anyhow::Result<(Config, Source)> {
     let kubeconfig = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
         Ok(config) => return Ok((config, Source::Kubeconfig)),

@@ -61,12 +61,12 @@ const WAITING_FOR: [(&str, &str); 4] = [
     ("recovery", "not begun yet"),
 ];
 
-/// Runs the operator until `stop`. A missing volume, CRD or permission is waited for and named by `/readyz`; it does not end
-/// the process.
+/// Runs the operator until `stop`. A missing volume, CRD or permission is waited for and named by
+/// `/readyz`; it does not end the process.
 ///
 /// # Errors
-/// If a setting is wrong, if no API server is configured, if the listener cannot be bound, if a task fails, or if another
-/// process led after this one did.
+/// If a setting is wrong, if no API server is configured, if the listener cannot be bound, if a
+/// task fails, or if another process led after this one did.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
     let (client, url, server) = hub_client().await?;
@@ -80,7 +80,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let serving = CancellationToken::new();
     let health = tokio::spawn(serve(listener, readiness.clone(), metrics.clone(), serving.clone()));
 
-    // The volume's lock before the lease: whoever has the lock knows that every earlier holder of this volume is dead.
+    // The volume's lock before the lease: whoever has the lock knows that every earlier holder of
+    // this volume is dead.
     let Some(volume) = open_volume(&options.volume, options.require_mount, &readiness, &stop).await else {
         serving.cancel();
         return Ok(());

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 /// Longest time for everything to end after SIGTERM.
 const SHUTDOWN: Duration = Duration::from_secs(8);
 
-/// Every task. A task that ends before it was told to is a fault: the process ends, and Kubernetes starts it again.
+/// Every task. A task that ends before it was told to is a fault: the process ends, and Kubernetes
+/// starts it again.
 pub(super) struct Tasks {
     /// `/livez`, `/readyz`, `/metrics`; serves until everything else has ended.
     pub(super) health: JoinHandle<std::io::Result<()>>,
@@ -33,7 +34,8 @@ impl Tasks {
             true => Ok(()),
             false => Err(anyhow!("the {name} ended before it was told to")),
         };
-        // Satellites end at `stop`, too. The hub loop may still finish a commit then, so their end is not awaited here.
+        // Satellites end at `stop`, too. The hub loop may still finish a commit then, so their end
+        // is not awaited here.
         let satellites = async {
             let result = (&mut self.satellites).await;
             match stop.is_cancelled() {

@@ -10,14 +10,17 @@ use tokio_util::sync::CancellationToken;
 /// Pause between two attempts. A volume is mounted by others, who do not say when.
 const RETRY: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(2) };
 
-/// Returns the open volume. `None` if `stop` came first. Readiness reports, and logs when it changes, why it is not open.
+/// Returns the open volume. `None` if `stop` came first. Readiness reports, and logs when it
+/// changes, why it is not open.
 pub(super) async fn open_volume(
     path: &Path,
     require_mount: bool,
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> Option<Volume> {
-    for attempt in 1.. {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         let path = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || Volume::open(&path, require_mount)).await;
         let why = match opened {
@@ -34,5 +37,4 @@ pub(super) async fn open_volume(
             () = tokio::time::sleep(RETRY.pause(attempt, rand::random_range(0.5..1.0))) => {}
         }
     }
-    None
 }

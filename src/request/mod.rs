@@ -1,4 +1,5 @@
-//! Asking an API server: every request has a deadline, and a failure says its whole chain of causes.
+//! Asking an API server: every request has a deadline, and a failure says its whole chain of
+//! causes.
 
 mod server;
 
@@ -8,6 +9,8 @@ use crate::text::clean;
 use kube::core::Status;
 use std::time::Duration;
 
+/// How kube begins the text of every failed request.
+const CLIENT: &str = "ServiceError: ";
 /// Longest text of a failure, in bytes.
 const MESSAGE_MAX: usize = 300;
 
@@ -25,8 +28,8 @@ pub enum Failure {
         /// What the server said, cut and cleaned.
         message: String,
     },
-    /// No answer that can be used: the connection, TLS, or the answer itself. The text names every cause, down to the last.
-    /// What was asked may have been done.
+    /// No answer that can be used: the connection, TLS, or the answer itself. The text names every
+    /// cause, down to the last. What was asked may have been done.
     #[error("{0}")]
     Transport(String),
 }
@@ -38,6 +41,15 @@ impl Failure {
             Self::Refused { code, .. } => Some(*code),
             Self::Deadline(_) | Self::Transport(_) => None,
         }
+    }
+
+    /// Returns whether TLS failed, and not the connection or the answer.
+    pub fn is_tls(&self) -> bool {
+        let Self::Transport(text) = self else { return false };
+        let text = text.to_lowercase();
+        // rustls mentions TLS where the server just closed the connection, too.
+        !text.contains("close_notify")
+            && ["certificate", "tls", "handshake"].iter().any(|word| text.contains(word))
     }
 }
 
@@ -70,8 +82,8 @@ pub async fn ask<T>(
     }
 }
 
-/// Returns the text of an error and of every cause below it, each said once. The text is not cut, so that a caller can
-/// redact it first.
+/// Returns the text of an error and of every cause below it, each said once. The text is not cut,
+/// so that a caller can redact it first.
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -81,6 +93,10 @@ pub fn causes(error: &dyn std::error::Error) -> String {
             text = format!("{text}: {inner_text}");
         }
         source = inner.source();
+    }
+    // kube's name for whatever failed below its client says nothing.
+    if text.starts_with(CLIENT) {
+        text.drain(..CLIENT.len());
     }
     // rustls adds a link to its own manual.
     if let Some(end) = text.find(": https://docs.rs") {

@@ -11,8 +11,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns the server at `url`. `authority` names the certificate authority that the client trusts, and where it is
-    /// configured.
+    /// Returns the server at `url`. `authority` names the certificate authority that the client
+    /// trusts, and where it is configured.
     pub fn new(url: &str, authority: &str) -> Self {
         Self { url: url.trim_end_matches('/').into(), authority: authority.into() }
     }

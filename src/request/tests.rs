@@ -13,6 +13,12 @@ fn a_failure_names_the_last_cause() {
 }
 
 #[test]
+fn the_name_that_kube_gives_every_failure_is_left_out() {
+    let refused = std::io::Error::other("connection refused");
+    assert_eq!(causes(&kube::Error::Service(refused.into())), "connection refused");
+}
+
+#[test]
 fn the_manual_of_a_dependency_is_not_quoted() {
     let error = Outer(std::io::Error::other("peer closed connection: https://docs.rs/rustls/latest/manual"));
     assert_eq!(causes(&error), "outer: peer closed connection");
@@ -48,4 +54,14 @@ fn the_remedy_names_what_is_to_be_corrected() {
     }
     let refused = Failure::Refused { code: 409, message: "the object has been modified".into() };
     assert_eq!(server.explain(&refused), refused.to_string());
+}
+
+#[test]
+fn a_closed_connection_is_no_failure_of_tls() {
+    let transport = |text: &str| Failure::Transport(text.to_owned());
+    assert!(transport("client error (Connect): invalid peer certificate: UnknownIssuer").is_tls());
+    assert!(transport("received fatal alert: HandshakeFailure").is_tls());
+    assert!(!transport("peer closed connection without sending TLS close_notify").is_tls());
+    assert!(!transport("tcp connect error: Connection refused").is_tls());
+    assert!(!Failure::Refused { code: 400, message: "certificate".into() }.is_tls());
 }

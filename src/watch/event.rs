@@ -30,14 +30,15 @@ pub enum Event {
 /// An object, or why it could not be read.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The object. Its spec is empty if it could not be read, and its metadata has only the fields that decide something.
+    /// The object. Its spec is empty if it could not be read, and its metadata has only the fields
+    /// that decide something.
     pub object: MonitoringObject,
     /// Why the spec could not be read: one bad object must not end the watch.
     pub unreadable: Option<String>,
 }
 
-/// Reads spec and status by themselves, so that an unexpected shape of either does not end the stream. Managed fields, which
-/// are most of an object, are skipped.
+/// Reads spec and status by themselves, so that an unexpected shape of either does not end the
+/// stream. Managed fields, which are most of an object, are skipped.
 impl<'de> Deserialize<'de> for Received {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

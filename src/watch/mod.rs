@@ -1,7 +1,9 @@
-//! The watch of MonitoringObjects. `event.rs` is what the hub decides on, `stream.rs` reads it from the API server.
+//! The watch of MonitoringObjects. `event.rs` is what the hub decides on, `stream.rs` reads it
+//! from the API server.
 
 mod event;
 mod stream;
 
-pub use event::{Crd, Event, Received};
-pub use stream::{CAPACITY, READ_TIMEOUT, run};
+pub use event::Received;
+pub(crate) use event::{Crd, Event};
+pub(crate) use stream::{CAPACITY, READ_TIMEOUT, run};

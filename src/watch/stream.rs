@@ -1,5 +1,5 @@
-//! Reads the API server's stream into [`Event`]s. Keeps no object: kube's reflector store costs 6-17 KB for each and
-//! doubles on a relist.
+//! Reads the API server's stream into [`Event`]s. Keeps no object: kube's reflector store costs
+//! 6-17 KB for each and doubles on a relist.
 
 use super::event::{Event, Received};
 use crate::api::MonitoringObject;
@@ -14,21 +14,22 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Events that may wait for the hub. A full channel stops the reading, and loses nothing.
-pub const CAPACITY: usize = 1024;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// Longest time without a sign from the API server before a client gives up a read.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest life of one watch request, in seconds. A silent connection is found after this time instead of kube's 295 s.
+/// Longest life of one watch request, in seconds. A silent connection is found after this time
+/// instead of kube's 295 s.
 const WATCH_SECONDS: u32 = 50;
 
-/// Watches until the receiver is dropped. A failure is sent as [`Event::Broken`] at every attempt, because each extends the
-/// interruption; whoever logs it does so when the text changes.
-pub async fn run(client: Client, server: Server, events: mpsc::Sender<Event>) {
+/// Watches until the receiver is dropped. A failure is sent as [`Event::Broken`] at every attempt,
+/// because each extends the interruption; whoever logs it does so when the text changes.
+pub(crate) async fn run(client: Client, server: Server, events: mpsc::Sender<Event>) {
     let api = Api::<Received>::all(client);
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
-    // kube's own backoff: it is part of the stream, which resets it when the watch works again. `readiness::Interruption`
-    // knows its figures.
+    // kube's own backoff: it is part of the stream, which resets it when the watch works again.
+    // `readiness::Interruption` knows its figures.
     let stream = watcher(api, config).default_backoff().map_err(|error| explain(&error, &server));
     let mut stream = stream.boxed();
     while let Some(event) = stream.next().await {

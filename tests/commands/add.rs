@@ -84,7 +84,7 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
     // Deleting the Secret that it is bound to revokes it; the next run makes another and says why.
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "secret", "groundlink-token"]).await;
     let renewed = clusters.add("edge-a", &[]).await.ended(0);
-    assert!(renewed.out.contains("not bound to a Secret that is there"), "{}", renewed.out);
+    assert!(renewed.out.contains("was bound to does not exist"), "{}", renewed.out);
     assert_ne!(clusters.token("edge-a").await, token);
 }
 

@@ -78,7 +78,12 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     tells(&steps, "clock", "ok", &[]);
     tells(&steps, "credential", "ok", &["bound to Secret groundlink-token"]);
     tells(&steps, "expiry", "ok", &["36"]);
-    tells(&steps, "excess", "ok", &["no other resource in namespace icinga", "not looked at"]);
+    tells(
+        &steps,
+        "excess",
+        "ok",
+        &["no permission beyond those it needs in namespace icinga", "not looked at"],
+    );
     assert_eq!(clusters.config_maps().await, "", "the probe is deleted");
 
     for missing in VERBS {
@@ -150,8 +155,8 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 3);
     tells(&steps, "authentication", "warning", &["does not say", "403", "system:basic-user"]);
-    tells(&steps, "get configmaps", "failed", &["not known: 403"]);
-    tells(&steps, "excess", "skipped", &["does not tell"]);
+    tells(&steps, "get configmaps", "failed", &["unknown: 403"]);
+    tells(&steps, "excess", "skipped", &["does not say"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,5 +304,5 @@ async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
     }
     let page = Hostile::start(Manner::Html, &clusters.edge.cert_and_key());
     clusters.change_secret("edge-a", &[("server", &page.url())]).await;
-    tells(&clusters.check("edge-a").await.1, "authentication", "failed", &["not known"]);
+    tells(&clusters.check("edge-a").await.1, "authentication", "failed", &["it is unknown whether"]);
 }

@@ -155,7 +155,7 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     // What someone else made under our name stays.
     kubectl(&clusters.edge, &["-n", "icinga", "create", "serviceaccount", "groundlink"]).await;
     let foreign = clusters.remove("edge-b", &[]).await.ended(0);
-    assert!(foreign.out.contains("left: it has no label"), "{}", foreign.out);
+    assert!(foreign.out.contains("left: this program did not make it"), "{}", foreign.out);
     kubectl(&clusters.edge, &["-n", "icinga", "get", "serviceaccount", "groundlink"]).await;
     // Nor is it taken over without a word, to be deleted by the next removal.
     let stored = (everything(&clusters.hub).await, everything(&clusters.edge).await);

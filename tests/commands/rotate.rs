@@ -177,7 +177,7 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     assert_eq!((&token["askedSeconds"], &token["grantedSeconds"]), (&json!(172_800), &json!(172_800)));
     let notes = rotated["notes"].to_string();
     assert!(
-        notes.contains("the satellite refuses the old token") && notes.contains("was not waited for"),
+        notes.contains("the satellite refuses the old token") && notes.contains("was not tested"),
         "{notes}"
     );
     let left = rotated["objects"].as_array().unwrap().iter().find(|line| line["result"] == "left").unwrap();
@@ -256,7 +256,7 @@ async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
     failed.tells(&[
         "closed for the weekend",
         "no token was revoked",
-        "is left on the satellite: run groundlink satellite rotate",
+        "is left on the satellite; run groundlink satellite rotate",
     ]);
     let left = bound(&clusters.edge).await;
     assert_eq!(left.len(), 2);

@@ -1,5 +1,5 @@
-//! A hub that cannot be asked: the message has the last cause and the remedy, and it is logged when it begins, when it changes
-//! and when it ends, not at every try.
+//! A hub that cannot be asked: the message has the last cause and the remedy, and it is logged
+//! when it begins, when it changes and when it ends, not at every try.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, ControlPlane, Fault, GENEROUS, Installation, Operator, eventually};

@@ -1,5 +1,5 @@
-//! Writing and deleting objects. They are written by server-side apply, which changes only our own fields and leaves no copy of
-//! a Secret in an annotation.
+//! Writing and deleting objects. They are written by server-side apply, which changes only our own
+//! fields and leaves no copy of a Secret in an annotation.
 
 use crate::api::marks::{CLI_MANAGER, MANAGED_BY, OPERATOR_MANAGER};
 use crate::cli::clusters::{Cluster, Refused, satellite_clusters};
@@ -16,18 +16,18 @@ use serde_json::{Value, json};
 
 /// How objects are written.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cli) struct Mode {
+pub(crate) struct Mode {
     /// Write nothing; let the server judge.
-    pub(in crate::cli) dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Take over fields that other managers own.
-    pub(in crate::cli) force: bool,
+    pub(crate) force: bool,
 }
 
 /// Returns the resource of a kind.
 ///
 /// # Errors
 /// If these commands do not make objects of that kind.
-pub(in crate::cli) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
+pub(crate) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
     Ok(match kind {
         "Namespace" => ApiResource::erase::<Namespace>(&()),
         "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
@@ -47,13 +47,13 @@ fn identity(object: &Value) -> (&str, Option<&str>, &str) {
 }
 
 /// Returns the name of a manifest in messages: `Secret groundlink/edge-a`.
-pub(in crate::cli) fn described(object: &Value) -> String {
+pub(crate) fn described(object: &Value) -> String {
     let (kind, namespace, name) = identity(object);
     namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
 }
 
 /// Returns the line of a manifest in the report.
-pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
+pub(crate) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
     let (kind, namespace, name) = identity(object);
     Line {
         cluster: cluster.side,
@@ -69,18 +69,19 @@ pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, n
 ///
 /// # Errors
 /// If it cannot be read.
-pub(in crate::cli) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
+pub(crate) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
     let (kind, namespace, name) = identity(object);
     let api = cluster.objects(&resource(kind)?, namespace);
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
 }
 
-/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as it should be is not written:
-/// even an apply that changes nothing can change the resourceVersion, and it makes us an owner of what others keep.
+/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as
+/// it should be is not written: even an apply that changes nothing can change the resourceVersion,
+/// and it makes us an owner of what others keep.
 ///
 /// # Errors
 /// If the server refuses it or does not answer. A conflict names the owner of each field.
-pub(in crate::cli) async fn apply(
+pub(crate) async fn apply(
     cluster: &Cluster,
     object: &Value,
     mode: Mode,
@@ -141,7 +142,8 @@ fn conflicts(refused: &Refused) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns whether only the operator owns what was to be written: it renews tokens, and these commands may replace them.
+/// Returns whether only the operator owns what was to be written: it renews tokens, and these
+/// commands may replace them.
 fn only_the_operators(refused: &Refused) -> bool {
     let conflicts = conflicts(refused);
     !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR_MANAGER)
@@ -178,7 +180,7 @@ fn content(object: &DynamicObject) -> anyhow::Result<Value> {
 }
 
 /// Returns whether this program made an object.
-pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
+pub(crate) fn is_ours(object: &DynamicObject) -> bool {
     object
         .metadata
         .labels
@@ -191,7 +193,7 @@ pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
 ///
 /// # Errors
 /// If it cannot be read or deleted.
-pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+pub(crate) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
     match read(cluster, object).await? {
         None => Ok(line(cluster, object, Outcome::Absent, None)),
         Some(found) if !is_ours(&found) => {
@@ -210,7 +212,7 @@ pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: b
 ///
 /// # Errors
 /// If it cannot be deleted.
-pub(in crate::cli) async fn delete_this(
+pub(crate) async fn delete_this(
     cluster: &Cluster,
     object: &Value,
     uid: Option<String>,
@@ -228,11 +230,12 @@ pub(in crate::cli) async fn delete_this(
     }
 }
 
-/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields that are stored can be owned.
+/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields
+/// that are stored can be owned.
 ///
 /// # Errors
 /// If a value cannot be encoded; text always can.
-pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
+pub(crate) fn stored(mut secret: Value) -> anyhow::Result<Value> {
     let Some(plain) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
         return Ok(secret);
     };
@@ -248,6 +251,6 @@ pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
 ///
 /// # Errors
 /// If a field has another type.
-pub(in crate::cli) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
+pub(crate) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
     Ok(serde_json::from_value(serde_json::to_value(object)?)?)
 }

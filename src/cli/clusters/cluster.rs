@@ -1,5 +1,5 @@
-//! A cluster, through a context of a kubeconfig. Every request has a deadline, and every error names the cluster, the object and
-//! the action.
+//! A cluster, through a context of a kubeconfig. Every request has a deadline, and every error
+//! names the cluster, the object and the action.
 
 use super::flags::{HubArguments, SatelliteArguments};
 use super::kubeconfig::{cluster_of, read};
@@ -23,16 +23,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The hub in results and errors.
 const HUB: &str = "hub";
 /// The satellite in results and errors.
-pub(in crate::cli) const SATELLITE: &str = "satellite";
+pub(crate) const SATELLITE: &str = "satellite";
 
 /// The hub or a satellite.
-pub(in crate::cli) struct Cluster {
+pub(crate) struct Cluster {
     /// [`HUB`] or [`SATELLITE`].
-    pub(in crate::cli) side: &'static str,
+    pub(crate) side: &'static str,
     /// A client with the rights of the person.
-    pub(in crate::cli) client: Client,
+    pub(crate) client: Client,
     /// URL of its API server.
-    pub(in crate::cli) server: String,
+    pub(crate) server: String,
     /// True if this program runs in a Pod of it.
     in_pod: bool,
 }
@@ -40,20 +40,20 @@ pub(in crate::cli) struct Cluster {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(in crate::cli) struct Refused {
+pub(crate) struct Refused {
     message: String,
     /// The server's answer. `None` if there was none.
-    pub(in crate::cli) status: Option<Box<Status>>,
+    pub(crate) status: Option<Box<Status>>,
 }
 
 impl Refused {
     /// Returns a failure of a request that was not sent.
-    pub(in crate::cli) fn local(message: &str) -> Self {
+    pub(crate) fn local(message: &str) -> Self {
         Self { message: message.to_owned(), status: None }
     }
 
     /// Returns whether the server answered with this code.
-    pub(in crate::cli) fn is(&self, code: u16) -> bool {
+    pub(crate) fn is(&self, code: u16) -> bool {
         self.status.as_ref().is_some_and(|status| status.code == code)
     }
 }
@@ -63,7 +63,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If no kubeconfig can be used.
-    pub(in crate::cli) async fn hub(arguments: &HubArguments) -> anyhow::Result<Self> {
+    pub(crate) async fn hub(arguments: &HubArguments) -> anyhow::Result<Self> {
         let named = arguments.hub_kubeconfig.is_some() || arguments.hub_context.is_some();
         let none = || std::env::var_os("KUBECONFIG").is_none() && Kubeconfig::read().is_err();
         if !named
@@ -84,7 +84,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If no kubeconfig can be used.
-    pub(in crate::cli) async fn satellite(arguments: &SatelliteArguments) -> anyhow::Result<Self> {
+    pub(crate) async fn satellite(arguments: &SatelliteArguments) -> anyhow::Result<Self> {
         let kubeconfig = read(arguments.kubeconfig.as_deref(), "--kubeconfig")?;
         Self::open(SATELLITE, kubeconfig, arguments.context.clone()).await
     }
@@ -104,7 +104,8 @@ impl Cluster {
             );
         }
         report_proxy();
-        // kube reads the proxy of the environment if the context has none, and fails if that is not a URL.
+        // kube reads the proxy of the environment if the context has none, and fails if that is
+        // not a URL.
         for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
             cluster.proxy_url = Some("http://unused.invalid".into());
         }
@@ -123,8 +124,9 @@ impl Cluster {
         Ok(Self { side, client, server, in_pod: false })
     }
 
-    /// Returns the URLs under which Pods of this cluster find its API server, as far as the person may read them.
-    pub(in crate::cli) async fn addresses_for_pods(&self) -> Vec<http::Uri> {
+    /// Returns the URLs under which Pods of this cluster find its API server, as far as the person
+    /// may read them.
+    pub(crate) async fn addresses_for_pods(&self) -> Vec<http::Uri> {
         let api = self.typed::<Service>("default");
         let service = self.ask("read Service default/kubernetes", api.get_opt("kubernetes")).await;
         let spec = service.ok().flatten().and_then(|service| service.spec).unwrap_or_default();
@@ -139,11 +141,7 @@ impl Cluster {
     }
 
     /// Returns the objects of a kind, in a namespace or (`None`) in the whole cluster.
-    pub(in crate::cli) fn objects(
-        &self,
-        resource: &ApiResource,
-        namespace: Option<&str>,
-    ) -> Api<DynamicObject> {
+    pub(crate) fn objects(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
             None => Api::all_with(self.client.clone(), resource),
@@ -151,7 +149,7 @@ impl Cluster {
     }
 
     /// Returns the objects of a type in a namespace.
-    pub(in crate::cli) fn typed<K>(&self, namespace: &str) -> Api<K>
+    pub(crate) fn typed<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
         K::DynamicType: Default,
@@ -163,7 +161,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it was not answered with success: "cannot ACTION on the SIDE (URL): CAUSE".
-    pub(in crate::cli) async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         action: &str,
         call: impl Future<Output = kube::Result<T>>,
@@ -188,11 +186,12 @@ impl Cluster {
         })
     }
 
-    /// Checks that the hub knows SatelliteClusters: a missing kind and a missing object are answered alike.
+    /// Checks that the hub knows SatelliteClusters: a missing kind and a missing object are
+    /// answered alike.
     ///
     /// # Errors
     /// If it does not, or does not answer.
-    pub(in crate::cli) async fn must_know_satellites(&self, namespace: &str) -> anyhow::Result<()> {
+    pub(crate) async fn must_know_satellites(&self, namespace: &str) -> anyhow::Result<()> {
         let api = self.objects(&satellite_clusters(), Some(namespace));
         match self.ask("list SatelliteClusters", api.list(&ListParams::default().limit(1))).await {
             Ok(_) => Ok(()),
@@ -209,7 +208,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(in crate::cli) async fn satellite_cluster(
+    pub(crate) async fn satellite_cluster(
         &self,
         namespace: &str,
         name: &str,
@@ -223,7 +222,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it cannot be read, or does not exist; then the error lists those that do.
-    pub(in crate::cli) async fn expect_satellite(
+    pub(crate) async fn expect_satellite(
         &self,
         namespace: &str,
         name: &str,
@@ -245,7 +244,8 @@ impl Cluster {
     }
 }
 
-/// Reports once that the proxy of the environment is not used. Its URL is left out, because it may hold a password.
+/// Reports once that the proxy of the environment is not used. Its URL is left out, because it may
+/// hold a password.
 fn report_proxy() {
     static REPORTED: Once = Once::new();
     let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -271,7 +271,8 @@ fn remedy(failure: &Failure) -> &'static str {
     }
 }
 
-/// Returns the kind SatelliteCluster. Objects of it are read as plain JSON, so that those of a newer operator can be read.
-pub(in crate::cli) fn satellite_clusters() -> ApiResource {
+/// Returns the kind SatelliteCluster. Objects of it are read as plain JSON, so that those of a
+/// newer operator can be read.
+pub(crate) fn satellite_clusters() -> ApiResource {
     ApiResource::erase::<crate::api::SatelliteCluster>(&())
 }

@@ -20,22 +20,22 @@ pub(super) fn read(path: Option<&Path>, flag: &str) -> anyhow::Result<Kubeconfig
 
 /// The server of one context of a kubeconfig.
 #[derive(Clone, Debug, Default)]
-pub(in crate::cli) struct Endpoint {
+pub(crate) struct Endpoint {
     /// URL of the API server.
-    pub(in crate::cli) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// Certificate authorities to trust, PEM.
-    pub(in crate::cli) ca: Option<String>,
+    pub(crate) ca: Option<String>,
     /// Name in the server's certificate.
-    pub(in crate::cli) tls_server_name: Option<String>,
+    pub(crate) tls_server_name: Option<String>,
     /// A setting of the context that the operator refuses in a satellite's credential.
-    pub(in crate::cli) refused: Option<&'static str>,
+    pub(crate) refused: Option<&'static str>,
 }
 
 /// Returns the server of the satellite's context. Reads its kubeconfig alone.
 ///
 /// # Errors
 /// If the kubeconfig, the context or a file that it names cannot be read.
-pub(in crate::cli) fn endpoint(arguments: &SatelliteArguments) -> anyhow::Result<Endpoint> {
+pub(crate) fn endpoint(arguments: &SatelliteArguments) -> anyhow::Result<Endpoint> {
     let kubeconfig = read(arguments.kubeconfig.as_deref(), "--kubeconfig")?;
     let cluster = cluster_of(&kubeconfig, arguments.context.as_deref())?;
     let ca = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {

@@ -1,4 +1,5 @@
-//! Clusters as the person who calls sees them: reading, applying and deleting objects with that person's rights.
+//! Clusters as the person who calls sees them: reading, applying and deleting objects with that
+//! person's rights.
 
 pub(super) mod apply;
 mod cluster;

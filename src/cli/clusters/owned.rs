@@ -1,10 +1,11 @@
-//! What a manager applied of an object, from `managedFields`: to apply the same again with one change.
+//! What a manager applied of an object, from `managedFields`: to apply the same again with one
+//! change.
 
 use kube::api::DynamicObject;
 use serde_json::{Map, Value};
 
 /// Returns the part of an object's `spec` that `manager` applied.
-pub(in crate::cli) fn spec(object: &DynamicObject, manager: &str) -> Value {
+pub(crate) fn spec(object: &DynamicObject, manager: &str) -> Value {
     let entries = object.metadata.managed_fields.as_deref().unwrap_or_default();
     let ours = entries.iter().find(|entry| {
         entry.manager.as_deref() == Some(manager)
@@ -15,7 +16,8 @@ pub(in crate::cli) fn spec(object: &DynamicObject, manager: &str) -> Value {
     fields.map_or_else(|| Value::Object(Map::new()), |fields| part(fields, &object.data["spec"]))
 }
 
-/// Returns the part of a value that a set of fields names (`f:` a field, `v:` an entry of a set). An empty set names all of it.
+/// Returns the part of a value that a set of fields names (`f:` a field, `v:` an entry of a set).
+/// An empty set names all of it.
 fn part(fields: &Value, value: &Value) -> Value {
     let names = fields.as_object().into_iter().flatten().filter(|(name, _)| *name != ".");
     let names: Vec<_> = names.collect();

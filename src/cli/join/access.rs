@@ -1,4 +1,5 @@
-//! A satellite's credential, read from the Secret on the hub by the operator's own code, which refuses the same things.
+//! A satellite's credential, read from the Secret on the hub by the operator's own code, which
+//! refuses the same things.
 
 use crate::api::satellite_cluster::SecretKeyRef;
 use crate::cli::clusters::{Cluster, satellite_clusters};
@@ -12,24 +13,25 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A credential that the operator accepts.
-pub(in crate::cli) struct Access {
+pub(crate) struct Access {
     credential: Credential,
     /// URL of the satellite's API server.
-    pub(in crate::cli) server: String,
+    pub(crate) server: String,
     /// The token. `None` if it is a client certificate.
-    pub(in crate::cli) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// The claims of the token. `None` if it has none that can be read.
-    pub(in crate::cli) claims: Option<Claims>,
+    pub(crate) claims: Option<Claims>,
     /// When it ends (Unix seconds). `None` if it does not say so.
-    pub(in crate::cli) expires: Option<i64>,
+    pub(crate) expires: Option<i64>,
 }
 
 impl Access {
     /// Reads the credential of a Secret.
     ///
     /// # Errors
-    /// If a key or field is missing or refused. The text names it and the remedy, and holds no value of it.
-    pub(in crate::cli) fn of_secret(
+    /// If a key or field is missing or refused. The text names it and the remedy, and holds no
+    /// value of it.
+    pub(crate) fn of_secret(
         secret: &Secret,
         key: Option<&str>,
         policy: impl Into<ServerPolicy>,
@@ -51,7 +53,7 @@ impl Access {
     ///
     /// # Errors
     /// If a certificate or key cannot be read.
-    pub(in crate::cli) async fn client(
+    pub(crate) async fn client(
         &self,
         policy: HostPolicy,
         request_timeout: Duration,
@@ -60,18 +62,19 @@ impl Access {
     }
 }
 
-/// Returns the servers that the operator accepts: all but its own hub, under the addresses that Pods use.
-pub(in crate::cli) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
+/// Returns the servers that the operator accepts: all but its own hub, under the addresses that
+/// Pods use.
+pub(crate) async fn servers(hub: &Cluster, policy: HostPolicy) -> ServerPolicy {
     let hub = hub.addresses_for_pods().await;
     hub.iter().fold(ServerPolicy::from(policy), ServerPolicy::without_hub)
 }
 
-/// Returns name and credential of the other satellites of this hub, as far as their credentials can be read. They matter because
-/// several can use one account.
+/// Returns name and credential of the other satellites of this hub, as far as their credentials
+/// can be read. They matter because several can use one account.
 ///
 /// # Errors
 /// If the hub cannot be read.
-pub(in crate::cli) async fn others(
+pub(crate) async fn others(
     hub: &Cluster,
     operator: &str,
     except: &str,

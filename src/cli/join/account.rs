@@ -1,5 +1,5 @@
-//! Deletes the account on a satellite, only if it is proven to be the one of the hub's token. A mistyped context names another
-//! cluster, where another satellite's account has the same name.
+//! Deletes the account on a satellite, only if it is proven to be the one of the hub's token. A
+//! mistyped context names another cluster, where another satellite's account has the same name.
 
 use crate::api::marks::ACCOUNT;
 use crate::api::marks::MANAGED_BY;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const UNKNOWN: &str = "its owner cannot be determined, because its ServiceAccount does not exist; delete it yourself if nothing uses it";
 
 /// The account of one satellite.
-pub(in crate::cli) struct Account<'a> {
+pub(crate) struct Account<'a> {
     satellite: &'a Cluster,
     /// Namespace on the satellite.
     namespace: &'a str,
@@ -38,8 +38,9 @@ impl<'a> Account<'a> {
     /// Finds the account and determines whose it is. Deletes nothing.
     ///
     /// # Errors
-    /// If the satellite's account is not the one of the hub's token, or if the hub has no token to compare it with.
-    pub(in crate::cli) async fn find(
+    /// If the satellite's account is not the one of the hub's token, or if the hub has no token to
+    /// compare it with.
+    pub(crate) async fn find(
         hub: &Cluster,
         satellite: &'a Cluster,
         (namespace, name): (&'a str, &'a str),
@@ -83,12 +84,12 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Deletes the account, its rights and its tokens, as far as this program made them. Adds a line for each to `lines`, up to an
-    /// error.
+    /// Deletes the account, its rights and its tokens, as far as this program made them. Adds a
+    /// line for each to `lines`, up to an error.
     ///
     /// # Errors
     /// If something cannot be read or deleted.
-    pub(in crate::cli) async fn delete(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
+    pub(crate) async fn delete(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
         let (namespace, name) = (self.namespace, self.name);
         if let State::UsedBy(_) = self.state {
             return Ok(());
@@ -136,7 +137,7 @@ impl<'a> Account<'a> {
     }
 
     /// Returns a note for the report.
-    pub(in crate::cli) fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         match &self.state {
             State::UsedBy(user) => {
                 format!("the account {}/{} is left: satellite {user} uses it", self.namespace, self.name)

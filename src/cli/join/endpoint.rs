@@ -7,19 +7,21 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Flags that name the satellite's API server. Default: the hub's Secret, or else the satellite's context.
+/// Flags that name the satellite's API server. Default: the hub's Secret, or else the satellite's
+/// context.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The satellite's API server as the hub sees it")]
-pub(in crate::cli) struct EndpointArguments {
-    /// URL that the hub's Pods reach. Default: the URL in the hub's Secret, or else in the satellite's context.
+pub(crate) struct EndpointArguments {
+    /// URL that the hub's Pods reach. Default: the URL in the hub's Secret, or else in the
+    /// satellite's context.
     #[arg(long, value_name = "URL")]
-    pub(in crate::cli) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// File with the certificate authorities to trust (PEM). Default: as for --server.
     #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// Name in the server's certificate, if it differs from the URL's.
     #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) tls_server_name: Option<String>,
+    pub(crate) tls_server_name: Option<String>,
 }
 
 impl EndpointArguments {
@@ -27,7 +29,7 @@ impl EndpointArguments {
     ///
     /// # Errors
     /// If a file cannot be read or is not PEM, or if neither names a server.
-    pub(in crate::cli) fn resolve(&self, context: Endpoint) -> anyhow::Result<Credential> {
+    pub(crate) fn resolve(&self, context: Endpoint) -> anyhow::Result<Credential> {
         let ca = match &self.ca_file {
             Some(path) => Some(std::fs::read_to_string(path).with_context(|| {
                 format!("--ca-file {}: cannot be read; name a file with PEM certificates", path.display())
@@ -49,7 +51,7 @@ impl EndpointArguments {
     }
 
     /// Returns the flags as a person would write them.
-    pub(in crate::cli) fn flags(&self) -> String {
+    pub(crate) fn flags(&self) -> String {
         let ca = self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned());
         [("server", &self.server), ("ca-file", &ca), ("tls-server-name", &self.tls_server_name)]
             .into_iter()

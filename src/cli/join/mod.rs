@@ -1,4 +1,5 @@
-//! What a join consists of: the objects on both sides, the account on the satellite, its tokens, and the credential on the hub.
+//! What a join consists of: the objects on both sides, the account on the satellite, its tokens,
+//! and the credential on the hub.
 
 pub(super) mod access;
 pub(super) mod account;

@@ -12,32 +12,34 @@ use serde_json::{Map, Value, json};
 /// Flags of the objects on the satellite.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the satellite")]
-pub(in crate::cli) struct AccountArguments {
-    /// Namespace on the satellite for the ConfigMaps. Use one without important ConfigMaps of others: the right to create, list and
-    /// watch cannot be limited by name. Default: that of the SatelliteCluster, or icinga.
+pub(crate) struct AccountArguments {
+    /// Namespace on the satellite for the ConfigMaps. Use one without important ConfigMaps of
+    /// others: the right to create, list and watch cannot be limited by name. Default: that of the
+    /// SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
-    pub(in crate::cli) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Create the namespace, too.
     #[arg(long)]
-    pub(in crate::cli) create_namespace: bool,
-    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace need different names. Default: that
-    /// of the hub's token, or groundlink.
+    pub(crate) create_namespace: bool,
+    /// Name of the ServiceAccount, the Role and the RoleBinding. Two hubs that share a namespace
+    /// need different names. Default: that of the hub's token, or groundlink.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
-    pub(in crate::cli) account: Option<String>,
-    /// Let the operator renew the token with the present one. The account then may also make tokens of itself, and they last for a
-    /// day. The hub's CRDs must have spec.tokenRenewal. End it with --self-renewal=false.
+    pub(crate) account: Option<String>,
+    /// Let the operator renew the token with the present one. The account then may also make
+    /// tokens of itself, and they last for a day. The hub's CRDs must have spec.tokenRenewal. End
+    /// it with --self-renewal=false.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub(in crate::cli) self_renewal: Option<bool>,
-    /// Lifetime of the token. The satellite's API server may grant less. Default: 8760h; with --self-renewal that of the
-    /// SatelliteCluster, or 24h.
+    pub(crate) self_renewal: Option<bool>,
+    /// Lifetime of the token. The satellite's API server may grant less. Default: 8760h; with
+    /// --self-renewal that of the SatelliteCluster, or 24h.
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
-    pub(in crate::cli) token_lifetime: Option<i64>,
+    pub(crate) token_lifetime: Option<i64>,
 }
 
 impl AccountArguments {
-    /// Returns the wanted account: by the flags, else by `spec` of the SatelliteCluster or the claims of the hub's token, else by
-    /// the defaults.
-    pub(in crate::cli) fn settings(&self, spec: &Value, claims: Option<&Claims>) -> AccountSettings {
+    /// Returns the wanted account: by the flags, else by `spec` of the SatelliteCluster or the
+    /// claims of the hub's token, else by the defaults.
+    pub(crate) fn settings(&self, spec: &Value, claims: Option<&Claims>) -> AccountSettings {
         let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let renews = self.self_renewal.unwrap_or_else(|| spec["tokenRenewal"].is_object());
         let renewal = renews.then(|| match self.token_lifetime {
@@ -65,7 +67,7 @@ impl AccountArguments {
     }
 
     /// Returns the flags as a person would write them.
-    pub(in crate::cli) fn flags(&self) -> String {
+    pub(crate) fn flags(&self) -> String {
         let mut flags = String::new();
         for (flag, value) in [("namespace", &self.namespace), ("account", &self.account)] {
             flags += &value.as_ref().map_or_else(String::new, |value| format!(" --{flag} {}", word(value)));
@@ -85,20 +87,21 @@ impl AccountArguments {
 
 /// The wanted account on the satellite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct AccountSettings {
+pub(crate) struct AccountSettings {
     /// Its namespace, which is also that of the ConfigMaps.
-    pub(in crate::cli) namespace: String,
+    pub(crate) namespace: String,
     /// Name of the ServiceAccount, the Role and the RoleBinding.
-    pub(in crate::cli) account: String,
+    pub(crate) account: String,
     /// Lifetime of a token that is made now, in seconds.
-    pub(in crate::cli) lifetime: i64,
-    /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it makes none.
-    pub(in crate::cli) renewal: Option<String>,
+    pub(crate) lifetime: i64,
+    /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it
+    /// makes none.
+    pub(crate) renewal: Option<String>,
 }
 
 impl AccountSettings {
     /// Returns the name of the Secret that the first token is bound to.
-    pub(in crate::cli) fn bound_secret(&self) -> String {
+    pub(crate) fn bound_secret(&self) -> String {
         format!("{}-token", self.account)
     }
 }
@@ -106,22 +109,25 @@ impl AccountSettings {
 /// Flags of the objects on the hub.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is made on the hub")]
-pub(in crate::cli) struct HubObjectArguments {
-    /// Name of the Secret with the credential. Default: that of the SatelliteCluster, or the name of the satellite.
+pub(crate) struct HubObjectArguments {
+    /// Name of the Secret with the credential. Default: that of the SatelliteCluster, or the name
+    /// of the satellite.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
-    pub(in crate::cli) secret_name: Option<String>,
-    /// Icinga zones whose objects the satellite gets, besides objects without a zone. An empty value ('') means no zone.
+    pub(crate) secret_name: Option<String>,
+    /// Icinga zones whose objects the satellite gets, besides objects without a zone. An empty
+    /// value ('') means no zone.
     #[arg(long = "zone", value_name = "ZONE", value_delimiter = ',')]
-    pub(in crate::cli) zones: Vec<String>,
+    pub(crate) zones: Vec<String>,
     /// Namespaces of the hub whose objects the satellite gets. An empty value ('') means all.
     #[arg(long = "from-namespace", value_name = "NAME", value_delimiter = ',')]
-    pub(in crate::cli) from_namespaces: Vec<String>,
-    /// Name of the ConfigMap on the satellite. Default: that of the SatelliteCluster, or groundlink.
+    pub(crate) from_namespaces: Vec<String>,
+    /// Name of the ConfigMap on the satellite. Default: that of the SatelliteCluster, or
+    /// groundlink.
     #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) target_name: Option<String>,
+    pub(crate) target_name: Option<String>,
     /// Version of the satellite's Icinga 2, if it differs from the hub's.
     #[arg(long, value_name = "VERSION", value_enum)]
-    pub(in crate::cli) icinga_version: Option<crate::api::IcingaVersion>,
+    pub(crate) icinga_version: Option<crate::api::IcingaVersion>,
 }
 
 impl HubObjectArguments {
@@ -148,7 +154,7 @@ impl HubObjectArguments {
     }
 
     /// Returns the flags as a person would write them.
-    pub(in crate::cli) fn flags(&self) -> String {
+    pub(crate) fn flags(&self) -> String {
         let version = self
             .icinga_version
             .and_then(|version| version.to_possible_value().map(|value| value.get_name().to_owned()));
@@ -215,12 +221,12 @@ fn role(account: &AccountSettings, name: &str, rules: &Value) -> [Value; 2] {
 }
 
 /// Returns the Role and the RoleBinding with which the operator renews the token.
-pub(in crate::cli) fn renewal(account: &AccountSettings) -> [Value; 2] {
+pub(crate) fn renewal(account: &AccountSettings) -> [Value; 2] {
     role(account, &account.bound_secret(), &renewal_rules(&account.account))
 }
 
 /// Returns the namespace of the account.
-pub(in crate::cli) fn namespace(account: &AccountSettings) -> Value {
+pub(crate) fn namespace(account: &AccountSettings) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": account.namespace },
@@ -228,7 +234,7 @@ pub(in crate::cli) fn namespace(account: &AccountSettings) -> Value {
 }
 
 /// Returns the account on the satellite, its rights, and the Secret that its token is bound to.
-pub(in crate::cli) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Value> {
+pub(crate) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Value> {
     let (name, namespace) = (&account.account, &account.namespace);
     let mut objects = vec![json!({
         "apiVersion": "v1", "kind": "ServiceAccount",
@@ -244,7 +250,7 @@ pub(in crate::cli) fn satellite(account: &AccountSettings, bound_secret: &str) -
 }
 
 /// Returns an empty Secret. A token that is bound to it ends with it.
-pub(in crate::cli) fn bound(namespace: &str, account: &str, name: &str) -> Value {
+pub(crate) fn bound(namespace: &str, account: &str, name: &str) -> Value {
     let mut labels = labels();
     labels[ACCOUNT] = json!(account);
     json!({
@@ -255,18 +261,18 @@ pub(in crate::cli) fn bound(namespace: &str, account: &str, name: &str) -> Value
 
 /// A satellite's API server, and a token for it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::cli) struct Credential {
+pub(crate) struct Credential {
     /// URL of the API server.
-    pub(in crate::cli) server: String,
+    pub(crate) server: String,
     /// Certificate authorities to trust, PEM. `None` for those of the machine.
-    pub(in crate::cli) ca: Option<String>,
+    pub(crate) ca: Option<String>,
     /// Name in the server's certificate, if it differs from the URL's.
-    pub(in crate::cli) tls_server_name: Option<String>,
-    pub(in crate::cli) token: String,
+    pub(crate) tls_server_name: Option<String>,
+    pub(crate) token: String,
 }
 
 /// Returns the Secret on the hub in plain text (`stringData`), the form for people.
-pub(in crate::cli) fn hub_secret(operator: &str, name: &str, credential: &Credential) -> Value {
+pub(crate) fn hub_secret(operator: &str, name: &str, credential: &Credential) -> Value {
     let mut data = Map::from_iter([("server".to_owned(), json!(credential.server))]);
     for (key, value) in [("ca.crt", &credential.ca), ("tls-server-name", &credential.tls_server_name)] {
         if let Some(value) = value {
@@ -282,14 +288,15 @@ pub(in crate::cli) fn hub_secret(operator: &str, name: &str, credential: &Creden
 }
 
 /// Returns the server in a Secret that [`hub_secret`] made. `None` if it has none.
-pub(in crate::cli) fn endpoint_of(secret: &Secret) -> Option<Endpoint> {
+pub(crate) fn endpoint_of(secret: &Secret) -> Option<Endpoint> {
     let text = |key: &str| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
     let server = Some(text("server")?);
     Some(Endpoint { server, ca: text("ca.crt"), tls_server_name: text("tls-server-name"), refused: None })
 }
 
-/// Returns the SatelliteCluster. `spec` is the part that these commands applied before: fields without a flag stay.
-pub(in crate::cli) fn satellite_cluster(
+/// Returns the SatelliteCluster. `spec` is the part that these commands applied before: fields
+/// without a flag stay.
+pub(crate) fn satellite_cluster(
     (operator, name): (&str, &str),
     mut spec: Value,
     secret: &str,

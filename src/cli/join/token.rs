@@ -1,5 +1,6 @@
-//! Tokens of the satellite's account. They are made by TokenRequest and bound to a Secret whose deletion revokes them. Their
-//! claims are read, not verified: only the server that made a token can say whether it is valid.
+//! Tokens of the satellite's account. They are made by TokenRequest and bound to a Secret whose
+//! deletion revokes them. Their claims are read, not verified: only the server that made a token
+//! can say whether it is valid.
 
 use crate::cli::clusters::Cluster;
 use anyhow::Context as _;
@@ -12,24 +13,24 @@ use serde_json::Value;
 
 /// The claims of a ServiceAccount's token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Claims {
+pub(crate) struct Claims {
     /// Namespace of the account.
-    pub(in crate::cli) namespace: String,
+    pub(crate) namespace: String,
     /// Name of the account.
-    pub(in crate::cli) account: String,
+    pub(crate) account: String,
     /// Uid of the account.
-    pub(in crate::cli) account_uid: Option<String>,
+    pub(crate) account_uid: Option<String>,
     /// Name and uid of the Secret that the token is bound to.
-    pub(in crate::cli) bound: Option<(String, String)>,
+    pub(crate) bound: Option<(String, String)>,
     /// When it was made (Unix seconds).
-    pub(in crate::cli) issued: Option<i64>,
+    pub(crate) issued: Option<i64>,
     /// When it ends (Unix seconds).
-    pub(in crate::cli) expires: Option<i64>,
+    pub(crate) expires: Option<i64>,
 }
 
 impl Claims {
     /// Reads a token. `None` if it is not a ServiceAccount's.
-    pub(in crate::cli) fn of(token: &str) -> Option<Self> {
+    pub(crate) fn of(token: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
         let body: Value = serde_json::from_slice(&bytes).ok()?;
         let account = &body["kubernetes.io"];
@@ -45,16 +46,17 @@ impl Claims {
     }
 
     /// Returns the lifetime in seconds.
-    pub(in crate::cli) fn lifetime(&self) -> Option<i64> {
+    pub(crate) fn lifetime(&self) -> Option<i64> {
         Some(self.expires? - self.issued?)
     }
 }
 
-/// Requests a token of `account` that is bound to a Secret. The server may grant less than `seconds`.
+/// Requests a token of `account` that is bound to a Secret. The server may grant less than
+/// `seconds`.
 ///
 /// # Errors
 /// If the server refuses, does not answer, or answers without a token.
-pub(in crate::cli) async fn request(
+pub(crate) async fn request(
     cluster: &Cluster,
     namespace: &str,
     account: &str,
@@ -84,7 +86,7 @@ pub(in crate::cli) async fn request(
 }
 
 /// Returns the Unix seconds now.
-pub(in crate::cli) fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 

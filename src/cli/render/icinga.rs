@@ -1,4 +1,4 @@
-//! What the installed Icinga says to a rendered set.
+//! Lets the installed Icinga check a rendered set.
 
 use crate::cli::output::write_file;
 use crate::render::Rendered;
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-/// Longest run of Icinga.
+/// Longest run of Icinga, in seconds.
 const DEADLINE_SECONDS: u32 = 60;
-/// The library, as Debian's icinga2.conf includes it.
+/// Includes the Icinga Template Library as Debian's icinga2.conf does.
 const LIBRARY: &str = "const PluginDir = \"/\"\nconst ManubulonPluginDir = \"/\"\nconst PluginContribDir = \"/\"\n\
 include <itl>\ninclude <plugins>\ninclude <plugins-contrib>\ninclude <manubulon>\ninclude <windows-plugins>\ninclude <nscp>\n";
 
-/// Nothing if Icinga accepts the set, else its words.
+/// Returns Icinga's output if it refuses the set. `None` if it accepts the set.
 ///
 /// # Errors
-/// When icinga2 cannot be run, or does not end within a minute.
+/// If icinga2 cannot be run, or does not end in time.
 pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow::Result<Option<String>> {
     let directory = Scratch::new()?;
     let at = directory.0.display().to_string();
@@ -28,7 +28,8 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
     }
     let mut main = LIBRARY.to_owned();
     if let Some(with) = with {
-        let text = std::fs::read(with).with_context(|| format!("cannot read {}", with.display()))?;
+        let text = std::fs::read(with)
+            .with_context(|| format!("--check-with {}: cannot be read", with.display()))?;
         write_file(&directory.0.join("with.conf"), &text)?;
         main.push_str(&format!("include \"{at}/with.conf\"\n"));
     }
@@ -42,9 +43,10 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
-        .context("--check needs icinga2 on PATH")?;
+        .context("--check: cannot run icinga2; install it, or add it to PATH")?;
     let pid = Pid::from_child(&icinga);
-    // Icinga works in a process of its own that outlives this child; the limit is inherited and ends it too.
+    // Icinga works in a child of its own, which would outlive this one. It inherits the limit,
+    // which ends it, too.
     let cpu = Some(u64::from(DEADLINE_SECONDS));
     prlimit(Some(pid), Resource::Cpu, Rlimit { current: cpu, maximum: cpu })?;
     let ended = pidfd_open(pid, PidfdFlags::empty())?;
@@ -52,7 +54,7 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
     if poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&deadline))? == 0 {
         icinga.kill()?;
         icinga.wait()?;
-        bail!("icinga2 daemon -C did not end within {DEADLINE_SECONDS} s");
+        bail!("--check: icinga2 daemon -C did not end within {DEADLINE_SECONDS} s");
     }
     let status = icinga.wait()?;
     if status.success() {
@@ -64,7 +66,7 @@ pub(super) fn check(published: &[&Arc<Rendered>], with: Option<&Path>) -> anyhow
     Ok(Some(format!("icinga2 daemon -C: {status}\n{words}")))
 }
 
-/// A directory that is removed again. Icinga may run as another user, which writes into `cache`.
+/// A directory that is removed on drop. Icinga may run as another user, who writes into `cache`.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -85,7 +87,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Best effort: it lies in the directory for temporary files.
+        // Best effort: it is in the directory for temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

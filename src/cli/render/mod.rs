@@ -1,4 +1,4 @@
-//! `groundlink render`: manifests in, configuration out, without a cluster.
+//! `groundlink render`: renders manifests to configuration without a cluster.
 
 mod icinga;
 
@@ -18,43 +18,44 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Exit code 0: everything was rendered; 1: at least one object was refused; 2: the manifests cannot be read, or the files not be
-/// written; 3: Icinga refuses the result (`--check`).
+/// Exit codes: 0 everything was rendered, 1 an object was refused, 2 the manifests cannot be read
+/// or the files cannot be written, 3 Icinga refuses the result (--check).
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files or directories with manifests (YAML or JSON, several documents); - for standard input.
+    /// Files or directories with manifests (YAML or JSON, also with several documents); - for
+    /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Write the files below this directory as the operator would, in place of printing them.
+    /// Write the files below this directory as the operator would, instead of printing them.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of what is printed: the configuration, or JSON with every object, published or refused.
+    /// Form of the result: the configuration, or JSON with every object, published or refused.
     #[arg(short = 'o', long = "output", value_enum, default_value = "text")]
     output: Output,
-    /// Let the installed icinga2 check the result (`icinga2 daemon -C`, at most a minute).
+    /// Let the installed icinga2 check the result (icinga2 daemon -C, for a minute at most).
     #[arg(long)]
     check: bool,
-    /// Icinga configuration that declares the external objects; read by --check alone.
+    /// Icinga configuration that declares the external objects; only --check reads it.
     #[arg(long, value_name = "FILE", requires = "check")]
     check_with: Option<PathBuf>,
-    /// Namespace of manifests that name none.
+    /// Namespace of manifests without metadata.namespace.
     #[arg(short = 'n', long, default_value = "default", value_name = "NAME")]
     namespace: String,
     /// Namespaces whose resources may declare commands.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "groundlink")]
     privileged_namespaces: Vec<String>,
-    /// Objects that Icinga has from elsewhere, as Type!name.
+    /// Objects that other Icinga configuration declares, as Type!name.
     #[arg(long, value_name = "TYPE!NAME", value_delimiter = ',')]
     external_objects: Vec<String>,
-    /// Version of Icinga 2.
+    /// Version of the Icinga 2 that will load the result.
     #[arg(long, value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
 }
 
-/// Form of what is printed.
+/// Form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// Icinga's configuration; refusals on standard error.
+    /// The configuration; refusals go to standard error.
     Text,
     /// One JSON document: `published` and `refused`.
     Json,
@@ -77,22 +78,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.icinga_version,
     )
     .map_err(anyhow::Error::msg)?;
-    // Of each object only what becomes of it is kept: the objects themselves would be most of the memory.
+    // Only the rendered content is kept: the objects themselves would be most of the memory.
     let mut contents: BTreeMap<ObjectKey, Result<Arc<Rendered>, Refusal>> = BTreeMap::new();
     for path in &arguments.files {
         for (source, text) in read(path)? {
             for object in parse(&text).with_context(|| source.clone())? {
                 let mut object = object.with_context(|| source.clone())?;
-                let name = object
-                    .metadata
-                    .name
-                    .clone()
-                    .with_context(|| format!("{source}: metadata.name is missing"))?;
+                let name = object.metadata.name.clone().with_context(|| {
+                    format!("{source}: MonitoringObject: metadata.name: missing; give the object a name")
+                })?;
                 let namespace = object.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
                 let key = ObjectKey::new(namespace, &name);
                 let content = render::content(&key, &object, &settings).map(Arc::new);
                 if contents.insert(key.clone(), content).is_some() {
-                    bail!("{source}: MonitoringObject {key} is there twice");
+                    bail!("{source}: MonitoringObject {key}: given twice; remove one of the two manifests");
                 }
             }
         }
@@ -103,7 +102,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut refused: BTreeMap<&ObjectKey, (Reason, String)> = BTreeMap::new();
     for (order, (key, content)) in contents.iter().enumerate() {
         match content {
-            // Without a cluster nobody knows who is older: the order of the names decides.
+            // Without a cluster no object is older than another, so the order of the names
+            // decides.
             Ok(content) => index.upsert(order as i64, &Uid::new(&key.to_string()), content.clone()),
             Err(Refusal { reason, message }) => drop(refused.insert(key, (*reason, message.clone()))),
         }
@@ -129,7 +129,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 }
             }
             for (key, (reason, why)) in &refused {
-                // A name that is refused for its control characters does nothing to a terminal either.
+                // Cleaned, because a name that is refused for its control characters must not
+                // reach the terminal.
                 let key = clean_message(&key.to_string());
                 eprintln!("MonitoringObject {key}: {reason:?}: {why}");
             }

@@ -1,7 +1,9 @@
-//! `groundlink satellite add`: the account on the satellite, then its credential and its SatelliteCluster on the hub.
+//! `groundlink satellite add`: makes the account on the satellite, then its credential and its
+//! SatelliteCluster on the hub.
 //!
-//! Everything that can be refused without writing is refused before the first write. A second run finds everything as it
-//! should be and writes nothing; a run after one that was cut off continues it. What no flag says stays as it is.
+//! Everything that can be refused without writing is refused before the first write. A second run
+//! writes nothing; a run after an interrupted one continues it. Fields without a flag stay as they
+//! are.
 
 use crate::api::marks::MANAGED_BY;
 use crate::api::marks::{ACCOUNT, CLI_MANAGER};
@@ -23,26 +25,29 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Joins a satellite. Safe to run again: what is as it should be is not touched, and a token that is good is kept. Of a satellite
-/// that is joined already, a flag that is not given stays as it is, on the SatelliteCluster and in its Secret; one that is given
-/// changes it.
+/// Joins a satellite. Safe to run again: objects that are as they should be are not written, and a
+/// valid token is kept. For a satellite that is joined already, each given flag changes its field
+/// of the SatelliteCluster or its Secret; the other fields stay.
 ///
-/// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace, and an empty Secret whose
-/// deletion revokes the token. On the hub: a Secret with server, ca.crt and token, and the SatelliteCluster.
+/// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace,
+/// and an empty Secret whose deletion revokes the token. On the hub: a Secret with server, ca.crt
+/// and token, and the SatelliteCluster.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
-    /// Name of the satellite: of its SatelliteCluster on the hub.
+    /// Name of the satellite, which is also that of its SatelliteCluster on the hub.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Write nothing: say what would be created and changed, as the servers judge it.
+    /// Write nothing; print what would be created and changed, as the servers judge it.
     #[arg(long)]
     dry_run: bool,
-    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the satellite that someone else made
-    /// under the account's name: `remove` then deletes them.
+    /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the
+    /// satellite that somebody else made under the account's name; `remove` then deletes them,
+    /// too.
     #[arg(long)]
     force_conflicts: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.
@@ -60,7 +65,7 @@ pub struct Arguments {
     hub: HubArguments,
 }
 
-pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.satellite.is_given() {
         bail!(WrongUsage(
             "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
@@ -75,26 +80,27 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that is known before the first write.
+/// What is known before the first write.
 struct Join<'a> {
     arguments: &'a Arguments,
     hub: Cluster,
     satellite: Cluster,
     mode: Mode,
-    /// What is wanted on the satellite.
+    /// The wanted account on the satellite.
     account: AccountSettings,
-    /// What these commands applied of the SatelliteCluster before.
+    /// The part of the SatelliteCluster's spec that these commands applied before.
     spec: Value,
-    /// Without the token.
+    /// The satellite's API server, without a token.
     credential: Credential,
     secret_name: String,
-    /// Whether the namespace on the satellite is there.
+    /// True if the namespace on the satellite exists.
     namespace_exists: bool,
-    /// The token that the hub has, if it was made by this command.
+    /// The token on the hub and its claims. `None` if these commands did not make it.
     token: Option<(String, Claims)>,
-    /// Uid of the account, if it is there.
+    /// Uid of the account. `None` if it does not exist.
     account_uid: Option<String>,
-    /// Secret on the satellite that the token is bound to, or is to be.
+    /// Name of the Secret on the satellite that the present token is bound to, or that the new one
+    /// will be.
     bound_secret: String,
 }
 
@@ -123,7 +129,7 @@ impl<'a> Join<'a> {
             .or_else(|| spec["kubeconfigSecretRef"]["name"].as_str().map(str::to_owned))
             .unwrap_or_else(|| name.clone());
         let secret = own_secret(&hub, operator, &secret_name).await?;
-        // Nothing is connected to with it.
+        // Only read: no connection is made with it.
         let lenient = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
         let access = secret.as_ref().and_then(|secret| Access::of_secret(secret, None, lenient).ok());
         let token = access.and_then(|access| access.token.zip(access.claims));
@@ -132,8 +138,8 @@ impl<'a> Join<'a> {
         let namespace_exists = read(&satellite, &objects::namespace(&account)).await?.is_some();
         if !namespace_exists && !arguments.account.create_namespace {
             bail!(
-                "the satellite ({}) has no namespace {}; create it, let this command do it with --create-namespace, or name \
-                 another with --namespace",
+                "the satellite ({}) has no namespace {}; create it, add --create-namespace, or name another with \
+                 --namespace",
                 satellite.server,
                 account.namespace
             );
@@ -163,7 +169,7 @@ impl<'a> Join<'a> {
         Ok(join)
     }
 
-    /// Where the satellite is: by the flags, by the hub's Secret, or by the context.
+    /// Returns the satellite's API server: by the flags, by the hub's Secret, or by the context.
     async fn endpoint(&self, secret: Option<&Secret>, context: Endpoint) -> anyhow::Result<Credential> {
         let flags = &self.arguments.endpoint;
         let kept = secret.and_then(objects::endpoint_of);
@@ -173,10 +179,10 @@ impl<'a> Join<'a> {
             Some(kept) if of_this_account || kept.server == context.server => {
                 Endpoint { ca: kept.ca.or(context.ca), ..kept }
             }
-            // The context may be another cluster: its token would go to the address of this one.
+            // The context may be another cluster, whose token would then be sent to this address.
             Some(kept) if flags.server.is_none() => bail!(
-                "the hub's Secret {} says that {} is at {}, the context is {}, and the account there is not the one of the hub's \
-                 token; say with --server where the satellite is",
+                "the hub's Secret {} has {} at {}, but the context is {}, and the account there is not the one of the hub's token; \
+                 name the satellite's API server with --server",
                 self.secret_name,
                 self.arguments.name,
                 kept.server.unwrap_or_default(),
@@ -186,15 +192,16 @@ impl<'a> Join<'a> {
         };
         if let Some(field) = endpoint.refused.filter(|_| flags.server.is_none()) {
             bail!(
-                "the satellite's context has {field}, which the operator refuses; name what its Pods reach with --server and \
-                 --ca-file"
+                "the satellite's context has {field}, which the operator refuses; name the server that the hub's Pods reach with \
+                 --server and --ca-file"
             );
         }
         let credential = flags.resolve(endpoint)?;
         if credential.ca.is_none() {
             bail!("the satellite's context has no certificate authority; name the file with --ca-file");
         }
-        // By the operator's own rules, before anything is made for a credential that it would refuse.
+        // By the operator's own rules, before objects are made for a credential that it would
+        // refuse.
         let policy =
             HostPolicy { allow_loopback: self.arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let trial = Credential { token: "trial".into(), ..credential.clone() };
@@ -203,14 +210,15 @@ impl<'a> Join<'a> {
         Access::of_secret(&serde_json::from_value(trial)?, None, servers(&self.hub, policy).await).map_err(
             |why| {
                 anyhow::anyhow!(
-                    "{why}; name what the hub's Pods reach with --server, --ca-file and --tls-server-name"
+                    "{why}; name the server that the hub's Pods reach with --server, --ca-file and --tls-server-name"
                 )
             },
         )?;
         Ok(credential)
     }
 
-    /// The Secret that the hub's token is bound to, if it is there; else the one of the renewals.
+    /// Finds the Secret that the hub's token is bound to. If it does not exist, the one of the
+    /// renewals is used.
     async fn find_bound_secret(&mut self, spec: &Value) -> anyhow::Result<()> {
         if let Some(name) = spec.pointer("/tokenRenewal/boundSecret").and_then(Value::as_str)
             && self.account.renewal.is_some()
@@ -227,7 +235,8 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    /// What someone else made under these names on the satellite is not taken over: `remove` would delete it as ours.
+    /// Refuses objects of others under these names on the satellite: taken over, `remove` would
+    /// delete them as ours.
     async fn refuse_others(&self) -> anyhow::Result<()> {
         if !self.namespace_exists || self.mode.force {
             return Ok(());
@@ -246,7 +255,8 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    /// A conflict, or a field that the hub does not know, is told before anything is written.
+    /// Lets the hub judge the SatelliteCluster, so that a conflict or an unknown field is reported
+    /// before the first write.
     async fn judge(&self) -> anyhow::Result<()> {
         let (operator, name) = (&self.arguments.hub.operator_namespace, &self.arguments.name);
         let judge = Mode { dry_run: true, ..self.mode };
@@ -260,7 +270,7 @@ impl<'a> Join<'a> {
         };
         let spec = &judged.data["spec"];
         if spec["kubeconfigSecretRef"]["key"].is_string() {
-            let why = "and the Secret that is made here has no kubeconfig";
+            let why = "but the Secret that this command makes has no kubeconfig";
             return Err(refused("spec.kubeconfigSecretRef.key", why));
         }
         if self.account.renewal.is_none() && spec["tokenRenewal"].is_object() {
@@ -287,7 +297,7 @@ impl<'a> Join<'a> {
         }
         progress(&format!("satellite: account {}/{}", account.namespace, account.account));
         for object in objects::satellite(account, &self.bound_secret) {
-            // A server cannot judge what would be in a namespace that is not there.
+            // A server cannot judge an object of a namespace that does not exist.
             let line = match self.mode.dry_run && !self.namespace_exists {
                 true => line(&self.satellite, &object, Outcome::Created, None),
                 false => apply(&self.satellite, &object, self.mode).await?.0,
@@ -295,7 +305,7 @@ impl<'a> Join<'a> {
             report.objects.push(line);
         }
         if account.renewal.is_none() && self.namespace_exists {
-            // From a run with --self-renewal. The binding first: it is what gives the right.
+            // From a run with --self-renewal. The binding first, because it grants the permission.
             for object in objects::renewal(account).iter().rev() {
                 let line = delete(&self.satellite, object, self.mode.dry_run).await?;
                 report.objects.extend(Some(line).filter(|line| line.result != Outcome::Absent));
@@ -306,9 +316,9 @@ impl<'a> Join<'a> {
 
     async fn on_hub(&self, report: &mut Report) -> anyhow::Result<()> {
         let (arguments, operator) = (self.arguments, &self.arguments.hub.operator_namespace);
-        let (token, told) = self.token().await?;
+        let (token, reported) = self.token().await?;
         let renews = self.account.renewal.is_some();
-        if let (false, Some(expires), false) = (renews, &told.expires, self.mode.dry_run) {
+        if let (false, Some(expires), false) = (renews, &reported.expires, self.mode.dry_run) {
             report.notes.push(format!(
                 "before {expires} run: {} satellite rotate {}{}{}",
                 program(),
@@ -318,9 +328,9 @@ impl<'a> Join<'a> {
             ));
         }
         if renews {
-            report.notes.push("the operator renews the token: its chart needs rbac.renewTokens=true".into());
+            report.notes.push("the operator renews the token: set rbac.renewTokens=true in its chart".into());
         }
-        report.token = Some(told);
+        report.token = Some(reported);
         progress(&format!(
             "hub: Secret {operator}/{} and SatelliteCluster {}",
             self.secret_name, arguments.name
@@ -344,11 +354,11 @@ impl<'a> Join<'a> {
         )
     }
 
-    /// The token for the hub's Secret: the one that is there if it is good, or a new one.
+    /// Returns the token for the hub's Secret: the present one if it can stay, or a new one.
     async fn token(&self) -> anyhow::Result<(String, TokenReport)> {
         let account = &self.account;
         let of = format!("ServiceAccount {}/{}", account.namespace, account.account);
-        let mut told = TokenReport {
+        let mut reported = TokenReport {
             result: "unchanged",
             why: None,
             account: of,
@@ -361,33 +371,33 @@ impl<'a> Join<'a> {
         if let Some((token, claims)) = &self.token {
             match self.unusable(claims, bound.as_ref()).await? {
                 None => {
-                    told.expires = time(claims.expires);
-                    return Ok((token.clone(), told));
+                    reported.expires = time(claims.expires);
+                    return Ok((token.clone(), reported));
                 }
-                why => told.why = why,
+                why => reported.why = why,
             }
         }
         if self.mode.dry_run {
-            told.result = "wouldBeCreated";
-            told.asked_seconds = Some(account.lifetime);
-            return Ok(("a-new-token".into(), told));
+            reported.result = "wouldBeCreated";
+            reported.asked_seconds = Some(account.lifetime);
+            return Ok(("a-new-token".into(), reported));
         }
         let uid = bound.and_then(|secret| secret.metadata.uid).with_context(|| {
-            format!("Secret {} of the satellite went away while it was used", told.bound_secret)
+            format!("Secret {} of the satellite was deleted meanwhile; run this again", reported.bound_secret)
         })?;
         progress("satellite: requesting a token");
         let bound = (self.bound_secret.as_str(), uid.as_str());
         let token =
             request(&self.satellite, &account.namespace, &account.account, bound, account.lifetime).await?;
         let claims = Claims::of(&token).unwrap_or_default();
-        told.result = "created";
-        told.expires = time(claims.expires);
-        told.asked_seconds = Some(account.lifetime);
-        told.granted_seconds = claims.lifetime();
-        Ok((token, told))
+        reported.result = "created";
+        reported.expires = time(claims.expires);
+        reported.asked_seconds = Some(account.lifetime);
+        reported.granted_seconds = claims.lifetime();
+        Ok((token, reported))
     }
 
-    /// Why the token that is there cannot stay.
+    /// Returns why the present token cannot stay. `None` if it can.
     async fn unusable(
         &self,
         claims: &Claims,
@@ -402,19 +412,19 @@ impl<'a> Join<'a> {
         }
         let secret = bound.and_then(|secret| secret.metadata.uid.clone());
         if secret.is_none() || claims.bound.as_ref().map(|(_, uid)| uid) != secret.as_ref() {
-            return Ok(Some("the old one is not bound to a Secret that is there".into()));
+            return Ok(Some("the Secret that the old one was bound to does not exist".into()));
         }
         if claims.account_uid.is_none() || claims.account_uid != self.account_uid {
-            return Ok(Some("the account was made anew".into()));
+            return Ok(Some("the account was recreated".into()));
         }
         Ok(None)
     }
 }
 
-/// The hub's Secret, if it is there.
+/// Returns the hub's Secret. `None` if it does not exist.
 ///
 /// # Errors
-/// When it was not made by these commands.
+/// If these commands did not make it, or if it cannot be read.
 async fn own_secret(hub: &Cluster, operator: &str, name: &str) -> anyhow::Result<Option<Secret>> {
     let manifest = json!({ "kind": "Secret", "metadata": { "name": name, "namespace": operator } });
     let Some(found) = read(hub, &manifest).await? else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! `groundlink satellite join-manifest`: the objects of a join as YAML. Nothing is contacted.
+//! `groundlink satellite join-manifest`: prints the objects of a join as YAML, without contacting
+//! any cluster.
 
 use crate::cli::clusters::{Endpoint, HubArguments, SatelliteArguments, endpoint};
 use crate::cli::join::endpoint::EndpointArguments;
@@ -10,25 +11,28 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Where the token goes.
+/// Placeholder of the token.
 const TOKEN: &str = "<TOKEN>";
-/// Where the URL goes.
+/// Placeholder of the URL.
 const SERVER: &str = "https://<SATELLITE>:6443";
 
-/// Prints what `satellite add` would apply: first what goes on the satellite, then what goes on the hub, with a placeholder for
-/// the token and the command that makes one. Nothing is contacted and nothing is applied.
+/// Prints the objects that `satellite add` would apply: those of the satellite, then those of the
+/// hub, with a placeholder for the token and the command that makes one. No cluster is contacted.
 ///
-/// The server and its certificates come from the satellite's context if one is named, or from --server and --ca-file.
+/// The server and its certificate authorities come from the satellite's context if one is named,
+/// or from --server and --ca-file.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
-pub struct Arguments {
-    /// Name of the satellite: of its SatelliteCluster on the hub.
+pub(crate) struct Arguments {
+    /// Name of the satellite, which is also that of its SatelliteCluster on the hub.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Print only the part of one cluster, for a pipe to kubectl or a repository of that cluster.
+    /// Print the objects of one cluster only, for a pipe to kubectl or a repository of that
+    /// cluster.
     #[arg(long, value_enum, value_name = "CLUSTER")]
     only: Option<Part>,
-    /// Form of the result: text is YAML with comments; json and yaml are one document with `satellite` and `hub`.
+    /// Form of the result: text is YAML with comments; json and yaml are one document with
+    /// `satellite` and `hub`.
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
     #[command(flatten)]
@@ -46,13 +50,13 @@ pub struct Arguments {
 /// The objects of one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// What goes on the satellite.
+    /// The objects of the satellite.
     Satellite,
-    /// What goes on the hub.
+    /// The objects of the hub.
     Hub,
 }
 
-pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut context = match arguments.satellite.is_given() {
         true => endpoint(&arguments.satellite)?,
         false => Endpoint::default(),
@@ -110,7 +114,7 @@ fn hub_comment(
 ) -> String {
     let context = arguments.satellite.flags();
     let mut text = format!(
-        "On the hub. {TOKEN} is made, once the account is on the satellite, by\n\
+        "On the hub. Once the account is on the satellite, make {TOKEN} with\n\
          kubectl{context} -n {} create token {} --bound-object-kind=Secret --bound-object-name={} --duration={}\n\
          It is a password: keep it out of Git (a sealed or external Secret), and apply it with\n\
          kubectl apply --server-side, because client-side apply copies it into an annotation.\n",
@@ -123,7 +127,7 @@ fn hub_comment(
         text += "Set server to the URL that the hub's Pods reach, and add key ca.crt with its certificate authority.\n";
     }
     text += &format!(
-        "Or leave the Secret out and let this make Secret {}/{secret}:\n{} satellite add {}{}{}{}{}{}\n\
+        "Or leave the Secret out and let this command make Secret {}/{secret}:\n{} satellite add {}{}{}{}{}{}\n\
          Then: {} satellite check {}{}",
         arguments.hub.operator_namespace,
         program(),

@@ -1,4 +1,4 @@
-//! `groundlink satellite list`: every satellite in one line.
+//! `groundlink satellite list`: one line for each satellite.
 
 use crate::cli::clusters::{Cluster, HubArguments, satellite_clusters};
 use crate::cli::join::access::Access;
@@ -13,11 +13,12 @@ use serde::Serialize;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Lists the satellites: whether each can be delivered to (READY), holds the current snapshot (SYNCED), how many revisions it is
-/// behind, what it holds, and when its credential ends.
+/// Lists the satellites: whether each can be delivered to (READY) and holds the current snapshot
+/// (SYNCED), how many revisions it is behind, the number of objects that it holds, and when its
+/// credential ends.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Form of the result.
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
@@ -25,7 +26,7 @@ pub struct Arguments {
     hub: HubArguments,
 }
 
-/// One satellite. Nothing that is not known is told.
+/// One satellite. Unknown values are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
@@ -53,7 +54,7 @@ struct Document {
     satellites: Vec<Row>,
 }
 
-pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let operator = &arguments.hub.operator_namespace;
     let hub = Cluster::hub(&arguments.hub).await?;
     hub.must_know_satellites(operator).await?;
@@ -91,14 +92,15 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// When the credential ends. Nothing if it does not say so, or may not be read.
+/// Returns when the credential ends. `None` if it does not say so, or if the person may not read
+/// it.
 async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option<i64> {
     let reference = &object.data["spec"]["kubeconfigSecretRef"];
     let name = reference["name"].as_str()?;
     let api = hub.typed::<Secret>(operator);
     let read = hub.ask(&format!("read Secret {operator}/{name}"), api.get_opt(name)).await;
     let secret = read.map_err(|refused| progress(&refused.to_string())).ok()??;
-    // Nothing is connected to with it.
+    // Only read: no connection is made with it.
     let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
     Access::of_secret(&secret, reference["key"].as_str(), policy).ok()?.expires
 }
@@ -112,8 +114,8 @@ fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
     let field = |kind: &str, field: &str| condition(kind)?[field].as_str().map(str::to_owned);
     let unknown = || "Unknown".to_owned();
     let (desired, acked) = (text("/status/desired/revision"), text("/status/acked/revision"));
-    // The condition that is wrong tells why.
-    let told = match field("Ready", "status").as_deref() {
+    // The condition that is not True has the reason.
+    let telling = match field("Ready", "status").as_deref() {
         Some("True") => "Synced",
         _ => "Ready",
     };
@@ -121,8 +123,8 @@ fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
         name: object.metadata.name.clone().unwrap_or_default(),
         ready: field("Ready", "status").unwrap_or_else(unknown),
         synced: field("Synced", "status").unwrap_or_else(unknown),
-        reason: field(told, "reason"),
-        message: field(told, "message").filter(|text| !text.is_empty()),
+        reason: field(telling, "reason"),
+        message: field(telling, "message").filter(|text| !text.is_empty()),
         revisions_behind: behind(desired.as_deref(), acked.as_deref()),
         desired_revision: desired,
         acked_revision: acked,
@@ -131,7 +133,8 @@ fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
     }
 }
 
-/// How many revisions lie between; nothing where they are of two terms and cannot be counted.
+/// Returns how many revisions lie between the two. `None` if they are of different terms, which
+/// cannot be counted.
 fn behind(desired: Option<&str>, acked: Option<&str>) -> Option<u64> {
     let (desired, acked): (Revision, Revision) = (desired?.parse().ok()?, acked?.parse().ok()?);
     (desired.term == acked.term).then(|| desired.counter.saturating_sub(acked.counter))

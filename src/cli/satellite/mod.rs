@@ -1,18 +1,19 @@
-//! `groundlink satellite`: satellites are joined, checked, rotated, removed and listed with the rights of the person who
-//! calls it. Progress and errors go to standard error, results to standard output.
+//! `groundlink satellite`: joins, checks, rotates, removes and lists satellites with the rights of
+//! the person who calls it. Progress and errors go to standard error, results to standard output.
 
 mod add;
 mod check;
 mod join_manifest;
 mod list;
+mod operator;
 mod remove;
 mod rotate;
 
 use clap::Subcommand;
 use std::process::ExitCode;
 
-// What each does is told by its arguments, in one place for `--help` of both.
-/// What can be done with satellites.
+// The arguments of each command carry its help text.
+/// The commands for satellites.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Add(Box<add::Arguments>),
@@ -39,7 +40,7 @@ pub fn main(command: Command) -> anyhow::Result<ExitCode> {
             Command::List(arguments) => list::main(&arguments).await,
         }
     });
-    // A look-up of a name cannot be cancelled and must not keep the process.
+    // The resolution of a name cannot be cancelled, and must not delay the end of the process.
     runtime.shutdown_background();
     result
 }

@@ -1,8 +1,11 @@
-//! `groundlink satellite remove`: first the SatelliteCluster, while the operator still has a credential to clean up with; then, with
-//! a context of the satellite, the account; then the credential, which says whose the account is. Cut off at any point, it can be
-//! run again.
+//! `groundlink satellite remove`: deletes the SatelliteCluster first, while the operator still has
+//! a credential to clean up with; then, with a context of the satellite, the account; then the
+//! credential, which proves whose the account is. After an interruption at any point it can be run
+//! again.
 
 use crate::api::marks::CLI_MANAGER;
+use crate::api::marks::{HUB, MANAGED_BY, SATELLITE};
+use crate::backoff::Backoff;
 use crate::cli::clusters::apply::{delete, line, read, typed};
 use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, satellite_clusters};
 use crate::cli::join::access::Access;
@@ -11,8 +14,8 @@ use crate::cli::join::token::Claims;
 use crate::cli::output::{Format, progress, word};
 use crate::cli::report::{Line, Outcome, Report};
 use crate::cli::usage::program;
+use crate::request::ask;
 use crate::satellite::HostPolicy;
-use crate::snapshot::pointer::{HUB, MANAGED_BY, SATELLITE};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -23,40 +26,47 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often the hub is asked.
-const POLL: Duration = Duration::from_millis(300);
+/// Longest wait for the start of the satellite's answer, and for all of it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const LIST_TIMEOUT: Duration = Duration::from_secs(7);
+/// Pause between two looks at the SatelliteCluster.
+const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(1) };
 
-/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and deletes the credential on the hub;
-/// before it, with --context or --kubeconfig of the satellite, also the account, its Role and its tokens there. Deletes only what this
-/// program made, never a namespace, and the account only if the hub's token is of it: a wrong context deletes nothing. Safe to
-/// run again.
+/// Deletes the SatelliteCluster, waits until the operator has cleaned up the satellite, and
+/// deletes the credential on the hub. With --context or --kubeconfig of the satellite it also
+/// deletes the account, its Role and its tokens there. Deletes only objects that this program
+/// made, never a namespace, and the account only if the hub's token belongs to it: a wrong context
+/// deletes nothing. Safe to run again.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the SatelliteCluster.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Namespace of the account on the satellite. Default: spec.target.namespace of the SatelliteCluster, or icinga.
+    /// Namespace of the account on the satellite. Default: spec.target.namespace of the
+    /// SatelliteCluster, or icinga.
     #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     namespace: Option<String>,
     /// Name of the account on the satellite. Default: that of the hub's token, or groundlink.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     account: Option<String>,
-    /// The account's metadata.uid, where the hub has no token that says it: its Secret is gone, or holds a client certificate. An
-    /// account that is not proven to be this satellite's is not deleted.
+    /// The account's metadata.uid, for a hub without a token of it: the Secret is gone, or holds a
+    /// client certificate. An account that is not proven to be this satellite's is not deleted.
     #[arg(long, value_name = "UID")]
     account_uid: Option<String>,
-    /// Name of the hub's Secret, where the SatelliteCluster is gone that says it. Default: the name of the satellite.
+    /// Name of the hub's Secret, if the SatelliteCluster is gone. Default: the name of the
+    /// satellite.
     #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     secret_name: Option<String>,
-    /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
+    /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan
+    /// first).
     #[arg(long)]
     keep_configmaps: bool,
-    /// Longest wait for the operator to let the SatelliteCluster go. A satellite that does not answer delays it for
+    /// Longest wait for the operator to clean up. A satellite that does not answer delays it for
     /// spec.deletion.timeout (5m).
     #[arg(long, value_name = "DURATION", default_value = "6m", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
-    /// Write nothing: say what would be done.
+    /// Write nothing; print what would be done.
     #[arg(long)]
     dry_run: bool,
     /// Form of the result.
@@ -68,7 +78,7 @@ pub struct Arguments {
     hub: HubArguments,
 }
 
-pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let operator = &arguments.hub.operator_namespace;
     let hub = Cluster::hub(&arguments.hub).await?;
     let satellite = match arguments.satellite.is_given() {
@@ -94,7 +104,8 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     let access = removal.access().await?;
     let claims = access.as_ref().and_then(|access| access.claims.as_ref());
-    // Before the first deletion: a context of another cluster is told while everything is there.
+    // Before the first deletion, so that a context of another cluster is refused while nothing is
+    // lost.
     let account = match &removal.satellite {
         Some(satellite) => Some(
             Account::find(
@@ -110,7 +121,8 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let result = removal.run(found, access.as_ref(), account.as_ref(), &mut report).await;
-    // What was done before an error is told too, and how it goes on: nothing else says it any more.
+    // After an error the report still shows what was done and how to go on: the deleted objects
+    // cannot say it any more.
     if result.is_err() && report.objects.iter().any(|line| line.result == Outcome::Deleted) {
         report.next = Some(removal.again(claims));
         report.print(arguments.output)?;
@@ -135,7 +147,7 @@ impl Removal<'_> {
         &self.arguments.hub.operator_namespace
     }
 
-    /// Namespace and name of the account: what the person says, else what the token says.
+    /// Returns namespace and name of the account: by the flags, else by the token's claims.
     fn account_name<'b>(&'b self, claims: Option<&'b Claims>) -> (&'b str, &'b str) {
         let given = (self.arguments.namespace.as_deref(), self.arguments.account.as_deref());
         let said = claims.map(|claims| (claims.namespace.as_str(), claims.account.as_str())).unzip();
@@ -159,7 +171,8 @@ impl Removal<'_> {
         self.credential(report).await
     }
 
-    /// The command that finishes what was begun. The SatelliteCluster is gone, so it names what that said.
+    /// Returns the command that finishes the removal. It names what only the deleted
+    /// SatelliteCluster said.
     fn again(&self, claims: Option<&Claims>) -> String {
         let (namespace, account) = self.account_name(claims);
         let mut command = format!(
@@ -176,13 +189,14 @@ impl Removal<'_> {
         command + &self.arguments.satellite.flags() + &self.arguments.hub.flags()
     }
 
-    /// The credential, while it is there: with it can be seen what is left.
+    /// Returns the credential, with which the satellite can be asked what is left. `None` if it is
+    /// gone or cannot be used.
     async fn access(&self) -> anyhow::Result<Option<Access>> {
         let Some(found) = read(&self.hub, &self.manifest("Secret", &self.secret)).await? else {
             return Ok(None);
         };
         let secret: Secret = typed(&found)?;
-        // Only asks what its owner's own context or the operator would be asked.
+        // It is only used for a list, which the operator may do, too.
         Ok(Access::of_secret(&secret, None, HostPolicy { allow_loopback: true, ..HostPolicy::default() })
             .ok())
     }
@@ -219,42 +233,43 @@ impl Removal<'_> {
             _ => {}
         }
         let began = Instant::now();
-        let mut told = false;
-        loop {
+        let mut reported = false;
+        for attempt in 1.. {
             let read = self.hub.ask(&format!("read {described}"), api.get_opt(name)).await?;
             let Some(left) = read.filter(|object| object.metadata.uid == uid) else { break };
-            if !told && began.elapsed() > Duration::from_secs(2) {
-                told = true;
+            if !reported && began.elapsed() > Duration::from_secs(2) {
+                reported = true;
                 progress("hub: waiting for the operator to clean up the satellite");
             }
             if began.elapsed() >= self.arguments.timeout {
                 let finalizers = left.metadata.finalizers.unwrap_or_default().join(", ");
                 bail!(
-                    "{described} is being deleted and was not let go within {:?}: it has the finalizers {finalizers}. Does the \
-                     operator run? Its credential and account were kept, so that it can clean up; run this again. Without an \
-                     operator, and with its ConfigMaps left on the satellite: kubectl -n {operator} patch satellitecluster {name} \
+                    "{described} is being deleted, but still has the finalizers {finalizers} after {:?}. Check that the operator runs, \
+                     and run this again; the credential and the account are kept, so that it can clean up. If there is no operator \
+                     and the ConfigMaps may stay on the satellite: kubectl -n {operator} patch satellitecluster {name} \
                      --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'",
                     self.arguments.timeout
                 );
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL.pause(attempt, 1.0)).await;
         }
         report.objects.push(line(&self.hub, &manifest, Outcome::Deleted, None));
         Ok(())
     }
 
-    /// Tells which of the delivered ConfigMaps are on the satellite still.
+    /// Reports which of the delivered ConfigMaps are still on the satellite.
     async fn config_maps(&self, access: Option<&Access>, report: &mut Report) -> anyhow::Result<()> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        // Another hub may have a satellite of the same name in the same namespace.
+        // Selected by hub, too: another hub may have a satellite of the same name in the same
+        // namespace.
         let hub = match self.hub_id().await {
             Ok(hub) => hub,
             Err(why) => {
                 report.notes.push(format!(
-                    "whether ConfigMaps are left on the satellite was not looked for: which are this hub's says the uid of its \
-                     namespace kube-system ({why})"
+                    "ConfigMaps that are left on the satellite were not looked for: the uid of the hub's namespace kube-system, by which \
+                     they are known, cannot be read ({why})"
                 ));
                 return Ok(());
             }
@@ -273,23 +288,19 @@ impl Removal<'_> {
             }
             (None, Some(access)) => {
                 let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
-                match access.client(policy, Duration::from_secs(5)).await {
+                match access.client(policy, ANSWER_TIMEOUT).await {
                     Err(why) => Err(why),
                     Ok(client) => {
                         let api = Api::<ConfigMap>::namespaced(client, &self.target);
-                        match tokio::time::timeout(Duration::from_secs(7), api.list(&parameters)).await {
-                            Ok(Ok(list)) => Ok(list),
-                            Ok(Err(error)) => Err(crate::satellite::transport(&error).1),
-                            Err(_) => Err("no answer".into()),
-                        }
+                        ask(LIST_TIMEOUT, api.list(&parameters)).await.map_err(|failure| failure.to_string())
                     }
                 }
             }
-            (None, None) => Err("there is no credential and no --context".into()),
+            (None, None) => Err("there is no credential; name the satellite with --context".into()),
         };
         match found {
             Err(why) => report.notes.push(format!(
-                "whether ConfigMaps are left on the satellite could not be seen ({why}); to delete them there: {by_hand}"
+                "it is unknown whether ConfigMaps are left on the satellite ({why}); to delete them there: {by_hand}"
             )),
             Ok(list) if list.items.is_empty() => {
                 report.notes.push(format!("no ConfigMap of {} is left on the satellite", self.arguments.name));
@@ -311,11 +322,11 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// The identity of the hub, as the operator puts it on what it delivers.
+    /// Returns the identity of the hub, as the operator labels its ConfigMaps.
     async fn hub_id(&self) -> anyhow::Result<String> {
         let manifest = json!({ "kind": "Namespace", "metadata": { "name": "kube-system" } });
         let found = read(&self.hub, &manifest).await?;
-        found.and_then(|namespace| namespace.metadata.uid).context("it is not there")
+        found.and_then(|namespace| namespace.metadata.uid).context("it does not exist")
     }
 
     /// Deletes the hub's Secret, unless another SatelliteCluster uses it.

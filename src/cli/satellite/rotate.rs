@@ -1,11 +1,14 @@
-//! `groundlink satellite rotate`: a new token in place of the old one, without a moment in which the operator has none.
+//! `groundlink satellite rotate`: replaces the token, without a moment in which the operator has
+//! none.
 //!
-//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and an operator that is seen to run
-//! said that its credential is valid; or the person said that none runs. Cut off at any point, it can be run again: then what the
-//! earlier run left is revoked too.
+//! The old token is revoked only after the satellite accepted the new one, the hub stored it, and
+//! a running operator reported that its credential is valid, unless the person said that no
+//! operator runs. After an interruption at any point it can be run again: it then also revokes the
+//! tokens that the earlier run left.
 
-use crate::api::marks::MANAGED_BY;
-use crate::api::marks::{ACCOUNT, CLI_MANAGER};
+use super::operator::Operator;
+use crate::api::marks::{ACCOUNT, CLI_MANAGER, MANAGED_BY};
+use crate::backoff::Backoff;
 use crate::cli::clusters::apply::{Mode, apply, delete_this, is_ours, line, read, stored, typed};
 use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, owned};
 use crate::cli::join::access::{Access, others};
@@ -15,54 +18,56 @@ use crate::cli::join::token::{Claims, request};
 use crate::cli::output::{Format, progress, span, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
 use crate::cli::usage::{WrongUsage, program};
-use crate::satellite::{HostPolicy, transport};
-use crate::text::clean;
+use crate::request::ask;
+use crate::satellite::HostPolicy;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the operator must have said nothing wrong: it reads a changed Secret at once.
-const SETTLED: Duration = Duration::from_secs(3);
-/// Longest wait until the satellite refuses what was revoked: API servers remember accepted tokens for some seconds.
+/// Longest wait until the satellite refuses the revoked token: API servers remember accepted
+/// tokens for some seconds.
 const REVOKED: Duration = Duration::from_secs(30);
-/// How often the hub is asked.
-const POLL: Duration = Duration::from_millis(300);
+/// Pause between two tries of the old token.
+const POLL: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(1) };
+/// Longest wait for the start of the satellite's answer, and for all of it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const WHOLE_ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Makes a new token on the satellite, bound to a Secret of its own, proves it with a request, gives it to the operator, waits
-/// until the operator uses it, and then revokes the old one by deleting the Secret that it was bound to, and with it those that
-/// earlier runs left.
+/// Makes a new token on the satellite, bound to a new Secret, and proves it with a request. Then
+/// gives it to the operator, waits until the operator uses it, and revokes the old token by
+/// deleting the Secret that it was bound to, together with the Secrets that earlier runs left.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the SatelliteCluster.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Life of the new token. Default: that of spec.tokenRenewal, or of the old token.
+    /// Lifetime of the new token. Default: that of spec.tokenRenewal, or of the old token.
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
     token_lifetime: Option<i64>,
-    /// Longest wait for the operator to use the new token. If it does not, the old one is not revoked.
+    /// Longest wait for the operator to use the new token. After it the old token is not revoked.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
-    /// Name of the operator's Lease, whose renewal tells that it runs.
+    /// Name of the operator's Lease, whose renewal shows that the operator runs.
     #[arg(long, value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
-    /// No operator runs on the hub: do not wait for one. Whether it accepts the new token is seen when one runs.
+    /// Do not wait for the operator, because none runs on the hub. Whether it accepts the new
+    /// token is then not tested.
     #[arg(long)]
     without_operator: bool,
-    /// Write nothing: say what would be done.
+    /// Write nothing; print what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Take over the hub's Secret where another manager (kubectl, Helm, Argo CD) owns it.
+    /// Take over fields of the hub's Secret that another manager (kubectl, Helm, Argo CD) owns.
     #[arg(long)]
     force_conflicts: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.
@@ -74,7 +79,7 @@ pub struct Arguments {
     hub: HubArguments,
 }
 
-pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.satellite.is_given() {
         bail!(WrongUsage(
             "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
@@ -88,14 +93,14 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that is known before the first write.
+/// What is known before the first write.
 struct Rotation<'a> {
     arguments: &'a Arguments,
     hub: Cluster,
     satellite: Cluster,
     policy: HostPolicy,
     cluster: DynamicObject,
-    /// The hub's Secret without the token.
+    /// The satellite's API server as the hub's Secret has it, without a token.
     credential: Credential,
     secret_name: String,
     old: Option<Access>,
@@ -140,7 +145,7 @@ impl<'a> Rotation<'a> {
         let policy =
             HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let old = Access::of_secret(&secret, None, policy)
-            .map_err(|why| progress(&format!("the credential that is there is refused: {why}")))
+            .map_err(|why| progress(&format!("the present credential is refused: {why}")))
             .ok();
         let claims = old.as_ref().and_then(|old| old.claims.clone());
         let target = text("/spec/target/namespace").unwrap_or_else(|| "icinga".into());
@@ -171,9 +176,9 @@ impl<'a> Rotation<'a> {
             cluster,
             old,
         };
-        // What cannot be read or written is told before anything is written.
+        // Before the first write, so that nothing is written if one of these fails.
         if !arguments.without_operator {
-            rotation.lease().await?;
+            rotation.operator().lease().await?;
         }
         if rotation.renews() {
             apply(&rotation.hub, &rotation.renewing(), Mode { dry_run: true, ..rotation.mode() }).await?;
@@ -196,7 +201,16 @@ impl<'a> Rotation<'a> {
         self.cluster.data.pointer("/spec/tokenRenewal").is_some_and(Value::is_object)
     }
 
-    /// This command, to be run again.
+    fn operator(&self) -> Operator<'_> {
+        Operator {
+            hub: &self.hub,
+            namespace: &self.arguments.hub.operator_namespace,
+            satellite: &self.arguments.name,
+            lease: &self.arguments.lease_name,
+        }
+    }
+
+    /// Returns this command for another run.
     fn again(&self) -> String {
         let Arguments { name, token_lifetime, lease_name, satellite, hub, .. } = self.arguments;
         let mut command =
@@ -212,7 +226,7 @@ impl<'a> Rotation<'a> {
 
     async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
         let manifest = objects::bound(&self.namespace, &self.account, &self.bound);
-        let mut told = TokenReport {
+        let mut reported = TokenReport {
             result: "wouldBeCreated",
             why: None,
             account: format!("ServiceAccount {}/{}", self.namespace, self.account),
@@ -222,11 +236,11 @@ impl<'a> Rotation<'a> {
             granted_seconds: None,
         };
         let earlier = self.bound_secrets().await?;
-        progress(&format!("satellite: Secret {} for the new token", told.bound_secret));
+        progress(&format!("satellite: Secret {} for the new token", reported.bound_secret));
         let (made, bound) = apply(&self.satellite, &manifest, self.mode()).await?;
         report.objects.push(made);
         if self.arguments.dry_run {
-            report.token = Some(told);
+            report.token = Some(reported);
             if self.renews() {
                 report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
             }
@@ -236,31 +250,31 @@ impl<'a> Rotation<'a> {
         let token = match self.new_token(&bound).await {
             Ok(token) => token,
             Err(error) => {
-                // Nobody uses it, so nothing of this attempt stays.
+                // Nobody uses it, so its Secret is deleted.
                 if let Err(left) = delete_this(&self.satellite, &manifest, bound.metadata.uid).await {
                     progress(&format!("{left}; delete it by hand"));
                 }
-                return Err(error.context("nothing was changed; the old token stays"));
+                return Err(error.context("nothing was changed; the old token stays in use"));
             }
         };
         let claims = Claims::of(&token).unwrap_or_default();
-        told.result = "created";
-        told.expires = time(claims.expires);
-        told.granted_seconds = claims.lifetime();
-        report.token = Some(told);
+        reported.result = "created";
+        reported.expires = time(claims.expires);
+        reported.granted_seconds = claims.lifetime();
+        report.token = Some(reported);
 
         progress(&format!("hub: the new token into Secret {}", self.secret_name));
         self.give(&token, report).await.with_context(|| {
             format!(
-                "whether the hub has the new token is not known, and no token was revoked; Secret {}/{}, to which it is bound, is \
-                 left on the satellite: run {}, which deletes it",
+                "it is unknown whether the hub has the new token; no token was revoked, and Secret {}/{}, to which the new one is bound, \
+                 is left on the satellite; run {}, which deletes it",
                 self.namespace,
                 self.bound,
                 self.again()
             )
         })?;
         match self.arguments.without_operator {
-            false => self.wait_for_operator().await.with_context(|| {
+            false => self.operator().wait(self.arguments.timeout).await.with_context(|| {
                 format!(
                     "the hub has the new token, and the old token was not revoked: see {} satellite check {}{}, then run {}",
                     program(),
@@ -270,7 +284,7 @@ impl<'a> Rotation<'a> {
                 )
             })?,
             true => report.notes.push(
-                "whether the operator accepts the new token was not waited for (--without-operator)".into(),
+                "it was not tested whether the operator accepts the new token (--without-operator)".into(),
             ),
         }
         self.revoke(earlier, Some(&bound), report).await.with_context(|| {
@@ -281,9 +295,10 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// Gives the new token to the operator.
+    /// Writes the new token to the hub.
     async fn give(&self, token: &str, report: &mut Report) -> anyhow::Result<()> {
-        // First where the operator's own renewals are bound, so that none of them is bound to what will be deleted.
+        // First the Secret for the operator's own renewals, so that none of them is bound to one
+        // that will be deleted.
         if self.renews() {
             report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
         }
@@ -291,7 +306,7 @@ impl<'a> Rotation<'a> {
         Ok(())
     }
 
-    /// A new token that the satellite accepted, for what the operator will do with it.
+    /// Makes a token, and proves it with a request that the operator will make, too.
     async fn new_token(&self, bound: &DynamicObject) -> anyhow::Result<String> {
         let uid = bound.metadata.uid.as_deref().context("the satellite stored a Secret without a uid")?;
         progress("satellite: requesting a token");
@@ -303,23 +318,20 @@ impl<'a> Rotation<'a> {
         let access = Access::of_secret(&secret, None, self.policy).map_err(|why| anyhow!(why))?;
         let target = self.cluster.data.pointer("/spec/target/namespace").and_then(Value::as_str);
         let target = target.unwrap_or("icinga");
-        let client = access.client(self.policy, Duration::from_secs(10)).await.map_err(|why| anyhow!(why))?;
+        let client = access.client(self.policy, ANSWER_TIMEOUT).await.map_err(|why| anyhow!(why))?;
         let api = Api::<ConfigMap>::namespaced(client, target);
-        let asked =
-            tokio::time::timeout(Duration::from_secs(12), api.list(&ListParams::default().limit(1))).await;
-        let why = match asked {
-            Ok(Ok(_)) => return Ok(token),
-            Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
-                "401; is the context the cluster that the server of the hub's Secret is?".to_owned()
+        let why = match ask(WHOLE_ANSWER_TIMEOUT, api.list(&ListParams::default().limit(1))).await {
+            Ok(_) => return Ok(token),
+            Err(failure) if failure.code() == Some(401) => {
+                "401; name the context of the cluster at the URL in the hub's Secret".to_owned()
             }
-            Ok(Err(kube::Error::Api(status))) => format!("{} {}", status.code, clean(&status.message, 300)),
-            Ok(Err(error)) => transport(&error).1,
-            Err(_) => "no answer within 12 s".to_owned(),
+            Err(failure) => failure.to_string(),
         };
         bail!("the satellite ({}) does not accept the new token: {why}", access.server)
     }
 
-    /// The SatelliteCluster as it was applied by these commands, with the new bound Secret for the operator's own renewals.
+    /// Returns the SatelliteCluster as these commands applied it, with the new Secret for the
+    /// operator's own renewals.
     fn renewing(&self) -> Value {
         let mut spec = owned::spec(&self.cluster, CLI_MANAGER);
         spec["tokenRenewal"]["boundSecret"] = json!(self.bound);
@@ -332,58 +344,8 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// When the operator's Lease was renewed last, by the operator's own clock; nothing if there is none.
-    async fn lease(&self) -> anyhow::Result<Option<MicroTime>> {
-        let api = self.hub.typed::<Lease>(&self.arguments.hub.operator_namespace);
-        let name = &self.arguments.lease_name;
-        let lease = self.hub.ask(&format!("read Lease {name}"), api.get_opt(name)).await?;
-        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
-    }
-
-    /// Until the operator is seen to renew its Lease, says that its credential is valid, and has said nothing else for a while. A
-    /// status alone may be that of an operator which is gone.
-    async fn wait_for_operator(&self) -> anyhow::Result<()> {
-        progress("hub: waiting until the operator uses the new token");
-        let operator = &self.arguments.hub.operator_namespace;
-        let name = &self.arguments.name;
-        let began = Instant::now();
-        let before = self.lease().await?;
-        let mut runs = false;
-        let mut valid_since: Option<Instant> = None;
-        loop {
-            runs = runs || self.lease().await?.is_some_and(|renewed| Some(renewed) != before);
-            let object = self.hub.expect_satellite(operator, name).await?;
-            let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            let said = conditions.into_iter().flatten().find(|c| c["type"] == "CredentialsValid");
-            match said.is_some_and(|condition| condition["status"] == "True") {
-                true if valid_since.get_or_insert_with(Instant::now).elapsed() >= SETTLED && runs => {
-                    return Ok(());
-                }
-                true => {}
-                false => valid_since = None,
-            }
-            if began.elapsed() >= self.arguments.timeout {
-                let said = said.map_or("nothing".into(), |condition| {
-                    let word = |field: &str| clean(condition[field].as_str().unwrap_or_default(), 300);
-                    format!("CredentialsValid={} ({}) {}", word("status"), word("reason"), word("message"))
-                });
-                let lease = format!("Lease {operator}/{}", self.arguments.lease_name);
-                let why = match (runs, &before) {
-                    (true, _) => format!("the operator said {said}"),
-                    (false, Some(_)) => format!("{lease} was not renewed: no operator runs, or it hangs"),
-                    (false, None) => {
-                        format!(
-                            "there was no {lease}: no operator runs, or its Lease has another name (--lease-name)"
-                        )
-                    }
-                };
-                bail!("within {:?} {why}. If none runs, add --without-operator", self.arguments.timeout);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    /// Name and uid of every Secret that tokens of this account are bound to: that of the old token, and what earlier runs left.
+    /// Returns name and uid of every Secret that tokens of this account are bound to: the old
+    /// token's, and those that earlier runs left.
     async fn bound_secrets(&self) -> anyhow::Result<Vec<(String, String)>> {
         let api = self.satellite.typed::<Secret>(&self.namespace);
         let label = format!("{}={},{ACCOUNT}={}", MANAGED_BY.0, MANAGED_BY.1, self.account);
@@ -392,14 +354,15 @@ impl<'a> Rotation<'a> {
         let list = self.satellite.ask(&action, api.list(&parameters)).await?;
         let names = list.items.into_iter().filter_map(|secret| secret.metadata.name.zip(secret.metadata.uid));
         let mut found: Vec<_> = names.collect();
-        // One without our label counts because the token that these commands made is bound to it.
+        // It counts without our label, too: a token that these commands made is bound to it.
         let old = self.old.as_ref().and_then(|old| old.claims.as_ref()?.bound.clone());
         found.extend(old.filter(|(_, old)| found.iter().all(|(_, uid)| uid != old)));
         Ok(found)
     }
 
-    /// Deletes `earlier`, as it was before the new Secret was made: so none of another run that began later is among it. And asks the
-    /// satellite whether it refuses the old token from now on. Without `new` it only says what it would delete.
+    /// Deletes the Secrets `earlier`, which were listed before the new one was made, so that they
+    /// include none of a later run. Then tests whether the satellite refuses the old token.
+    /// Without `new` it only reports what it would delete.
     async fn revoke(
         &self,
         earlier: Vec<(String, String)>,
@@ -454,7 +417,11 @@ impl<'a> Rotation<'a> {
         Ok(())
     }
 
-    /// Fails if the hub has a token of another run by now: what that one is bound to must not be deleted.
+    /// Checks that the hub still has our token. If another run replaced it, the Secret of that
+    /// token must not be deleted.
+    ///
+    /// # Errors
+    /// If it has another token, or cannot be read.
     async fn still_ours(&self, new: &DynamicObject) -> anyhow::Result<()> {
         let manifest = self.hub_secret("")?;
         let secret = read(&self.hub, &manifest).await?.map(|found| typed::<Secret>(&found)).transpose()?;
@@ -464,8 +431,8 @@ impl<'a> Rotation<'a> {
             return Ok(());
         }
         bail!(
-            "Secret {}/{} of the hub has another token by now: someone else rotates it too. No token was revoked; when they are \
-             through, run {}",
+            "Secret {}/{} of the hub has another token by now: somebody else rotates it, too. No token was revoked; when they are \
+             done, run {}",
             self.arguments.hub.operator_namespace,
             self.secret_name,
             self.again()
@@ -474,14 +441,17 @@ impl<'a> Rotation<'a> {
 
     async fn is_refused(&self) -> bool {
         let Some(old) = &self.old else { return false };
-        let Ok(client) = old.client(self.policy, Duration::from_secs(10)).await else { return false };
+        let Ok(client) = old.client(self.policy, ANSWER_TIMEOUT).await else { return false };
         let began = Instant::now();
-        while began.elapsed() < REVOKED {
-            let asked = tokio::time::timeout(Duration::from_secs(12), client.apiserver_version()).await;
-            if matches!(asked, Ok(Err(kube::Error::Api(status))) if status.code == 401) {
+        for attempt in 1.. {
+            let asked = ask(WHOLE_ANSWER_TIMEOUT, client.apiserver_version()).await;
+            if asked.is_err_and(|failure| failure.code() == Some(401)) {
                 return true;
             }
-            tokio::time::sleep(POLL).await;
+            if began.elapsed() >= REVOKED {
+                break;
+            }
+            tokio::time::sleep(POLL.pause(attempt, 1.0)).await;
         }
         false
     }

@@ -1,4 +1,4 @@
-//! What the answers of a satellite mean.
+//! The meaning of a satellite's answers.
 
 use super::steps::Steps;
 use crate::cli::output::span;
@@ -6,15 +6,15 @@ use crate::text::clean;
 use k8s_openapi::api::authorization::v1::ResourceRule;
 use serde_json::Value;
 
-/// What the operator does with ConfigMaps.
-pub const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
-/// A difference of clocks that makes times hard to compare, in seconds.
+/// The verbs that the operator needs for ConfigMaps.
+pub(super) const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
+/// Largest difference of clocks without a warning, in seconds.
 const SKEW: i64 = 30;
-/// Oldest Kubernetes that is supported: 1.33.
+/// Oldest supported minor version of Kubernetes 1.
 const OLDEST: u32 = 33;
 
-/// Whether a rule is what the operator needs, or what every account has.
-pub fn is_needed(rule: &ResourceRule, account: Option<&str>) -> bool {
+/// Returns whether the operator needs a rule, or every account has it.
+pub(super) fn is_needed(rule: &ResourceRule, account: Option<&str>) -> bool {
     let groups = rule.api_groups.as_deref().unwrap_or_default();
     let resources = rule.resources.as_deref().unwrap_or_default();
     let names = rule.resource_names.as_deref().unwrap_or_default();
@@ -31,25 +31,25 @@ pub fn is_needed(rule: &ResourceRule, account: Option<&str>) -> bool {
         || (only(groups, &["authorization.k8s.io", "authentication.k8s.io"])
             && only(resources, &reviews)
             && verbs(&["create"]))
-        // What may be trusted is told to every account.
+        // Every account may read which certificate authorities it can trust.
         || (only(groups, &["certificates.k8s.io"])
             && only(resources, &["clustertrustbundles"])
             && verbs(&["get", "list", "watch"]))
 }
 
-/// A rule for a person.
-pub fn words(rule: &ResourceRule) -> String {
+/// Returns a rule as text.
+pub(super) fn words(rule: &ResourceRule) -> String {
     let resources = rule.resources.as_deref().unwrap_or_default().join(",");
     let names = rule.resource_names.as_deref().unwrap_or_default().join(",");
     let of = if names.is_empty() { String::new() } else { format!(" {names}") };
     clean(&format!("{} {resources}{of}", rule.verbs.join(",")), 150)
 }
 
-/// The version of the satellite, from the body of `/version`.
-pub fn version(steps: &mut Steps, code: u16, body: &[u8]) {
+/// Judges the version of the satellite, from the body of `/version`.
+pub(super) fn version(steps: &mut Steps, code: u16, body: &[u8]) {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(text) = said["gitVersion"].as_str().filter(|_| code == 200) else {
-        return steps.skipped("version", format!("the satellite does not tell it ({code})"));
+        return steps.skipped("version", format!("the satellite does not say it ({code})"));
     };
     let text = clean(text, 60);
     let minor = said["minor"].as_str().unwrap_or_default();
@@ -59,28 +59,28 @@ pub fn version(steps: &mut Steps, code: u16, body: &[u8]) {
             steps.warning(
                 "version",
                 format!("Kubernetes {text}"),
-                format!("1.{OLDEST} is the oldest that is supported"),
+                format!("upgrade the satellite: 1.{OLDEST} is the oldest supported version"),
             );
         }
         _ => steps.ok("version", format!("Kubernetes {text}")),
     }
 }
 
-/// The satellite's clock against ours, which tokens and conditions are measured with.
-pub fn clock(steps: &mut Steps, header: Option<&http::HeaderValue>, asked: i64, answered: i64) {
+/// Compares the satellite's clock with ours: tokens and conditions are judged by both.
+pub(super) fn clock(steps: &mut Steps, header: Option<&http::HeaderValue>, asked: i64, answered: i64) {
     let date = header.and_then(|value| value.to_str().ok());
     let Some(theirs) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else {
         return steps.skipped("clock", "the answer has no readable Date");
     };
     let theirs = theirs.timestamp().as_second();
-    // What lies between question and answer is no difference.
+    // The time between question and answer is no difference.
     let skew = if theirs < asked { theirs - asked } else { (theirs - answered).max(0) };
     match skew.abs() > SKEW {
         false => steps.ok("clock", format!("within {SKEW} s of this machine's")),
         true => steps.warning(
             "clock",
             format!("{} {} of this machine's", span(skew.abs()), if skew > 0 { "ahead" } else { "behind" }),
-            "set both clocks by NTP: tokens that are new or about to end are judged by them",
+            "synchronise both clocks (NTP): a token that is new or about to end is judged by them",
         ),
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_needed_is_no_excess() {
+    fn a_needed_rule_is_no_excess() {
         let me = Some("groundlink");
         assert!(is_needed(&rule("", &["configmaps"], &VERBS, &[]), me));
         assert!(is_needed(&rule("", &["serviceaccounts/token"], &["create"], &["groundlink"]), me));

@@ -1,5 +1,6 @@
-//! `groundlink satellite check`: what the operator does with a satellite, step by step, with its rules and its credential. A
-//! step that fails hides no later one; a step that cannot be tried because of it is skipped, and says so.
+//! `groundlink satellite check`: tries what the operator does with a satellite, step by step, with
+//! its rules and its credential. A step that fails hides no later one; a step that cannot be tried
+//! because of it is skipped, and says so.
 
 mod judge;
 mod probes;
@@ -23,24 +24,27 @@ use std::time::Duration;
 use steps::{Step, Steps, Verdict};
 use subject::Subject;
 
-/// Tests a satellite as the operator uses it: credential, connection, permissions (those that it needs, and whether it has more in
-/// its namespace or for all), clock, and one ConfigMap that is written and deleted again.
+/// Tests a satellite as the operator uses it: credential, connection, permissions (missing ones,
+/// and needless ones in its namespace or in all), clock, and one ConfigMap that is written and
+/// deleted again.
 ///
-/// It speaks from this machine. To speak from the hub's network, run it in the operator's Pod:
+/// The connection is tested from this machine. To test it from the hub's network, run this in the
+/// operator's Pod:
 /// kubectl -n groundlink exec deploy/groundlink -- /groundlink satellite check NAME
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 nothing is wrong (there may be warnings), 1 it could not be tested, 2 wrong usage, 3 something \
-                        is wrong."
+    after_help = "Exit codes: 0 no step failed (there may be warnings), 1 it could not be tested, 2 wrong usage, 3 a step \
+                        failed."
 )]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Name of the SatelliteCluster.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Write nothing to the satellite: leave out the ConfigMap that is written and deleted again.
+    /// Write nothing to the satellite: skip the ConfigMap that is written and deleted again.
     #[arg(long)]
     dry_run: bool,
-    /// Accept a satellite whose API server has a loopback or link-local address. For tests and demos.
+    /// Accept a satellite whose API server has a loopback or link-local address. For tests and
+    /// demos.
     #[arg(long)]
     allow_loopback_satellites: bool,
     /// Form of the result.
@@ -60,7 +64,7 @@ struct Document<'a> {
     steps: &'a [Step],
 }
 
-pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let operator = &arguments.hub.operator_namespace;
     let hub = Cluster::hub(&arguments.hub).await?;
     let object = hub.expect_satellite(operator, &arguments.name).await?;
@@ -98,18 +102,18 @@ fn resource(steps: &mut Steps, operator: &str, object: &DynamicObject) {
         steps.warning(
             "resource",
             format!("SatelliteCluster {name} is being deleted"),
-            "wait until it is gone",
+            "wait until it is gone; to keep the satellite, join it again then",
         );
     } else if object.data.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
-        let remedy = "set spec.suspend to false when the satellite shall be written to again";
-        steps.warning("resource", format!("SatelliteCluster {name} has spec.suspend"), remedy);
+        let remedy = "set spec.suspend to false to deliver again";
+        steps.warning("resource", format!("SatelliteCluster {name}: spec.suspend is set"), remedy);
     } else {
         steps.ok("resource", format!("SatelliteCluster {name}"));
     }
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
     let Some(ready) = ready else {
-        let remedy = "see whether the operator runs: kubectl get pods in its namespace, and /readyz";
+        let remedy = format!("check that the operator runs and is ready: kubectl -n {operator} get pods");
         steps.warning("operator", "no operator has reported about it", remedy);
         return;
     };
@@ -119,7 +123,7 @@ fn resource(steps: &mut Steps, operator: &str, object: &DynamicObject) {
         false => steps.warning(
             "operator",
             format!("the operator says Ready={} ({}) {}", word("status"), word("reason"), word("message")),
-            "the steps below test it anew; the operator follows within half a minute",
+            "follow the remedies below; the operator tries again within half a minute",
         ),
     }
 }
@@ -143,7 +147,7 @@ async fn credential(
     };
     let access = match Access::of_secret(&secret, key, servers(hub, subject.policy).await) {
         Err(why) => {
-            let remedy = format!("mend {described}, or {}", subject.add_again());
+            let remedy = format!("correct {described}, or {}", subject.add_again());
             steps.failed("credential", format!("{described}: {why}"), remedy);
             steps.skipped("expiry", "there is no credential");
             return Ok(None);
@@ -154,7 +158,7 @@ async fn credential(
         (Some(claims), _) => {
             let bound = match &claims.bound {
                 Some((secret, _)) => format!(", bound to Secret {secret}"),
-                None => ", bound to nothing: it can only be revoked with its account".to_owned(),
+                None => ", not bound to a Secret: it can only be revoked with its account".to_owned(),
             };
             format!("a token of ServiceAccount {}/{}{bound}", claims.namespace, claims.account)
         }
@@ -172,7 +176,7 @@ fn expiry(steps: &mut Steps, expires: Option<i64>, subject: &Subject) {
         return;
     };
     let (left, text) = (end - now(), time(expires).unwrap_or_default());
-    // Tokens that renew themselves are renewed long before; others need a person, who needs a week.
+    // The operator renews a token long before its end. A person needs a week.
     let soon = if subject.renews.is_some() { 3600 } else { 7 * 24 * 3600 };
     if left <= 0 {
         steps.failed("expiry", format!("the credential ended at {text}"), subject.rotate());

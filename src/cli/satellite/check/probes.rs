@@ -1,13 +1,12 @@
-//! The steps of `check` that speak to the satellite, with the operator's client.
+//! The steps of `check` that ask the satellite, with the operator's client.
 
 use super::judge::{VERBS, clock, is_needed, version, words};
 use super::steps::Steps;
 use super::subject::Subject;
-use crate::api::Reason;
 use crate::api::marks::MANAGED_BY;
 use crate::cli::join::access::Access;
 use crate::cli::join::token::now;
-use crate::satellite::transport;
+use crate::request::{Failure, ask};
 use crate::text::clean;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -25,10 +24,12 @@ use std::time::Duration;
 
 /// Longest wait for a connection to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Steps from the first connection to the server's word about the credential.
+/// Remedy where something answers that is no API server, or nothing answers.
+const NO_API_SERVER: &str = "check that a Kubernetes API server listens there and that it is healthy";
+/// Steps from the first connection until the server accepted the credential.
 const LOGIN: [&str; 4] = ["tls", "authentication", "version", "clock"];
 
-/// None of these steps can be tried, nor what needs the server's word about the credential.
+/// Skips these steps, and those that need an accepted credential.
 fn skip(steps: &mut Steps, names: &[&str], why: &str) {
     let verbs = VERBS.map(|verb| format!("{verb} configmaps"));
     let after = verbs.iter().map(String::as_str).chain(["excess", "namespace", "write"]);
@@ -37,8 +38,8 @@ fn skip(steps: &mut Steps, names: &[&str], why: &str) {
     }
 }
 
-/// Everything that can be tried with this credential.
-pub async fn satellite(steps: &mut Steps, access: Option<&Access>, subject: &Subject) {
+/// Tries everything that this credential allows.
+pub(super) async fn satellite(steps: &mut Steps, access: Option<&Access>, subject: &Subject) {
     let Some(access) = access else {
         return skip(
             steps,
@@ -68,13 +69,13 @@ pub async fn satellite(steps: &mut Steps, access: Option<&Access>, subject: &Sub
     probe.write(steps).await;
 }
 
-/// Name and TCP connection.
+/// Resolves the name and opens a TCP connection.
 async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     let uri: http::Uri = access.server.parse().unwrap_or_default();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(443);
     let from_here = format!(
-        "see whether the hub's Pods reach it (this is tested from where this command runs); if the address is wrong, run {}",
+        "check that the hub's Pods reach it (this step ran on this machine); if the address is wrong, run {}",
         subject.add(" --server <URL>")
     );
     let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host.as_str(), port))).await;
@@ -114,34 +115,32 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
     match (open.is_empty(), closed.is_empty()) {
         (true, _) => steps.failed("tcp", closed.join("; "), from_here),
         (false, true) => steps.ok("tcp", format!("port {port} of {} is open", list(&open))),
-        (false, false) => {
-            steps.warning("tcp", closed.join("; "), "one address answers; see why the others do not")
-        }
+        (false, false) => steps.warning(
+            "tcp",
+            closed.join("; "),
+            "check why these addresses do not answer: the operator may choose one of them",
+        ),
     }
 }
 
-/// A connected client, and what it is for.
+/// A client of the satellite.
 struct Probe<'a> {
     client: Client,
     subject: &'a Subject,
 }
 
 impl Probe<'_> {
-    /// A request with its whole answer in time.
-    async fn ask<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
-        let deadline = self.subject.timeout + Duration::from_secs(2);
-        match tokio::time::timeout(deadline, call).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(kube::Error::Api(status))) => Err(Trouble {
-                code: status.code,
-                why: format!("{} {}", status.code, clean(&status.message, 300)),
-            }),
-            Ok(Err(error)) => Err(Trouble { code: 0, why: transport(&error).1 }),
-            Err(_) => Err(Trouble { code: 0, why: format!("no answer within {} s", deadline.as_secs()) }),
-        }
+    /// Longest wait for a whole answer. The client gives up earlier an answer that does not begin.
+    fn deadline(&self) -> Duration {
+        self.subject.timeout + Duration::from_secs(2)
     }
 
-    /// One request that shows TLS, whether the credential is accepted, the version and the clock.
+    async fn ask<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+        ask(self.deadline(), call).await
+    }
+
+    /// Sends one request that shows TLS, whether the credential is accepted, the version and the
+    /// clock.
     async fn greet(&self, steps: &mut Steps) {
         let rest = |steps: &mut Steps, names: &[&str]| {
             for name in names {
@@ -150,39 +149,29 @@ impl Probe<'_> {
         };
         let Ok(request) = http::Request::get("/version").body(Body::empty()) else { return };
         let asked = now();
-        let deadline = self.subject.timeout + Duration::from_secs(2);
-        let answer = match tokio::time::timeout(deadline, self.client.send(request)).await {
-            Err(_) => {
-                let why = format!("no answer to a request within {} s", deadline.as_secs());
-                steps.failed(
-                    "tls",
-                    why,
-                    "see whether what listens there is a Kubernetes API server, and how it is",
-                );
-                return rest(steps, &["authentication", "version", "clock"]);
-            }
-            Ok(Err(error)) => {
-                let (reason, mut why) = transport(&error);
+        let answer = match self.ask(self.client.send(request)).await {
+            Err(failure) => {
+                let mut why = failure.to_string();
                 if why.contains("timed out") {
-                    why = format!("no answer to a request within {} s", self.subject.timeout.as_secs());
+                    why = Failure::Deadline(self.subject.timeout).to_string();
                 }
-                let remedy = match reason {
-                    Reason::TLSError => format!(
+                let remedy = match failure.is_tls() {
+                    true => format!(
                         "the certificate is not the one of ca.crt, or not for this name: run {}, or the same with \
                          --tls-server-name <NAME>",
                         self.subject.add(" --ca-file <FILE>")
                     ),
-                    _ => "see whether what listens there is a Kubernetes API server, and how it is".into(),
+                    false => NO_API_SERVER.to_owned(),
                 };
                 steps.failed("tls", why, remedy);
                 return rest(steps, &["authentication", "version", "clock"]);
             }
-            Ok(Ok(answer)) => answer,
+            Ok(answer) => answer,
         };
         steps.ok("tls", "the server's certificate is trusted");
         let (head, body) = answer.into_parts();
         self.authentication(steps, head.status.as_u16()).await;
-        let body = tokio::time::timeout(deadline, body.collect()).await;
+        let body = tokio::time::timeout(self.deadline(), body.collect()).await;
         let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         version(steps, head.status.as_u16(), &body);
         clock(steps, head.headers.get(http::header::DATE), asked, now());
@@ -191,10 +180,10 @@ impl Probe<'_> {
     async fn authentication(&self, steps: &mut Steps, code: u16) {
         let name = "authentication";
         if code == 401 {
-            let message = "the satellite does not accept the credential (401): it has ended, or was revoked";
+            let message = "the satellite does not accept the credential (401): it expired, or was revoked";
             return steps.failed(name, message, self.subject.rotate());
         }
-        // A server may answer `/version` to anyone: who the credential is for is asked.
+        // A server may answer `/version` to anyone, so this asks whom it takes the credential for.
         let api = Api::<SelfSubjectReview>::all(self.client.clone());
         let review = SelfSubjectReview::default();
         match self.ask(api.create(&PostParams::default(), &review)).await {
@@ -204,30 +193,33 @@ impl Probe<'_> {
                 match user == "system:anonymous" {
                     true => steps.failed(
                         name,
-                        "the satellite takes it for system:anonymous",
+                        "the satellite takes the credential for system:anonymous",
                         self.subject.rotate(),
                     ),
                     false => steps.ok(name, format!("the satellite knows it as {user}")),
                 }
             }
-            Err(trouble) if trouble.code == 401 || trouble.why.contains("system:anonymous") => {
-                steps.failed(name, trouble.why, self.subject.rotate());
+            Err(failure)
+                if failure.code() == Some(401) || failure.to_string().contains("system:anonymous") =>
+            {
+                steps.failed(name, failure.to_string(), self.subject.rotate());
             }
-            // Not 401, which says little: the steps about permissions say more.
-            Err(trouble) if trouble.code == 403 || trouble.code == 404 => steps.warning(
+            // The server knows the credential, or it would have answered 401. The steps about
+            // permissions say more.
+            Err(failure) if failure.code() == Some(403) || failure.code() == Some(404) => steps.warning(
                 name,
-                format!("the satellite does not say whom it takes the credential for: {}", trouble.why),
-                "let every account ask for itself there (ClusterRole system:basic-user), then check again",
+                format!("the satellite does not say whom it takes the credential for: {}", failure),
+                "bind ClusterRole system:basic-user to every account there, then check again",
             ),
-            Err(trouble) => steps.failed(
+            Err(failure) => steps.failed(
                 name,
-                format!("whether the satellite accepts the credential is not known: {}", trouble.why),
-                "see whether what listens there is a Kubernetes API server, and how it is; then check again",
+                format!("it is unknown whether the satellite accepts the credential: {}", failure),
+                NO_API_SERVER,
             ),
         }
     }
 
-    async fn may(&self, resource: ResourceAttributes) -> Result<bool, Trouble> {
+    async fn may(&self, resource: ResourceAttributes) -> Result<bool, Failure> {
         let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(resource), ..Default::default() };
         let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
         let api = Api::<SelfSubjectAccessReview>::all(self.client.clone());
@@ -248,11 +240,11 @@ impl Probe<'_> {
                         self.subject.add_again(),
                     );
                 }
-                Err(trouble) => {
+                Err(failure) => {
                     steps.failed(
                         &name,
-                        format!("not known: {}", trouble.why),
-                        "the satellite must answer SelfSubjectAccessReviews",
+                        format!("unknown: {}", failure),
+                        "let the satellite answer SelfSubjectAccessReviews, then check again",
                     );
                 }
             }
@@ -261,19 +253,25 @@ impl Probe<'_> {
         let name = "create serviceaccounts/token";
         // The account is in the target's namespace.
         match self.may(token_of(target, account)).await {
-            Ok(true) => steps.ok(name, format!("allowed for {target}/{account}: it renews its token")),
+            Ok(true) => {
+                steps.ok(name, format!("allowed for {target}/{account}: the operator renews its token"))
+            }
             Ok(false) => steps.failed(
                 name,
-                format!("spec.tokenRenewal is set, and a token of {target}/{account} may not be made"),
+                format!(
+                    "spec.tokenRenewal is set, but the credential may not make a token of {target}/{account}"
+                ),
                 format!("run {}, or apply examples/satellite-token-renewal.yaml there", self.subject.add("")),
             ),
-            Err(trouble) => {
-                steps.failed(name, trouble.why, "the satellite must answer SelfSubjectAccessReviews")
-            }
+            Err(failure) => steps.failed(
+                name,
+                failure.to_string(),
+                "let the satellite answer SelfSubjectAccessReviews, then check again",
+            ),
         }
     }
 
-    /// Whether the credential can do more than it needs.
+    /// Tests whether the credential has more permissions than it needs.
     async fn excess(&self, steps: &mut Steps, access: &Access) {
         let (name, target) = ("excess", &self.subject.target);
         let spec = SelfSubjectRulesReviewSpec { namespace: Some(target.clone()) };
@@ -281,14 +279,14 @@ impl Probe<'_> {
         let api = Api::<SelfSubjectRulesReview>::all(self.client.clone());
         let status = match self.ask(api.create(&PostParams::default(), &review)).await {
             Ok(review) => review.status.unwrap_or_default(),
-            Err(trouble) => {
-                return steps.skipped(name, format!("the satellite does not tell: {}", trouble.why));
+            Err(failure) => {
+                return steps.skipped(name, format!("the satellite does not say: {}", failure));
             }
         };
         let account = access.claims.as_ref().map(|claims| claims.account.as_str());
         let mut more: Vec<String> =
             status.resource_rules.iter().filter(|rule| !is_needed(rule, account)).map(words).collect();
-        // A rule for every namespace looks the same from inside one.
+        // From inside one namespace, a rule for every namespace looks the same.
         let mut asked: Vec<_> =
             VERBS.map(|verb| (format!("{verb} configmaps"), attributes("", verb, "configmaps"))).into();
         if let Some(account) = account {
@@ -299,8 +297,8 @@ impl Probe<'_> {
             match self.may(resource).await {
                 Ok(true) => everywhere.push(clean(&what, 150)),
                 Ok(false) => {}
-                Err(trouble) => {
-                    return steps.skipped(name, format!("the satellite does not tell: {}", trouble.why));
+                Err(failure) => {
+                    return steps.skipped(name, format!("the satellite does not say: {}", failure));
                 }
             }
         }
@@ -308,25 +306,28 @@ impl Probe<'_> {
             more.push(format!("in every namespace {}", everywhere.join(", ")));
         }
         if more.is_empty() {
-            let beside =
-                if status.incomplete { " (the satellite's authorizer does not tell all)" } else { "" };
-            // A Role of another namespace is not seen from this one, and paths are no resources.
+            let beside = if status.incomplete { " (as far as the satellite's authorizer says)" } else { "" };
+            // The review covers one namespace, and only resources.
             let message = format!(
-                "no other resource in namespace {target}, and none of all namespaces{beside}; Roles of other namespaces were not \
-                 looked at"
+                "no permission beyond those it needs in namespace {target} or in all namespaces{beside}; Roles of other namespaces were \
+                 not looked at"
             );
             return steps.ok(name, message);
         }
         let rest = more.len().saturating_sub(5);
         more.truncate(5);
-        let mut message = format!("it may do more than it needs: {}", more.join("; "));
+        let mut message = format!("it has more permissions than it needs: {}", more.join("; "));
         if rest > 0 {
             message += &format!("; and {rest} more");
         }
-        steps.warning(name, message, "remove the bindings that give it this, or use an account of its own");
+        steps.warning(
+            name,
+            message,
+            "remove the bindings that grant them, or use an account for Groundlink alone",
+        );
     }
 
-    /// The server is asked to judge a ConfigMap that it does not store.
+    /// Lets the server judge a ConfigMap without storing it.
     async fn namespace(&self, steps: &mut Steps) {
         let (name, target) = ("namespace", &self.subject.target);
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), target);
@@ -334,26 +335,26 @@ impl Probe<'_> {
         let Some(probe) = probe_map() else { return };
         match self.ask(api.create(&parameters, &probe)).await {
             Ok(_) => steps.ok(name, format!("{target} exists")),
-            Err(trouble) if trouble.code == 404 => {
+            Err(failure) if failure.code() == Some(404) => {
                 let remedy = format!(
                     "create it: kubectl create namespace {target}; then {}",
                     self.subject.add_again()
                 );
                 steps.failed(name, format!("{target} does not exist on the satellite"), remedy);
             }
-            Err(trouble) if trouble.why.contains("being terminated") => {
+            Err(failure) if failure.to_string().contains("being terminated") => {
                 steps.failed(
                     name,
                     format!("{target} is being deleted"),
                     "wait until it is gone, and create it again",
                 );
             }
-            Err(trouble) if trouble.code == 403 && !steps.passed("create configmaps") => {
-                steps.skipped(name, "it can only be told by creating a ConfigMap, which is not allowed");
+            Err(failure) if failure.code() == Some(403) && !steps.passed("create configmaps") => {
+                steps.skipped(name, "it is only seen by creating a ConfigMap, which is not allowed");
             }
-            Err(trouble) => {
-                let remedy = "the satellite's API server, a quota or an admission webhook refuses ConfigMaps: see its message";
-                steps.failed(name, format!("{target} takes no ConfigMap: {}", trouble.why), remedy);
+            Err(failure) => {
+                let remedy = "mend what the message names: a quota, an admission webhook, or the satellite's API server";
+                steps.failed(name, format!("{target} takes no ConfigMap: {}", failure), remedy);
             }
         }
     }
@@ -372,52 +373,46 @@ impl Probe<'_> {
         let Some(probe) = probe_map() else { return };
         let probe_name = probe.metadata.name.clone().unwrap_or_default();
         let parameters = PostParams::default();
-        // Interrupted or not, and whatever was answered: what may have been written is deleted.
+        // Even if this is interrupted or the answer is lost: the ConfigMap may have been stored,
+        // so it is deleted.
         let created = tokio::select! {
             created = self.ask(api.create(&parameters, &probe)) => created.map(|_| ()),
-            _ = tokio::signal::ctrl_c() => Err(Trouble { code: 0, why: "interrupted".into() }),
+            _ = tokio::signal::ctrl_c() => Err(Failure::Transport("interrupted".into())),
         };
-        let refused = created.as_ref().err().is_some_and(|trouble| (400..500).contains(&trouble.code));
+        let refused =
+            created.as_ref().err().and_then(Failure::code).is_some_and(|code| (400..500).contains(&code));
         let mut deleted = Ok(());
         for _ in 0..if refused { 0 } else { 3 } {
             deleted = match self.ask(api.delete(&probe_name, &DeleteParams::default())).await {
                 Ok(_) => Ok(()),
-                Err(trouble) if trouble.code == 404 => Ok(()),
-                Err(trouble) => Err(trouble),
+                Err(failure) if failure.code() == Some(404) => Ok(()),
+                Err(failure) => Err(failure),
             };
             if deleted.is_ok() {
                 break;
             }
         }
         let remedy =
-            "the satellite's API server, a quota or an admission webhook refuses it: see its message";
+            "mend what the message names: a quota, an admission webhook, or the satellite's API server";
         let by_hand = format!("delete it: kubectl -n {target} delete configmap {probe_name}");
         let map = format!("ConfigMap {target}/{probe_name}");
         match (created, deleted) {
             (Ok(()), Ok(())) => steps.ok(name, format!("{map} was created and deleted")),
             (Err(created), Ok(())) => {
-                steps.failed(name, format!("{map} was not created: {}", created.why), remedy);
+                steps.failed(name, format!("{map} was not created: {}", created), remedy);
             }
             (Ok(()), Err(deleted)) => {
-                steps.failed(name, format!("{map} was not deleted: {}", deleted.why), by_hand);
+                steps.failed(name, format!("{map} was not deleted: {}", deleted), by_hand);
             }
             (Err(created), Err(deleted)) => {
-                let message =
-                    format!("{map} may be there: {}; and not deleted: {}", created.why, deleted.why);
+                let message = format!("{map} may exist: {}; and was not deleted: {}", created, deleted);
                 steps.failed(name, message, by_hand);
             }
         }
     }
 }
 
-/// An answer that is none.
-struct Trouble {
-    /// What the server answered; 0 if nothing.
-    code: u16,
-    why: String,
-}
-
-/// Ours by its label, and not one that the operator would take for a delivered one.
+/// Returns a ConfigMap with our label, but without the label of delivered ones.
 fn probe_map() -> Option<ConfigMap> {
     let name = format!("groundlink-probe-{:08x}", rand::random::<u32>());
     let labels = json!({ MANAGED_BY.0: MANAGED_BY.1 });
@@ -434,7 +429,7 @@ fn attributes(namespace: &str, verb: &str, resource: &str) -> ResourceAttributes
     }
 }
 
-/// To make a token of an account.
+/// Returns the resource attributes for making a token of an account.
 fn token_of(namespace: &str, account: &str) -> ResourceAttributes {
     ResourceAttributes {
         subresource: Some("token".into()),

@@ -12,7 +12,8 @@ pub(super) struct Subject {
     pub(super) target: String,
     /// `spec.requestTimeout`.
     pub(super) timeout: Duration,
-    /// The account whose tokens the credential must be able to make (`spec.tokenRenewal`). `None` if it renews nothing.
+    /// The account whose tokens the credential must be able to make (`spec.tokenRenewal`). `None`
+    /// if it renews nothing.
     pub(super) renews: Option<String>,
     /// Which addresses are allowed.
     pub(super) policy: HostPolicy,
@@ -25,7 +26,8 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Returns the remedy that makes the account as it should be. `add` keeps what the SatelliteCluster says already.
+    /// Returns the remedy that makes the account as it should be. `add` keeps what the
+    /// SatelliteCluster says already.
     pub(super) fn add_again(&self) -> String {
         format!(
             "run {}, or apply examples/satellite-rbac.yaml there (for other names: {} satellite join-manifest --only satellite)",
