@@ -1,5 +1,5 @@
-//! The CRDs: what the program prints is what is stored, and a real API server takes them, accepts what is right and refuses
-//! what is wrong, naming the field.
+//! The CRDs: what the program prints is what is stored, and a real API server takes them, accepts
+//! what is right and refuses what is wrong, naming the field.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 #[path = "../support/mod.rs"]
@@ -31,7 +31,8 @@ fn crds() -> Vec<Value> {
     crds
 }
 
-/// One control plane with the CRDs for all tests of this binary; nobody drops it, the end of the process does.
+/// One control plane with the CRDs for all tests of this binary; nobody drops it, the end of the
+/// process does.
 async fn hub() -> Arc<support::ApiServer> {
     static PLANE: tokio::sync::OnceCell<support::ControlPlane> = tokio::sync::OnceCell::const_new();
     let plane = PLANE.get_or_init(|| async {

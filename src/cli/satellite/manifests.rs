@@ -3,8 +3,8 @@
 use super::cluster::Endpoint;
 use super::output::{span, word};
 use super::token::Claims;
+use crate::api::duration::parse_duration;
 use crate::snapshot::pointer::MANAGED_BY;
-use crate::validate::value::parse_duration;
 use clap::{Args, ValueEnum as _};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Map, Value, json};

@@ -148,5 +148,5 @@ fn lifetime(text: &str) -> Result<i64, String> {
 
 /// Reads a duration.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    crate::validate::value::parse_duration(text).map(std::time::Duration::from_secs_f64)
+    crate::api::duration::parse_duration(text).map(std::time::Duration::from_secs_f64)
 }
