@@ -9,6 +9,7 @@ pub(crate) mod crds;
 pub(crate) mod duration;
 mod icinga_version;
 mod kind;
+pub mod marks;
 mod member;
 pub mod monitoring_object;
 pub mod objects;

@@ -1,5 +1,5 @@
 //! Checked declaration to bytes: pure, sorted, infallible. Configuration text is made here and
-//! nowhere else, and every string in it goes through [`quoting`].
+//! nowhere else, and every string in it goes through `quoting`.
 
 mod expression;
 mod for_each;
@@ -91,7 +91,7 @@ impl Rendered {
 
     /// Returns the needed names of the same sort as its own: the templates that a template
     /// imports, the groups of a group, the parent of a zone, and so on.
-    pub fn below(&self) -> impl Iterator<Item = &Name> {
+    pub(crate) fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
             self.provides.iter().any(|provided| {
                 provided.exclusive && provided.name.sort().is_some_and(|sort| name.sort() == Some(sort))
@@ -107,13 +107,13 @@ impl Rendered {
 
     /// Returns every name that the file provides or passes on; true if no other file may provide
     /// it.
-    pub fn names(&self) -> impl Iterator<Item = (&Name, bool)> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&Name, bool)> {
         let provided = self.provides.iter().map(|provided| (&provided.name, provided.exclusive));
         provided.chain(self.relays.iter().map(|relay| (&relay.name, false)))
     }
 
     /// True if the set gains a name by the file; `has` tells whether the set has another name.
-    pub fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
+    pub(crate) fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
         self.provides.iter().any(|provided| provided.name == *name)
             || self
                 .relays

@@ -36,7 +36,7 @@ mod zone;
 
 pub use declaration::{Declaration, ForEach, Form};
 pub(crate) use facts::trusted;
-pub use header::Header;
+pub(crate) use header::Header;
 pub use link::{Checkable, Child, Link};
 pub use name::Name;
 pub use needs::{Provided, Relay, Use};

@@ -1,7 +1,6 @@
 use super::*;
 use crate::identity::Uid;
 use crate::render::read_back;
-use crate::status::{Facts, Recorded, State, Sync, compose, recover};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -118,16 +117,8 @@ fn what_cannot_be_beside_what_has_not_left_yet_waits() {
     }
 }
 
-/// What a restart would recover; the only way to an acknowledgement without a server.
 fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
-    let facts = Facts {
-        key: content.key(),
-        generation: 1,
-        published: Some(content.digest()),
-        revision: None,
-        state: State::Published(Sync::NoSatellites),
-    };
-    recover(content, &Recorded::of(&compose(&facts, &Recorded::default(), 0))).unwrap()
+    Acknowledged::forged(content)
 }
 
 fn admitted(catalog: &Catalog) -> BTreeMap<ObjectKey, Arc<Rendered>> {
