@@ -49,7 +49,8 @@ use builder::Builder;
 
 /// Checks a resource.
 ///
-/// # Errors If a field has a value that Icinga would refuse or misread, if a field beside it
+/// # Errors
+/// If a field has a value that Icinga would refuse or misread, if a field beside it
 /// forbids it, or if the namespace may not declare the type.
 pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declaration, Refusal> {
     metadata::check(&object.metadata).map_err(Refusal::invalid)?;

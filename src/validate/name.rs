@@ -76,7 +76,8 @@ impl Name {
     /// Reads a name as the setting `externalObjects` and the ITL tables write it: `Type!name` or
     /// `template Type!name`.
     ///
-    /// # Errors If the type is unknown or the name is empty.
+    /// # Errors
+    /// If the type is unknown or the name is empty.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (head, name) = text.split_once('!').ok_or_else(|| {
             format!("{text:?} is not of the form Type!name; write for example CheckCommand!my-check")

@@ -60,7 +60,8 @@ pub fn macro_problem(text: &str) -> Option<String> {
 
 /// Converts free JSON, checking every string, key, number and the depth.
 ///
-/// # Errors If a string, a key, a number or the depth is refused: its path below `path`, what is
+/// # Errors
+/// If a string, a key, a number or the depth is refused: its path below `path`, what is
 /// wrong, and what to do.
 pub fn from_json(
     json: &serde_json::Value,

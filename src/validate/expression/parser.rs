@@ -15,7 +15,8 @@ const MAX_DEPTH: usize = 32;
 
 /// Parses a condition over `subjects`.
 ///
-/// # Errors If the source is no such condition: the column (in characters, from 1) and what was
+/// # Errors
+/// If the source is no such condition: the column (in characters, from 1) and what was
 /// expected there.
 pub fn parse(source: &str, subjects: &[Subject]) -> Result<Expression, String> {
     let mut parser = Parser { subjects, tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
