@@ -134,7 +134,8 @@ fn every_attribute_that_the_table_requires_is_asked_for() {
     let mut wrong = Vec::new();
     for kind in IcingaType::ALL.iter().copied().filter(|kind| !kind.is_everywhere()) {
         let spec = json!({ "template": true, kind.member(): { "imports": ["t"] } });
-        let declaration = validate(&object("ops", "x", spec), &settings).expect(kind.as_str());
+        let declaration = validate(&object("ops", "x", spec), &settings)
+            .unwrap_or_else(|refusal| panic!("{kind}: {refusal}"));
         let asked: Vec<_> = declaration.relays.iter().map(|relay| relay.name.clone()).collect();
         for what in kind.required() {
             if !asked.contains(&facts::sets(what, kind, "x")) {
@@ -151,7 +152,8 @@ fn every_type_is_declared_by_its_member() {
     for kind in IcingaType::ALL.iter().copied() {
         let is_template = !kind.is_everywhere();
         let spec = json!({ "template": is_template, kind.member(): {} });
-        let declaration = validate(&object("ops", "x", spec), &settings).expect(kind.as_str());
+        let declaration = validate(&object("ops", "x", spec), &settings)
+            .unwrap_or_else(|refusal| panic!("{kind}: {refusal}"));
         assert_eq!(declaration.kind, kind);
         assert_eq!(declaration.form, if is_template { Form::Template } else { Form::Object }, "{kind}");
     }
