@@ -21,6 +21,17 @@ pub fn clean(text: &str, limit: usize) -> String {
     out
 }
 
+/// Longest part of a text that [`quoted`] shows, in characters.
+const QUOTED_MAX: usize = 80;
+
+/// Returns a text in double quotes, cut so that what a message says after it still fits.
+pub fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +41,12 @@ mod tests {
         let message = clean_message(&format!("a\nb\u{7}{}", "ü".repeat(2000)));
         assert!(message.starts_with("a b ü"));
         assert!(message.len() <= MESSAGE_MAX + '…'.len_utf8());
+    }
+
+    #[test]
+    fn a_quoted_text_is_cut_between_characters() {
+        assert_eq!(quoted("a\nb"), r#""a\nb""#);
+        assert_eq!(quoted(&"ü".repeat(80)), format!("\"{}\"", "ü".repeat(80)));
+        assert_eq!(quoted(&"ü".repeat(81)), format!("\"{}…\"", "ü".repeat(80)));
     }
 }

@@ -121,6 +121,7 @@ fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
         Ok(declaration) => declaration,
         Err(refusal) => {
             is_for_a_person(&refusal.message);
+            has_field_and_remedy(&refusal.message);
             return Verdict::Refused;
         }
     };
@@ -170,6 +171,13 @@ fn is_for_a_person(message: &str) {
     assert!(!message.contains(char::is_control), "a control character in {message:?}");
     let limit = MESSAGE_MAX + '…'.len_utf8();
     assert!(message.len() <= limit, "{} bytes: {:.200}", message.len(), message);
+}
+
+/// `<field path>: <what is wrong>; <what to do>`.
+fn has_field_and_remedy(message: &str) {
+    let (path, text) = message.split_once(": ").unwrap_or_default();
+    assert!(path.starts_with("spec") || path.starts_with("metadata."), "no field: {message:?}");
+    assert!(text.contains("; "), "no remedy: {message:?}");
 }
 
 /// `column N: ...`, and the source has that column, or ends before it.

@@ -1,14 +1,15 @@
-//! The CRDs as YAML: `groundlink crd` prints them, `crds/` holds the output, a test compares the two.
+//! The CRDs as YAML: `groundlink crd` prints them, `crds/` holds the output, a test compares the
+//! two.
 
 use super::{MonitoringObject, SatelliteCluster};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-/// Name and YAML of each CRD, in a fixed order.
+/// Returns name and YAML of each CRD, in a fixed order.
 ///
 /// # Errors
-/// Only if serialisation fails, which the tests exclude.
+/// If serialisation fails, which the tests exclude.
 pub fn yaml() -> anyhow::Result<Vec<(String, String)>> {
     [MonitoringObject::crd(), SatelliteCluster::crd()]
         .into_iter()
@@ -19,15 +20,15 @@ pub fn yaml() -> anyhow::Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Adds what the derive cannot say: the default `observedGeneration: -1`, so that a waiter that reads an object before
-/// the operator did never takes "no status" for "done".
+/// Adds what the derive cannot express. The default `observedGeneration: -1` keeps a waiter that
+/// reads an object before the operator does from taking "no status" for "done".
 fn finish(crd: &CustomResourceDefinition) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(crd)?;
     let versions = value["spec"]["versions"].as_array_mut().into_iter().flatten();
     for version in versions {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         schema["description"] = schema["properties"]["spec"]["description"].take();
-        schema["properties"]["spec"]["description"] = json!("What is wanted.");
+        schema["properties"]["spec"]["description"] = json!("The desired state.");
         let status = &mut schema["properties"]["status"];
         status["default"] = json!({ "observedGeneration": -1 });
         status["properties"]["observedGeneration"]["default"] = json!(-1);
@@ -36,8 +37,9 @@ fn finish(crd: &CustomResourceDefinition) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// Removes what Kubernetes ignores or stores as noise, recursively: `nullable` of optional fields (a null is a mistake,
-/// not a value), and integer formats that are not Kubernetes formats.
+/// Removes what Kubernetes ignores or stores as noise, at every level: `nullable` of optional
+/// fields (a null is a mistake, not a value), and integer formats that Kubernetes does not know.
+/// Joins the lines of descriptions.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -47,9 +49,19 @@ fn close(schema: &mut Value) {
             if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
                 map.remove("format");
             }
+            if let Some(Value::String(description)) = map.get_mut("description") {
+                *description = joined(description);
+            }
             map.values_mut().for_each(close);
         }
         Value::Array(items) => items.iter_mut().for_each(close),
         _ => {}
     }
+}
+
+/// Returns a description without the line breaks of the source; only a blank line still separates
+/// two paragraphs.
+fn joined(description: &str) -> String {
+    let paragraphs = description.split("\n\n");
+    paragraphs.map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
 }

@@ -27,7 +27,7 @@ pub enum IcingaVersion {
     #[serde(rename = "2.14")]
     #[value(name = "2.14")]
     V2_14,
-    /// What 2.14 and 2.16 have both.
+    /// The attributes that both 2.14 and 2.16 have.
     #[serde(rename = "2.15")]
     #[value(name = "2.15")]
     V2_15,
@@ -38,10 +38,10 @@ pub enum IcingaVersion {
 }
 
 impl IcingaVersion {
-    /// All of them, the oldest first.
+    /// Every version, the oldest first.
     pub const ALL: [Self; 4] = [Self::V2_13, Self::V2_14, Self::V2_15, Self::V2_16];
 
-    /// As people write it.
+    /// Returns the version as people write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V2_13 => "2.13",

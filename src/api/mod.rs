@@ -1,23 +1,30 @@
-//! The contract with users: the two resource kinds, their conditions and reasons, and the CRDs made from them.
+//! The contract with users: the two resource kinds, their conditions and reasons, and the CRDs
+//! made from them.
 //!
-//! A new Icinga type starts here: one file with its fields, one line in [`monitoring_object::MonitoringObjectSpec`],
-//! then one file in `validate/`.
+//! A new Icinga type starts in `types.rs`, a new reason in `reason.rs`.
 
+mod closed;
 pub mod condition;
-pub mod crds;
+pub(crate) mod crds;
+pub(crate) mod duration;
 mod icinga_version;
+mod kind;
 pub mod marks;
+mod member;
 pub mod monitoring_object;
 pub mod objects;
+mod reason;
+mod rules;
 pub mod satellite_cluster;
 pub mod text;
+mod types;
 
-pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use condition::{Condition, ConditionStatus, ConditionType};
 pub use icinga_version::IcingaVersion;
+pub use kind::Kind;
+pub(crate) use member::Member;
 pub use monitoring_object::{MonitoringObject, MonitoringObjectSpec, MonitoringObjectStatus};
+pub use reason::{Outlook, Reason};
 pub use satellite_cluster::{SatelliteCluster, SatelliteClusterSpec, SatelliteClusterStatus};
-
-/// API group of both kinds.
-pub const GROUP: &str = "groundlink.dev";
-/// The one served and stored version.
-pub const VERSION: &str = "v1alpha1";
+pub use types::IcingaType;
+pub(crate) use types::list as list_of_members;

@@ -5,12 +5,13 @@ use super::objects::{
     CommandSpec, DependencySpec, EndpointSpec, GroupSpec, HostSpec, NotificationSpec, ScheduledDowntimeSpec,
     ServiceSpec, TimePeriodSpec, UserGroupSpec, UserSpec, ZoneSpec,
 };
+use super::rules;
 use super::text::ObjectName;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// One Icinga 2 object, template or apply rule. It is published as a file on the hub (condition `Ready`), and then
-/// delivered to the satellite clusters (condition `Synced`).
+/// One Icinga 2 object, template or apply rule. The operator publishes it as a file on the hub
+/// (condition `Ready`), and then delivers it to the satellite clusters (condition `Synced`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "groundlink.dev",
@@ -37,99 +38,103 @@ use serde::{Deserialize, Serialize};
     ),
     validation = (
         "size(self.metadata.name) <= 180",
-        "metadata.name is longer than 180 characters: the file name and the ConfigMap key are made from it"
+        "metadata.name is longer than 180 characters, and the file name and the ConfigMap key are made from it; choose a shorter name"
     )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = (
-        "[has(self.host), has(self.service), has(self.hostGroup), has(self.serviceGroup), has(self.user), has(self.userGroup), has(self.checkCommand), has(self.eventCommand), has(self.notificationCommand), has(self.notification), has(self.timePeriod), has(self.scheduledDowntime), has(self.dependency), has(self.zoneObject), has(self.endpoint)].filter(x, x).size() == 1",
-        "exactly one of host, service, hostGroup, serviceGroup, user, userGroup, checkCommand, eventCommand, notificationCommand, notification, timePeriod, scheduledDowntime, dependency, zoneObject, endpoint must be set"
-    ),
-    validation = (
-        "!(has(self.zone) && (has(self.zoneObject) || has(self.endpoint)))",
-        "zone must not be set on a zoneObject or an endpoint: both exist everywhere"
-    ),
+    validation = rules::exactly_one_type(),
+    validation = rules::no_zone_on_what_is_everywhere(),
     validation = (
         "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",
-        "name is immutable: delete the resource and create another"
+        "name is immutable; delete the resource and create another"
     ),
-    validation = (
-        "has(self.host) == has(oldSelf.host) && has(self.service) == has(oldSelf.service) && has(self.hostGroup) == has(oldSelf.hostGroup) && has(self.serviceGroup) == has(oldSelf.serviceGroup) && has(self.user) == has(oldSelf.user) && has(self.userGroup) == has(oldSelf.userGroup) && has(self.checkCommand) == has(oldSelf.checkCommand) && has(self.eventCommand) == has(oldSelf.eventCommand) && has(self.notificationCommand) == has(oldSelf.notificationCommand) && has(self.notification) == has(oldSelf.notification) && has(self.timePeriod) == has(oldSelf.timePeriod) && has(self.scheduledDowntime) == has(oldSelf.scheduledDowntime) && has(self.dependency) == has(oldSelf.dependency) && has(self.zoneObject) == has(oldSelf.zoneObject) && has(self.endpoint) == has(oldSelf.endpoint)",
-        "the type of an object is immutable: delete the resource and create another"
-    ),
+    validation = rules::type_is_immutable(),
     validation = (
         "(has(self.template) && self.template) == (has(oldSelf.template) && oldSelf.template)",
-        "template is immutable: delete the resource and create another"
+        "template is immutable; delete the resource and create another"
     )
 )]
 pub struct MonitoringObjectSpec {
-    /// Icinga zone of the object, and placement: only the hub and the satellites of this zone get it. The zone must be
-    /// declared (a zoneObject, or externalObjects of the operator). Default: none; the hub and every satellite that
-    /// accepts the namespace get it.
+    /// Icinga zone of the object, and its placement: only the hub and the satellites of this zone
+    /// get it. The zone must be declared (by a zoneObject, or in the operator's setting
+    /// externalObjects). Default: none; the hub and every satellite that accepts the namespace get
+    /// the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ObjectName>,
-    /// Name of the Icinga object, unique per type over the whole hub. Immutable. Default: `metadata.name`.
+    /// Name of the Icinga object, unique per type over the whole hub. Immutable. Default:
+    /// `metadata.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ObjectName>,
-    /// Declare a template, which others import, in place of an object. Immutable. Default: false.
+    /// Declare a template, which other objects import, in place of an object. Immutable. Default:
+    /// false.
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false))]
     pub template: bool,
-    /// Keep what is published and process no change. Default: false.
+    /// Keep the published file and ignore changes of this resource. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false))]
     pub suspend: bool,
     /// A host: a machine or device that is checked, and that services belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostSpec>,
-    /// A service: something of a host that is checked. Of one host (`hostName`), or of every host that a rule matches
-    /// (`apply`).
+    /// A service: a part of a host that is checked. It belongs to one host (`hostName`), or to
+    /// every host that a rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
-    /// A group of hosts, for views and rules. Hosts name it in their `groups`, or a rule finds them (`assignWhere`).
+    /// A group of hosts, for views and rules. Hosts name it in their `groups`, or a rule finds
+    /// them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_group: Option<GroupSpec>,
-    /// A group of services, for views and rules. Services name it in their `groups`, or a rule finds them (`assignWhere`).
+    /// A group of services, for views and rules. Services name it in their `groups`, or a rule
+    /// finds them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_group: Option<GroupSpec>,
-    /// A user: who is notified, how they are reached, when, and about what. Not an account of a web interface.
+    /// A user: a person who is notified, with address, times and topics. It is no account of a web
+    /// interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserSpec>,
-    /// A group of users, to be notified together. Users name it in their `groups`, or a rule finds them (`assignWhere`).
+    /// A group of users, to be notified together. Users name it in their `groups`, or a rule finds
+    /// them (`assignWhere`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_group: Option<UserGroupSpec>,
-    /// A check command: the program that checks hosts and services, and its arguments. Only from privileged namespaces:
-    /// commands are code.
+    /// A check command: the program that checks hosts and services, and its arguments. Only
+    /// privileged namespaces may declare it, because commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_command: Option<CommandSpec>,
-    /// An event command: a program that is run when the state of a host or service changes, and after each check while a
-    /// problem is soft, for example to repair it. Only from privileged namespaces: commands are code.
+    /// An event command: a program that runs when the state of a host or service changes, and
+    /// after each check while a problem is soft, for example to repair it. Only privileged
+    /// namespaces may declare it, because commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_command: Option<CommandSpec>,
-    /// A notification command: the program that tells a user. Only from privileged namespaces: commands are code.
+    /// A notification command: the program that notifies a user. Only privileged namespaces may
+    /// declare it, because commands are code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_command: Option<CommandSpec>,
-    /// A notification: who is told about which problems, when, how often, and by which command. Of one host or service
-    /// (`hostName`, `serviceName`), or of all that a rule matches (`apply`).
+    /// A notification: which users are notified of which problems, when, how often, and by which
+    /// command. It belongs to one host or service (`hostName`, `serviceName`), or to each that a
+    /// rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<NotificationSpec>,
-    /// A time period: days and times at which checks are made (`checkPeriod`) or people are notified (`period`). In the time
-    /// zone of the Icinga that reads it.
+    /// A time period: days and times at which checks run (`checkPeriod`) or users are notified
+    /// (`period`), in the time zone of the Icinga that reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_period: Option<TimePeriodSpec>,
-    /// A recurring downtime: while it lasts, nobody is notified of problems. Of one host or service (`hostName`,
-    /// `serviceName`), or of all that a rule matches (`apply`).
+    /// A recurring downtime: while it lasts, nobody is notified of problems. It belongs to one
+    /// host or service (`hostName`, `serviceName`), or to each that a rule matches (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_downtime: Option<ScheduledDowntimeSpec>,
-    /// A dependency: while the parent has a problem, nobody is notified of the child's. Of one host or service (`childHostName`,
-    /// `childServiceName`), or of all that a rule matches (`apply`).
+    /// A dependency: while the parent has a problem, nobody is notified of the child's. The child
+    /// is one host or service (`childHostName`, `childServiceName`), or each that a rule matches
+    /// (`apply`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<DependencySpec>,
-    /// A zone: the Icinga instances (endpoints) that do the same work. Other objects name it in `spec.zone`.
+    /// A zone: the Icinga instances (endpoints) that share one job. Other objects name it in
+    /// `spec.zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone_object: Option<ZoneSpec>,
-    /// An endpoint: one Icinga instance, named as its certificate. Exactly one zone lists it.
+    /// An endpoint: one Icinga instance, with the name of its certificate. Exactly one zone lists
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointSpec>,
 }
@@ -138,7 +143,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What the operator observed. Written by the operator alone.
+/// The observed state. Only the operator writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitoringObjectStatus {
@@ -149,7 +154,7 @@ pub struct MonitoringObjectStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub published_digest: Option<String>,
-    /// File below the volume.
+    /// Path of the file below the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub path: Option<String>,
@@ -157,11 +162,12 @@ pub struct MonitoringObjectStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 41))]
     pub revision: Option<String>,
-    /// Satellites that had not acknowledged when this was written. Absent once `Synced` is True.
+    /// Satellites that had not acknowledged this generation when the status was written. Absent
+    /// once `Synced` is True.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_satellites: Option<PendingSatellites>,
-    /// Ready: published on the hub. Synced: on every satellite that should hold it. Reconciling: something is pending.
-    /// Stalled: a person must act.
+    /// Ready: published on the hub. Synced: acknowledged by every satellite that should hold it.
+    /// Reconciling: work is pending. Stalled: a person must act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

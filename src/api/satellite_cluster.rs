@@ -1,4 +1,4 @@
-//! `SatelliteCluster`: a cluster that receives what is published.
+//! `SatelliteCluster`: a cluster that receives the published objects.
 
 use super::condition::Condition;
 use super::icinga_version::IcingaVersion;
@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A cluster that receives the published objects as ConfigMaps. Lives in the operator's namespace.
+/// A cluster that receives the published objects as ConfigMaps. It lives in the operator's
+/// namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "groundlink.dev",
@@ -32,50 +33,57 @@ use std::collections::BTreeMap;
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
         priority = 1
     ),
-    validation = ("size(self.metadata.name) <= 63", "metadata.name is longer than 63 characters: it is used as a label")
+    validation = ("size(self.metadata.name) <= 63", "metadata.name is longer than 63 characters, and it is used as a label; choose a shorter name")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SatelliteClusterSpec {
-    /// Secret of the operator's namespace that holds the satellite's kubeconfig. Only server, certificate authority
-    /// data, and a token or client certificate data are used; `exec`, file paths and the like are refused.
-    /// A Secret without a kubeconfig may hold the parts as keys of their own: `server`, `ca.crt`, and `token` or `tls.crt` with
-    /// `tls.key`; `tls-server-name` if the certificate has another name than the address.
+    /// Secret in the operator's namespace that holds the satellite's kubeconfig. Only the server,
+    /// the certificate authority's data, and a token or a client certificate's data are used;
+    /// `exec`, file paths and the like are refused. A Secret without a kubeconfig may hold the
+    /// parts as keys of their own: `server`, `ca.crt`, and `token` or `tls.crt` with `tls.key`;
+    /// `tls-server-name` if the certificate has another name than the address.
     pub kubeconfig_secret_ref: SecretKeyRef,
-    /// Let the operator renew the token in that Secret, at a third of its life. Default: it does not, and only tells when the token
-    /// ends. Needs `create` of `serviceaccounts/token` on the satellite (examples/satellite-token-renewal.yaml), and `patch` of
-    /// Secrets in the operator's namespace (the chart's `rbac.renewTokens`). A client certificate is not renewed.
+    /// Let the operator renew the token in that Secret after a third of its life. Default: the
+    /// operator does not renew it, and reports when it ends. Needs `create` of
+    /// `serviceaccounts/token` on the satellite (examples/satellite-token-renewal.yaml), and
+    /// `patch` of Secrets in the operator's namespace (the chart's `rbac.renewTokens`). A client
+    /// certificate is not renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_renewal: Option<TokenRenewal>,
-    /// Icinga zones whose objects the satellite gets, beside everything without a zone. At most 64.
+    /// Icinga zones whose objects the satellite gets, in addition to all objects without a zone.
+    /// At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub zones: Vec<ObjectName>,
     /// Hub namespaces whose objects the satellite accepts. Default: all.
     #[serde(default)]
     pub namespaces: NamespaceSelection,
-    /// Version of the satellite's Icinga. What it does not know is left out there. Default: that of the hub (the operator's setting
-    /// `icingaVersion`).
+    /// Version of the satellite's Icinga. Objects that need a later version are left out there.
+    /// Default: the hub's version (the operator's setting `icingaVersion`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icinga_version: Option<IcingaVersion>,
-    /// Where the ConfigMaps go on the satellite.
+    /// Destination of the ConfigMaps on the satellite.
     #[serde(default)]
     pub target: Target,
     /// Write nothing to the satellite. Default: false.
     #[serde(default)]
     pub suspend: bool,
-    /// What to do when someone changes a delivered ConfigMap. Default: Correct.
+    /// Reaction to a foreign change of a delivered ConfigMap: restore it (`Correct`), or only
+    /// report it (`Report`). Default: Correct.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
-    /// Whether a ConfigMap of the target's name that is not ours may be taken over. Default: Never.
+    /// Whether the operator may take over a foreign ConfigMap that has the target's name: `Never`,
+    /// `IfIdentical` (if it holds what would be written) or `Always`. Default: Never.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
-    /// What counts as an acknowledgement. Default: Written.
+    /// Step that acknowledges a delivery: store the ConfigMaps (`Written`), or load them into
+    /// Icinga (`Loaded`, by the agent). Default: Written.
     #[serde(default)]
     pub ack_level: AckLevel,
-    /// What happens on the satellite when this resource is deleted.
+    /// Treatment of the ConfigMaps when this resource is deleted.
     #[serde(default)]
     pub deletion: Deletion,
-    /// Longest wait for one answer of the satellite's API server. Default: `10s`.
+    /// How long to wait for one answer of the satellite's API server. Default: `10s`.
     #[serde(default = "ten_seconds")]
     pub request_timeout: Duration,
 }
@@ -91,33 +99,36 @@ pub struct SecretKeyRef {
     /// Name of the Secret, in the operator's namespace.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key in it that holds a kubeconfig. Default: `value`, if that is missing `kubeconfig`, and if that is missing too the parts of
-    /// a kubeconfig as separate keys.
+    /// Key in it that holds a kubeconfig. Default: `value`, if that is missing `kubeconfig`, and
+    /// if that is missing too the parts of a kubeconfig as separate keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
 }
 
-/// How a satellite's token is renewed. `tokenRenewal: {}` takes the defaults.
+/// Renewal of a satellite's token. `tokenRenewal: {}` uses the defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
     "self.lifetime.matches('^([1-9][0-9]?|[12][0-9][0-9]|3[0-5][0-9]|36[0-5])d$') || (!self.lifetime.contains('d') && duration(self.lifetime) >= duration('10m') && duration(self.lifetime) <= duration('8760h'))",
-    "lifetime must be between 10m and 365d; days only as a whole number of them, for example 7d"
+    "lifetime must be between 10m and 365d; set for example 12h or 7d, days only as a whole number"
 ))]
 pub struct TokenRenewal {
-    /// ServiceAccount on the satellite, in the target namespace, whose tokens are used. The token that is in the Secret must be
-    /// allowed to make them; usually it is one of the same account. Default: `groundlink`.
+    /// ServiceAccount on the satellite, in the target namespace, whose tokens are used. The token
+    /// in the Secret must be allowed to create them; usually it belongs to the same account.
+    /// Default: `groundlink`.
     #[serde(default = "default_service_account")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub service_account: String,
-    /// Secret on the satellite, in the target namespace, to which every token is bound; it must exist, and may be empty. Deleting it
-    /// revokes all tokens that were made this way. Default: `groundlink-token`.
+    /// Secret on the satellite, in the target namespace, to which every token is bound; it must
+    /// exist, and may be empty. Deleting it revokes all tokens that were created this way.
+    /// Default: `groundlink-token`.
     #[serde(default = "default_bound_secret")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub bound_secret: String,
-    /// How long a new token is valid, from `10m` to `365d`. The satellite may give it a shorter life, which then counts. An outage
-    /// that lasts longer than two thirds of it may end with a token that nobody accepts. Default: `24h`.
+    /// How long a new token is valid, from `10m` to `365d`. The satellite may shorten it; then the
+    /// shorter time counts. After an outage of more than two thirds of this time the token may
+    /// have expired. Default: `24h`.
     #[serde(default = "one_day")]
     pub lifetime: Duration,
 }
@@ -148,10 +159,10 @@ impl Default for TokenRenewal {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("self.from == 'List' ? has(self.names) : !has(self.names)", "names is for from: List, and required there"),
+    validation = ("self.from == 'List' ? has(self.names) : !has(self.names)", "names belongs to from: List; set it there, and nowhere else"),
     validation = (
         "self.from == 'Selector' ? has(self.selector) : !has(self.selector)",
-        "selector is for from: Selector, and required there"
+        "selector belongs to from: Selector; set it there, and nowhere else"
     )
 )]
 pub struct NamespaceSelection {
@@ -163,7 +174,7 @@ pub struct NamespaceSelection {
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub names: Vec<String>,
-    /// Labels that the namespace must have, for `from: Selector`. At most 16.
+    /// Labels that a namespace must have, for `from: Selector`. At most 16.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub selector: BTreeMap<String, LabelValue>,
@@ -181,7 +192,7 @@ pub enum NamespacesFrom {
     List,
 }
 
-/// Where the ConfigMaps go.
+/// Destination of the ConfigMaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Target {
@@ -191,7 +202,8 @@ pub struct Target {
     /// Name of the pointer ConfigMap. Default: `groundlink`.
     #[schemars(length(min = 1, max = 200), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
-    /// Single: all files in one ConfigMap, at most 700 KiB. Snapshot: shards and a manifest. Auto chooses. Default: Auto.
+    /// Single: all files in one ConfigMap, at most 700 KiB. Snapshot: sharded, in several
+    /// ConfigMaps that a manifest lists. Auto: Single while it fits. Default: Auto.
     pub layout: Layout,
     /// Further labels of the ConfigMaps. Default: none. At most 16.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -215,7 +227,7 @@ impl Default for Target {
     }
 }
 
-/// Form of the delivered set.
+/// Layout of the delivered set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Layout {
     /// Single while it fits.
@@ -223,49 +235,50 @@ pub enum Layout {
     Auto,
     /// One ConfigMap with the files as keys.
     Single,
-    /// A manifest and immutable shards.
+    /// Sharded: a manifest and immutable shards.
     Snapshot,
 }
 
-/// What to do about foreign changes.
+/// Reaction to foreign changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DriftPolicy {
-    /// Write it again.
+    /// Restore the ConfigMap.
     #[default]
     Correct,
-    /// Only say so.
+    /// Only report the change.
     Report,
 }
 
-/// Whether foreign objects may be taken over.
+/// Whether the operator may take over foreign objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AdoptionPolicy {
     /// Never.
     #[default]
     Never,
-    /// If the content is what would be written.
+    /// If they hold what would be written.
     IfIdentical,
     /// Always.
     Always,
 }
 
-/// What counts as an acknowledgement.
+/// Step that acknowledges a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AckLevel {
     /// The satellite's API server stored the ConfigMaps.
     #[default]
     Written,
-    /// The agent says that Icinga 2 loaded them.
+    /// Icinga 2 loaded them, as the agent reports.
     Loaded,
 }
 
-/// What happens on the satellite when the resource is deleted.
+/// Treatment of the ConfigMaps when the resource is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Deletion {
     /// Delete the ConfigMaps, or leave them (Orphan). Default: Delete.
     pub cleanup: Cleanup,
-    /// How long an unreachable satellite may delay the deletion; then the ConfigMaps are left. Default: `5m`.
+    /// How long an unreachable satellite may delay the deletion; after that the ConfigMaps are
+    /// left there. Default: `5m`.
     pub timeout: Duration,
 }
 
@@ -285,26 +298,26 @@ pub enum Cleanup {
     Orphan,
 }
 
-/// What the operator observed. Written by the operator alone.
+/// The observed state. Only the operator writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SatelliteClusterStatus {
     /// Last `metadata.generation` that the operator acted on; -1 before the first time.
     #[serde(default = "minus_one")]
     pub observed_generation: i64,
-    /// What the satellite should hold.
+    /// The set that the satellite should hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Watermark>,
-    /// What was written last.
+    /// The set that was written last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Watermark>,
-    /// What the satellite acknowledged last.
+    /// The set that the satellite acknowledged last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<Watermark>,
-    /// Whether the satellite is being called.
+    /// State of the connection: whether requests are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerStatus>,
-    /// Size of what it should hold.
+    /// Size of the set that the satellite should hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Stats>,
     /// Ready, Reachable, CredentialsValid, Synced, Loaded, Drifted, Stalled, Reconciling.
@@ -328,34 +341,35 @@ pub struct Watermark {
     /// `sha256:` over the sorted lines `<sha256 of the file>  <key>` (what `sha256sum` prints).
     #[schemars(length(max = 80))]
     pub digest: String,
-    /// When (RFC 3339).
+    /// Time (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub time: Option<String>,
-    /// What the satellite said, where an agent speaks: Loaded or Rejected.
+    /// Result that the satellite's agent reported: Loaded or Rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub result: Option<String>,
-    /// The agent's words.
+    /// Message of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub message: Option<String>,
 }
 
-/// The breaker that keeps a dead satellite from being called all the time.
+/// The breaker that stops requests to a dead satellite.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BreakerStatus {
-    /// Closed: called. Open: only probed. HalfOpen: the probe was answered, one full pass decides.
+    /// Closed: requests are sent. Open: only probes are sent. HalfOpen: a probe was answered, and
+    /// one full pass decides.
     pub state: BreakerState,
     /// Connection failures in a row.
     #[schemars(range(min = 0))]
     pub consecutive_failures: u32,
-    /// When it took this state (RFC 3339).
+    /// Since when the breaker has this state (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub since: Option<String>,
-    /// When it is probed next (RFC 3339); only when Open.
+    /// Time of the next probe (RFC 3339); only when Open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub next_probe: Option<String>,
@@ -364,12 +378,12 @@ pub struct BreakerStatus {
 /// State of the breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BreakerState {
-    /// Requests flow.
+    /// Requests are sent.
     #[default]
     Closed,
-    /// Only probes.
+    /// Only probes are sent.
     Open,
-    /// The probe was answered.
+    /// A probe was answered, and one full pass decides.
     HalfOpen,
 }
 

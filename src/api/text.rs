@@ -1,5 +1,6 @@
-//! Bounded string types of the API. Each carries its limits into the CRD schema, so that `kubectl apply` refuses
-//! what the operator would refuse, and a field cannot be declared without a limit.
+//! String types of the API, each with its limits. The CRD's schema has the same limits, so
+//! `kubectl apply` refuses what the operator would refuse, and no field can be declared without a
+//! limit.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ macro_rules! bounded_string {
             /// Longest accepted value, in characters.
             pub const MAX: usize = $max;
 
-            /// The value as written.
+            /// Returns the value as written.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -47,12 +48,13 @@ macro_rules! bounded_string {
 }
 
 bounded_string! {
-    /// Name of an Icinga object, or a reference to one: 1 to 255 characters, no `!`, no control characters.
-    /// (Icinga refuses `!`; the rest follows what 2.16 warns about.)
+    /// Name of an Icinga object, or a reference to one: 1 to 255 characters, no `!`, no control
+    /// characters. (Icinga refuses `!`; the rest follows what 2.16 warns about.)
     ObjectName, max = 255, pattern = r"^[^!\x00-\x1f\x7f]+$"
 }
 bounded_string! {
-    /// Name of an Icinga endpoint. It is the common name of a certificate, so at most 64 characters.
+    /// Name of an Icinga endpoint. It is the common name of a certificate, so at most 64
+    /// characters.
     EndpointName, max = 64, pattern = r"^[^!\x00-\x1f\x7f]+$"
 }
 bounded_string! {
@@ -64,21 +66,24 @@ bounded_string! {
     Text, max = 4096
 }
 bounded_string! {
-    /// A length of time: whole numbers with the units `ms`, `s`, `m`, `h`, `d`, for example `90s`, `5m`, `1h30m`.
+    /// A length of time: whole numbers with the units `ms`, `s`, `m`, `h`, `d`, for example `90s`,
+    /// `5m`, `1h30m`.
     Duration, max = 40, pattern = r"^([0-9]{1,9}(ms|s|m|h|d)){1,5}$"
 }
 bounded_string! {
-    /// Times of a day, `HH:MM-HH:MM` or `HH:MM:SS-HH:MM:SS`, several with commas; at most 1000 characters.
+    /// Times of a day, `HH:MM-HH:MM` or `HH:MM:SS-HH:MM:SS`, several with commas; at most 1000
+    /// characters.
     DayTimes, max = 1000, pattern = r"^[0-9:, -]+$"
 }
 bounded_string! {
-    /// A condition over Icinga attributes, for example `host.vars.os == "Linux" && "linux" in host.groups`.
-    /// At most 1024 characters.
+    /// A condition over Icinga attributes, for example `host.vars.os == "Linux" && "linux" in
+    /// host.groups`. At most 1024 characters.
     Expression, max = 1024
 }
 
 bounded_string! {
-    /// A custom variable of a host or service, for example `host.vars.disks`; at most 255 characters.
+    /// A custom variable of a host or service, for example `host.vars.disks`; at most 255
+    /// characters.
     VarPath, max = 255, pattern = r"^(host|service)\.vars[.\[]"
 }
 bounded_string! {
@@ -95,13 +100,14 @@ bounded_string! {
     AnnotationValue, max = 1024
 }
 
-/// Custom variables: any JSON object. At most 64 KiB, nested at most 8 levels deep, checked by the operator.
+/// Custom variables: any JSON object. At most 64 KiB, nested at most 8 levels deep, checked by the
+/// operator.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Vars(pub BTreeMap<String, serde_json::Value>);
 
 impl Vars {
-    /// True when there is nothing to render.
+    /// True if there is nothing to render.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -132,7 +132,7 @@ mod tests {
     fn spans_are_what_the_flags_take() {
         for (seconds, text) in [(31_536_000, "8760h"), (5400, "90m"), (3601, "3601s"), (0, "0s")] {
             assert_eq!(span(seconds), text);
-            assert!(seconds == 0 || crate::validate::value::parse_duration(text).unwrap() == seconds as f64);
+            assert!(seconds == 0 || crate::api::duration::parse_duration(text).unwrap() == seconds as f64);
         }
     }
 

@@ -1,6 +1,6 @@
 //! How a person calls this program: its name, exit codes, and the values that several flags take.
 
-use crate::validate::value::parse_duration;
+use crate::api::duration::parse_duration;
 use std::time::Duration;
 
 /// Text about exit codes at the end of every `--help`.

@@ -1,5 +1,6 @@
-//! Prints an expression tree, fully parenthesised. `in`, functions and ordering comparisons are guarded by type: in Icinga they
-//! throw on a value of another type, and one host's odd custom variable would fail the whole configuration.
+//! Prints an expression tree, fully parenthesised. `in`, functions and ordering comparisons are
+//! guarded by type: in Icinga they throw on a value of another type, and one host's odd custom
+//! variable would fail the whole configuration.
 
 use super::quoting;
 use crate::validate::expression::{Attribute, Comparison, Expression};
@@ -97,8 +98,8 @@ fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression
     out.push(')');
 }
 
-/// A function that throws on some values: on text that is no address, or when a regular expression takes too many steps. Those count
-/// as not matching.
+/// Prints a call of a function that throws on some values: on text that is no address, or if a
+/// regular expression takes too many steps. Such values count as not matching.
 fn guarded_call(out: &mut String, function: &str, argument: &str, operand: &Expression, kinds: &[&str]) {
     out.push_str("((");
     for (i, kind) in kinds.iter().enumerate() {
@@ -115,7 +116,8 @@ fn guarded_call(out: &mut String, function: &str, argument: &str, operand: &Expr
     out.push_str(") } except { return false } })())");
 }
 
-/// A custom variable below another is read only if that is a dictionary; else the whole is false.
+/// Prints an attribute. A custom variable below another is read only if that one is a dictionary;
+/// otherwise the whole is false.
 pub(super) fn attribute(out: &mut String, attribute: &Attribute) {
     let (last, parents) = match attribute.keys.len() {
         0 | 1 => (attribute.keys.len(), 1..1),

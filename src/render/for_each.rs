@@ -1,15 +1,17 @@
-//! `apply ... for`: one object for each entry of a custom variable. Whatever the variable holds, Icinga must not refuse it: what is
-//! neither a dictionary nor a list has no entries, and what cannot be a name is left out.
+//! `apply ... for`: one object for each entry of a custom variable. Whatever the variable holds,
+//! Icinga must not refuse it: a value that is neither a dictionary nor a list has no entries, and
+//! an entry that cannot be a name is left out.
 
 use super::{expression, quoting};
 use crate::validate::ForEach;
 use std::fmt::Write as _;
 
-/// ` for (key in ...)`
+/// Prints ` for (key in ...)`.
 pub(super) fn head(out: &mut String, for_each: &ForEach) {
     let mut guarded = String::new();
     expression::attribute(&mut guarded, &for_each.attribute);
-    // Equal entries would make equal names, and a list may hold a number beside the text of it, so all become text first.
+    // Equal entries would make equal names, and a list may hold a number beside the text of it, so
+    // all become text first.
     let _ = write!(
         out,
         " for (key in (typeof({guarded}) == Dictionary && {guarded}.keys() || typeof({guarded}) == Array && {guarded})\
@@ -18,7 +20,7 @@ pub(super) fn head(out: &mut String, for_each: &ForEach) {
     );
 }
 
-/// What the object gets of its entry.
+/// Prints the custom variables that the object gets from its entry.
 pub(super) fn body(out: &mut String, for_each: &ForEach) {
     let mut variable = String::new();
     expression::path(&mut variable, &for_each.attribute, for_each.attribute.keys.len());

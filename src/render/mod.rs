@@ -1,10 +1,10 @@
-//! Checked declaration to bytes: pure, sorted, infallible. The one place where configuration text is made; strings go
-//! through [`quoting`] and nothing else.
+//! Checked declaration to bytes: pure, sorted, infallible. Configuration text is made here and
+//! nowhere else, and every string in it goes through `quoting`.
 
 mod expression;
 mod for_each;
 mod packed;
-pub mod quoting;
+mod quoting;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
@@ -15,14 +15,23 @@ use crate::validate::{
 use packed::Packed;
 use std::fmt::Write as _;
 
-/// A file's bytes and what they provide and use. Made by [`render`] from a checked declaration, or by [`read_back`] from a
-/// file that an earlier run published; nothing else can make one, so whatever is published was rendered here.
+/// A file's bytes, and the names that they provide and need. Only [`render`] makes one from a checked
+/// declaration, and [`read_back`] from a file that an earlier run published, so everything that is
+/// published was rendered here.
+///
+/// Nothing else can make or change one. Of these two functions only the first compiles:
+///
+/// ```
+/// use groundlink::{identity::Digest, render::Rendered};
+/// fn forge(rendered: Rendered, digest: Digest) -> (Rendered, Digest) {
+///     (rendered, digest)
+/// }
+/// ```
 ///
 /// ```compile_fail
-/// // Bytes from elsewhere cannot be published, nor can anything be changed in what was rendered.
 /// use groundlink::{identity::Digest, render::Rendered};
-/// fn forge(rendered: Rendered, digest: Digest) -> Rendered {
-///     Rendered { digest, ..rendered }
+/// fn forge(rendered: Rendered, digest: Digest) -> (Rendered, Digest) {
+///     (Rendered { digest, ..rendered }, digest)
 /// }
 /// ```
 #[derive(PartialEq, Eq)]
@@ -38,50 +47,51 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The resource.
+    /// Returns the resource that the file is made of.
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }
 
-    /// The file's bytes. They are kept packed, so each call makes them again.
+    /// Returns the file's bytes. They are kept packed, so each call unpacks them.
     pub fn bytes(&self) -> Vec<u8> {
         self.packed.bytes()
     }
 
-    /// The file's bytes as text, which they are: nothing else is rendered, and nothing else is read back.
+    /// Returns the file's bytes as text. They always are: only text is rendered, and only text is
+    /// read back.
     pub fn text(&self) -> String {
         String::from_utf8(self.bytes())
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
-    /// Number of the file's bytes.
+    /// Returns the number of the file's bytes.
     pub fn size(&self) -> usize {
         self.packed.size()
     }
 
-    /// Digest of the bytes.
+    /// Returns the digest of the bytes.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Icinga zone, for placement.
+    /// Returns the Icinga zone, for placement.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }
 
-    /// What depends on what, if it is a dependency.
+    /// Returns child and parent, if the file declares a dependency.
     pub fn link(&self) -> Option<&Link> {
         self.link.as_deref()
     }
 
-    /// Names that the published set gains by it.
+    /// Returns the names that the published set gains by the file.
     pub fn provides(&self) -> &[Provided] {
         &self.provides
     }
 
-    /// Of these, the names of things of its own sort: templates that a template imports, groups of a group, the parent of a
-    /// zone, and so on.
-    pub fn below(&self) -> impl Iterator<Item = &Name> {
+    /// Returns the needed names of the same sort as its own: the templates that a template
+    /// imports, the groups of a group, the parent of a zone, and so on.
+    pub(crate) fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
             self.provides.iter().any(|provided| {
                 provided.exclusive && provided.name.sort().is_some_and(|sort| name.sort() == Some(sort))
@@ -90,19 +100,20 @@ impl Rendered {
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
     }
 
-    /// Names that it passes on.
+    /// Returns the names that the file passes on.
     pub fn relays(&self) -> &[Relay] {
         &self.relays
     }
 
-    /// Every name that it provides or passes on, and whether for itself alone.
-    pub fn names(&self) -> impl Iterator<Item = (&Name, bool)> {
+    /// Returns every name that the file provides or passes on; true if no other file may provide
+    /// it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&Name, bool)> {
         let provided = self.provides.iter().map(|provided| (&provided.name, provided.exclusive));
         provided.chain(self.relays.iter().map(|relay| (&relay.name, false)))
     }
 
-    /// Whether the set gains a name by it, given what else the set has.
-    pub fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
+    /// True if the set gains a name by the file; `has` tells whether the set has another name.
+    pub(crate) fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
         self.provides.iter().any(|provided| provided.name == *name)
             || self
                 .relays
@@ -110,7 +121,7 @@ impl Rendered {
                 .any(|relay| relay.name == *name && relay.given.iter().all(|any_of| any_of.iter().any(has)))
     }
 
-    /// Names that the published set must hold for it.
+    /// Returns the needs of the file.
     pub fn uses(&self) -> &[Use] {
         &self.uses
     }
@@ -127,22 +138,24 @@ const HEADER_MARK: &str = "// groundlink: ";
 /// Largest file, in bytes. One file must fit into a shard.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
 
-/// Checks a resource and renders it: what becomes of it, but for what it shares names with.
+/// Checks a resource and renders it, without a look at other resources.
 ///
 /// # Errors
-/// That of [`validate`], or TooLarge.
+/// If [`validate`] refuses the resource, or the file is larger than [`MAX_FILE_BYTES`].
 pub fn content(key: &ObjectKey, object: &MonitoringObject, settings: &Settings) -> Result<Rendered, Refusal> {
     let rendered = render(key, &validate(object, settings)?);
     let size = rendered.size();
     if size > MAX_FILE_BYTES {
-        let message =
-            format!("spec renders to {size} bytes; at most {MAX_FILE_BYTES} are allowed: make it smaller");
-        return Err(Refusal { reason: Reason::TooLarge, message });
+        let message = format!(
+            "spec: renders to {size} bytes, and at most {MAX_FILE_BYTES} are allowed; make it smaller"
+        );
+        return Err(Refusal::new(Reason::TooLarge, message));
     }
     Ok(rendered)
 }
 
-/// Renders a declaration. The same declaration gives the same bytes, on any machine and at any time.
+/// Renders a declaration. The same declaration gives the same bytes, on any machine and at any
+/// time.
 pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let mut out = String::with_capacity(512);
     let header = Header::of(declaration);
@@ -160,7 +173,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
     match &declaration.for_each {
-        // Icinga puts the key right behind it.
+        // Icinga appends the key without a blank.
         Some(_) => quoting::string(&mut out, &format!("{} ", declaration.name)),
         None => quoting::string(&mut out, &declaration.name),
     }
@@ -179,7 +192,8 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         out.push('\n');
     }
     for (attribute, value) in &declaration.attributes {
-        // These add to those of an imported template, or of one imported beside this; "=" would drop them.
+        // These add to those of a template that is imported here or beside this one; "=" would
+        // drop them.
         let adds = ["vars", "arguments", "env"].contains(attribute)
             && (declaration.form == Form::Template || !declaration.imports.is_empty());
         let operator = if adds { "+=" } else { "=" };
@@ -210,8 +224,8 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     }
 }
 
-/// A file that an earlier run published, read again at start: its header says what it provides and uses. Nothing if the
-/// bytes have no such header, that is, if they are not ours.
+/// Reads a file that an earlier run published: its header tells the names that it provides and
+/// needs. None if the bytes have no such header, that is, if this program did not write them.
 pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
     let text = std::str::from_utf8(&bytes).ok()?;
     let line = text.lines().nth(1)?.strip_prefix(HEADER_MARK)?;

@@ -1,8 +1,12 @@
-//! A file's bytes as they are kept: packed, because 100,000 of them are most of the hub's memory.
+//! A file's bytes as they are kept in memory: packed, because 100,000 of them are most of what the
+//! hub holds.
 
-/// What nearly every file says. The text that is the same in all of them then costs a few bytes in each.
+/// A dictionary of the text that nearly every file holds, so that it costs a few bytes in each. It
+/// is never stored: packed bytes live and end with the process. A test fails if a header in it is
+/// not one that is written today.
 const COMMON: &[u8] = br#"// Published by Groundlink from MonitoringObject . Changes here are overwritten.
-// groundlink: {"provides":["template Host!","Zone!","Endpoint!","HostGroup!","CheckCommand!"],"mutual":[["=listed "]]}
+// groundlink: {"provides":["template Host!","Zone!","Endpoint!","HostGroup!","CheckCommand!"],"mutual":[["=a Zone that lists Endpoint \"\""]]}
+// groundlink: {"provides":["template Service!","=a check command in template Service \"\""],"uses":[["=a check command in template Host \"\""]]}
 // groundlink: {"provides":["Service!"],"shares":["Service!!"],"uses":[["template Service!"],["Host!"],["CheckCommand!"]]}
 // groundlink: {"provides":["Notification!"],"uses":[["NotificationCommand!"],["User!"],["UserGroup!"],["TimePeriod!"]]}
 object Notification "" {
@@ -27,7 +31,7 @@ object Service "" {
 object HostGroup "" {
   display_name = ""
 }
-// groundlink: {"provides":["Host!"],"uses":[["template Host!"],["HostGroup!"],["CheckCommand!"]],"zone":""}
+// groundlink: {"provides":["Host!"],"uses":[["template Host!"],["Zone!"],["=a Zone \"\" that is not global"],["CheckCommand!"],["HostGroup!"]],"zone":""}
 object Host "" {
   import ""
   display_name = ""
@@ -54,20 +58,23 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs bytes; a file is far smaller than 4 GiB.
+    /// Packs bytes. A file is far smaller than 4 GiB.
     pub fn new(bytes: &[u8]) -> Self {
         let packed = lz4_flex::block::compress_with_dict(bytes, COMMON).into_boxed_slice();
         Self { packed, size: u32::try_from(bytes.len()).unwrap_or(u32::MAX) }
     }
 
-    /// Number of the bytes.
+    /// Returns the number of the bytes.
     pub fn size(&self) -> usize {
         self.size as usize
     }
 
-    /// The bytes again.
+    /// Returns the bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        #[allow(clippy::expect_used, reason = "what was packed here can be unpacked, or memory is broken")]
+        #[allow(
+            clippy::expect_used,
+            reason = "bytes that were packed here can be unpacked, or memory is broken"
+        )]
         lz4_flex::block::decompress_with_dict(&self.packed, self.size(), COMMON).expect("packed by us")
     }
 }
@@ -75,6 +82,8 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::IcingaType;
+    use crate::validate::{Header, Name, facts};
     use proptest::prelude::*;
 
     proptest! {
@@ -88,6 +97,30 @@ mod tests {
             let packed = Packed::new(&bytes);
             prop_assert_eq!(packed.size(), bytes.len());
             prop_assert_eq!(packed.bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn headers_of_the_dictionary_are_of_todays_form() {
+        let text = std::str::from_utf8(COMMON).unwrap();
+        let headers = text.lines().filter_map(|line| line.strip_prefix("// groundlink: "));
+        let headers: Vec<Header> = headers.map(|json| serde_json::from_str(json).expect(json)).collect();
+        assert_eq!(headers.len(), 5);
+        let written = [
+            facts::listed(""),
+            facts::not_global(""),
+            facts::sets(IcingaType::Host.required()[0], IcingaType::Host, ""),
+            facts::sets(IcingaType::Service.required()[0], IcingaType::Service, ""),
+        ];
+        for header in &headers {
+            let needed = header.uses.iter().chain(&header.mutual).flatten();
+            for name in header.provides.iter().chain(&header.shares).chain(needed) {
+                let is_written = match name.starts_with('=') {
+                    true => written.iter().any(|fact| fact.as_str() == name),
+                    false => Name::parse(&format!("{name}x")).is_ok(),
+                };
+                assert!(is_written, "no header holds {name:?}");
+            }
         }
     }
 

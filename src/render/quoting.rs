@@ -1,11 +1,12 @@
-//! Text to Icinga literals. Every string, key and number of a configuration passes here. Rules: `icinga2` lexer, probed on
-//! 2.13.6: `"..."` with the escapes `\\ \" \n \t \r \b \f` only, never a heredoc; a blank or a line break between braces,
-//! because `}}` is a token of its own; numbers plain decimal.
+//! Text to Icinga literals. Every string, key and number of a configuration passes here. Rules:
+//! `icinga2` lexer, probed on 2.13.6: `"..."` with the escapes `\\ \" \n \t \r \b \f` only, never
+//! a heredoc; a blank or a line break between braces, because `}}` is a token of its own; numbers
+//! plain decimal.
 
 use crate::validate::value::Value;
 use std::fmt::Write as _;
 
-/// A string literal.
+/// Writes a string literal.
 pub fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -23,12 +24,13 @@ pub fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// A number: plain decimal, shortest text that gives the same double. Rust's `Display` for `f64` never uses an exponent.
+/// Writes a number: plain decimal, the shortest text that gives the same double. Rust's `Display`
+/// for `f64` never uses an exponent.
 pub fn number(out: &mut String, number: f64) {
     let _ = write!(out, "{}", if number == 0.0 { 0.0 } else { number });
 }
 
-/// Any value; `level` is the indentation of the statement it belongs to.
+/// Writes any value; `level` is the indentation of the statement that it belongs to.
 pub fn value(out: &mut String, value_: &Value, level: usize) {
     match value_ {
         Value::Null => out.push_str("null"),

@@ -1,27 +1,21 @@
 //! Objects that belong to a host or a service: of one, or by a rule of all that match.
 
-use super::declaration::{Builder, Form};
-use super::header::Use;
+use super::builder::Builder;
+use super::declaration::Form;
 use super::name::{IcingaType, Name};
+use super::needs::Use;
 use super::rule;
-use crate::api::objects::{Apply, ApplyTo, AttachedSpec};
+use crate::api::objects::{ApplyTo, AttachedSpec};
 use crate::api::text::ObjectName;
 
-/// How an object is declared, given its rule.
-pub(super) fn form(template: bool, apply: Option<&Apply>) -> Form {
-    match (template, apply.map(|apply| apply.to)) {
-        (true, _) => Form::Template,
-        (false, None) => Form::Object,
-        (false, Some(to)) => Form::Apply(to),
-    }
-}
-
-/// Declares name, place, imports and zone. Returns what the object is about, if that is known: a template may be used for both.
+/// Declares name, place, imports and zone. Returns what the object is about; None for a template,
+/// which may be used for both.
 pub(super) fn declare(
     builder: &mut Builder,
     spec: &AttachedSpec,
     zone: Option<&ObjectName>,
 ) -> Option<ApplyTo> {
+    builder.by_rule(spec.apply.as_ref().map(|apply| apply.to));
     let target = place(builder, spec, zone);
     builder.imports(&spec.imports);
     builder.zone(zone);
@@ -38,14 +32,14 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
                 ("apply", spec.apply.is_some()),
             ] {
                 if is_set {
-                    builder.problem(field, "must not be set on a template: it says how, not where");
+                    builder.problem(field, "is set on a template, which says how and not where; remove it");
                 }
             }
             return None;
         }
         Form::Apply(target) => {
             if spec.host_name.is_some() {
-                builder.problem("hostName", "must not be set beside apply");
+                builder.problem("hostName", "is set beside apply; remove one of the two");
             }
             target
         }
@@ -53,7 +47,7 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
             let service = spec.service_name.as_ref().map(ObjectName::as_str);
             match &spec.host_name {
                 Some(host) => rule::provide_single(builder, host.as_str(), service),
-                None => builder.problem("hostName", "is required, unless apply or spec.template is set"),
+                None => builder.problem("hostName", "is required; set it, or apply, or spec.template"),
             }
             if service.is_some() { ApplyTo::Service } else { ApplyTo::Host }
         }

@@ -1,9 +1,9 @@
 //! The fields that hosts and services share.
 
-use super::declaration::Builder;
+use super::builder::Builder;
 use super::facts::not_global;
-use super::header::Use;
 use super::name::IcingaType;
+use super::needs::Use;
 use crate::api::objects::CheckableSpec;
 use crate::api::text::{Line, ObjectName, Text};
 
@@ -48,7 +48,10 @@ pub(super) fn declare(
     );
     if spec.flapping_ignore_states.iter().any(|state| state.is_of_host() != (kind == IcingaType::Host)) {
         let states = if kind == IcingaType::Host { "Up, Down" } else { "OK, Warning, Critical, Unknown" };
-        builder.problem("flappingIgnoreStates", &format!("may only be {states}"));
+        builder.problem(
+            "flappingIgnoreStates",
+            &format!("has a state of another kind of object; use only {states}"),
+        );
     }
     builder.text("notes", "notes", spec.notes.as_ref().map(Text::as_str), Text::MAX);
     builder.macro_text("notes_url", "notesUrl", line(&spec.notes_url).as_deref(), Line::MAX);

@@ -1,7 +1,10 @@
-use super::declaration::{Builder, Declaration};
-use super::value::{Value, parse_duration};
+use super::builder::Builder;
+use super::declaration::Declaration;
+use super::value::Value;
+use crate::api::duration::parse_duration;
 use crate::api::objects::{CommandArgument, CommandSpec};
 use crate::api::text::{Line, ObjectName, Text};
+use crate::text::quoted;
 use std::collections::BTreeMap;
 
 pub(super) fn declare(
@@ -26,7 +29,7 @@ pub(super) fn declare(
     builder.count("arguments", spec.arguments.len(), 128);
     let mut arguments = BTreeMap::new();
     for (key, argument) in &spec.arguments {
-        let path = format!("arguments[{key:?}]");
+        let path = format!("arguments[{}]", quoted(key));
         if builder.checked(&path, key, Line::MAX, false).is_some() {
             arguments.insert(key.clone(), self::argument(&mut builder, &path, argument));
         }
@@ -37,9 +40,9 @@ pub(super) fn declare(
     builder.count("env", spec.env.len(), 64);
     let mut env = BTreeMap::new();
     for (key, text) in &spec.env {
-        let path = format!("env[{key:?}]");
+        let path = format!("env[{}]", quoted(key));
         if key.is_empty() || key.contains('=') {
-            builder.problem(&path, "is not a name of an environment variable");
+            builder.problem(&path, "is no name of an environment variable; use one without =, and not empty");
         } else if builder.checked(&path, key, Line::MAX, false).is_some()
             && let Some(value) = builder.checked(&path, text.as_str(), Line::MAX, true)
         {
@@ -54,7 +57,7 @@ pub(super) fn declare(
         parse_duration(timeout.as_str())
             .is_ok_and(|seconds| seconds.fract() != 0.0 || seconds > f64::from(i32::MAX))
     }) {
-        builder.problem("timeout", "must be whole seconds, at most 68 years");
+        builder.problem("timeout", "is no number of whole seconds, or more than 68 years; set whole seconds");
     }
     builder.duration("timeout", "timeout", spec.timeout.as_ref(), true);
     builder.vars(&spec.vars);

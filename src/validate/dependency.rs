@@ -1,8 +1,9 @@
-use super::declaration::{Builder, Declaration, Form};
+use super::builder::Builder;
+use super::declaration::{Declaration, Form};
 use super::expression::{Attribute, Comparison, Expression, Subject};
-use super::header::Use;
 use super::link::{Checkable, Child, Condition, Conditions, Link};
 use super::name::{IcingaType, Name};
+use super::needs::Use;
 use super::{facts, filter, rule};
 use crate::api::objects::{ApplyTo, DependencySpec, State};
 use crate::api::text::{self, Line, ObjectName};
@@ -12,6 +13,7 @@ pub(super) fn declare(
     spec: &DependencySpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
+    builder.by_rule(spec.apply.as_ref().map(|apply| apply.to));
     let of_service = match builder.form() {
         Form::Template => {
             template(&mut builder, spec);
@@ -45,20 +47,20 @@ fn template(builder: &mut Builder, spec: &DependencySpec) {
         ("apply", spec.apply.is_some()),
     ] {
         if is_set {
-            builder.problem(field, "must not be set on a template: it says how, not where");
+            builder.problem(field, "is set on a template, which says how and not where; remove it");
         }
     }
 }
 
-/// Parent and child are known. Returns what the parent is.
+/// Declares one child and its parent. Returns what the parent is.
 fn single(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     let child_service = spec.child_service_name.as_ref().map(ObjectName::as_str);
     match &spec.child_host_name {
         Some(host) => rule::provide_single(builder, host.as_str(), child_service),
-        None => builder.problem("childHostName", "is required, unless apply or spec.template is set"),
+        None => builder.problem("childHostName", "is required; set it, or apply, or spec.template"),
     }
     if spec.parent_host_name.is_none() {
-        builder.problem("parentHostName", "is required, unless apply or spec.template is set");
+        builder.problem("parentHostName", "is required; set it, or apply, or spec.template");
     }
     checkable(
         builder,
@@ -72,7 +74,10 @@ fn single(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
         let link = link(spec, Child::One(child.clone()));
         let above_is_own_service = child.service.is_none() && above.as_str() == child.host;
         if link.parent() == child || above_is_own_service {
-            builder.problem("parentHostName", "must not be the child itself, nor may a host depend on its own service: it would depend on itself");
+            builder.problem(
+                "parentHostName",
+                "makes the child depend on itself or a host on its own service; name another parent",
+            );
         }
         builder.provide(facts::dependency_of(&child), false);
         builder.link(link);
@@ -80,7 +85,7 @@ fn single(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     target
 }
 
-/// The rule finds the children. Returns what the parent is.
+/// Declares a rule that finds the children. Returns what the parent is.
 fn by_rule(
     builder: &mut Builder,
     spec: &DependencySpec,
@@ -92,7 +97,8 @@ fn by_rule(
         ("childServiceName", spec.child_service_name.is_some()),
     ] {
         if is_set {
-            builder.problem(field, "must not be set beside apply: the rule finds the children");
+            builder
+                .problem(field, "is set beside apply, whose rule finds the children; remove one of the two");
         }
     }
     let Some(apply) = &spec.apply else { return target };
@@ -108,7 +114,7 @@ fn by_rule(
         (ApplyTo::Host, None, _) => {
             builder.problem(
                 "parentHostName",
-                "is required: a host cannot depend on itself or on its own service",
+                "is required, because a host cannot depend on itself or on its own service; set it",
             );
         }
         (ApplyTo::Host, Some(host), _) => builder.ignore(is(Subject::Host, host)),
@@ -118,7 +124,7 @@ fn by_rule(
         }
         (ApplyTo::Service, None, Some(service)) => {
             builder.ignore(is(Subject::Service, service));
-            // Icinga refuses everything if a parent is not there.
+            // Icinga refuses the whole configuration if a parent is missing.
             let exists = Expression::HostHasService(service.as_str().to_owned());
             builder.ignore(Expression::Not(exists.into()));
         }
@@ -165,7 +171,7 @@ fn parent(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     if spec.parent_service_name.is_some() { ApplyTo::Service } else { ApplyTo::Host }
 }
 
-/// A host, or a service of it, that is named.
+/// Declares a host, or a service of it, that is named.
 fn checkable(
     builder: &mut Builder,
     attributes: [&'static str; 2],

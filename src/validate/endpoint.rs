@@ -1,7 +1,8 @@
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::facts::listed;
-use super::header::Use;
 use super::name::{IcingaType, Name};
+use super::needs::Use;
 use super::value::Value;
 use crate::api::objects::EndpointSpec;
 use crate::api::text::{EndpointName, Line};
@@ -9,20 +10,17 @@ use crate::api::text::{EndpointName, Line};
 pub(super) fn declare(mut builder: Builder, spec: &EndpointSpec) -> Result<Declaration, String> {
     let name = builder.name();
     if name.chars().count() > EndpointName::MAX {
-        builder.problem(
-            "",
-            &format!(
-                "must have a name of at most {} characters: it is the common name of a certificate",
-                EndpointName::MAX
-            ),
-        );
+        builder.problem_with_name(&format!(
+            "is longer than {} characters, and it is the common name of a certificate; shorten it",
+            EndpointName::MAX
+        ));
     }
     builder.provide(Name::object(IcingaType::Endpoint, &name), true);
     builder.require(Use { any_of: [listed(&name)].into(), mutual: true });
     builder.text("host", "host", spec.host.as_ref().map(Line::as_str), Line::MAX);
     match spec.port {
         Some(port) if (1..=65535).contains(&port) => builder.value("port", Value::String(port.to_string())),
-        Some(port) => builder.problem("port", &format!("must be between 1 and 65535, and is {port}")),
+        Some(port) => builder.problem("port", &format!("is {port}; set a number from 1 to 65535")),
         None => {}
     }
     builder.duration("log_duration", "logDuration", spec.log_duration.as_ref(), false);

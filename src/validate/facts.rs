@@ -1,37 +1,37 @@
-//! What Icinga demands beyond names that exist: each demand is a noun phrase that one object makes true and another needs, so
-//! that it holds, withdraws and explains like any name.
+//! Demands of Icinga beyond names that exist. Each is a noun phrase that one object makes true and
+//! another needs, so that it is resolved, withdrawn and explained like any name.
 
 use super::link::Checkable;
 use super::name::{IcingaType, Name};
 use crate::api::objects::ApplyTo;
 
-/// An object without `what` of its own relies on a template that sets it, or Icinga refuses the object.
-pub(super) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
+/// Icinga refuses an object without `what`, unless a template that it imports sets it.
+pub(crate) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
     Name::fact(&format!("{what} in template {kind} {template:?}"))
 }
 
 /// Icinga refuses hosts and services in a global zone.
-pub(super) fn not_global(zone: &str) -> Name {
+pub(crate) fn not_global(zone: &str) -> Name {
     Name::fact(&format!("a Zone {zone:?} that is not global"))
 }
 
 /// Icinga refuses a command endpoint outside the object's zone and its direct child zones.
-pub(super) fn runs_checks_of(endpoint: &str, zone: &str) -> Name {
+pub(crate) fn runs_checks_of(endpoint: &str, zone: &str) -> Name {
     Name::fact(&format!("an Endpoint {endpoint:?} in Zone {zone:?} or a direct child zone"))
 }
 
-/// An endpoint of which only the name is known here.
-pub(super) fn declared_elsewhere(endpoint: &str) -> Name {
+/// Only the name of an external endpoint is known here, not its zone.
+pub(crate) fn declared_elsewhere(endpoint: &str) -> Name {
     Name::fact(&format!("an Endpoint {endpoint:?} among the external objects"))
 }
 
 /// Icinga refuses an endpoint that no zone lists, and one that two zones list.
-pub(super) fn listed(endpoint: &str) -> Name {
+pub(crate) fn listed(endpoint: &str) -> Name {
     Name::fact(&format!("a Zone that lists Endpoint {endpoint:?}"))
 }
 
 /// Icinga refuses states of a service about a host, and states of a host about a service.
-pub(super) fn states_fit(kind: IcingaType, target: ApplyTo, template: &str) -> Name {
+pub(crate) fn states_fit(kind: IcingaType, target: ApplyTo, template: &str) -> Name {
     Name::fact(&format!(
         "a template {kind} {template:?} whose states fit a {} (set states in it, or in this {})",
         target.word(),
@@ -39,47 +39,33 @@ pub(super) fn states_fit(kind: IcingaType, target: ApplyTo, template: &str) -> N
     ))
 }
 
-/// For finding what depends on what: every dependency says so.
-pub fn dependency() -> Name {
+/// Every dependency provides this, so that all are found.
+pub(crate) fn dependency() -> Name {
     Name::fact("a dependency")
 }
 
-/// Of one child.
-pub fn dependency_of(child: &Checkable) -> Name {
+/// Every dependency of one child provides this.
+pub(crate) fn dependency_of(child: &Checkable) -> Name {
     Name::fact(&format!("a dependency of {child}"))
 }
 
-/// On one host, or a service of it.
-pub fn dependency_on(host: &str) -> Name {
+/// Every dependency on a host, or on a service of it, provides this.
+pub(crate) fn dependency_on(host: &str) -> Name {
     Name::fact(&format!("a dependency on Host {host:?} or a service of it"))
 }
 
-/// Of all children that a rule finds.
-pub fn dependency_rule() -> Name {
+/// Every rule for dependencies provides this.
+pub(crate) fn dependency_rule() -> Name {
     Name::fact("a rule for dependencies")
 }
 
-/// What an object must have, by type: an object that does not set it must import a template that does.
-pub(super) fn required(kind: IcingaType) -> &'static [&'static str] {
-    match kind {
-        IcingaType::Host | IcingaType::Service => &["a check command"],
-        IcingaType::CheckCommand | IcingaType::EventCommand | IcingaType::NotificationCommand => {
-            &["a command"]
-        }
-        IcingaType::Notification => &["a command", "users or user groups"],
-        IcingaType::ScheduledDowntime => &["an author", "a comment", "ranges"],
-        _ => &[],
-    }
-}
-
-/// What may be taken for granted about an object that is declared outside Groundlink.
-pub(super) fn trusted(external: &Name) -> Vec<Name> {
+/// Returns the facts that hold of an object from outside Groundlink: the administrator who lists a
+/// Zone answers for it not being global, and so on.
+pub(crate) fn trusted(external: &Name) -> Vec<Name> {
     let Some((head, name)) = external.as_str().split_once('!') else { return Vec::new() };
     if let Some(kind) = head.strip_prefix("template ") {
-        let Some(kind) = IcingaType::ALL.into_iter().find(|known| known.as_str() == kind) else {
-            return Vec::new();
-        };
-        let mut facts: Vec<_> = required(kind).iter().map(|what| sets(what, kind, name)).collect();
+        let Some(kind) = IcingaType::named(kind) else { return Vec::new() };
+        let mut facts: Vec<_> = kind.required().iter().map(|what| sets(what, kind, name)).collect();
         if matches!(kind, IcingaType::Notification | IcingaType::Dependency) {
             facts.extend([ApplyTo::Host, ApplyTo::Service].map(|target| states_fit(kind, target, name)));
         }
@@ -93,12 +79,10 @@ pub(super) fn trusted(external: &Name) -> Vec<Name> {
     }
 }
 
-/// What rules must keep clear of beside an external object that belongs to a host or a service.
+/// Returns the names that rules must not provide beside an external object that belongs to a host
+/// or a service.
 fn of_attached(kind: &str, name: &str) -> Vec<Name> {
-    let Some(kind) = IcingaType::ALL.into_iter().find(|known| known.is_attached() && known.as_str() == kind)
-    else {
-        return Vec::new();
-    };
+    let Some(kind) = IcingaType::named(kind).filter(|kind| kind.is_attached()) else { return Vec::new() };
     let (target, short) = match name.split('!').collect::<Vec<_>>()[..] {
         [_, short] => (ApplyTo::Host, short),
         [_, _, short] => (ApplyTo::Service, short),

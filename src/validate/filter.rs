@@ -1,13 +1,14 @@
-//! States of what a notification or a dependency is about.
+//! The states that a notification or a dependency is about.
 
-use super::declaration::{Builder, Form};
+use super::builder::Builder;
+use super::declaration::Form;
 use super::facts::states_fit;
-use super::header::Use;
+use super::needs::Use;
 use crate::api::objects::{ApplyTo, State};
 use crate::api::text::ObjectName;
 
-/// Own states decide alone; without any, those of the imported templates must fit. `target` is what they are about, if that is
-/// known: a template may be used for both.
+/// Checks that the states fit a host or a service. Own states decide alone; without any, those of
+/// the imported templates must fit. `target` is None for a template, which may be used for both.
 pub(super) fn states(
     builder: &mut Builder,
     states: &[State],
@@ -19,7 +20,7 @@ pub(super) fn states(
     if builder.form() == Form::Template {
         let name = builder.name();
         for target in [ApplyTo::Host, ApplyTo::Service] {
-            // What a template imports may say otherwise, unless it says so itself.
+            // The templates that it imports decide, unless it has states of its own.
             let fact = states_fit(kind, target, &name);
             if states.is_empty() && !imports.is_empty() {
                 let given = imports.iter().map(|import| [states_fit(kind, target, import.as_str())].into());
@@ -33,7 +34,7 @@ pub(super) fn states(
     let Some(target) = target else { return };
     if !fits(target) {
         let words = if target == ApplyTo::Host { "Up, Down" } else { "OK, Warning, Critical, Unknown" };
-        builder.problem("states", &format!("about a {} may only be {words}", target.word()));
+        builder.problem("states", &format!("has a state that no {} has; use only {words}", target.word()));
     }
     if states.is_empty() {
         for import in imports {

@@ -1,10 +1,11 @@
-use super::declaration::{Builder, Declaration, Form};
+use super::builder::Builder;
+use super::declaration::{Declaration, Form};
 use super::expression::Subject;
 use super::name::IcingaType;
 use crate::api::objects::{ApplyTo, GroupSpec, UserGroupSpec};
 use crate::api::text::{Line, ObjectName, Text};
 
-/// A group of hosts or services.
+/// Declares a group of hosts or services.
 pub(super) fn declare(
     mut builder: Builder,
     spec: &GroupSpec,
@@ -18,7 +19,7 @@ pub(super) fn declare(
     builder.finish()
 }
 
-/// A group of users.
+/// Declares a group of users.
 pub(super) fn declare_users(
     mut builder: Builder,
     spec: &UserGroupSpec,
@@ -39,12 +40,12 @@ fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>
     if builder.form() == Form::Template {
         for (field, rules) in [("assignWhere", &spec.assign_where), ("ignoreWhere", &spec.ignore_where)] {
             if !rules.is_empty() {
-                builder.problem(field, "must not be set on a template");
+                builder.problem(field, "is set on a template, which has no members; remove it");
             }
         }
     }
     if spec.assign_where.is_empty() && !spec.ignore_where.is_empty() {
-        builder.problem("ignoreWhere", "needs an assignWhere beside it");
+        builder.problem("ignoreWhere", "is set without assignWhere; set both, or remove it");
     }
     builder.rules("", subjects, &spec.assign_where, &spec.ignore_where);
 }

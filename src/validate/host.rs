@@ -1,5 +1,6 @@
+use super::builder::Builder;
 use super::checkable;
-use super::declaration::{Builder, Declaration};
+use super::declaration::Declaration;
 use super::name::IcingaType;
 use crate::api::objects::HostSpec;
 use crate::api::text::{Line, ObjectName};

@@ -1,4 +1,5 @@
-//! Who depends on whom, as dependencies say it: what is needed to see that nothing depends on itself.
+//! The link between child and parent that a dependency makes, by which it is seen that nothing
+//! depends on itself.
 
 use super::expression::{self, Expression, Known, Subject};
 use crate::api::objects::ApplyTo;
@@ -9,9 +10,9 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkable {
-    /// The host. Empty for one of which nothing is known: no host has an empty name.
+    /// The host. Empty if it is unknown: no host has an empty name.
     pub host: String,
-    /// The service; nothing for the host itself.
+    /// The service. None for the host itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
 }
@@ -26,29 +27,29 @@ impl fmt::Display for Checkable {
     }
 }
 
-/// What depends, and on what.
+/// A link of an Icinga `Dependency`: what depends on what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Link {
     /// The child, or the rule that finds children.
     pub child: Child,
-    /// The parent's host; nothing for the child's own.
+    /// The parent's host. None for the child's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_host: Option<String>,
-    /// The parent's service; nothing for the host.
+    /// The parent's service. None if the host is the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_service: Option<String>,
 }
 
-/// What depends.
+/// The child of a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub enum Child {
     /// One host or service.
     One(Checkable),
-    /// All hosts that these match.
+    /// All hosts that these conditions match.
     Hosts(Conditions),
-    /// All services that these match.
+    /// All services that these conditions match.
     Services(Conditions),
 }
 
@@ -64,7 +65,7 @@ pub struct Conditions {
     pub ignore: Vec<Condition>,
 }
 
-/// An expression with its source, as which it stands in the header of a file.
+/// An expression with its source, which is what the header of a file holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Condition {
@@ -95,8 +96,8 @@ impl From<Condition> for String {
 }
 
 impl Link {
-    /// What a child depends on; nothing if this says nothing about it. Of a rule's conditions only what they say of names is
-    /// looked at: what could match, counts as matching.
+    /// Returns the parent of a child. None if the link does not concern it. A rule's conditions
+    /// are judged by names alone: a condition that could match counts as matching.
     pub fn parent_of(&self, child: &Checkable) -> Option<Checkable> {
         let parent = Checkable {
             host: self.parent_host.as_ref().unwrap_or(&child.host).clone(),
@@ -115,13 +116,13 @@ impl Link {
         concerns.then_some(parent)
     }
 
-    /// The parent, where it is the same for all children; of a rule for services of their own hosts, that of a host of which
-    /// nothing is known.
+    /// Returns the parent, if it is the same for all children. For a rule whose parents are
+    /// services of the children's own hosts, its host is unknown.
     pub fn parent(&self) -> Checkable {
         Checkable { host: self.parent_host.clone().unwrap_or_default(), service: self.parent_service.clone() }
     }
 
-    /// What a rule makes it for; nothing if it is no rule.
+    /// Returns what a rule applies to. None if the link is of one child.
     pub fn applies_to(&self) -> Option<ApplyTo> {
         match &self.child {
             Child::One(_) => None,

@@ -1,7 +1,9 @@
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::name::IcingaType;
-use super::value::{Value, parse_duration};
+use super::value::Value;
 use super::{attached, filter};
+use crate::api::duration::parse_duration;
 use crate::api::objects::{NotificationSpec, NotificationTimes, NotificationType, State};
 use crate::api::text::{Duration, ObjectName};
 use std::collections::BTreeMap;
@@ -41,14 +43,14 @@ fn declare_times(builder: &mut Builder, times: &NotificationTimes) {
     for (key, field, duration) in [("begin", "times.begin", &times.begin), ("end", "times.end", &times.end)] {
         match duration.as_ref().map(Duration::as_str).map(parse_duration) {
             Some(Ok(seconds)) => drop(out.insert(key.to_owned(), seconds)),
-            Some(Err(problem)) => builder.problem(field, &format!(": {problem}")),
+            Some(Err(problem)) => builder.problem(field, &problem),
             None => {}
         }
     }
     if let (Some(begin), Some(end)) = (out.get("begin"), out.get("end"))
         && begin > end
     {
-        builder.problem("times.begin", "must not be later than times.end");
+        builder.problem("times.begin", "is later than times.end; set an earlier begin or a later end");
     }
     if !out.is_empty() {
         let values = out.into_iter().map(|(key, seconds)| (key, Value::Number(seconds)));

@@ -1,15 +1,20 @@
 //! The `ranges` of a TimePeriod and of a ScheduledDowntime: day definition -> times.
 //!
 //! A grammar of our own, because Icinga silently takes much for something else. Read in its
-//! `lib/icinga/legacytimeperiod.cpp` (2.13.6 and 2.16.5) and probed with 2.13.6: `day 32` is no day, `april 31` and
-//! `2026-02-30` are days of the next month, words at the end are ignored, `monday 0` hangs it. 2.16 (#10633) adds
-//! only that the times are strings. Two faults touch nearly every definition, so they are not for us to refuse:
-//! - Before 2.13.11 and 2.14.4 (#9983) a TimePeriod holds also on the day after any definition but a plain weekday, and
-//!   `monday -1` is a week late when the next month begins with a monday.
-//! - A stride counts 24 hours a day: after the change to summer time it is a day late (the same in 2.16.5).
+//! `lib/icinga/legacytimeperiod.cpp` (2.13.6 and 2.16.5) and probed with 2.13.6: `day 32` is no
+//! day, `april 31` and `2026-02-30` are days of the next month, words at the end are ignored,
+//! `monday 0` hangs it. 2.16 (#10633) adds only that the times are strings. Two faults touch
+//! nearly every definition, so they are not for us to refuse:
+//! - Before 2.13.11 and 2.14.4 (#9983) a TimePeriod holds also on the day after any definition but
+//!   a plain weekday, and `monday -1` is a week late when the next month begins with a monday.
+//! - A stride counts 24 hours a day: after the change to summer time it is a day late (the same in
+//!   2.16.5).
+
+use crate::text::quoted;
 
 const MONTHS: &str = "january february march april may june july august september october november december";
-/// Of a common year: Icinga takes `february 29` for March 1 without a leap day, `february -29` for January 31.
+/// Of a common year: Icinga takes `february 29` for March 1 without a leap day, `february -29` for
+/// January 31.
 const DAYS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const WEEKDAYS: &str = "sunday monday tuesday wednesday thursday friday saturday";
 const MAX_DAY_CHARACTERS: usize = 200;
@@ -33,7 +38,8 @@ enum Nth {
 }
 
 impl Nth {
-    /// The day in a month of this length that begins on this weekday; outside of it when it has none.
+    /// Returns the day in a month of this length that begins on this weekday; outside of the month
+    /// if it has none.
     fn day(self, length: i64, first: i64) -> i64 {
         match self {
             Self::Day(n) if n > 0 => n,
@@ -48,13 +54,14 @@ impl Nth {
     }
 }
 
-/// Says what is wrong with a day definition, or nothing.
+/// Returns what is wrong with a day definition.
 pub fn day_problem(text: &str) -> Option<String> {
     definition(text).err().map(with_example)
 }
 
-/// Says what is wrong with a day definition of a ScheduledDowntime, or nothing: only days that every month has. Icinga
-/// looks for the next such day in any month; on 2026-11-23, 2.13.6 planned `day 31` and `tuesday 5` for December 1.
+/// Returns what is wrong with a day definition of a ScheduledDowntime, which allows only days that
+/// every month has. Icinga looks for the next such day in any month; on 2026-11-23, 2.13.6 planned
+/// `day 31` and `tuesday 5` for December 1.
 pub fn downtime_day_problem(text: &str) -> Option<String> {
     let days = match definition(text) {
         Ok(days) => days,
@@ -70,8 +77,9 @@ fn with_example(problem: String) -> String {
     format!(r#"{problem}; write for example "monday", "day -1" or "2026-12-24 - 2026-12-26""#)
 }
 
-/// Says what is wrong with a list of times, or nothing. Probed with 2.13.6: it takes no blanks, but `25:00` and
-/// `09:60`; an end at or before the begin is on the next day, so `00:00-00:00` is the whole day and not none.
+/// Returns what is wrong with a list of times. Probed with 2.13.6: it takes no blanks, but `25:00`
+/// and `09:60`; an end at or before the begin is on the next day, so `00:00-00:00` is the whole
+/// day and not none.
 pub fn times_problem(text: &str) -> Option<String> {
     let problem = if text.chars().nth(MAX_TIMES_CHARACTERS).is_some() {
         format!("longer than {MAX_TIMES_CHARACTERS} characters")
@@ -85,12 +93,14 @@ pub fn times_problem(text: &str) -> Option<String> {
 
 fn range_of_times_problem(range: &str) -> Option<String> {
     let Some((begin, end)) = range.split_once('-') else {
-        return Some(format!("{range:?} has no begin and end"));
+        return Some(format!("{} has no begin and end", quoted(range)));
     };
     match (second_of_day(begin), second_of_day(end)) {
-        (None | Some(END_OF_DAY), _) => Some(format!("{begin:?} is not HH:MM[:SS] from 00:00 to 23:59:59")),
-        (_, None) => Some(format!("{end:?} is not HH:MM[:SS] from 00:00 to 24:00")),
-        (Some(0), Some(0)) => Some(format!("{range:?} is the whole day for Icinga, not none")),
+        (None | Some(END_OF_DAY), _) => {
+            Some(format!("{} is not HH:MM[:SS] from 00:00 to 23:59:59", quoted(begin)))
+        }
+        (_, None) => Some(format!("{} is not HH:MM[:SS] from 00:00 to 24:00", quoted(end))),
+        (Some(0), Some(0)) => Some(format!("{} is the whole day for Icinga, not none", quoted(range))),
         _ => None,
     }
 }
@@ -106,7 +116,7 @@ fn second_of_day(text: &str) -> Option<u32> {
     (minute < 60 && second < 60 && sum <= END_OF_DAY).then_some(sum)
 }
 
-/// The one day, or both ends of the range.
+/// Reads the one day, or both ends of the range.
 fn definition(text: &str) -> Result<Vec<Day>, String> {
     if text.chars().nth(MAX_DAY_CHARACTERS).is_some() {
         return Err(format!("longer than {MAX_DAY_CHARACTERS} characters"));
@@ -114,7 +124,8 @@ fn definition(text: &str) -> Result<Vec<Day>, String> {
     let Some((days, stride)) = text.split_once('/') else {
         return text.split_once(" - ").map_or_else(|| Ok(vec![day(text)?]), |(a, b)| range(a, b));
     };
-    // Probed: for "2026-05-10/2" Icinga never comes to a second day, and it takes a stride of 0 or -2 for none.
+    // Probed: for "2026-05-10/2" Icinga never comes to a second day, and it takes a stride of 0 or
+    // -2 for none.
     let stride = stride.strip_prefix(' ').and_then(|stride| number(stride, 366)).filter(|stride| *stride > 0);
     match (stride, days.strip_suffix(' ').and_then(|days| days.split_once(" - "))) {
         (Some(_), Some((begin, end))) => range(begin, end),
@@ -122,7 +133,7 @@ fn definition(text: &str) -> Result<Vec<Day>, String> {
     }
 }
 
-/// Both ends of a range. Icinga finds each by itself, seen from the day in question.
+/// Reads both ends of a range. Icinga finds each by itself, seen from the day in question.
 fn range(first: &str, second: &str) -> Result<Vec<Day>, String> {
     let begin = day(first)?;
     let end = match begin {
@@ -154,11 +165,13 @@ fn range(first: &str, second: &str) -> Result<Vec<Day>, String> {
                 .any(|(leap, january)| day_of_year(end, leap, january) < day_of_year(begin, leap, january))
                 .then_some(backwards)
         }
-        // Probed: on a tuesday "monday - friday" begins with the next monday, so it holds on mondays alone.
+        // Probed: on a tuesday "monday - friday" begins with the next monday, so it holds on
+        // mondays alone.
         (Day::Weekday, Day::Weekday) => {
             Some("Icinga takes a range of weekdays for its first one; write a key for each weekday")
         }
-        // Probed: "2026-12-24 - december 31" holds in june 2027 too, "day 1 - april 3" on none in may.
+        // Probed: "2026-12-24 - december 31" holds in june 2027 too, "day 1 - april 3" on none in
+        // may.
         _ => Some(
             "both ends must be dates, days of every month (\"monday 3 - thursday 4\") or days of the year \
                    (\"april 10 - may 15\")",
@@ -167,7 +180,7 @@ fn range(first: &str, second: &str) -> Result<Vec<Day>, String> {
     problem.map_or(Ok(vec![begin, end]), |problem| Err(problem.into()))
 }
 
-/// By whether it is a leap year (1) and the weekday of January 1.
+/// Returns the day of the year; `leap` is 1 in a leap year, `january` the weekday of January 1.
 fn day_of_year(day: Day, leap: i64, january: i64) -> i64 {
     let Day::Yearly(month, nth) = day else { return 0 };
     let length = |month| days_of(month) + if month == 1 { leap } else { 0 };
@@ -184,9 +197,10 @@ fn day(text: &str) -> Result<Day, String> {
     let weekday_of = |word: &str| (0..).zip(WEEKDAYS.split(' ')).find(|day| day.1 == word).map(|day| day.0);
     let place = |n: &str, max| {
         let bounds = format!("the number is 1 to {max}, or -1 to -{max} from the end");
-        number(n, max).ok_or_else(|| format!("there is no {text:?}, or not in every year; {bounds}"))
+        number(n, max).ok_or_else(|| format!("there is no {}, or not in every year; {bounds}", quoted(text)))
     };
-    let unknown = || format!("{text:?} is no date of 1970 to 2099, and no day in full lower-case English");
+    let unknown =
+        || format!("{} is no date of 1970 to 2099, and no day in full lower-case English", quoted(text));
     match text.split(' ').collect::<Vec<_>>()[..] {
         ["day", n] => Ok(Day::Monthly(Nth::Day(place(n, 31)?))),
         [word] if weekday_of(word).is_some() => Ok(Day::Weekday),
@@ -205,8 +219,8 @@ fn day(text: &str) -> Result<Day, String> {
     }
 }
 
-/// A date that exists, from 1970 to 2099. Icinga 2.13.6 holds years up to 9999, but walks through the range of a
-/// ScheduledDowntime day by day, each minute.
+/// Reads a date that exists, from 1970 to 2099. Icinga 2.13.6 holds years up to 9999, but walks
+/// through the range of a ScheduledDowntime day by day, each minute.
 fn date(text: &str) -> Option<Day> {
     let [year, month, day] = text.split('-').collect::<Vec<_>>()[..] else { return None };
     let (year, month, day) = (digits(year, 4)?, digits(month, 2)?, digits(day, 2)?);
@@ -217,13 +231,14 @@ fn date(text: &str) -> Option<Day> {
     ((1970..=2099).contains(&year) && (1..=days).contains(&day)).then_some(Day::Date(year, month, day))
 }
 
-/// A number of so many digits.
+/// Reads a number of so many digits.
 fn digits(text: &str, length: usize) -> Option<u32> {
     let plain = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }
 
-/// A number from 1 to `max`, or from -1 to -`max`; not `+1` and not `01`, which Icinga takes too.
+/// Reads a number from 1 to `max`, or from -1 to -`max`; not `+1` and not `01`, which Icinga takes
+/// too.
 fn number(text: &str, max: i64) -> Option<i64> {
     let value = text.parse::<i64>().ok().filter(|value| value.to_string() == text)?;
     (1..=max).contains(&value.checked_abs()?).then_some(value)
@@ -233,7 +248,8 @@ fn number(text: &str, max: i64) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// Also by 2.13.6, which takes each for the days that a calendar gives, but for the faults above.
+    /// 2.13.6 accepts these too, each for the days that a calendar gives, but for the faults
+    /// above.
     const ACCEPTED: &str = "monday|sunday|day 1|day 31|day -1|day -31|april 30|april -30|february 28|february -28|\
         december 31|monday 1|monday 5|monday -1|monday -5|monday 1 may|thursday 4 november|friday -1 may|\
         sunday -4 february|2026-12-24|2028-02-29|2000-02-29|1970-01-01|2099-12-31|2026-12-24 - 2026-12-26|\
@@ -241,11 +257,12 @@ mod tests {
         day 20 - -1|day 20 - day -1|day -5 - -1|day 29 - -1|day -28 - -1|day 3 - 3|april 10 - 15|april 10 - may 15|\
         april 1 - december -1 / 7|february -1 - march 1|monday 3 - thursday 4|monday 2 - day 20|day 1 - friday -1|\
         monday 1 - friday -1 / 2|monday 1 april - friday 1 may|april 10 - monday 1 may|monday 1 may - june 1";
-    /// Also by 2.13.6.
+    /// 2.13.6 refuses these too.
     const REFUSED: &str = "|*| monday|monday |monday\t1|day  1|Monday|mon|jan 1|january|day|day x|monday may|\
         monday 1 foo|2026-13-01|2026-1-1|2026-12-24 - 26|2026-12-24-2026-12-26|2026-12-24 / 2|day 1-15|\
         day 1 - |- day 1|day 1 - 15 /|day 1 - 15 / x|monday / 2";
-    /// 2.13.6 hangs at the first and accepts the others, most for other days than a reader; some only differ in form.
+    /// 2.13.6 hangs at the first and accepts the others, most for other days than a reader; some
+    /// only differ in form.
     const MISREAD: &str = "monday 0|monday 6|monday -6|monday 5 june|tuesday -5 may|monday 1 may x|monday - friday|\
         day 0|day 32|day -32|day 05|day +5|day 1 foo|day 1 - 15 april|april 0|april 31|may -32|february 29|\
         february -29|2026-02-29|2026-04-31|2100-01-01|1969-12-31|9999-12-31|0000-01-01|2026-12-26 - 2026-12-24|\

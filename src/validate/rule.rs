@@ -1,6 +1,7 @@
 //! Rules: for which hosts or services objects exist, and how many of them.
 
-use super::declaration::{Builder, ForEach};
+use super::builder::Builder;
+use super::declaration::ForEach;
 use super::expression::{self, Expression, Subject};
 use super::name::Name;
 use crate::api::objects::{ApplyRule, ApplyTo};
@@ -17,9 +18,12 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
                 builder.for_each(ForEach { attribute, key_var, value_var });
             }
             Ok(_) => {
-                builder.problem("apply.forEach.in", "must be a custom variable, for example host.vars.disks")
+                let text = "is no custom variable; name one, for example host.vars.disks";
+                builder.problem("apply.forEach.in", text)
             }
-            Err(problem) => builder.problem("apply.forEach.in", &format!(": {problem}")),
+            Err(problem) => {
+                builder.problem("apply.forEach.in", &format!("{problem}; name a custom variable"))
+            }
         }
         let is_name = |name: &str| {
             name.len() <= VarName::MAX
@@ -28,27 +32,29 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
         };
         for (field, name) in [("keyVar", &for_each.key_var), ("valueVar", &for_each.value_var)] {
             if name.as_ref().is_some_and(|name| !is_name(name.as_str())) {
-                let rule = "must be letters, digits and _, at most 64, and not begin with a digit";
+                let rule =
+                    "is no name of a variable; use at most 64 letters, digits and _, without a digit first";
                 builder.problem(&format!("apply.forEach.{field}"), rule);
             }
         }
         if for_each.key_var.is_some() && for_each.key_var == for_each.value_var {
-            builder.problem("apply.forEach.valueVar", "must not be the same as keyVar");
+            builder.problem("apply.forEach.valueVar", "is the same as keyVar; choose another name");
         }
         if rule.assign_where.is_empty() {
             builder.assign(Expression::Boolean(true));
         }
     } else if rule.assign_where.is_empty() {
-        builder.problem("apply.assignWhere", "needs at least one expression, unless apply.forEach is set");
+        builder.problem("apply.assignWhere", "is required; set at least one expression, or apply.forEach");
     }
     if let Some(zone) = zone {
-        // Its satellites alone see the rule, so it must make objects for their hosts alone.
+        // Only the zone's satellites get the rule, so it must make objects only for hosts of the
+        // zone.
         builder.only_in_zone(zone.as_str());
     }
 }
 
-/// Claims the names that a rule's objects will have. Two rules, or a rule and a single object, that could meet on one host or
-/// service must not have the same: Icinga refuses that.
+/// Provides the names that a rule's objects will have. Two rules, or a rule and a single object,
+/// that could meet on one host or service must not have the same: Icinga refuses that.
 pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo) {
     let (kind, name) = (builder.kind(), builder.name());
     if rule.for_each.is_some() {
@@ -59,7 +65,7 @@ pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: App
     provide_beginnings(builder, target);
 }
 
-/// Claims the name of a single object beside what rules make.
+/// Provides the name of a single object beside what rules make.
 pub(super) fn provide_single(builder: &mut Builder, host: &str, service: Option<&str>) {
     let (kind, name) = (builder.kind(), builder.name());
     let target = if service.is_some() { ApplyTo::Service } else { ApplyTo::Host };

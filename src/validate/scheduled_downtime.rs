@@ -1,8 +1,10 @@
 use super::attached;
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::period::downtime_day_problem;
 use super::time_period::ranges;
-use super::value::{Value, parse_duration};
+use super::value::Value;
+use crate::api::duration::parse_duration;
 use crate::api::objects::ScheduledDowntimeSpec;
 use crate::api::text::{Duration, Line, ObjectName};
 
@@ -19,7 +21,7 @@ pub(super) fn declare(
         builder.text(attribute, attribute, text.as_ref().map(Line::as_str), Line::MAX);
         // It would take the place of a template's, and Icinga refuses it.
         if text.as_ref().is_some_and(|text| text.as_str().is_empty()) {
-            builder.problem(attribute, "must not be empty");
+            builder.problem(attribute, "is empty, and Icinga refuses that; write a text");
         }
         builder.required(what, attribute, text.is_some(), imports);
     }
@@ -28,7 +30,7 @@ pub(super) fn declare(
     builder.boolean("fixed", spec.fixed);
     let lasts = spec.duration.as_ref().map(Duration::as_str).map(parse_duration);
     if spec.fixed == Some(false) && !matches!(lasts, Some(Ok(seconds)) if seconds > 0.0) {
-        builder.problem("duration", "is required, and more than zero, where fixed is false");
+        builder.problem("duration", "is required where fixed is false; set more than zero");
     }
     builder.duration("duration", "duration", spec.duration.as_ref(), false);
     if let Some(options) = spec.child_options {

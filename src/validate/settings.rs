@@ -1,6 +1,7 @@
-//! What an operator of Groundlink decides once for the whole hub.
+//! Settings that an administrator chooses once for the whole hub.
 
-use super::{Name, trusted};
+use super::facts::trusted;
+use super::name::Name;
 use crate::api::IcingaVersion;
 use std::collections::BTreeSet;
 
@@ -9,17 +10,18 @@ use std::collections::BTreeSet;
 pub struct Settings {
     /// Namespaces whose resources may declare commands.
     pub privileged_namespaces: BTreeSet<String>,
-    /// Objects that Icinga has from elsewhere, so that resources may name them, and what is trusted about them.
+    /// Objects that Icinga has from elsewhere, so that resources may name them, and the facts that
+    /// hold of them.
     pub external_objects: BTreeSet<Name>,
     /// Version of the hub's Icinga.
     pub icinga_version: IcingaVersion,
 }
 
 impl Settings {
-    /// Settings from the lists of the command line.
+    /// Returns settings from the lists of the command line.
     ///
     /// # Errors
-    /// When an external object is not of the form `Type!name`; the message names it.
+    /// If an external object is not of the form `Type!name`; the message names it.
     pub fn new(
         privileged: &[String],
         external: &[String],

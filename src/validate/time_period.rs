@@ -1,9 +1,11 @@
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::name::IcingaType;
 use super::period;
 use super::value::Value;
 use crate::api::objects::{Ranges, TimePeriodSpec};
 use crate::api::text::{Line, ObjectName};
+use crate::text::quoted;
 
 pub(super) fn declare(
     mut builder: Builder,
@@ -23,16 +25,17 @@ pub(super) fn declare(
     builder.finish()
 }
 
-/// Times by day; `day_problem` says what is wrong with a day. Icinga reads them with a grammar of its own when the period is used; a mistake there is an object that never
-/// matches, or a configuration that is refused.
+/// Declares times by day; `day_problem` returns what is wrong with a day. Icinga reads them with a
+/// grammar of its own when the period is used. A mistake there makes an object that never matches,
+/// or a configuration that Icinga refuses.
 pub(super) fn ranges(builder: &mut Builder, ranges: &Ranges, day_problem: fn(&str) -> Option<String>) {
     builder.count("ranges", ranges.len(), 128);
     let mut out = std::collections::BTreeMap::new();
     for (day, times) in ranges {
-        let field = format!("ranges[{day:?}]");
+        let field = format!("ranges[{}]", quoted(day));
         let problem = day_problem(day).or_else(|| period::times_problem(times.as_str()));
         match problem {
-            Some(problem) => builder.problem(&field, &format!(": {problem}")),
+            Some(problem) => builder.problem(&field, &problem),
             None => drop(out.insert(day.clone(), Value::String(times.as_str().to_owned()))),
         }
     }

@@ -1,4 +1,5 @@
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::name::IcingaType;
 use crate::api::objects::{NotificationType, State, UserSpec};
 use crate::api::text::{Line, ObjectName};

@@ -1,5 +1,6 @@
 //! Values of attributes, checked: whatever is in here can be rendered.
 
+use crate::text::quoted;
 use std::collections::BTreeMap;
 
 /// A checked value.
@@ -20,7 +21,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// An array of strings.
+    /// Returns an array of strings.
     pub fn strings<'a>(items: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Array(items.into_iter().map(|item| Self::String(item.to_owned())).collect())
     }
@@ -33,8 +34,9 @@ pub const MAX_DEPTH: usize = 8;
 /// Largest custom variables of one object, in bytes of their strings and keys.
 pub const MAX_VARS_BYTES: usize = 64 * 1024;
 
-/// Says what is wrong with a string, or nothing. Line breaks, tabs, form feed and backspace can be written as escapes;
-/// other control characters (NUL among them, which cuts a string in Icinga) are refused.
+/// Returns what is wrong with a string. Line breaks, tabs, form feed and backspace can be written
+/// as escapes; other control characters (NUL among them, which cuts a string in Icinga) are
+/// refused.
 pub fn text_problem(text: &str) -> Option<String> {
     text.char_indices()
         .find(|(_, c)| {
@@ -44,49 +46,23 @@ pub fn text_problem(text: &str) -> Option<String> {
         .map(|(at, c)| format!("contains the control character U+{:04X} at byte {at}; remove it", c as u32))
 }
 
-/// Says what is wrong with a macro string: dollar signs must come in pairs (`$name$`, or `$$` for a literal one).
+/// Returns what is wrong with a macro string: dollar signs must come in pairs (`$name$`, or `$$`
+/// for a literal one).
 pub fn macro_problem(text: &str) -> Option<String> {
     if text.matches('$').count().is_multiple_of(2) {
         return None;
     }
-    Some("has an unclosed macro: dollar signs must come in pairs; write $$ for a literal dollar sign".into())
-}
-
-/// Whole and fractional seconds of a duration such as `90s`, `5m` or `1h30m`.
-///
-/// # Errors
-/// A message for a person.
-pub fn parse_duration(text: &str) -> Result<f64, String> {
-    let wrong = || format!("{text:?} is not a duration; write for example 90s, 5m or 1h30m");
-    let mut rest = text;
-    let mut milliseconds: u64 = 0;
-    let mut parts = 0;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        parts += 1;
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        // As the schema bounds it, which manifests from files have not met; such a sum fits.
-        if digits == 0 || digits > 9 || parts > 5 {
-            return Err(wrong());
-        }
-        let (number, tail) = rest.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let (unit, factor) = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
-            .into_iter()
-            .find(|(unit, _)| tail.starts_with(unit))
-            .ok_or_else(wrong)?;
-        milliseconds += number * factor;
-        rest = &tail[unit.len()..];
-    }
-    Ok(milliseconds as f64 / 1000.0)
+    Some(
+        "has an unclosed macro, because dollar signs come in pairs; write $$ for a literal dollar sign"
+            .into(),
+    )
 }
 
 /// Converts free JSON, checking every string, key, number and the depth.
 ///
 /// # Errors
-/// The path of what is wrong, below `path`, and what to do about it.
+/// If a string, a key, a number or the depth is refused: its path below `path`, what is
+/// wrong, and what to do.
 pub fn from_json(
     json: &serde_json::Value,
     path: &str,
@@ -94,7 +70,7 @@ pub fn from_json(
     bytes: &mut usize,
 ) -> Result<Value, String> {
     if depth > MAX_DEPTH {
-        return Err(format!("{path}: nested more than {MAX_DEPTH} levels deep"));
+        return Err(format!("{path}: is nested more than {MAX_DEPTH} levels deep; make it flatter"));
     }
     Ok(match json {
         serde_json::Value::Null => Value::Null,
@@ -108,7 +84,7 @@ pub fn from_json(
                 Some(n) if n.fract() != 0.0 || n.abs() <= MAX_WHOLE => Value::Number(n),
                 _ => {
                     return Err(format!(
-                        "{path}: {number} is outside what Icinga holds exactly (±2^53); write it as a string"
+                        "{path}: {number} is beyond ±2^53, and Icinga would round it; write it as a string"
                     ));
                 }
             }
@@ -132,9 +108,12 @@ pub fn from_json(
             for (key, item) in map {
                 *bytes += key.len();
                 if let Some(problem) = text_problem(key) {
-                    return Err(format!("{path}: the key {key:?} {problem}"));
+                    return Err(format!("{path}: the key {} {problem}", quoted(key)));
                 }
-                out.insert(key.clone(), from_json(item, &format!("{path}[{key:?}]"), depth + 1, bytes)?);
+                out.insert(
+                    key.clone(),
+                    from_json(item, &format!("{path}[{}]", quoted(key)), depth + 1, bytes)?,
+                );
             }
             Value::Dictionary(out)
         }
@@ -144,17 +123,6 @@ pub fn from_json(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(parse_duration("1h30m"), Ok(5400.0));
-        assert_eq!(parse_duration("5ms"), Ok(0.005));
-        let most = "999999999d".repeat(5);
-        assert_eq!(parse_duration(&most), Ok(5.0 * 999_999_999.0 * 86_400.0));
-        for bad in ["", "5", "m", "-5m", "1w", "5 m", "9999999999s", "5m3", &format!("{most}1s")] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn text_and_macros() {

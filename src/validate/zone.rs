@@ -1,7 +1,8 @@
-use super::declaration::{Builder, Declaration};
+use super::builder::Builder;
+use super::declaration::Declaration;
 use super::facts::{listed, not_global, runs_checks_of};
-use super::header::Use;
 use super::name::{IcingaType, Name};
+use super::needs::Use;
 use crate::api::objects::ZoneSpec;
 use crate::api::text::{EndpointName, ObjectName};
 
@@ -17,14 +18,14 @@ pub(super) fn declare(mut builder: Builder, spec: &ZoneSpec) -> Result<Declarati
     if let Some(parent) = parent {
         builder.require(Use::one(not_global(parent)));
         if parent == name {
-            builder.problem("parent", "must not be the zone itself");
+            builder.problem("parent", "is the zone itself; name another zone, or none");
         }
     }
     let endpoints = || spec.endpoints.iter().map(EndpointName::as_str);
     builder.references("endpoints", "endpoints", IcingaType::Endpoint, endpoints(), 16);
     for (i, endpoint) in endpoints().enumerate() {
         if endpoints().take(i).any(|earlier| earlier == endpoint) {
-            builder.problem(&format!("endpoints[{i}]"), "is listed twice");
+            builder.problem(&format!("endpoints[{i}]"), "repeats an earlier entry; remove it");
         }
         builder.provide(listed(endpoint), true);
         builder.provide(runs_checks_of(endpoint, &name), false);

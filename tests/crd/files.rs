@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The API server refuses an annotation beyond this, and `kubectl apply` stores the whole object in one.
+/// The API server refuses an annotation beyond this, and `kubectl apply` stores the whole object
+/// in one.
 const MAX_APPLY_BYTES: usize = 256 * 1024;
 
 fn files(directory: &Path) -> BTreeMap<String, String> {

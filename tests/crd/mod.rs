@@ -1,5 +1,5 @@
-//! The CRDs: what the program prints is what is stored, and a real API server takes them, accepts what is right and refuses
-//! what is wrong, naming the field.
+//! The CRDs: what the program prints is what is stored, and a real API server takes them, accepts
+//! what is right and refuses what is wrong, naming the field.
 
 mod accepted;
 mod files;
@@ -25,7 +25,8 @@ fn crds() -> Vec<Value> {
     crds
 }
 
-/// One control plane with the CRDs for all tests of this suite; nobody drops it, the end of the process does.
+/// One control plane with the CRDs for all tests of this suite; nobody drops it, the end of the
+/// process does.
 async fn hub() -> Arc<support::ApiServer> {
     static PLANE: tokio::sync::OnceCell<support::ControlPlane> = tokio::sync::OnceCell::const_new();
     let plane = PLANE.get_or_init(|| async {

@@ -41,8 +41,8 @@ async fn monitoring_objects_that_are_wrong() {
         ("two type members", mo(json!({ "host": {}, "hostGroup": {} })), &["spec: Invalid value", one_type]),
         ("no type member", mo(json!({})), &["spec: Invalid value", one_type]),
         ("no spec", json!({ "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject", "metadata": { "name": "x" } }), &["spec: Required value"]),
-        ("a zone on a zone", mo(json!({ "zone": "eu", "zoneObject": {} })), &["spec: Invalid value", "zone must not be set on a zoneObject"]),
-        ("a zone on an endpoint", mo(json!({ "zone": "eu", "endpoint": {} })), &["zone must not be set on a zoneObject or an endpoint"]),
+        ("a zone on a zone", mo(json!({ "zone": "eu", "zoneObject": {} })), &["spec: Invalid value", "zone must not be set beside zoneObject"]),
+        ("a zone on an endpoint", mo(json!({ "zone": "eu", "endpoint": {} })), &["zone must not be set beside zoneObject or endpoint"]),
         ("a name with an exclamation mark", mo(json!({ "name": "a!b", "hostGroup": {} })), &["spec.name: Invalid value"]),
         ("a name with a line break", mo(json!({ "name": "a\nb", "hostGroup": {} })), &["spec.name: Invalid value"]),
         ("an empty name", mo(json!({ "name": "", "hostGroup": {} })), &["spec.name"]),
@@ -65,7 +65,7 @@ async fn monitoring_objects_that_are_wrong() {
         (
             "a host and a rule",
             mo(json!({ "service": { "hostName": "h", "checkCommand": "dummy", "apply": { "assignWhere": ["true"] } } })),
-            &["spec.service: Invalid value", "set hostName for one host, or apply for a rule, not both"],
+            &["spec.service: Invalid value", "hostName and apply exclude each other; set hostName for one host, or apply for a rule"],
         ),
         ("a rule without a condition", mo(json!({ "service": { "apply": { "assignWhere": [] } } })), &["a rule needs assignWhere or forEach"]),
         ("a rule without a list", mo(json!({ "service": { "apply": {} } })), &["a rule needs assignWhere or forEach"]),
@@ -124,8 +124,8 @@ async fn changes_of_what_is_immutable() {
 #[tokio::test]
 async fn satellites_that_are_wrong() {
     let sat = |more| satellite_cluster("x", more);
-    let names = "names is for from: List, and required there";
-    let selector = "selector is for from: Selector, and required there";
+    let names = "names belongs to from: List; set it there";
+    let selector = "selector belongs to from: Selector; set it there";
     let lifetime = "lifetime must be between 10m and 365d";
     all_refused(vec![
         (

@@ -82,7 +82,8 @@ impl Case {
         Ok(())
     }
 
-    /// `icinga-version`: the version that it is rendered for, and the oldest that loads it. Nothing for the oldest of all.
+    /// `icinga-version`: the version that it is rendered for, and the oldest that loads it.
+    /// Nothing for the oldest of all.
     fn version(&self) -> Option<String> {
         self.read("icinga-version").map(|text| text.trim().to_owned())
     }

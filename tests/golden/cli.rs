@@ -1,4 +1,5 @@
-//! `groundlink render` as a job of a GitOps repository uses it: JSON, exit codes, and Icinga's own word.
+//! `groundlink render` as a job of a GitOps repository uses it: JSON, exit codes, and Icinga's own
+//! word.
 
 use crate::example::{self, Example};
 use crate::icinga;

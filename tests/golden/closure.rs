@@ -1,6 +1,7 @@
-//! Random sets of resources of every type that name each other, and random streams of changes: after every step what is published
-//! is closed and has every name once, by a model that reads the manifests alone; and, in samples, Icinga loads it as exactly the
-//! declared objects, and would refuse it with one of the objects that wait in it.
+//! Random sets of resources of every type that name each other, and random streams of changes:
+//! after every step what is published is closed and has every name once, by a model that reads the
+//! manifests alone; and, in samples, Icinga loads it as exactly the declared objects, and would
+//! refuse it with one of the objects that wait in it.
 
 use crate::declared::{Declared, member};
 use crate::icinga::{self, Icinga};
@@ -301,7 +302,8 @@ struct World {
     index: Index,
     settings: Settings,
     documents: BTreeMap<String, Value>,
-    /// The manifest of what is published: an older one than the newest, where that waits or is refused.
+    /// The manifest of what is published: an older one than the newest, where that waits or is
+    /// refused.
     contents: BTreeMap<String, Vec<(String, Value)>>,
 }
 
@@ -387,20 +389,23 @@ impl World {
         Declared::of(&self.published()).compare(icinga, &understood, None)
     }
 
-    /// Icinga refuses it with this object, which waits for something, in it. True if that was a question.
+    /// Icinga refuses it with this object, which waits for something, in it. True if that was a
+    /// question.
     fn check_waiting(&self, icinga: &Icinga, name: &str) -> Result<bool, String> {
         let Some(waiting) = self.index.waiting(&key(name)) else { return Ok(false) };
-        // Icinga looks at templates only where they are imported, and into rules only where they match.
+        // Icinga looks at templates only where they are imported, and into rules only where they
+        // match.
         if declares(&self.documents[name]).is_none_or(|(kind, _)| kind.starts_with("template")) {
             return Ok(false);
         }
-        // What only satellites could not bear, what rules might do to each other, and what Icinga makes nothing good of (groups in a
-        // circle, commands without a command), is held though this Icinga would load it.
+        // What only satellites could not bear, what rules might do to each other, and what Icinga
+        // makes nothing good of (groups in a circle, commands without a command), is held though
+        // this Icinga would load it.
         const CAUTIOUS: [&str; 8] = [
             "is in zone",
             "of any host",
             "ignoreWhere",
-            "claimed",
+            "is declared by",
             "exists already",
             "chain of more",
             "it names itself",
@@ -435,7 +440,8 @@ fn published_sets_are_closed_and_loaded_and_nothing_waits_in_vain() {
         .filter_map(|name| name.as_str().split_once('!'))
         .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
         .collect();
-    // 2.13 accepts circles of dependencies, so it cannot tell whether something waits in vain. The others are newer.
+    // 2.13 accepts circles of dependencies, so it cannot tell whether something waits in vain. The
+    // others are newer.
     let strict = generations.iter().rfind(|icinga| icinga.generation.is_some());
     if strict.is_none() {
         icinga::say_aloud(

@@ -1,4 +1,5 @@
-//! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the operator's code is used.
+//! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the
+//! operator's code is used.
 
 use crate::icinga::{Icinga, Object};
 use crate::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS, seconds, snake_case};
@@ -112,8 +113,9 @@ impl Declared {
         Some(attributes)
     }
 
-    /// Everything that is declared is there with exactly these values, what is not declared has Icinga's defaults, and
-    /// nothing else is there but what the rules make: `applied` has `Type host!name` of each, if that is in question.
+    /// Everything that is declared is there with exactly these values, what is not declared has
+    /// Icinga's defaults, and nothing else is there but what the rules make: `applied` has `Type
+    /// host!name` of each, if that is in question.
     pub fn compare(
         &self,
         icinga: &Icinga,
@@ -248,8 +250,8 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     }
 }
 
-/// Equal, however the numbers are written. `b` was read from JSON by `serde_json`, which may miss the nearest double; so `a` is
-/// written and read in the same way.
+/// Equal, however the numbers are written. `b` was read from JSON by `serde_json`, which may miss
+/// the nearest double; so `a` is written and read in the same way.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {

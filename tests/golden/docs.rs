@@ -1,4 +1,5 @@
-//! The configuration and the resources that the documentation puts side by side are the same objects for Icinga.
+//! The configuration and the resources that the documentation puts side by side are the same
+//! objects for Icinga.
 
 use crate::icinga::{self, Icinga, Object};
 use serde_json::{Map, Value, json};
@@ -16,7 +17,8 @@ fn blocks(text: &str, language: &str) -> String {
 const STATES: &str = "OK Warning Critical Unknown Up Down";
 const TYPES: &str = "DowntimeStart DowntimeEnd DowntimeRemoved Custom Acknowledgement Problem Recovery FlappingStart FlappingEnd";
 
-/// Attributes by type and name, without where they come from. `"-H" = "x"` means `"-H" = { value = "x" }`.
+/// Attributes by type and name, without where they come from. `"-H" = "x"` means `"-H" = { value =
+/// "x" }`.
 fn compared(objects: Vec<Object>) -> BTreeMap<(String, String), Map<String, Value>> {
     let strip = |mut object: Object| {
         object.properties.remove("source_location");

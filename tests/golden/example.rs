@@ -1,4 +1,5 @@
-//! The files of `examples/reference`, one a type: documents of the type, then what they need, so that each renders on its own.
+//! The files of `examples/reference`, one a type: documents of the type, then what they need, so
+//! that each renders on its own.
 
 use crate::schema;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Manifests that are built to break the configuration of everybody else. Each must be refused, or load and be understood
-//! as declared; there is nothing between.
+//! Manifests that are built to break the configuration of everybody else. Each must be refused, or
+//! load and be understood as declared; there is nothing between.
 
 use crate::case::render;
 use crate::declared::{Declared, resource};
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 struct Hostile {
     name: &'static str,
-    /// Names of the resources that must be refused, those that wait for another among them; all others must be published.
+    /// Names of the resources that must be refused, those that wait for another among them; all
+    /// others must be published.
     refused: BTreeSet<String>,
     documents: Vec<Value>,
     /// What rules make, where nothing is refused.

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Name of the object of each type that sets nothing but what it must: what Icinga adds by itself is read from it.
+/// Name of the object of each type that sets nothing but what it must: what Icinga adds by itself
+/// is read from it.
 const REFERENCE: &str = "reference of the golden suite";
 
 pub struct Icinga {
@@ -30,7 +31,8 @@ pub struct Object {
     pub properties: Map<String, Value>,
 }
 
-/// What `icinga2` on PATH is; nothing, said aloud, where there is none. In CI (`CI=true`) that fails.
+/// What `icinga2` on PATH is; nothing, said aloud, where there is none. In CI (`CI=true`) that
+/// fails.
 pub fn installed() -> Option<&'static Icinga> {
     static ICINGA: OnceLock<Option<Icinga>> = OnceLock::new();
     let icinga = ICINGA.get_or_init(|| {
@@ -47,8 +49,8 @@ pub fn installed() -> Option<&'static Icinga> {
     icinga.as_ref()
 }
 
-/// The installed one, and each other generation that `hack/icinga-generations.sh` has made; those that are not there are said
-/// aloud.
+/// The installed one, and each other generation that `hack/icinga-generations.sh` has made; those
+/// that are not there are said aloud.
 pub fn generations() -> Vec<&'static Icinga> {
     static OTHERS: OnceLock<Vec<Icinga>> = OnceLock::new();
     let others = OTHERS.get_or_init(|| {
@@ -96,7 +98,12 @@ impl Icinga {
         let objects = run(&program, "", &reference).unwrap();
         let (own, library): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object.name.contains(REFERENCE));
-        assert!(own.len() == 15 && library.len() > 50, "{} and {} objects", own.len(), library.len());
+        assert!(
+            own.len() == crate::vocabulary::MEMBERS.len() && library.len() > 50,
+            "{} and {} objects",
+            own.len(),
+            library.len()
+        );
         let mut reference: BTreeMap<_, _> =
             own.into_iter().map(|object| (object.kind, object.properties)).collect();
         reference.get_mut("Zone").unwrap().insert("endpoints".into(), Value::Null);
@@ -122,7 +129,8 @@ impl Icinga {
         Self { generation, program, shipped: library, reference }
     }
 
-    /// Every object of a configuration beside the library's and those of `extra`, or Icinga's words why it is refused.
+    /// Every object of a configuration beside the library's and those of `extra`, or Icinga's
+    /// words why it is refused.
     pub fn load(&self, configuration: &str, extra: &str) -> Result<Vec<Object>, String> {
         let objects = run(&self.program, configuration, extra)?;
         let library =
@@ -151,9 +159,10 @@ fn run(program: &[String], configuration: &str, extra: &str) -> Result<Vec<Objec
         "const PluginDir = \"/\"\ninclude <itl>\ninclude <plugins>\ninclude \"{at}/extra.conf\"\ninclude \"{at}/case.conf\"\n"
     );
     std::fs::write(path.join("main.conf"), main).unwrap();
-    // Templates can be made to take for ever. Icinga leaves the process group, so a limit that its processes inherit ends what
-    // the end of the first process does not. It is one of the processor's time: a busy machine refuses nothing. The clock is
-    // for what waits and does not work.
+    // Templates can be made to take for ever. Icinga leaves the process group, so a limit that its
+    // processes inherit ends what the end of the first process does not. It is one of the
+    // processor's time: a busy machine refuses nothing. The clock is for what waits and does not
+    // work.
     let mut command = Command::new("prlimit");
     command.args(["--cpu=12", "timeout", "--kill-after=1", "60"]).args(program);
     command.args(["daemon", "-C", "-c"]).arg(path.join("main.conf"));

@@ -1,9 +1,10 @@
-//! What is declared is what Icinga gets: rendered bytes against files, and what a real Icinga 2 understood against what was
-//! declared.
+//! What is declared is what Icinga gets: rendered bytes against files, and what a real Icinga 2
+//! understood against what was declared.
 //!
-//! A case is a directory of `cases/`: `input.yaml`; `expected.conf`, which `UPDATE_GOLDEN=1` writes; `refusals.txt`, the lines
-//! on standard error; `applied.txt`, what the apply rules make (`Type host!name`); `extra.conf`, objects that Icinga has from elsewhere;
-//! `by-hand.conf`, the same objects as a person would write them; `icinga-version`, the oldest that loads it.
+//! A case is a directory of `cases/`: `input.yaml`; `expected.conf`, which `UPDATE_GOLDEN=1`
+//! writes; `refusals.txt`, the lines on standard error; `applied.txt`, what the apply rules make
+//! (`Type host!name`); `extra.conf`, objects that Icinga has from elsewhere; `by-hand.conf`, the
+//! same objects as a person would write them; `icinga-version`, the oldest that loads it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod case;
@@ -19,6 +20,7 @@ mod pages;
 mod random;
 mod schema;
 mod setups;
+mod types;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
 

@@ -1,4 +1,5 @@
-//! `docs/reference`: one page a type, made from the CRD and from `examples/reference`. `make reference` writes it.
+//! `docs/reference`: one page a type, made from the CRD and from `examples/reference`. `make
+//! reference` writes it.
 
 mod table;
 
@@ -22,7 +23,11 @@ fn head(title: &str) -> String {
 fn rules(schema: &Value) -> String {
     let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
     let rules: String = rules.map(|rule| format!("- {}\n", rule["message"].as_str().unwrap())).collect();
-    if rules.is_empty() { rules } else { format!("\nWhat the API server refuses, in its words:\n\n{rules}") }
+    if rules.is_empty() {
+        rules
+    } else {
+        format!("\nThe API server also refuses a resource that breaks one of these rules:\n\n{rules}")
+    }
 }
 
 fn page(example: &Example, schema: &Value) -> String {
@@ -32,10 +37,10 @@ fn page(example: &Example, schema: &Value) -> String {
     let rendered: String = example.rendered().into_iter().map(|rendered| rendered.text).collect();
     format!(
         "{}{description}\n\n\
-         What fields every type has, and what the words of the table mean, is on the [first page](README.md).\n\n\
+         The [first page](README.md) lists the fields of every type, and explains the words of the table.\n\n\
          ## Example\n\n```yaml\n{}```\n\n\
-         With what it needs, so that it renders on its own: \
-         [`examples/reference/{member}.yaml`](../../examples/reference/{member}.yaml). Icinga gets:\n\n\
+         [`examples/reference/{member}.yaml`](../../examples/reference/{member}.yaml) also declares the objects that this \
+         one names, so it can be applied as it is. Icinga gets:\n\n\
          ```icinga2\n{rendered}```\n\n\
          ## Fields of `spec.{member}`\n\n{}{}",
         head(member),
@@ -56,16 +61,16 @@ fn first_page(spec: &Value, types: &BTreeMap<&str, String>) -> String {
         format!("| [`{member}`]({member}.md) | `{}` | {what} |\n", types[member])
     });
     format!(
-        "{}The spec of a `MonitoringObject` has one of these members, which says what it declares. Each page has an example, \
-         the configuration that Icinga gets, and every field. `kubectl explain mo.spec.host` tells the same about \
-         fields. What is refused beyond limits, and why: [objects](../objects.md).\n\n\
+        "{}The spec of a `MonitoringObject` has exactly one of these members, which decides what it declares. Each page has \
+         an example, the configuration that Icinga gets, and every field. `kubectl explain mo.spec.host` prints the same \
+         fields. [Objects](../objects.md) explains what else is refused, and why.\n\n\
          | member | Icinga type | what it is |\n|---|---|---|\n{}\n\
          ## Fields of every type\n\n{}{}\n\
          ## How to read the tables\n\n\
-         A field that is left out is not rendered: Icinga's own default holds, and the table tells it. Where it tells none, \
-         nothing is set. Limits are checked when a resource is applied.\n\n{}\n\
-         Pages show the configuration without the two comments at the head of each file, which say whose file it is, and what \
-         it provides and uses.\n",
+         A field that is left out is not rendered. Icinga's own default then holds; the table names it, or there is none. \
+         Limits are checked when a resource is applied.\n\n{}\n\
+         The pages show the configuration without the two comments at the head of each file, which name the resource, and the \
+         names that the file provides and needs.\n",
         head("Reference"),
         rows.collect::<String>(),
         table(&Row::of("spec", &common)),

@@ -1,4 +1,5 @@
-//! Random objects, hundreds at a time: whatever validation accepts, Icinga loads, and understands as exactly the same values.
+//! Random objects, hundreds at a time: whatever validation accepts, Icinga loads, and understands
+//! as exactly the same values.
 
 use crate::declared::{Declared, resource};
 use crate::icinga::{self, Icinga};

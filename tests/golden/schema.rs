@@ -32,7 +32,8 @@ pub fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>
     }
 }
 
-/// Paths that occur in a value, with the same `*`: where the schema has a map, keys are not fields.
+/// Paths that occur in a value, with the same `*`: where the schema has a map, keys are not
+/// fields.
 pub fn fields_of_value(value: &Value, schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {

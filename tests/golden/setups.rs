@@ -1,5 +1,5 @@
-//! The two set-ups of the documentation, each from its example: what the hub's Icinga gets, and what each satellite's gets, is
-//! loaded by real Icinga 2 as the objects that belong there.
+//! The two set-ups of the documentation, each from its example: what the hub's Icinga gets, and
+//! what each satellite's gets, is loaded by real Icinga 2 as the objects that belong there.
 
 use crate::icinga::{self, Icinga};
 use serde_json::{Value, json};

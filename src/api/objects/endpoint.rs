@@ -2,7 +2,7 @@ use crate::api::text::{Duration, Line};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// An Icinga `Endpoint`: one Icinga instance. It must be listed by exactly one zone.
+/// An Icinga `Endpoint`: one Icinga instance. Exactly one zone must list it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSpec {
@@ -13,7 +13,8 @@ pub struct EndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-    /// How long others keep what it misses while it is away, to replay it; `0s` keeps nothing. Default: `1d`.
+    /// How long other endpoints keep the messages that this one misses while it is away; `0s`
+    /// keeps none. Default: `1d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_duration: Option<Duration>,
 }

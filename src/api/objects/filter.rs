@@ -1,4 +1,4 @@
-//! Words that say which states and which notifications something is about.
+//! States and types of notification.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct GroupSpec {
     #[serde(flatten)]
-    /// What every group has.
+    /// The fields that every group has.
     pub group: UserGroupSpec,
     /// Notes for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,28 +20,31 @@ pub struct GroupSpec {
     pub action_url: Option<Line>,
 }
 
-/// An Icinga `UserGroup`, and what every group has.
+/// An Icinga `UserGroup`, with the fields that every group has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserGroupSpec {
-    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
+    /// Templates to import, in order; a later one overrides an earlier one. Default: none. At most
+    /// 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
-    /// Groups of the same type that this group, with its members, belongs to. Default: none. At most 64.
+    /// Groups of the same type that this group, with its members, belongs to. Default: none. At
+    /// most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Those for which at least one of these is true are members: of a host group `host.vars.os == "Linux"`, of a service
-    /// group also `service.name == "ssh"`, of a user group `user.vars.team == "web"`. Default: none. At most 16.
+    /// Every host, service or user for which at least one of these is true is a member: of a host
+    /// group `host.vars.os == "Linux"`, of a service group also `service.name == "ssh"`, of a user
+    /// group `user.vars.team == "web"`. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
-    /// Those for which one of these is true are no members, whatever `assignWhere` says; that is needed beside it.
-    /// Default: none. At most 16.
+    /// A host, service or user for which one of these is true is no member, even if `assignWhere`
+    /// matches. Needs `assignWhere`. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,

@@ -1,5 +1,6 @@
-//! The Icinga types that a MonitoringObject can declare, one file each. Fields are the camelCase of Icinga's
-//! attributes; durations are strings such as `5m`; what is left out keeps Icinga's own default.
+//! The Icinga types that a MonitoringObject can declare, one file each. Fields are the camelCase
+//! of Icinga's attributes; durations are strings such as `5m`; what is left out keeps Icinga's own
+//! default.
 
 mod apply;
 mod checkable;

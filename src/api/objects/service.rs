@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!(has(self.hostName) && has(self.apply))", "set hostName for one host, or apply for a rule, not both")
+    validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule")
 )]
 pub struct ServiceSpec {
     /// Host that the service belongs to. Required, unless `apply` or `template` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<ObjectName>,
-    /// Create the service on every host that the rule matches. With `spec.zone`: on that zone's hosts alone.
+    /// Create the service on every host that the rule matches. With `spec.zone`: only on hosts of
+    /// that zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<ApplyRule>,
     /// Service groups that it is a member of. Default: none. At most 64.

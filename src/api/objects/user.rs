@@ -3,11 +3,12 @@ use crate::api::text::{Line, ObjectName, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// An Icinga `User`: who is notified.
+/// An Icinga `User`: a person who is notified.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserSpec {
-    /// Templates to import, in order: what a later one says wins. Default: none. At most 16.
+    /// Templates to import, in order; a later one overrides an earlier one. Default: none. At most
+    /// 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
@@ -27,15 +28,16 @@ pub struct UserSpec {
     /// Time period in which the user is notified. Default: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<ObjectName>,
-    /// Types of notification that the user gets. Default: all. At most 9.
+    /// Types of notification that the user receives. Default: all. At most 9.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 9))]
     pub types: Vec<NotificationType>,
-    /// States about which the user is notified: Up and Down of hosts, the others of services. Default: all. At most 6.
+    /// States about which the user is notified: Up and Down of hosts, the others of services.
+    /// Default: all. At most 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     pub states: Vec<State>,
-    /// Notify the user at all. Default: true.
+    /// Notify the user. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_notifications: Option<bool>,
     /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.

@@ -1,10 +1,10 @@
 //! The objects of a join: one list that `add` applies and `join-manifest` prints.
 
+use crate::api::duration::parse_duration;
 use crate::api::marks::{ACCOUNT, MANAGED_BY};
 use crate::cli::clusters::Endpoint;
 use crate::cli::join::token::Claims;
 use crate::cli::output::{span, word};
-use crate::validate::value::parse_duration;
 use clap::{Args, ValueEnum as _};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Map, Value, json};

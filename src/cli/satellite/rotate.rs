@@ -150,7 +150,7 @@ impl<'a> Rotation<'a> {
         let claims = old.as_ref().and_then(|old| old.claims.clone());
         let target = text("/spec/target/namespace").unwrap_or_else(|| "icinga".into());
         let renewed = text("/spec/tokenRenewal/lifetime")
-            .and_then(|text| crate::validate::value::parse_duration(&text).ok())
+            .and_then(|text| crate::api::duration::parse_duration(&text).ok())
             .map(|seconds| seconds as i64);
         let lived = claims.as_ref().and_then(Claims::lifetime);
         let lifetime = arguments.token_lifetime.or(renewed).or(lived).unwrap_or(8760 * 3600).max(600);

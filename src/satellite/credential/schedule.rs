@@ -1,8 +1,8 @@
 //! When a token is renewed. Only decides: the time is given. Unix seconds, because that is what a token says of itself.
 
 use super::Validity;
+use crate::api::duration::parse_duration;
 use crate::api::satellite_cluster::TokenRenewal;
-use crate::validate::value::parse_duration;
 
 /// A token is renewed when this part of its life is over, so that two thirds of it are left for an outage.
 const PART: i64 = 3;

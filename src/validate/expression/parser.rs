@@ -1,13 +1,23 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
-use super::{Attribute, Comparison, Expression, MAX_DEPTH, MAX_KEYS, MAX_TERMS, Subject, pattern};
+use super::pattern;
+use super::tree::{Attribute, Comparison, Expression, Subject};
+use crate::text::quoted;
 use crate::validate::value::{MAX_WHOLE, text_problem};
 use std::net::IpAddr;
+
+/// Most `&&` and `||` in an expression: Icinga's evaluator recurses over them.
+const MAX_TERMS: usize = 100;
+/// Most keys below `vars` in one attribute.
+const MAX_KEYS: usize = 4;
+/// Deepest nesting of an expression.
+const MAX_DEPTH: usize = 32;
 
 /// Parses a condition over `subjects`.
 ///
 /// # Errors
-/// A message for a person, with the column (in characters, from 1).
+/// If the source is no such condition: the column (in characters, from 1) and what was
+/// expected there.
 pub fn parse(source: &str, subjects: &[Subject]) -> Result<Expression, String> {
     let mut parser = Parser { subjects, tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
     let expression = parser.or()?;
@@ -29,8 +39,8 @@ enum Token {
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Identifier(name) => write!(f, "`{name}`"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Identifier(name) => f.write_str(&quoted(name).replace('"', "`")),
+            Self::Text(text) => f.write_str(&quoted(text)),
             Self::Number(number) => write!(f, "`{number}`"),
             Self::Symbol(symbol) => write!(f, "`{symbol}`"),
             Self::End => f.write_str("the end"),
@@ -60,9 +70,9 @@ fn tokenize(source: &str) -> Result<Vec<(usize, Token)>, String> {
             }
             let text: String = characters[at..end].iter().collect();
             let number: f64 =
-                text.parse().map_err(|_| format!("column {column}: {text:?} is not a number"))?;
+                text.parse().map_err(|_| format!("column {column}: {} is not a number", quoted(&text)))?;
             if number.abs() > MAX_WHOLE {
-                return Err(format!("column {column}: {text} is larger than 2^53"));
+                return Err(format!("column {column}: {} is larger than 2^53", quoted(&text)));
             }
             tokens.push((column, Token::Number(number)));
             at = end;
@@ -114,7 +124,8 @@ fn string(characters: &[char], start: usize) -> Result<(String, usize), String> 
     }
 }
 
-/// `in`, `match` and the ordering comparisons are printed with a type guard that repeats their operands, so those must be plain.
+/// `in`, `match` and the ordering comparisons are printed with a type guard that repeats their
+/// operands, so those must be plain.
 fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), String> {
     let plain = |e: &Expression| {
         matches!(
@@ -261,7 +272,7 @@ impl Parser<'_> {
                 "len" => self.length_call(),
                 word => match self.subjects.iter().find(|subject| subject.word() == word) {
                     Some(subject) => self.attribute(*subject),
-                    None => Err(format!("{here}; `{word}` is not known here")),
+                    None => Err(format!("{here}, not {}", Token::Identifier(word.to_owned()))),
                 },
             },
             _ => Err(here),

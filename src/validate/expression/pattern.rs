@@ -1,9 +1,10 @@
-//! Regular expressions that are safe to hand to Icinga: a part of what Boost knows, in which everything means what it seems to
-//! mean, and which takes a bounded number of steps. What goes beyond could make Icinga give up half-way.
+//! Regular expressions that Icinga can safely run: the part of Boost's language that means what it
+//! seems to mean and takes a bounded number of steps. Others can make Icinga give up half-way.
 
 /// Longest pattern, in characters.
-pub const MAX_PATTERN: usize = 255;
-/// Most parts that may repeat more than a few times: each multiplies the steps with the length of the text.
+const MAX_PATTERN: usize = 255;
+/// Most parts that may repeat more than a few times: each multiplies the steps with the length of
+/// the text.
 const MAX_OPEN: usize = 3;
 /// How often a part may repeat without being one of those.
 const FEW: u32 = 10;
@@ -12,7 +13,7 @@ const MAX_REPEAT: u32 = 100;
 /// Deepest nesting of groups.
 const MAX_GROUPS: usize = 4;
 
-/// What is wrong with a pattern, for a person.
+/// Returns what is wrong with a pattern, for a person. None if it is safe.
 pub(super) fn problem(pattern: &str) -> Option<String> {
     let length = pattern.chars().count();
     if length > MAX_PATTERN {

@@ -1,6 +1,6 @@
-//! What can be said of a condition when nothing but names is known.
+//! The truth of a condition where only names are known.
 
-use super::{Comparison, Expression, Subject};
+use super::tree::{Comparison, Expression, Subject};
 
 /// Names that are known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,7 +12,8 @@ pub struct Known<'a> {
 }
 
 impl Expression {
-    /// Whether the condition is true of whatever has these names; nothing if that depends on more than names.
+    /// Returns whether the condition is true of everything with these names. None if that depends
+    /// on more than names.
     pub fn truth(&self, known: Known) -> Option<bool> {
         match self {
             Self::And(left, right) => match (left.truth(known), right.truth(known)) {
@@ -47,7 +48,8 @@ impl Expression {
     }
 }
 
-/// Whether a pattern of `*` and `?` matches; nothing where that depends on how Icinga reads escapes or compares letters.
+/// Returns whether a pattern of `*` and `?` matches. None where that depends on how Icinga reads
+/// escapes or compares letters.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
     if pattern.contains('\\') || !pattern.is_ascii() || !text.is_ascii() {
         return None;

@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-/// Patterns of the CRD, the words that the pages have for what matches them, and what the words mean.
+/// Patterns of the CRD, the words that the pages have for what matches them, and what the words
+/// mean.
 const TEXTS: [(&str, &str, &str, &str); 5] = [
     (
         r"^[^!\x00-\x1f\x7f]+$",
         "name",
         "names",
-        "name of an Icinga object: no `!`, no control characters, no blank at its begin or end",
+        "name of an Icinga object: no `!`, no control characters, no blank at either end",
     ),
     (
         r"^([0-9]{1,9}(ms|s|m|h|d)){1,5}$",
@@ -20,7 +21,7 @@ const TEXTS: [(&str, &str, &str, &str); 5] = [
         r"^[0-9:, -]+$",
         "times",
         "times",
-        "times of a day, `09:00-12:00,13:00-17:00`; see [days and times](../objects.md#days-and-times)",
+        "times of a day, for example `09:00-12:00,13:00-17:00`; see [days and times](../objects.md#days-and-times)",
     ),
     (
         r"^(host|service)\.vars[.\[]",
@@ -45,7 +46,7 @@ pub fn words() -> String {
             "text",
             "any characters but control characters; line breaks and tabs are allowed. See [macros](../objects.md#macros)",
         ),
-        ("word", "one of those that the limits name, written like that"),
+        ("word", "one of the words that the limits list, with the same capitals"),
         ("map", "entries by key; in the names of fields, `<key>` stands for it"),
         ("JSON", "any JSON: text, numbers, booleans, lists, maps"),
     ];
@@ -101,7 +102,8 @@ fn walk(at: &str, schema: &Value, prefix: &str, rows: &mut Vec<Row>) {
     }
 }
 
-/// `kubectl explain` shows descriptions alone, so they end with the limit of a list, map or number. The page has a column for it.
+/// `kubectl explain` shows descriptions alone, so they end with the limit of a list, map or
+/// number. The page has a column for it.
 fn without_limit(path: &str, description: &str, told: Option<&str>) -> String {
     let Some(told) = told else { return description.to_owned() };
     let rest = description.strip_suffix(told).unwrap_or_else(|| {

@@ -7,13 +7,13 @@ mod probes;
 mod steps;
 mod subject;
 
+use crate::api::duration::parse_duration;
 use crate::cli::clusters::{Cluster, HubArguments};
 use crate::cli::join::access::{Access, servers};
 use crate::cli::join::token::now;
 use crate::cli::output::{Format, document, print, span, table, time};
 use crate::satellite::HostPolicy;
 use crate::text::clean;
-use crate::validate::value::parse_duration;
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
