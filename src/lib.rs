@@ -14,6 +14,7 @@
 
 pub mod backoff;
 pub mod identity;
+pub mod lasting;
 pub mod text;
 
 pub mod api;
@@ -41,6 +42,8 @@ pub mod http;
 pub mod satellite;
 
 pub mod watch;
+
+pub mod crd_probe;
 
 pub mod hub;
 

@@ -3,25 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A watch that failed. It goes on where it broke off, and says nothing while nothing happens: that it works again shows in that it does
 /// not fail again.
 #[derive(Clone, Copy, Debug)]
 pub struct Interruption {
-    last: Instant,
+    last: Duration,
     failures: u32,
 }
 
 impl Interruption {
-    /// The watch failed at `now`; `before` is the interruption that was not over.
-    pub fn again(before: Option<Self>, now: Instant) -> Self {
+    /// The watch failed at `now`, in any monotonic time of the caller's; `before` is the interruption that was not over.
+    pub fn again(before: Option<Self>, now: Duration) -> Self {
         Self { last: now, failures: before.map_or(1, |before| before.failures.saturating_add(1)) }
     }
 
     /// When it is over, if the watch does not fail until then: after its next attempt (kube's backoff: 0.8 s, doubled up to 30 s, and as
     /// much jitter) and the longest wait for an answer.
-    pub fn over(&self) -> Instant {
+    pub fn over(&self) -> Duration {
         let backoff = Duration::from_millis(800).saturating_mul(1 << (self.failures - 1).min(6));
         self.last + backoff.min(Duration::from_secs(30)) * 2 + Duration::from_secs(30)
     }
@@ -74,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_interruption_lasts_longer_than_the_wait_for_the_next_attempt() {
-        let now = Instant::now();
+        let now = Duration::from_secs(7);
         let first = Interruption::again(None, now);
         assert_eq!(first.over() - now, Duration::from_millis(31_600));
         let many = (0..100).fold(first, |before, _| Interruption::again(Some(before), now));

@@ -78,7 +78,7 @@ fn compare(count: usize, null: &[Burst], ours: &[Burst], report: &mut Report) {
         let counts: Vec<f64> = ours.iter().filter_map(|run| run.details["operator"][kind].as_f64()).collect();
         median(&counts) / objects
     };
-    for (what, kind) in [("Ready", "ready_writes"), ("Synced", "other_writes")] {
+    for (what, kind) in [("Ready", "ready_writes"), ("Synced", "synced_writes")] {
         let metric = format!("P3  writes of {what} per object, {count}");
         report.row(Row::new(metric, "", None, written(kind)).target(Target::Value(1.0)));
     }
@@ -198,7 +198,7 @@ async fn metrics(running: &Running) -> BTreeMap<&'static str, f64> {
         ("snapshots", "groundlink_snapshot_counter"),
         ("pointer_writes", "groundlink_satellite_writes_total"),
         ("ready_writes", "groundlink_status_writes_total{kind=\"ready\",result=\"ok\"}"),
-        ("other_writes", "groundlink_status_writes_total{kind=\"other\",result=\"ok\"}"),
+        ("synced_writes", "groundlink_status_writes_total{kind=\"synced\",result=\"ok\"}"),
         ("status_writes", "groundlink_status_writes_total"),
     ];
     names.into_iter().map(|(short, name)| (short, sum(&text, name))).collect()

@@ -9,7 +9,7 @@ use super::delivery::RECHECK;
 use super::problem::Problem;
 use super::remote::{Remote, Requests};
 use crate::api::{Reason, SatelliteCluster};
-use crate::metrics::Written;
+use crate::metrics::WriteCounts;
 use crate::snapshot::pointer::Target;
 use crate::text::clean;
 use crate::validate::value::parse_duration;
@@ -50,7 +50,7 @@ impl Connection {
         context: &Context,
         object: &SatelliteCluster,
         credential: Credential,
-        written: &Arc<Written>,
+        written: &Arc<WriteCounts>,
     ) -> Result<Self, Problem> {
         let timeout =
             duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));

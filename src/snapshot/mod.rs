@@ -12,5 +12,4 @@ mod view;
 pub use catalog::{Catalog, Snapshot};
 pub use view::{Acceptance, View, view};
 
-/// Field manager of every write.
-pub const FIELD_MANAGER: &str = "groundlink";
+pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;

@@ -101,7 +101,8 @@ pub fn view(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&Hash
         snapshot.files().filter(|file| acceptance.accepts(file)).map(|file| (file.key(), file)).collect();
     let mut left_out = BTreeSet::new();
     if let Some(reserved) = reserved {
-        let clashes = |file: &&Arc<Rendered>| file.provides().iter().any(|claim| claim.is_taken(reserved));
+        let clashes =
+            |file: &&Arc<Rendered>| file.provides().iter().any(|provided| provided.is_taken(reserved));
         left_out = accepted.values().copied().filter(clashes).map(|file| file.key().clone()).collect();
         accepted.retain(|key, _| !left_out.contains(*key));
     }
@@ -124,7 +125,7 @@ fn close<'a>(
     // other names are reserved there.
     let mut providers: HashMap<&Name, BTreeSet<&ObjectKey>> = HashMap::new();
     for file in snapshot.files() {
-        for (name, _) in file.claims() {
+        for (name, _) in file.names() {
             providers.entry(name).or_default().insert(file.key());
         }
     }

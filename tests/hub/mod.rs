@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crd_loss;
+mod explained;
 mod lifecycle;
 mod missing_things;
 mod status_faults;

@@ -1,8 +1,7 @@
 //! Where the ConfigMaps come from: a cluster, or what kubectl printed.
 
+use crate::cli::clusters::{Cluster, SatelliteArguments};
 use crate::cli::manifests::{documents, read};
-use crate::cli::satellite::SatelliteArguments;
-use crate::cli::satellite::cluster::Cluster;
 use crate::identity::Revision;
 use crate::snapshot::pointer::{HUB, MANAGED_BY, PART, PART_SHARD, REVISION, SATELLITE};
 use crate::snapshot::verify::{Found, Report, verify, wanted};

@@ -154,7 +154,10 @@ pub async fn store(secrets: &Api<Secret>, secret: &Secret, renewed: &Credential)
         "metadata": { "resourceVersion": secret.metadata.resource_version, "uid": secret.metadata.uid },
         "data": { &renewed.key: STANDARD.encode(value) },
     });
-    let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(crate::api::marks::OPERATOR_MANAGER.into()),
+        ..PatchParams::default()
+    };
     // Only the metadata is answered: nobody needs to send the credential back.
     let patch = Patch::Merge(patch);
     let call = secrets.patch_metadata(name, &parameters, &patch);
