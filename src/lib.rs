@@ -17,6 +17,8 @@ pub mod identity;
 pub mod lasting;
 pub mod text;
 
+pub mod request;
+
 pub mod api;
 
 pub mod validate;
@@ -30,8 +32,6 @@ pub mod publish;
 pub mod status;
 
 pub mod snapshot;
-
-pub mod request;
 
 pub mod lease;
 pub mod metrics;
