@@ -37,10 +37,10 @@ fn a_removed_satellite_leaves_no_metric() {
     assert_eq!(names(&metrics.encode()), 0, "{}", metrics.encode());
 }
 
-/// The values of the labels are an interface: `docs/operate.md` lists them, and dashboards name them.
+/// The values of the labels are an interface: `docs/metrics.md` lists them, and dashboards name them.
 #[test]
 fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operate.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
     let docs = std::fs::read_to_string(path).unwrap();
     let metrics = Metrics::default();
     for kind in Kind::ALL {
@@ -56,7 +56,7 @@ fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted(
         let all = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         assert!(
             docs.contains(&format!("`{label}` is one of {all}")),
-            "docs/operate.md does not say: {label}: {all}"
+            "docs/metrics.md does not say: {label}: {all}"
         );
         for value in values {
             let has = |line: &&str| line.contains(&format!("{label}=\"{value}\""));
@@ -64,5 +64,5 @@ fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted(
         }
     };
     listed("kind", &["ready", "refusal", "synced"]);
-    listed("result", &["ok", "stale", "gone", "refused", "unknown"]);
+    listed("result", &["ok", "stale", "gone", "refused", "unknown", "panicked"]);
 }
