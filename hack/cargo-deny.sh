@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of cargo-deny: the one on PATH, or one built once into .cache/.
+# Prints the path of cargo-deny: from PATH, or built once into .cache/.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)/.cache
 version=0.20.2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks charts/groundlink: lint, the variants people install, and what must hold in each of them.
-# HELM is the helm binary (default .cache/bin/helm), CHART the chart to check. Needs nothing but helm, grep, awk, sed.
+# Checks charts/groundlink: lint, the variants that people install, and the rules for each rendered manifest.
+# HELM is the helm binary (default .cache/bin/helm), CHART the chart to check. Needs only helm, grep, awk and sed.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 helm=${HELM:-$root/.cache/bin/helm}
@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-# check DESCRIPTION COMMAND...: the command must succeed. What it prints is shown when it does not.
+# check DESCRIPTION COMMAND...: the command must succeed. Its output is shown if it fails.
 check() {
   local description=$1
   shift
@@ -24,7 +24,7 @@ check() {
 }
 
 template() { "$helm" template groundlink "$chart" --namespace monitoring "$@"; }
-# render FILE ARGS...: one file, without the comments.
+# render FILE ARGS...: prints one file without its comments.
 render() {
   local file=$1
   shift
@@ -33,7 +33,7 @@ render() {
 has() { grep -qE -- "$2" <<<"$1" || { printf 'no line matches %s in:\n%s\n' "$2" "$1"; return 1; }; }
 lacks() { [ -n "$1" ] || { echo "nothing was rendered"; return 1; }; if grep -nE -- "$2" <<<"$1"; then return 1; fi; }
 equal() { [ "$1" = "$2" ] || { diff <(echo "$2") <(echo "$1"); return 1; }; }
-# documents KIND: the documents of that kind on standard input.
+# documents KIND: prints the documents of that kind from standard input.
 documents() { awk -v kind="$1" 'BEGIN { RS = "\n?---\n" } ("\n" $0 "\n") ~ ("\nkind: " kind "\n") { print $0 "\n---" }'; }
 
 # Helm cannot load a chart with a dangling symlink: every check below would fail with that one cause.
@@ -45,7 +45,7 @@ if [ "$failed" -gt 0 ]; then
   exit 1
 fi
 
-# ---- what helm itself says
+# ---- helm's own checks
 
 lint() { "$helm" lint --strict "$chart"; }
 check "helm lint --strict" lint
@@ -208,7 +208,7 @@ not_loosened() { has "$everything" '^kind: Deployment$' && lacks "$everything" '
 check "nothing loosens the Pod's security" not_loosened
 big_id() {
   local out
-  # As from a values file: --set would make them integers by itself.
+  # As in a values file, where they are floats: --set would make them integers.
   out=$(render deployment.yaml --set-json 'podSecurityContext={"runAsUser":1000650000,"fsGroup":1000650000,"runAsGroup":null}')
   has "$out" '^        runAsUser: 1000650000$' && has "$out" '^        fsGroup: 1000650000$' && lacks "$out" 'runAsGroup'
 }
@@ -306,7 +306,7 @@ check "the selector holds nothing that changes" selector
 
 # ---- the schema
 
-# refused ARGS...: refused by the schema, not for some other reason.
+# refused ARGS...: the schema must refuse these values.
 refused() {
   local out
   if out=$(template "$@" 2>&1 >/dev/null); then
@@ -327,7 +327,7 @@ for wrong in replicaCount=2 image.digest=sha256:abc image.pullPolicy=always imag
 done
 check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20
 
-# ---- the lists of values agree
+# ---- values.yaml, the schema and the README list the same values
 
 # Paths of values.yaml: a commented key ("# --") is one value, whatever lies below it.
 value_paths() {

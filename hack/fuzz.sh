@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes: hack/fuzz.sh [target] [seconds]; without a target each in turn, without seconds a minute each. What is wrong is written
-# to fuzz/artifacts/<target>/, what reaches new code to fuzz/found/<target>/.
-# hack/fuzz.sh minimise [target]: makes the committed corpus small again. Files with a name of their own stay; of what was found,
-# and of the files that are named by their digest, those stay that reach code that nothing smaller does.
+# hack/fuzz.sh [target] [seconds] fuzzes one target, or all in turn; the default is a minute each. An input that fails is written
+# to fuzz/artifacts/<target>/, an input that reaches new code to fuzz/found/<target>/.
+# hack/fuzz.sh minimise [target] makes the committed corpus small again. It keeps each file that a person named. Of the found
+# files, and of those named by their digest, it keeps the smallest ones that together reach the same code.
 # Installs what it needs: a nightly compiler by rustup, cargo-fuzz into .cache/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,7 +31,7 @@ for target in ${1:-$targets}; do
   mkdir -p "$found"
   if $minimise; then
     find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "$found" {} +
-    # Without counters: how often a loop runs is no reason to keep a file.
+    # Without counters, or a file would be kept because a loop runs more often.
     fuzz "$target" "$corpus" "$found" -- -set_cover_merge=1 -use_counters=0
     find "$corpus" -type f | wc -l | sed "s|^|$corpus: |; s|\$| files|"
   else

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes each generation of Icinga 2 that the operator writes for usable through hack/icinga2-in.sh. The machine's own icinga2
-# is one of them; each other comes from the Debian that has it, as a root file system in .cache/icinga/<generation> (a
-# minute and 200 MB each, once; from the Debian archive in this machine's apt sources).
-# Ends with 0 when all are usable, with 3 when one cannot be had on this machine; says which, and why.
+# Installs each generation of Icinga 2 that the operator supports, for hack/icinga2-in.sh. One is the machine's own icinga2. Each
+# other comes from the Debian release that has it, as a root file system in .cache/icinga/<generation>: a minute and 200 MB
+# each, once, from the Debian archive in this machine's apt sources.
+# Exits with 0 if all are usable. Exits with 3, and prints the reason, if one cannot be installed on this machine.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 roots=$here/../.cache/icinga
 scripts=${DEBOOTSTRAP_DIR:-/usr/share/debootstrap}/scripts
 
-# 2.15 was in no release of Debian.
+# No release of Debian has 2.15.
 generations=(2.13 2.14 2.16)
 declare -A suites=([2.13]=bookworm [2.14]=trixie [2.16]=forky)
 
@@ -45,7 +45,7 @@ flock --nonblock 9 || {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# debootstrap survives neither, and would look as if it had failed by itself.
+# Both signals end debootstrap. Without these traps that would look like a failure of its own.
 trap 'exit 130' INT
 trap 'exit 143' TERM
 # debootstrap downloads with wget, which does not know apt's proxy.
@@ -56,11 +56,11 @@ if ! command -v debootstrap >/dev/null; then
   say "installing debootstrap"
   { apt-get update && apt-get install -y --no-install-recommends debootstrap; } >"$work/log" 2>&1 || {
     tail -n 15 "$work/log" >&2
-    give_up "$hint needs debootstrap, and apt-get could not install it; its last words are above"
+    give_up "$hint needs debootstrap, and apt-get could not install it; its output is above"
   }
 fi
 
-# mirror SUITE: the first of the machine's apt sources that has this suite of Debian.
+# mirror SUITE: prints the first of the machine's apt sources that has this suite of Debian.
 mirror() {
   local uri
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
@@ -70,7 +70,7 @@ mirror() {
   done
 }
 
-# progress: one line for each phase of debootstrap's output, which is about a thousand lines.
+# progress: reduces debootstrap's thousand lines to one for each phase.
 progress() {
   local level phase last=
   while read -r level phase _; do
@@ -99,7 +99,7 @@ for generation in "${missing[@]}"; do
   script=$scripts/$suite
   [ -e "$script" ] || script=$scripts/sid
   rm -rf --one-file-system "$root"
-  # Its mounts are in a namespace of their own: one that is killed leaves none.
+  # In a mount namespace of its own, so that no mount is left if it is killed.
   unshare --mount debootstrap --variant=minbase --include=icinga2-bin,icinga2-common \
     "$suite" "$root" "$archive" "$script" 2>&1 | tee "$work/log" | progress || {
     tail -n 15 "$work/log" >&2

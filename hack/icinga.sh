@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes `icinga2` usable for the tests: nothing if it is there, otherwise Debian's icinga2-bin and icinga2-common.
-# Ends with 0 when icinga2 is usable, with 3 when it cannot be had on this machine; says which, and why.
+# Installs Debian's icinga2-bin and icinga2-common for the tests, unless icinga2 is installed already.
+# Exits with 0 if icinga2 is usable. Exits with 3, and prints the reason, if it cannot be installed on this machine.
 set -uo pipefail
 
 usable() { command -v icinga2 >/dev/null && icinga2 --version >/dev/null 2>&1; }
@@ -11,7 +11,7 @@ give_up() {
 }
 
 if usable; then
-  echo "icinga: icinga2 $(version) is there"
+  echo "icinga: icinga2 $(version) is installed"
   exit 0
 fi
 [ "$(id -u)" = 0 ] || give_up "icinga2 is not installed, and installing it needs root: apt-get install icinga2-bin icinga2-common"
@@ -24,7 +24,7 @@ echo "icinga: installing icinga2-bin and icinga2-common"
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends icinga2-bin icinga2-common
 } >"$log" 2>&1 || {
   tail -n 15 "$log" >&2
-  give_up "apt-get could not install icinga2; its last words are above"
+  give_up "apt-get could not install icinga2; its output is above"
 }
-usable || give_up "apt-get installed icinga2, and it does not run"
+usable || give_up "apt-get installed icinga2, but it does not run"
 echo "icinga: icinga2 $(version) installed"

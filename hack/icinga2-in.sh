@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs icinga2 of one generation, as `icinga2` runs the machine's own: hack/icinga2-in.sh 2.14 daemon -C -c FILE ...
-# The program is that of .cache/icinga/<generation> (hack/icinga-generations.sh makes it), or the machine's own if that is of
-# the generation. The one of .cache sees /tmp, TMPDIR and the working directory under their own paths, and nothing else of the
-# machine. Ends as icinga2 ends; with 125 when it cannot be run.
+# Runs icinga2 of one generation: hack/icinga2-in.sh 2.14 daemon -C -c FILE ...
+# It runs the program in .cache/icinga/<generation>, which hack/icinga-generations.sh installs, or the machine's own if that has
+# this generation. The program in .cache sees /tmp, TMPDIR and the working directory, and nothing else of the machine.
+# Exits as icinga2 exits, or with 125 if icinga2 cannot be run.
 set -euo pipefail
 generation=${1:?usage: hack/icinga2-in.sh GENERATION ARGUMENTS_OF_ICINGA2...}
 shift
-# 2.14 and newer write icinga2.debug, which 2.13 always writes, only when asked.
+# 2.13 always writes icinga2.debug. 2.14 and newer write it only on request.
 [ "${1:-}" != daemon ] || [ "$generation" = 2.13 ] || set -- "$@" --dump-objects
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)/.cache/icinga/$generation
 
@@ -18,12 +18,12 @@ give_up() {
 if [ ! -e "$root/.complete" ]; then
   version=$(icinga2 --version 2>/dev/null) || true
   [[ ${version%%$'\n'*} == *"version: "[rv]"$generation."* ]] && exec icinga2 "$@"
-  give_up "there is no icinga2 $generation here; hack/icinga-generations.sh makes it"
+  give_up "icinga2 $generation is not installed; run hack/icinga-generations.sh"
 fi
 [ "$(id -u)" = 0 ] || give_up "icinga2 $generation is in .cache/icinga/$generation, and running it from there needs root"
 
-# The mounts are in a namespace that ends with the process, however that ends: nothing is left behind, and runs side by side do
-# not meet. One exec after the other, so that a signal to this process reaches icinga2.
+# The mounts are in a namespace that ends with the process, so nothing is left behind, and parallel runs do not disturb each
+# other. Each step is an exec, so that a signal to this process reaches icinga2.
 exec unshare --mount --propagation private bash -euc '
   root=$1 directory=$(pwd -P)
   shift

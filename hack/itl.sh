@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Writes src/references/itl/<generation>.txt: the names that the Icinga Template Library of each generation of Icinga 2 provides,
-# one a line, as the operator reads them. Needs what hack/icinga.sh and hack/icinga-generations.sh make.
-# They are what the real program understood, with itl, plugins, plugins-contrib, manubulon, windows-plugins and nscp included,
-# as Debian's icinga2.conf does. Names are facts, not text of the library, which is licensed GPL-2.0-or-later and is not copied.
+# one a line, as the operator reads them. Run hack/icinga.sh and hack/icinga-generations.sh first.
+# The real program prints the names, after it included itl, plugins, plugins-contrib, manubulon, windows-plugins and nscp, as
+# Debian's icinga2.conf does. Names are facts. The text of the library, licensed GPL-2.0-or-later, is not copied.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tables=$here/../src/references/itl
@@ -14,14 +14,14 @@ chmod 777 "$work"
 {
   for directory in PluginDir ManubulonPluginDir PluginContribDir; do echo "const $directory = \"/\""; done
   for library in itl plugins plugins-contrib manubulon windows-plugins nscp; do echo "include <$library>"; done
-  # Templates are in no listing; nor are the objects that are built into the program.
+  # `object list` has neither templates nor the objects that are built into the program.
   for type in "${types[@]}"; do
     echo "for (one in get_templates($type)) { log(LogInformation, \"itl\", \"template $type!\" + one.name) }"
     echo "for (one in get_objects($type)) { log(LogInformation, \"itl\", \"$type!\" + one.name) }"
   done
 } >"$work/main.conf"
 
-# names GENERATION
+# names GENERATION: prints the names of one generation.
 names() {
   "$here/icinga2-in.sh" "$1" daemon -C -c "$work/main.conf" --define CacheDir="$work" --define VarsPath="$work/vars" \
     >"$work/log" 2>&1 || {
@@ -32,11 +32,11 @@ names() {
     "$here/icinga2-in.sh" "$1" object list --define CacheDir="$work" |
       sed -nE "s/.*Object '([^']+)' of type '($(IFS='|' && echo "${types[*]}"))'.*/\2!\1/p"
     sed -nE 's|^.*information/itl: ||p' "$work/log"
-    # Not in every build of the program: who has them lists them among the external objects.
+    # Not in every build of the program. Users whose build has them list them as external objects.
   } | grep -vE '!(ido|icingadb)(-check-command)?$' | LC_ALL=C sort -u
 }
 
-# preamble WHAT: the first lines of a table.
+# preamble GENERATION: prints the first lines of a table.
 preamble() {
   echo "# Names that the Icinga Template Library of $1 provides; made by hack/itl.sh."
   echo "# Facts, not text of the library, which is licensed GPL-2.0-or-later and is not copied."
@@ -48,7 +48,7 @@ for generation in 2.13 2.14 2.16; do
   { preamble "Icinga 2 $version" && cat "$work/$generation"; } >"$tables/$generation.txt"
   echo "itl: $generation.txt, $(wc -l <"$work/$generation") names of icinga2 $version"
 done
-# The one name that its source has beside these.
+# Its source has one more name.
 { LC_ALL=C comm -12 "$work/2.14" "$work/2.16" && echo 'CheckCommand!curl'; } | LC_ALL=C sort -u >"$work/2.15"
 {
   preamble "Icinga 2 2.15"

@@ -17,6 +17,8 @@ pub mod identity;
 pub(crate) mod lasting;
 pub mod text;
 
+pub(crate) mod request;
+
 pub mod api;
 
 pub mod validate;
@@ -30,8 +32,6 @@ pub mod publish;
 pub mod status;
 
 pub mod snapshot;
-
-pub(crate) mod request;
 
 pub(crate) mod lease;
 pub(crate) mod metrics;

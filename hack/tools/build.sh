@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the control plane that the tests and the demo run on into .cache/bin: kube-apiserver, kubectl, etcd, helm.
+# Builds the control plane of the tests and the demo into .cache/bin: kube-apiserver, kubectl, etcd, helm.
 # Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards.
-# KUBEBUILDER_ASSETS=<dir> uses the binaries of that directory instead, and builds nothing that it holds.
+# KUBEBUILDER_ASSETS=<dir> uses the binaries in that directory instead, and builds only the missing ones.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$root/.cache/bin

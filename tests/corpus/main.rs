@@ -1,5 +1,5 @@
-//! Replays the committed corpus of the fuzz targets: every input that a fuzzer found worth keeping, and every one that once
-//! showed a fault, without a fuzzer. And what the fuzzer makes and knows is what the CRD has, so that a new field is not left out.
+//! Replays the committed corpus of the fuzz targets without a fuzzer: every input that reached new code, and every one that once
+//! showed a fault. Also checks that the fuzzer's generator and vocabulary cover every field of the CRD.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 #[path = "../../fuzz/oracles/mod.rs"]
@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 use std::path::Path;
 
-/// Gives every file of a target's corpus to its oracle. A corpus that is not there, or in which nothing is accepted or nothing
-/// refused, tests nothing.
+/// Gives every file of a target's corpus to its oracle. Fails if there is no corpus, or if no input is accepted or none refused:
+/// then it tests nothing.
 fn replay(target: &str, oracle: fn(&[u8]) -> Verdict) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut verdicts: BTreeMap<Verdict, usize> = BTreeMap::new();
@@ -30,7 +30,7 @@ fn replay(target: &str, oracle: fn(&[u8]) -> Verdict) {
         }
     }
     println!("{target}: {verdicts:?}");
-    assert!(wrong.is_empty(), "what is wrong with these is said above: {wrong:#?}");
+    assert!(wrong.is_empty(), "these fail; the reasons are above: {wrong:#?}");
     for verdict in [Verdict::Accepted, Verdict::Refused] {
         assert!(verdicts.contains_key(&verdict), "no file of {} is {verdict:?}", directory.display());
     }
@@ -56,7 +56,7 @@ fn kubeconfigs() {
     replay("kubeconfig", oracles::kubeconfig::kubeconfig);
 }
 
-/// What no file depends on, so that a fuzzer has nothing to find with it.
+/// The field that no rendered file depends on, so a fuzzer can find nothing with it.
 const NOT_MADE: [&str; 1] = ["spec.suspend"];
 
 #[test]

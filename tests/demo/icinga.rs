@@ -1,4 +1,4 @@
-//! What real Icinga 2 makes of what was published, and of what was delivered.
+//! Real Icinga 2 loads the published and the delivered configuration.
 
 use crate::screen::Outcome;
 use crate::stage::{Stage, Verdict, Wrong};
@@ -17,7 +17,7 @@ pub async fn act(stage: &mut Stage) -> Verdict {
     );
     let directory = stage.installation.scratch().join("icinga");
     std::fs::create_dir_all(&directory).expect("a directory");
-    // Icinga drops to a user of its own, who must be able to get here.
+    // Icinga changes to its own user, who must be able to read this directory.
     for path in [stage.installation.scratch(), &directory, stage.installation.volume()] {
         set_mode(path, 0o755);
     }
@@ -55,7 +55,7 @@ pub async fn act(stage: &mut Stage) -> Verdict {
     Verdict::of(wrong.0, observed.join("; "))
 }
 
-/// What Icinga would say of the published set with one file more, or with another text in it: exit code and what is wrong.
+/// Checks the published set with one file added or replaced. Returns Icinga's exit code and errors.
 pub async fn what_if(stage: &Stage, key: &str, text: &str) -> Option<(i32, Vec<String>)> {
     let icinga = find()?;
     let directory = stage.installation.scratch().join("icinga");
@@ -83,7 +83,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
 }
 
-/// Exit code, and the lines that matter: what was instantiated, or everything that went wrong.
+/// Returns the exit code, and the lines about instantiated objects or errors.
 async fn check(icinga: &Path, directory: &Path, tree: &Path) -> (i32, Vec<String>) {
     let cache = directory.join("cache");
     std::fs::create_dir_all(&cache).expect("a directory");

@@ -1,6 +1,5 @@
-//! `make demo`: a hub and satellites on real API servers, the operator as the chart installs it, and what can be seen of it
-//! from outside. Nothing is printed because it is expected: every line comes from inotify on the volume, from recording
-//! proxies in front of the API servers, or from an API server's answer.
+//! `make demo`: a hub and satellites on real API servers, and the operator as the chart installs it, observed from outside.
+//! Every printed line comes from inotify on the volume, from the recording proxies, or from an API server's answer.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         let mut interrupt = signal(SignalKind::interrupt()).expect("a signal handler");
         let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
         let result = OnceLock::new();
-        // Whatever ends first, everything that was started is dropped, and with that ended and removed.
+        // Whichever ends first, the rest is dropped, which stops every process and removes every file.
         tokio::select! {
             ended = AssertUnwindSafe(run(program, &result)).catch_unwind() => match ended {
                 Ok(()) => code(&result),
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// The result if there is one already (`KEEP=1`), else that it was interrupted.
+/// Returns the exit code of the result, if there is one already (`KEEP=1`), or of an interruption.
 fn code(result: &OnceLock<bool>) -> ExitCode {
     match result.get() {
         Some(true) => ExitCode::SUCCESS,
@@ -82,7 +81,7 @@ fn program() -> PathBuf {
     }
 }
 
-/// Puts into `result` whether every claim held.
+/// Runs all acts, and stores in `result` whether every claim held.
 async fn run(program: PathBuf, result: &OnceLock<bool>) {
     let screen = Screen::new();
     screen.heading("Groundlink");

@@ -1,4 +1,4 @@
-//! One object's way, in the order in which it happened.
+//! The events of one object, in the order in which they happened.
 
 use crate::screen::time;
 use crate::stage::{Stage, Verdict, Wrong, is_pointer_write, says, written_status};
@@ -173,7 +173,7 @@ pub async fn act(stage: &mut Stage) -> Verdict {
     )
 }
 
-/// What is now where: the file, and the ConfigMap that a satellite's Icinga mounts.
+/// Shows the file, and the ConfigMap that a satellite's Icinga mounts.
 pub async fn show(stage: &Stage) {
     stage.screen.label(&format!("the file: <volume>/{PATH}"));
     stage.screen.block(&stage.installation.files().remove(KEY).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! What the terminal shows: plain text, at most [`WIDTH`] columns, colour only where it is wanted.
+//! The output on the terminal: plain text of at most [`WIDTH`] columns, with colour only on a terminal.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -43,7 +43,7 @@ impl Screen {
         }
     }
 
-    /// What a person would type.
+    /// A command as a person would type it.
     pub fn command(&self, text: &str) {
         for (i, line) in wrap(text, WIDTH - 6).into_iter().enumerate() {
             println!("{}", self.paint("1", format!("  {} {line}", if i == 0 { "$" } else { "   " })));
@@ -73,7 +73,7 @@ impl Screen {
         println!("\n  {}", self.paint("4", text));
     }
 
-    /// What was found out.
+    /// A finding.
     pub fn verdict(&self, outcome: &Outcome, observed: &str) {
         let mark = self.mark(outcome);
         for (i, line) in wrap(observed, WIDTH - 11).into_iter().enumerate() {
@@ -139,22 +139,22 @@ impl Screen {
     }
 }
 
-/// Something that is said of the operator, and what was seen of it.
+/// A claim about the operator, and the observation that proves or refutes it.
 pub struct Claim {
-    /// What is said.
+    /// The claim.
     pub text: &'static str,
-    /// Whether it held.
+    /// The verdict.
     pub outcome: Outcome,
-    /// What was seen.
+    /// The observation.
     pub observed: String,
 }
 
-/// Whether a claim held.
+/// The verdict on a claim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Held,
     Failed,
-    /// Something that is needed is not here, or the demo ended before it.
+    /// Something needed is missing here, or the demo ended before.
     NotChecked,
 }
 

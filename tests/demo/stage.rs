@@ -1,4 +1,4 @@
-//! The installation, its witnesses, and what the acts ask of them.
+//! The installation, its witnesses, and the questions of the acts to them.
 
 use crate::screen::{Claim, Outcome, Screen};
 use crate::support::{
@@ -27,7 +27,7 @@ pub struct Stage {
     broken: bool,
 }
 
-/// What an act found out.
+/// The findings of an act.
 pub struct Verdict {
     pub outcome: Outcome,
     pub observed: String,
@@ -48,7 +48,7 @@ impl Verdict {
 pub struct Wrong(pub Vec<String>);
 
 impl Wrong {
-    /// Something that must be so.
+    /// Notes `otherwise` unless `so` is true.
     pub fn unless(&mut self, so: bool, otherwise: impl Into<String>) {
         if !so {
             self.0.push(otherwise.into());
@@ -299,7 +299,7 @@ fn is_kubectl(exchange: &Exchange) -> bool {
     exchange.user_agent.as_deref().is_some_and(|agent| agent.starts_with("kubectl"))
 }
 
-/// Whether it writes the ConfigMap of a satellite.
+/// True if it writes the ConfigMap of a satellite.
 pub fn is_pointer_write(exchange: &Exchange) -> bool {
     exchange.server != "hub" && exchange.is_mutating() && exchange.path.contains("/configmaps")
 }
@@ -314,7 +314,7 @@ pub fn written_status(exchange: &Exchange) -> Option<(String, String, Value)> {
     Some((namespace.to_owned(), name.to_owned(), status))
 }
 
-/// Whether a status says that a condition is True.
+/// True if a status says that a condition is True.
 pub fn says(status: &Value, condition: &str) -> bool {
     let conditions = status["conditions"].as_array();
     conditions.is_some_and(|all| all.iter().any(|c| c["type"] == condition && c["status"] == "True"))

@@ -35,6 +35,7 @@ struct Sweep {
     kills: usize,
 }
 
+/// R3: a reader finds a complete set at every moment, because the pointer is written last and its shards are kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice() {
     let _alone = ONE_AT_A_TIME.lock().await;

@@ -34,6 +34,7 @@ struct Stage {
     versions: Vec<usize>,
 }
 
+/// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite backwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;

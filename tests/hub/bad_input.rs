@@ -1,5 +1,5 @@
-//! Input that a person or an attacker got wrong: each is refused with the field and the remedy, or published harmlessly; what
-//! was good before stays byte for byte, and nobody else notices.
+//! Wrong input, by mistake or by an attacker. Each is refused with the field and the remedy, or published harmlessly. The
+//! previous good file stays byte for byte, and no other object is affected.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, condition_of, eventually, host};
@@ -30,7 +30,7 @@ impl Setting {
         Self { installation, _operator: operator, good, changes: 0 }
     }
 
-    /// Another object is changed, and arrives everywhere.
+    /// Changes another object, which arrives everywhere.
     async fn others_work(&mut self) {
         self.changes += 1;
         let notes = format!("change {}", self.changes);
@@ -43,7 +43,7 @@ impl Setting {
         }
     }
 
-    /// Makes `team-a/web` bad, checks that it is refused as told, and that its good file stays everywhere.
+    /// Makes `team-a/web` bad, and checks its refusal, and that its good file stays everywhere.
     async fn refuses(&mut self, what: &str, spec: Value, reason: Reason, words: &[&str]) {
         self.installation.replace("team-a", "web", spec).await;
         let message = self.installation.refused("team-a", "web", reason).await;
@@ -69,7 +69,7 @@ impl Setting {
 async fn references_and_names() {
     let mut setting = Setting::start().await;
 
-    // Something that is not there: held, named, the good state kept, released by itself.
+    // A missing name: the object is held, the message has the name, the good state stays, and it is published when the name appears.
     let grouped =
         json!({ "host": { "checkCommand": "hostalive", "notes": "good", "groups": ["late-group"] } });
     let words = ["HostGroup \"late-group\"", "published by itself when that appears"];
@@ -80,7 +80,7 @@ async fn references_and_names() {
         let held = setting.installation.equal(satellite, GENEROUS).await;
         assert!(held[WEB].contains("late-group") && held.contains_key("team-b.late-group.conf"));
     }
-    // When it goes its dependant goes with it, in one write per satellite, and comes back with it.
+    // When the named object goes, its dependant goes with it, in one write per satellite, and comes back with it.
     setting.installation.recorder.clear();
     setting.installation.delete("team-b", "late-group").await;
     let message = setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
@@ -139,7 +139,7 @@ async fn references_and_names() {
 async fn values_and_permissions() {
     let mut setting = Setting::start().await;
 
-    // What the API server itself refuses: the words of the schema reach the user.
+    // Refused by the API server itself: the user reads the message of the schema.
     let both = json!({ "host": { "checkCommand": "hostalive" }, "hostGroup": {} });
     let error = setting.installation.try_put("team-a", "two", both).await.unwrap_err().to_string();
     assert!(error.contains("exactly one of host, service, hostGroup"), "{error}");
@@ -242,7 +242,7 @@ async fn values_and_permissions() {
     setting.others_work().await;
 }
 
-/// What Icinga's lexer makes of a file, read anew and apart from the operator's quoting.
+/// Reads a file as Icinga's lexer does, independent of the operator's quoting.
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
     Word(String),

@@ -1,9 +1,10 @@
-//! A CRD that is deleted takes every object with it. That is no reason to take the monitoring away.
+//! Deleting a CRD deletes every object. Monitoring must go on all the same.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, eventually, succeeded};
 use serde_json::json;
 
+/// R6: no object leaves because its CRD was deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
     let installation = Installation::start(&["sat-a"]).await;

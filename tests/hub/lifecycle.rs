@@ -1,10 +1,11 @@
-//! One object's way, and a restart that changes nothing.
+//! The life of one object, and a restart that changes nothing.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, eventually};
 use serde_json::json;
 use std::time::Duration;
 
+/// R5: deleting removes an object everywhere, without a finalizer. R7: a restart writes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
@@ -14,7 +15,7 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
     let host =
         json!({ "host": { "checkCommand": "hostalive", "address": "192.0.2.1", "groups": ["linux"] } });
     installation.put("team-a", "web", host).await;
-    // Its status, too, is written before the restart: afterwards nobody may write one.
+    // Its status is written before the restart, too: afterwards no status may be written.
     installation.synced("team-a", "linux").await;
     let object = installation.synced("team-a", "web").await;
     let status = object.status.unwrap();

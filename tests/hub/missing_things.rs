@@ -1,4 +1,4 @@
-//! What is missing at the start is waited for by name; what goes missing in mid-run is found again.
+//! Whatever is missing at the start is named and waited for. Whatever disappears later is found again.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -57,7 +57,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     installation.synced("team-a", "web").await;
     installation.equal("sat-a", GENEROUS).await;
 
-    // SIGTERM ends it in time, also while a status write and a satellite hang.
+    // SIGTERM ends the operator in time, also while a status write and a satellite hang.
     let fault = on_ready(Action::Hang, "web");
     installation.hub_proxy.set_fault(Some(fault.clone()));
     let hanging = Fault::on(Action::Hang, |head, _| head.uri.path().contains("configmaps"));
@@ -73,7 +73,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     let status = operator.terminate(Duration::from_secs(10)).await;
     assert!(status.success(), "{status}: {}", operator.log_text());
     println!("SIGTERM while things hang: ended after {:?}", started.elapsed());
-    // The next one takes up what was left.
+    // The next operator continues with the rest.
     installation.hub_proxy.set_fault(None);
     installation.proxies["sat-a"].set_fault(None);
     let started = Instant::now();
@@ -85,6 +85,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     assert!(installation.equal("sat-a", GENEROUS).await["team-a.web.conf"].contains("status hangs"));
 }
 
+/// R6: deletions that happened while the watch was broken are found by a complete LIST.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_nobody_looks_is_found() {
     let installation = Installation::start(&["sat-a"]).await;
@@ -97,7 +98,7 @@ async fn what_happens_while_nobody_looks_is_found() {
         installation.synced("team-a", name).await;
     }
 
-    // Deleted and changed while the operator hears nothing. Once it resumes its watch, once the version is too old for that.
+    // Deletions and changes while the watch is cut. The first time it resumes, the second time its version is too old for that.
     for (gone, expired) in [("goes", false), ("goes-too", true)] {
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": "too old resource version", "reason": "Expired", "code": 410 });
@@ -137,7 +138,7 @@ async fn what_happens_while_nobody_looks_is_found() {
         assert_eq!(writes, 0, "what did not change is not written");
     }
 
-    // A status that someone wrote by hand is put right.
+    // A status that a person wrote is corrected.
     let file = installation.files()["team-a.stays.conf"].clone();
     let before = installation.objects("team-a").get("stays").await.unwrap().status.unwrap();
     installation.recorder.clear();
@@ -155,7 +156,7 @@ async fn what_happens_while_nobody_looks_is_found() {
     assert_eq!(installation.satellite_writes().len(), 0, "satellites are not concerned");
     assert_eq!(installation.files()["team-a.stays.conf"], file);
 
-    // Suspended: what is published stays and no change is processed, until it is taken back.
+    // Suspended: the published file stays and no change is processed, until `suspend` is removed.
     let suspended =
         |notes: &str| json!({ "suspend": true, "host": { "checkCommand": "hostalive", "notes": notes } });
     let file = installation.files()["team-a.changes.conf"].clone();
@@ -165,7 +166,7 @@ async fn what_happens_while_nobody_looks_is_found() {
     let (_, reason, message) = condition_of(&object, ConditionType::Ready).unwrap();
     assert_eq!(reason, Reason::Suspended);
     assert!(message.contains("spec.suspend"), "{message}");
-    // Another object goes its whole way meanwhile; then a further change.
+    // Another object is published and delivered meanwhile; then a further change.
     installation.put("team-a", "stays", host("second")).await;
     installation.synced("team-a", "stays").await;
     installation.put("team-a", "changes", suspended("held back again")).await;

@@ -1,4 +1,4 @@
-//! R1 and R2: what satellites get waits for the acknowledgement of its own Ready, whatever happens to that write.
+//! Faults of status writes: refused, lost, late or hanging.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -21,7 +21,7 @@ async fn on_volume(installation: &Installation, marker: &str) -> String {
     .await
 }
 
-/// Another object becomes Ready and Synced as if nothing were wrong.
+/// Another object becomes Ready and Synced without delay.
 async fn bystander(installation: &Installation, name: &str) -> Duration {
     let started = Instant::now();
     installation.put("team-a", name, host("bystander")).await;
@@ -39,6 +39,7 @@ async fn waits_for_hits(fault: &Fault, hits: u64) {
     .await;
 }
 
+/// R1 and R2: a satellite gets content only after its own Ready was acknowledged, whatever happens to that write.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
@@ -100,7 +101,7 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
         );
     }
 
-    // A refusal has no publication to acknowledge, and is written again all the same until it arrives.
+    // The status of a refusal acknowledges no publication, but it is repeated until it is applied, too.
     let fault = Fault::on(Action::refuse(500, "InternalError"), |head, _| {
         writes_status(&head.method, head.uri.path(), "refused")
     });
@@ -187,7 +188,7 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
     }
 }
 
-/// A Ready of a newer generation waits behind the held write of the older one; that must not hold anybody's Synced back.
+/// R2: while the write of an older generation is held, the Ready of the newer one waits. No Synced of another object may wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     let installation = Installation::start(&["sat-a"]).await;
@@ -204,7 +205,7 @@ async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     bystander(&installation, "other").await;
 }
 
-/// Whoever writes over a status is written over, also while the answer to our own write is on its way.
+/// A status that another client overwrites is corrected, also while the answer to our own write is in transit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_somebody_wrote_meanwhile_is_put_right() {
     let installation = Installation::start(&[]).await;

@@ -1,4 +1,4 @@
-//! A volume that is full, read-only, not there, someone else's, or in use.
+//! A volume that is full, read-only, missing, foreign, or in use.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, Operator, condition_of, eventually, host};
@@ -19,7 +19,7 @@ fn skip(what: &str) {
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// Nothing if mounting is not permitted here.
+    /// Returns `None` if mounting is not permitted here.
     fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         let output = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("{options},mode=0777"), "tmpfs"])
@@ -42,11 +42,11 @@ impl Drop for Mounted {
 }
 
 /// Makes every call of the operator that would change the volume fail with EROFS, as on a file system that became
-/// read-only, until dropped. (`mount -o remount,ro` is no way: the operator holds its lock file open for writing.)
+/// read-only, until dropped. `mount -o remount,ro` does not work, because the operator holds its lock file open for writing.
 struct ReadOnly(Child);
 
 impl ReadOnly {
-    /// Nothing if tracing is not permitted here.
+    /// Returns `None` if tracing is not permitted here.
     async fn of(operator: &Operator) -> Option<Self> {
         let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs";
         // openat2 is how temp files are made; directories are opened with it too, and those succeed on a read-only volume,
@@ -90,7 +90,7 @@ impl ReadOnly {
 
 impl Drop for ReadOnly {
     fn drop(&mut self) {
-        // strace detaches on SIGTERM; SIGKILL would do too, and leave the same.
+        // strace detaches on SIGTERM.
         if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
@@ -109,7 +109,7 @@ async fn not_ready(operator: &Operator, words: &[&str]) -> String {
     .await
 }
 
-/// Ready=False for want of room or right, the old file as it was, and the satellite too.
+/// Waits for Ready=False because of the volume, and checks that the old file is unchanged, there and on the satellite.
 async fn fails(installation: &Installation, name: &str, words: &[&str]) {
     let message = installation.refused("team-a", name, Reason::PublishFailed).await;
     for word in words {
@@ -140,7 +140,7 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     }
     let before = installation.files();
 
-    // No room: a changed and a new object.
+    // No space: a changed and a new object.
     let ballast = installation.volume().join("ballast");
     fill(&ballast);
     installation.put("team-a", "web", host("does not fit")).await;
@@ -151,13 +151,13 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     assert_eq!(installation.files(), before, "what was there is as it was");
     assert_eq!(installation.equal("sat-a", GENEROUS).await, before);
     assert_eq!(operator.get("/livez").await.0, 200);
-    // A delete works, and what it frees is used by those that wait.
+    // A delete works, and the waiting objects use the space that it frees.
     installation.delete("team-a", "gone").await;
     eventually(GENEROUS, "the file is gone", async || {
         if installation.files().contains_key("team-a.gone.conf") { Err("there".to_owned()) } else { Ok(()) }
     })
     .await;
-    // Room comes back.
+    // There is space again.
     let started = Instant::now();
     std::fs::remove_file(&ballast).unwrap();
     for name in ["web", "new"] {
@@ -216,7 +216,9 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     drop(mounted);
 }
 
-/// One file cannot be written, and is tried again at times of its own; what names it comes in batches of its own.
+/// R9: a set stays closed although one of its files cannot be written.
+///
+/// One file cannot be written, and is retried with its own pauses. Objects that name it come in other batches.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
     let installation = Installation::start(&[]).await;

@@ -1,12 +1,14 @@
-//! The witness against histories that never happened: each with one fault, which it must name, and nothing else.
+//! The witness against invented histories. Each has one fault, and the witness must report that and nothing else.
 
-use super::witness::{Findings, History, Rule, check};
+use super::evidence::History;
+use super::rules::{Findings, Rule};
+use super::witness::check;
 use crate::support::{Action, Content, Exchange, FileEvent, FileEventKind, digest};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// A history that is written down in order: each call takes the next numbers.
+/// An invented history: each call takes the next numbers.
 #[derive(Default)]
 struct Story {
     seq: u64,
@@ -14,7 +16,7 @@ struct Story {
     exchanges: Vec<Exchange>,
 }
 
-/// A file that provides `Host!<name>`, and uses the library's command and what is given.
+/// A file that provides `Host!<name>`, and uses the library's command and the given names.
 fn host(name: &str, version: u32, uses: &[&str]) -> String {
     let uses: Vec<_> = ["CheckCommand!hostalive"].iter().chain(uses).map(|name| [name]).collect();
     let header = json!({ "provides": [format!("Host!{name}")], "uses": uses });
@@ -269,7 +271,7 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
     story.delivered("sat-a", "2.1", &[(WEB, &text)]);
     assert_eq!((story.broken(), story.findings().recovered_keys), (vec![], 1));
 
-    // Not if it told another digest, nor if it was read before the write.
+    // Not if the LIST has another digest, nor if it was read before the write.
     let mut story = Story::default();
     story.renamed(WEB, &text);
     story.list(WEB, &text);
@@ -324,7 +326,7 @@ fn a_revision_that_goes_back_or_stands_for_two_contents() {
         let expected = (Rule::RevisionWentBack, "sat-a".to_owned());
         assert!(if bad { broken.contains(&expected) } else { broken.is_empty() }, "{revision}: {broken:?}");
     }
-    // A write that the satellite refused went nowhere.
+    // A write that the satellite refused changed nothing.
     let mut story = Story::default();
     story.published(WEB, &one);
     story.delivered("sat-a", "10.2", &[(WEB, &one)]);
@@ -360,7 +362,7 @@ fn an_object_that_appears_after_its_file_was_removed() {
     story.published(WEB, &text);
     story.delivered("sat-a", "1.1", &[(WEB, &text)]);
     story.deleted(WEB).at -= Duration::from_secs(2);
-    // What it has it may keep until the next snapshot; a snapshot may just have been on its way to the other.
+    // One satellite may keep an object until the next snapshot; to the other a snapshot may just have been in transit.
     story.delivered("sat-a", "1.2", &[(WEB, &text)]);
     story.published(WEB, &text);
     story.deleted(WEB);
@@ -422,15 +424,15 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
         assert_eq!(story.broken(), [(Rule::ReadyWithoutFile, WEB.to_owned())], "{what}");
     }
 
-    // Withdrawn while the write was on its way.
+    // Withdrawn while the write was in transit.
     let mut story = Story::default();
     story.renamed(WEB, &one);
     story.deleted(WEB);
     story.status(WEB, "True", &one, Some(200));
     assert_eq!((story.broken(), story.findings().overtaken), (vec![], 1));
 
-    // Refused by the API server, because the generation moved on: nobody was told. Without an answer it may have been
-    // replaced meanwhile, but it must have been there.
+    // Refused by the API server, because the generation changed: no status says it. Without an answer the file may have been
+    // replaced meanwhile, but it must have been in place.
     let mut story = Story::default();
     story.renamed(WEB, &one);
     story.renamed(WEB, &two);
@@ -452,7 +454,7 @@ fn a_delivered_set_that_names_what_it_does_not_hold() {
     story.delivered("sat-a", "1.2", &[(WEB, &web)]);
     story.assert_only(Rule::DeliveredOpenSet, WEB);
 
-    // Nothing but the library's own names comes for free.
+    // Only the library's own names need no file.
     let mut story = Story::default();
     let text = host("web", 1, &["CheckCommand!no-such"]);
     story.published(WEB, &text);

@@ -81,7 +81,7 @@ async fn a_stopped_satellite_costs_the_others_nothing() {
     drop(operator);
 }
 
-/// What was waited for, from the moment before the request.
+/// The waiting times, from the moment before the request.
 struct Latency {
     ready: Duration,
     delivered: Duration,

@@ -1,7 +1,8 @@
-//! The same load while the operator is killed again and again; and then a restart that has nothing to do.
+//! The same load while the operator is killed again and again, and then a restart with nothing to do.
 
+use super::evidence::{Header, History, key_of_path};
 use super::load::{Load, NAMESPACES, marker_of};
-use super::witness::{Header, History, check, key_of_path};
+use super::witness::check;
 use crate::support::{
     Content, Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Sequence, VolumeWatch,
     condition_of, digest, eventually,
@@ -26,7 +27,7 @@ const KILLS: usize = 30;
 const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 /// How long a restart with nothing to do is watched after both satellites acknowledged.
 const QUIET: Duration = Duration::from_secs(4);
-/// For how long nothing on the hub has changed when all is said: a SatelliteCluster's status gathers news for a second.
+/// The hub is settled if nothing on it changed for this long: the status of a SatelliteCluster is written once a second.
 const SETTLED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]

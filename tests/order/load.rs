@@ -3,7 +3,7 @@
 //! Groups, templates and hosts that others name keep their own references for life, so which of them can be published
 //! follows from the resources alone, not from the order in which changes were seen. What nobody names changes in any way.
 
-use super::witness::{History, story};
+use super::evidence::{History, story};
 use crate::support::{GENEROUS, Installation, OPERATOR, condition_of, digest, eventually};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason};
 use kube::ResourceExt;
@@ -33,7 +33,7 @@ enum Validity {
 #[derive(Clone, Debug)]
 struct Declared {
     spec: Value,
-    /// In its display name; larger than in every earlier content of any resource.
+    /// The marker in its display name, larger than in every earlier content of any resource.
     marker: u64,
     validity: Validity,
     provides: Vec<String>,
@@ -115,7 +115,7 @@ impl Load {
         let (namespace, name) = place(kind, index);
         let key = (namespace.to_owned(), name.clone());
         let exists = self.declared.contains_key(&key);
-        // What others name goes and comes more often than it changes.
+        // A resource that others name is deleted and recreated more often than it is changed.
         let is_named = matches!(kind, Kind::Group | Kind::Template | Kind::Host);
         if exists && self.rng.random_bool(if is_named { 0.5 } else { 0.35 }) {
             installation.delete(namespace, &name).await;
@@ -236,7 +236,7 @@ impl Load {
         declared
     }
 
-    /// How many are declared, and how many of them can be published.
+    /// Returns how many are declared, and how many of them can be published.
     pub fn size(&self) -> (usize, usize) {
         (self.declared.len(), self.visible(&BTreeMap::new()).len())
     }
@@ -266,10 +266,10 @@ impl Load {
         }
     }
 
-    /// Waits until hub, volume and satellites are as the model says.
+    /// Waits until hub, volume and satellites equal the model.
     ///
     /// # Panics
-    /// When they do not become so, with what happened to the objects that are wrong.
+    /// If they do not in time, with the history of each object that differs.
     pub async fn settled(
         &self,
         installation: &Installation,
@@ -297,7 +297,10 @@ impl Load {
         panic!("not as the model says:\n{wrong}\n{}", stories.join("\n"));
     }
 
-    /// Compares hub, volume and both satellites with the model; `Err` says what is not as it should be (yet).
+    /// Compares hub, volume and both satellites with the model.
+    ///
+    /// # Errors
+    /// If they differ, with each difference.
     pub async fn compare(&self, installation: &Installation, satellites: &[&str]) -> Result<(), String> {
         let mut wrong = String::new();
         let listed = Api::<MonitoringObject>::all(installation.hub.clone())
@@ -374,7 +377,7 @@ fn place(kind: Kind, index: usize) -> (&'static str, String) {
     (NAMESPACES[(index + kind as usize) % NAMESPACES.len()], format!("{word}-{index}"))
 }
 
-/// Whether one object's status and file are what the model expects; `refused` is the reason if it must not be Ready.
+/// Compares one object's status and file with the model; `refused` is the reason if it must not be Ready.
 fn judge(
     object: &MonitoringObject,
     declared: &Declared,

@@ -1,7 +1,8 @@
-//! Changes that meet a status write on its way: each once came out of the random load, and is told here step by step.
+//! Changes that meet a status write in transit. The random load found each of these once; here it happens step by step.
 
+use super::evidence::{History, story};
 use super::kill::restart_writes_nothing;
-use super::witness::{History, check, story};
+use super::witness::check;
 use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, carries, eventually};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::Reason;
@@ -9,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Longer than every retry that may be on the way.
+/// Longer than the pause before any retry.
 const SOON: Duration = Duration::from_secs(40);
 const KEY: &str = "team-a.web.conf";
 
@@ -36,7 +37,7 @@ impl Setting {
         installation.recorder.before_each_request(watch.flusher());
         let operator = Some(installation.operator(GROUNDLINK).await);
         installation.namespace("team-a").await;
-        // Keeps the directory: what is renamed into a new one is found by a scan, in no order.
+        // Keeps the directory: files in a new directory are found by a scan, in no order.
         installation.put("team-a", "anchor", json!({ "hostGroup": {} })).await;
         installation.published("team-a", "anchor").await;
         installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
@@ -46,7 +47,7 @@ impl Setting {
         Self { installation, watch, operator, directories }
     }
 
-    /// Changes the host, and stops its status write on the way to the API server, while the file is in place.
+    /// Changes the host, and holds its status write before the API server, while the file is in place.
     async fn change_and_hold(&self, notes: &str) {
         let held = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/web/status")).times(1);
         self.installation.hub_proxy.set_fault(Some(held.clone()));
@@ -58,7 +59,7 @@ impl Setting {
         assert!(self.installation.files()[KEY].contains(notes));
     }
 
-    /// Starts the operator, and stops the status write of one object: nothing may have been sent to the satellite then.
+    /// Starts the operator, and holds the status write of one object. Nothing may have been sent to the satellite by then.
     async fn start_and_hold(&mut self, name: &str) {
         let path = format!("/{name}/status");
         let held = Fault::on(Action::Hang, move |head, _| head.uri.path().ends_with(&path)).times(1);
@@ -82,7 +83,7 @@ impl Setting {
         .await;
     }
 
-    /// Waits until the hub itself counts so many refused objects: it knows of what was deleted.
+    /// Waits until the hub counts this many refused objects, so that it knows about the deletion.
     async fn refused(&self, count: usize) {
         let operator = self.operator.as_ref().unwrap();
         let wanted = format!("groundlink_objects{{state=\"refused\"}} {count}");
@@ -110,7 +111,7 @@ impl Setting {
         );
     }
 
-    /// Nothing that the satellite was sent since then is without the host.
+    /// Every set that the satellite was sent since then has the host.
     fn was_never_missing(&self, since: u64) {
         let writes = self.installation.satellite_writes();
         let without: Vec<_> = writes.iter().filter(|e| e.seq_start > since && !carries(e, KEY)).collect();
@@ -135,13 +136,13 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.change_and_hold("two").await;
     setting.installation.delete("team-a", "linux").await;
     setting.both_are_withdrawn().await;
-    // The hub knows it too: the satellite holds neither.
+    // The hub agrees: the satellite holds neither.
     setting.holds_what_the_volume_holds().await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
     setting.refused(1).await;
     setting.holds_what_the_volume_holds().await;
-    // Not even when what it named is there again, and the object itself is not.
+    // Not even when the object that it named is back, and it itself is not.
     setting.installation.delete("team-a", "web").await;
     setting.refused(0).await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
@@ -150,8 +151,8 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.is_clean("late acknowledgement");
 }
 
-/// A content that was published, and whose generation was replaced by an invalid one before it was acknowledged, is kept on
-/// the volume; satellites must not be left with an older one for good.
+/// A content is published, and an invalid generation replaces its generation before it is acknowledged. The volume keeps the
+/// content, so satellites must get it, too, instead of keeping an older one for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_content_that_is_kept_reaches_the_satellites_too() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -162,7 +163,7 @@ async fn a_content_that_is_kept_reaches_the_satellites_too() {
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
     setting.holds_what_the_volume_holds().await;
 
-    // The same with a restart in between: nothing that was not acknowledged may leave then either.
+    // The same with a restart in between: nothing may leave before it is acknowledged, either.
     drop(setting.operator.take());
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.put("team-a", "db", json!({ "host": { "checkCommand": "hostalive" } })).await;
@@ -171,7 +172,7 @@ async fn a_content_that_is_kept_reaches_the_satellites_too() {
     setting.is_clean("kept content");
 }
 
-/// The same for a content that was withdrawn and comes back while the present generation is invalid.
+/// The same for a withdrawn content that comes back while the current generation is invalid.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -215,7 +216,7 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
     setting.is_clean("retry");
 }
 
-/// R7 for an object that is not Ready, and whose earlier content is kept and delivered.
+/// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept and delivered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_beside_a_kept_content_writes_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -227,8 +228,8 @@ async fn a_restart_beside_a_kept_content_writes_nothing() {
     restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
 }
 
-/// A publication whose Ready a crash took away, and whose generation is replaced by an invalid one meanwhile: no snapshot
-/// of the next process is without the object, and in the end satellites have what the volume has.
+/// A crash prevents the Ready of a publication, and an invalid generation replaces its generation meanwhile. Every snapshot
+/// of the next process has the object, and in the end satellites and volume hold the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_content_that_was_found_and_is_kept_is_never_missing() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -246,8 +247,8 @@ async fn a_content_that_was_found_and_is_kept_is_never_missing() {
     setting.is_clean("found content");
 }
 
-/// The same, but the process still meets the generation that was found, and its Ready is on the way when the invalid one comes:
-/// a Ready is told, as for any other.
+/// The same, but the process still sees the generation of the file that it found, and its Ready is in transit when the invalid
+/// generation comes. The Ready is written, as for any other publication.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -269,8 +270,8 @@ async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
     setting.is_clean("found and overtaken");
 }
 
-/// What lost its ground while the operator was down leaves the satellites after it left the volume and said so, as at any
-/// other time: the process may end again in between.
+/// Objects lost a name that they need while the operator was down. They leave the satellites after they left the volume and their
+/// statuses say so, as at any other time: the process may end again in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_must_go_at_the_start_goes_in_order() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -285,8 +286,8 @@ async fn what_must_go_at_the_start_goes_in_order() {
     setting.is_clean("withdrawn at the start");
 }
 
-/// What others name was made again while the operator was down: it has a file and no status. Satellites do not lose the others
-/// until it has one.
+/// An object that others name was recreated while the operator was down, so it has a file and no status. Satellites keep the
+/// others until it has a status.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_again_is_waited_for() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -303,13 +304,13 @@ async fn what_was_made_again_is_waited_for() {
     setting.is_clean("made again");
 }
 
-/// A content that the next generation overtakes before its file is written is told as what it is, like any other.
+/// A content that the next generation overtakes before its file is written gets its own status, like any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
-    // Without the Lease it sees and decides, and writes nothing.
+    // Without the Lease it watches and decides, and writes nothing.
     let lease =
         Fault::on(Action::Hang, |head, _| head.method != Method::GET && head.uri.path().contains("/leases"));
     setting.installation.hub_proxy.set_fault(Some(lease));
@@ -328,7 +329,7 @@ async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
     setting.installation.synced("team-a", "later").await;
     setting.holds_what_the_volume_holds().await;
     assert!(setting.installation.files()[KEY].contains("two"));
-    // What the volume holds is what the next process delivers.
+    // The next process delivers the content of the volume.
     setting.operator.take().unwrap().kill();
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.delete("team-a", "later").await;

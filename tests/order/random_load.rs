@@ -1,7 +1,8 @@
 //! 300 random creates, changes and deletes against a hub and two satellites.
 
+use super::evidence::History;
 use super::load::Load;
-use super::witness::{History, check};
+use super::witness::check;
 use crate::support::{Action, Fault, Installation, VolumeWatch};
 use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
 use rand::rngs::StdRng;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const OPERATIONS: usize = 300;
 
+/// R1, R4, R5 and R9 under a random load: see [`super::rules`].
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_delivered_was_renamed_and_acknowledged_before() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -28,7 +30,7 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
             installation.hub_proxy.set_fault(Some(unreliable_statuses(seed)));
         }
         load.step(&installation).await;
-        // Bursts, with a breath now and then.
+        // Bursts, with a pause now and then.
         if operation % 8 == 0 {
             tokio::time::sleep(load.pause(0..60)).await;
         }
@@ -48,7 +50,7 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
     drop(operator);
 }
 
-/// Some status writes are slow, some answers are lost after they were applied, some are refused for now.
+/// Delays some status writes, loses some answers after the write was applied, and refuses some writes for a while.
 fn unreliable_statuses(seed: u64) -> Fault {
     let rng = Mutex::new(StdRng::seed_from_u64(seed ^ 1));
     Fault::new(move |head, _| {

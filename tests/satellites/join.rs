@@ -10,6 +10,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
+/// R8: a late satellite gets the current snapshot in one pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     let mut installation = Installation::start(&["sat-a"]).await;

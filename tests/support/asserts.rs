@@ -1,4 +1,4 @@
-//! What the fault suites ask of requests, statuses and satellites.
+//! Assertions of the fault suites on requests, statuses and satellites.
 
 use super::{Action, Exchange, Fault, GENEROUS, Installation, OPERATOR, eventually};
 use groundlink::api::{
@@ -17,12 +17,12 @@ pub fn host(notes: &str) -> Value {
     json!({ "host": { "checkCommand": "hostalive", "notes": notes } })
 }
 
-/// Whether a request writes the status of the MonitoringObject `name`.
+/// True if a request writes the status of the MonitoringObject `name`.
 pub fn writes_status(method: &Method, path: &str, name: &str) -> bool {
     method == Method::PATCH && path.ends_with(&format!("/monitoringobjects/{name}/status"))
 }
 
-/// What a status write says (JSON patch with the whole status): `Null` if it is none.
+/// Returns the status in a status write, a JSON patch with the whole status. `Null` if the body is none.
 pub fn written_status(body: &[u8]) -> Value {
     let patch: Value = serde_json::from_slice(body).unwrap_or_default();
     let operations = patch.as_array().cloned().unwrap_or_default();
@@ -33,7 +33,7 @@ pub fn written_status(body: &[u8]) -> Value {
         .unwrap_or_default()
 }
 
-/// Whether a status write says Ready=True.
+/// True if a status write says Ready=True.
 pub fn says_ready(body: &[u8]) -> bool {
     let status = written_status(body);
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -48,12 +48,12 @@ pub fn on_ready(action: Action, name: &str) -> Fault {
     })
 }
 
-/// Whether the text stands in a request's body.
+/// True if the request's body contains the text.
 pub fn carries(exchange: &Exchange, text: &str) -> bool {
     exchange.request_body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Panics unless everything that the set's files name is in the set (or is `hostalive`), as their headers tell.
+/// Panics unless the set holds every name that the headers of its files use. `hostalive` is Icinga's own.
 pub fn assert_closed(files: &BTreeMap<String, String>) {
     let headers: Vec<(&String, Value)> = files
         .iter()
@@ -116,12 +116,12 @@ impl Installation {
         .await
     }
 
-    /// What satellites were asked to write since the recorder was cleared.
+    /// Returns the writes that satellites were sent since the recorder was cleared.
     pub fn satellite_writes(&self) -> Vec<Exchange> {
         self.recorder.matching(|e| e.is_mutating() && e.server != "hub")
     }
 
-    /// Writes of Ready=True of one object.
+    /// Returns the writes of Ready=True for one object.
     pub fn ready_writes(&self, name: &str) -> Vec<Exchange> {
         self.recorder.matching(|e| writes_status(&e.method, &e.path, name) && says_ready(&e.request_body))
     }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-/// The path of `etcd`, `kube-apiserver`, `kubectl` or `helm`: from `$KUBEBUILDER_ASSETS` if that holds the
+/// Returns the path of `etcd`, `kube-apiserver`, `kubectl` or `helm`: from `$KUBEBUILDER_ASSETS` if that holds the
 /// file, otherwise from `.cache/bin` of this repository.
 ///
 /// # Panics
-/// When the program is in neither place.
+/// If the program is in neither place.
 pub fn binary(name: &str) -> PathBuf {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(|dir| PathBuf::from(dir).join(name));
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/bin").join(name);

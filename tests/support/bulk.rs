@@ -19,7 +19,7 @@ pub fn bulk_name(number: usize) -> String {
     format!("o{number:05}")
 }
 
-/// A host with about so many bytes of notes, which no compression makes much smaller.
+/// Returns a host with about this many bytes of notes, which compress badly.
 pub fn bulk_host(number: usize, version: usize, bytes: usize) -> Value {
     let mut state = (number as u64) << 32 | version as u64 | 1 << 31;
     let mut notes = format!("number {number} version {version}; ");

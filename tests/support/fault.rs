@@ -1,4 +1,4 @@
-//! What a proxy does to the requests that a rule picks.
+//! Faults that a proxy makes of the requests that a rule picks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use http::request::Parts;
 use hyper::body::Bytes;
 use serde_json::json;
 
-/// What happens to one request.
+/// A fault of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answers without asking the API server.
@@ -18,16 +18,16 @@ pub enum Action {
         /// The body, sent as `application/json`.
         body: Bytes,
     },
-    /// Passes the request on, waits for the whole answer, and closes the connection without giving it.
+    /// Passes the request on, waits for the whole answer, and closes the connection without sending it.
     DropAfterApply,
-    /// Passes the request on, and keeps the answer back until released (by the proxy). If the caller gives up first, the
-    /// exchange stays without an answer although the request was applied.
+    /// Passes the request on, and holds the answer until [`super::Proxy::release`]. If the caller gives up first, the
+    /// exchange has no answer although the request was applied.
     HoldAnswer,
     /// Closes the connection; the API server sees nothing.
     DropBefore,
     /// Waits, then passes the request on.
     Delay(Duration),
-    /// Does not answer. Once released (by the proxy) the request goes on; it ends when the caller gives up.
+    /// Holds the request until [`super::Proxy::release`], or until the caller gives up.
     Hang,
     /// Passes the request on with another body.
     RewriteRequestBody(Bytes),

@@ -1,5 +1,5 @@
-//! Many satellites on few API servers: each has a namespace of its own there, with a Role, a ServiceAccount, a Secret and a
-//! SatelliteCluster of its own, so that to the operator they are as many clusters.
+//! Many satellites on few API servers. Each has its own namespace, Role, ServiceAccount, Secret and SatelliteCluster, so the
+//! operator treats each as a cluster.
 
 use std::process::Output;
 
@@ -14,8 +14,8 @@ use super::reader::Place;
 const RBAC: &str = include_str!("../../examples/satellite-rbac.yaml");
 
 impl Installation {
-    /// Starts the servers that are not there yet, makes `each` satellites on each, and registers them all. Their names (and
-    /// namespaces) are `<server>-<number>`; all of a server go through the one proxy in `proxies`.
+    /// Starts the missing servers, prepares `each` satellites on each, and registers them all. Their names and namespaces
+    /// are `<server>-<number>`. All satellites of a server share its proxy in `proxies`.
     pub async fn join_fleet(&mut self, servers: &[&str], each: usize, spec: Value) -> Vec<Place> {
         let new: Vec<_> = servers.iter().filter(|name| !self.plane.has(name)).collect();
         join_all(new.iter().map(|name| self.plane.add(name))).await;
@@ -42,7 +42,7 @@ impl Installation {
         places
     }
 
-    /// Where the pointer of a satellite is that has a server (and the usual namespace) to itself.
+    /// Returns the place of the pointer for a satellite that has a server, and the default namespace, to itself.
     pub async fn place(&self, name: &str) -> Place {
         let client = self.plane.server(name).client().await;
         Place { satellite: name.into(), client, namespace: "icinga".into(), pointer: "groundlink".into() }

@@ -1,5 +1,5 @@
-//! A gate at the k-th write to a satellite: that one is stopped before the API server has it or after it has applied it, and
-//! those behind it wait, so that a test can kill or freeze the operator exactly there.
+//! A gate at the k-th write to a satellite. That write stops before the API server gets it, or after it was applied. Later
+//! writes wait, so that a test can kill or freeze the operator exactly there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +21,7 @@ pub enum At {
     After,
 }
 
-/// A gate in a proxy. Everything that is no GET and whose path has the given part is a write.
+/// A gate in a proxy. Every request but GET whose path contains the given part is a write.
 pub struct Gate {
     writes: Arc<AtomicU64>,
     open: Arc<AtomicBool>,
@@ -52,7 +52,7 @@ impl Gate {
             match number.cmp(&k) {
                 std::cmp::Ordering::Less => None,
                 std::cmp::Ordering::Equal if at == At::After => Some(Action::HoldAnswer),
-                // What is sent beside or behind it must not pass it.
+                // Concurrent and later requests must not pass it.
                 _ => Some(Action::Hang),
             }
         })));

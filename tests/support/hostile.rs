@@ -1,5 +1,5 @@
-//! Servers that stand in for a satellite's API server and are of no good: each with a manner of its own, and all of them
-//! count what is asked of them.
+//! Hostile servers in place of a satellite's API server. Each misbehaves in its own manner, and all count the requests that
+//! they get.
 //!
 //! Like the proxy, each runs on a thread and a runtime of its own and presents the certificate of a real API server.
 
@@ -25,7 +25,7 @@ const UP: Duration = Duration::from_secs(1);
 const DOWN: Duration = Duration::from_secs(5);
 /// Bytes of a body that nobody should read to its end.
 const HUGE: u64 = 1 << 30;
-/// What a refusal says beside its reason: control characters, and far too much of everything.
+/// The message of a refusal: control characters, and far too much text.
 const DIRT: &str = "\u{7}\u{1b}[31mred\r\nSet-Cookie: x\u{0}\u{85}\t";
 
 /// How a server is hostile.
@@ -37,7 +37,7 @@ pub enum Manner {
     NoHandshake,
     /// Answers the beginning of a handshake with the beginning of a record, and no more.
     HandshakeStall,
-    /// Answers a handshake with what is not TLS.
+    /// Answers a handshake with bytes that are not TLS.
     NoTls,
     /// Reads a request, and never answers.
     NeverAnswers,
@@ -235,7 +235,7 @@ async fn until_gone(stream: &mut TcpStream, reads: bool) -> io::Result<()> {
         while stream.read(&mut [0; 4096]).await? > 0 {}
         return Ok(());
     }
-    // What is not read hides the end of the stream; the state of the socket tells it.
+    // Unread bytes hide the end of the stream; the state of the socket shows it.
     loop {
         sleep(Duration::from_millis(100)).await;
         if stream.ready(tokio::io::Interest::READABLE).await?.is_read_closed() {
@@ -255,7 +255,7 @@ async fn flap(counts: &Counts, mut stream: TcpStream, port: u16, started: Instan
     Ok(())
 }
 
-/// The credential of the next request, or nothing at the end. Its body is read and thrown away.
+/// Returns the credential of the next request; `None` at the end of the stream. Its body is read and dropped.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -141,7 +141,7 @@ impl Installation {
         self.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })]).await;
     }
 
-    /// How the operator is run: the chart's ServiceAccount, through the proxy, and the settings of the chart.
+    /// Returns the operator with the chart's ServiceAccount and settings, behind the proxy.
     pub async fn operator_builder(&self, program: &str) -> OperatorBuilder {
         let server = self.plane.server("hub");
         let token = server.service_account_token(OPERATOR, OPERATOR).await;
@@ -265,7 +265,7 @@ impl Installation {
             let Ok(entries) = std::fs::read_dir(namespace.path()) else { continue };
             for entry in entries.flatten() {
                 let key = format!("{}.{}", namespace.file_name().display(), entry.file_name().display());
-                // A file that goes away between the listing and the reading is not there.
+                // A file that disappears between the listing and the reading counts as absent.
                 if let Ok(text) = std::fs::read_to_string(entry.path()) {
                     files.insert(key, text);
                 }
@@ -320,7 +320,7 @@ async fn install_chart(server: &Arc<ApiServer>) {
     succeeded("kubectl wait", &server.kubectl(&arguments).await);
 }
 
-/// Panics with the program's own words if it failed.
+/// Panics with the program's output if it failed.
 pub fn succeeded(what: &str, output: &std::process::Output) {
     assert!(
         output.status.success(),

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process.
+//! The memory, threads and sockets of a process, from `/proc`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Of a process that runs.
+    /// Reads those of a running process.
     pub fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let field = |name: &str| {
@@ -41,14 +41,14 @@ impl Usage {
     }
 }
 
-/// Looks at a process again and again, and keeps the most of everything.
+/// Polls a process, and keeps the highest value of each figure.
 pub struct PeakUsage {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<Usage>,
 }
 
 impl PeakUsage {
-    /// From now on.
+    /// Starts polling.
     pub fn start(pid: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
@@ -63,7 +63,7 @@ impl PeakUsage {
         Self { stop, thread: std::thread::spawn(run) }
     }
 
-    /// The peak until now.
+    /// Stops, and returns the peak.
     pub fn finish(self) -> Usage {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().expect("the thread does not panic")

@@ -121,7 +121,7 @@ impl Proxy {
         self.shared.rule.set(fault);
     }
 
-    /// Lets go on what an [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
+    /// Releases every request that an [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
     pub fn release(&self) {
         self.shared.released.send_modify(|count| *count += 1);
     }
@@ -201,7 +201,7 @@ async fn accept_loop(
     }
 }
 
-/// One connection. Its errors are the caller's to notice: they are what faults look like.
+/// Serves one connection. Its errors are not reported: the caller notices them, as faults.
 async fn serve(shared: &Arc<Shared>, stream: TcpStream, acceptor: &TlsAcceptor, upstream: &Client) {
     let _ = stream.set_nodelay(true);
     let Ok(stream) = acceptor.accept(stream).await else { return };
@@ -221,7 +221,7 @@ async fn forward(
     let mut body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     recorder.update(seq, |exchange| exchange.request_body = body.clone());
 
-    // Before the rule counts its hit: who sees the hit may release at once.
+    // Before the rule counts its hit: a test that sees the hit may release at once.
     let mut released = shared.released.subscribe();
     let action = shared.rule.decide(&head, &body);
     recorder.update(seq, |exchange| exchange.action.clone_from(&action));

@@ -1,5 +1,5 @@
-//! A reader of what a satellite holds that shares no code with the operator: it knows the format from its documentation,
-//! unpacks with the programs that people have (`tar`, `gzip`, `sha256sum`), and believes nothing that it cannot compute.
+//! A reader of the set on a satellite that shares no code with the operator. It follows the documented format, unpacks with
+//! the programs that people have (`tar`, `gzip`, `sha256sum`), and computes every figure itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ pub struct Delivered {
     pub bits: u32,
     /// Shards that the pointer names.
     pub shards: BTreeSet<String>,
-    /// Shards that only the revision before names.
+    /// Shards that only the previous revision names.
     pub previous: BTreeSet<String>,
     /// The files.
     pub files: Files,
@@ -112,13 +112,13 @@ impl Place {
         Ok(names.filter(|name| !name.starts_with("witness-")).collect())
     }
 
-    /// The digest that the pointer is marked with: cheap, and no proof of anything.
+    /// The digest that the pointer claims: cheap, and not verified.
     pub async fn marked_digest(&self) -> Result<String, String> {
         let map = self.api().get_metadata(&self.pointer).await.map_err(|error| error.to_string())?;
         Ok(map.annotations().get(DIGEST).cloned().unwrap_or_default())
     }
 
-    /// What the satellite holds at this moment.
+    /// Reads the set that the satellite holds at this moment.
     pub async fn read(&self, reader: &Reader) -> Result<Delivered, String> {
         let maps = self.maps().await?;
         reader.read(&maps, &self.pointer, &self.satellite)
@@ -132,7 +132,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The set that a pointer names, or what is wrong with it.
+    /// Reads the set that a pointer names. The error says what is wrong with it.
     pub fn read(&self, maps: &Maps, pointer: &str, satellite: &str) -> Result<Delivered, String> {
         let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
         let found = self.read_pointer(maps, map, satellite);
@@ -241,7 +241,7 @@ fn single(maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered,
         return Err(format!("has {} bytes in layout Single, more than {SINGLE_MAX}", size(&files)));
     }
     let digest = annotation(map, DIGEST)?.to_owned();
-    // There is no manifest to name the shards of a revision before that had some.
+    // Layout Single has no manifest that could name shards of the previous revision.
     let named = map.annotations().get(PREVIOUS).map(String::as_str).unwrap_or_default();
     let previous: BTreeSet<String> =
         named.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -252,7 +252,7 @@ fn single(maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered,
     Ok(Delivered { revision, layout, digest, bits: 0, shards, previous, files })
 }
 
-/// Unpacks as a person would: what is in it is looked at first, then it is unpacked, then it is summed up.
+/// Unpacks as a person would: lists the archive, unpacks it, and sums up the files.
 fn unpack(archive: &[u8]) -> Result<Files, String> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (packed, out) = (directory.path().join(ARCHIVE), directory.path().join("out"));
@@ -283,7 +283,7 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
         .map(|entry| (entry.file_name().display().to_string(), std::fs::read(entry.path()).expect("a file")))
         .collect();
     expect("unpacked files", &names, &files.keys().cloned().collect())?;
-    // What the documentation says people can compute themselves.
+    // As the documentation tells people to compute it.
     let script = "LC_ALL=C; export LC_ALL; [ -z \"$(ls)\" ] || sha256sum -- * | sha256sum";
     let said = run("sha256sum", Command::new("sh").arg("-c").arg(script).current_dir(&out))?;
     if !files.is_empty() {
@@ -303,7 +303,7 @@ fn run(program: &str, command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether a text stands in any file of a set: a cheap look, for whoever waits for a change; [`Reader::read`] judges the set.
+/// True if any file of the set contains the text. Cheap, for waiting; [`Reader::read`] verifies the set.
 pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> {
     let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -334,7 +334,7 @@ pub fn published(volume: &Path) -> Files {
     for namespace in namespaces.flatten() {
         for entry in std::fs::read_dir(namespace.path()).into_iter().flatten().flatten() {
             let key = format!("{}.{}", namespace.file_name().display(), entry.file_name().display());
-            // A file that goes away between the listing and the reading is not there.
+            // A file that disappears between the listing and the reading counts as absent.
             if let Ok(bytes) = std::fs::read(entry.path()) {
                 files.insert(key, bytes);
             }
@@ -357,7 +357,7 @@ pub fn size(files: &Files) -> usize {
     files.iter().map(|(key, bytes)| key.len() + bytes.len()).sum()
 }
 
-/// What is missing, stale or undead, with examples; nothing if both are the same.
+/// Describes the missing, stale and undead files with examples; empty if both sets are equal.
 pub fn difference(wanted: &Files, held: &Files) -> Option<String> {
     let missing: Vec<_> = wanted.keys().filter(|key| !held.contains_key(*key)).collect();
     let undead: Vec<_> = held.keys().filter(|key| !wanted.contains_key(*key)).collect();
@@ -404,7 +404,7 @@ fn annotation<'a>(map: &'a ConfigMap, name: &str) -> Result<&'a str, String> {
     map.annotations().get(name).map(String::as_str).ok_or_else(|| format!("has no annotation {name}"))
 }
 
-/// The revision that a ConfigMap is marked with.
+/// Reads the revision in a ConfigMap's annotation.
 pub fn revision(map: &ConfigMap) -> Result<Revision, String> {
     let text = annotation(map, REVISION)?;
     let parts = text.split_once('.').and_then(|(t, c)| Some((t.parse().ok()?, c.parse().ok()?)));

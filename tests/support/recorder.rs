@@ -1,4 +1,4 @@
-//! What went over the wire, in one total order with what other witnesses saw.
+//! A record of all requests, in one total order with the events of the other witnesses.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,27 +57,27 @@ pub struct Exchange {
     pub held_status: Option<u16>,
     /// The body of the answer; not for watches, and not above 4 MiB.
     pub response_body: Option<Bytes>,
-    /// What a fault rule did to it.
+    /// The fault that a rule made of it.
     pub action: Option<Action>,
 }
 
 impl Exchange {
-    /// Whether it asks for a change.
+    /// True if it asks for a change.
     pub fn is_mutating(&self) -> bool {
         [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method)
     }
 
-    /// Whether it is a watch.
+    /// True if it is a watch.
     pub fn is_watch(&self) -> bool {
         is_watch(&self.query)
     }
 
-    /// Whether the caller got a 2xx answer.
+    /// True if the caller got a 2xx answer.
     pub fn is_acknowledged(&self) -> bool {
         !matches!(self.action, Some(Action::DropAfterApply | Action::DropBefore)) && self.has_status_2xx()
     }
 
-    /// Whether the API server answered 2xx, no matter what the caller got.
+    /// True if the API server answered 2xx, whatever the caller got.
     pub fn is_applied(&self) -> bool {
         !matches!(self.action, Some(Action::Respond { .. })) && self.has_status_2xx()
     }
@@ -97,7 +97,7 @@ impl Exchange {
     }
 }
 
-/// Whether a query asks for a stream of events.
+/// True if a query asks for a stream of events.
 pub(super) fn is_watch(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch"))
 }
@@ -184,7 +184,7 @@ impl Recorder {
         seq_start
     }
 
-    /// Adds what became known of the request that [`Self::begin`] numbered.
+    /// Adds details of the request that [`Self::begin`] numbered.
     pub(super) fn update(&self, seq_start: u64, change: impl FnOnce(&mut Exchange)) {
         let mut exchanges = self.lock();
         if let Ok(index) = exchanges.binary_search_by_key(&seq_start, |exchange| exchange.seq_start) {

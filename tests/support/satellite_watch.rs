@@ -1,5 +1,5 @@
-//! A witness of everything that happens to the ConfigMaps of one satellite: a watch replays every state that the store was
-//! in, and each of them is read by the independent reader. What no reader could have used at some moment is a complaint.
+//! A witness of the ConfigMaps of one satellite. A watch replays every state of the store, and the independent reader reads
+//! each state. A state that a reader could not have used is a complaint.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,12 +67,12 @@ impl SatelliteWatch {
         self.lock().turns.clone()
     }
 
-    /// Name of every ConfigMap that came into being so far, in order; more than once if it went in between.
+    /// The name of every ConfigMap created so far, in order; again for each time it was recreated.
     pub fn created(&self) -> Vec<String> {
         self.lock().created.clone()
     }
 
-    /// What no reader could have used, so far.
+    /// The complaints so far.
     pub fn complaints(&self) -> Vec<String> {
         self.lock().complaints.clone()
     }
@@ -89,7 +89,7 @@ impl SatelliteWatch {
             self.place.satellite,
             &seen.complaints[..seen.complaints.len().min(10)]
         );
-        // A witness that saw nothing says nothing.
+        // A witness that saw nothing proves nothing.
         assert!(seen.events > 0, "the watch saw nothing");
     }
 
@@ -105,7 +105,7 @@ impl Drop for SatelliteWatch {
 }
 
 impl Seen {
-    /// Looks at the present state, after `what` happened.
+    /// Checks the current state, after `what` happened.
     fn judge(&mut self, reader: &Reader, place: &Place, what: &str) {
         if !self.maps.contains_key(&place.pointer) {
             if self.last.take().is_some() {
@@ -130,7 +130,7 @@ impl Seen {
             let named: BTreeSet<_> = last.shards.difference(&found.shards).cloned().collect();
             if found.previous != named {
                 let text = format!(
-                    "{what}: {:?} says that the revision before names {:?} alone; it was {named:?}",
+                    "{what}: {:?} says that only the previous revision names {:?}; it was {named:?}",
                     found.revision, found.previous
                 );
                 self.complaints.push(text);

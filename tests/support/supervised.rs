@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Reports the server's pid on standard output, and ends as the server ended.
+/// Prints the server's pid on standard output, and exits as the server exits.
 ///
 /// The guard ignores SIGTERM once the pipe is closed, so that the supervisor's own `kill` cannot interrupt it
 /// before the scratch directory is gone. Descriptor 3 is the pipe; the server does not inherit it.
@@ -40,7 +40,7 @@ kill -TERM "$guard" 2>/dev/null
 exit "$code"
 "#;
 
-/// How often a waiting caller looks whether the process has ended.
+/// The interval at which a waiting caller checks for the end of the process.
 const POLL: Duration = Duration::from_millis(2);
 
 /// A running (or ended) server with its log file. Dropping it kills the server and waits for its end.
@@ -52,7 +52,7 @@ pub struct Supervised {
     log_start: u64,
 }
 
-/// What to run and where its output goes.
+/// A program to run, and the file for its output.
 #[derive(Debug)]
 pub struct Launch<'a> {
     /// The program file.
@@ -158,7 +158,7 @@ impl Supervised {
         None
     }
 
-    /// What this run (not an earlier one with the same log file) has written so far.
+    /// The output of this run so far, without that of earlier runs with the same log file.
     pub fn log_text(&self) -> String {
         let mut text = Vec::new();
         if let Ok(mut file) = File::open(&self.log) {
@@ -196,7 +196,7 @@ pub fn process_state(pid: u32) -> Option<char> {
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// Whether a process still does (or could again do) anything; a zombie does not.
+/// True if a process runs or is stopped; false for a zombie.
 pub fn is_alive(pid: u32) -> bool {
     !matches!(process_state(pid), None | Some('Z' | 'X'))
 }

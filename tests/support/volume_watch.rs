@@ -1,4 +1,4 @@
-//! A witness of the published volume that shares nothing with the operator but the kernel.
+//! A witness of the published volume. It shares only the kernel with the operator.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -24,7 +24,7 @@ use super::recorder::Sequence;
 const OBJECTS: &str = "objects.d";
 const STAGING: &str = ".groundlink/staging";
 
-/// What a reader of the file could see.
+/// The content of a file, as a reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// `sha256:` and the hexadecimal hash of the bytes.
@@ -33,18 +33,18 @@ pub struct Content {
     pub bytes: Bytes,
 }
 
-/// What happened to a file.
+/// A change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileEventKind {
-    /// A file was there when the watch reached its directory: at the start, or in a new directory.
+    /// A file existed when the watch reached its directory: at the start, or in a new directory.
     Found(Option<Content>),
-    /// A file was renamed into place. `None`: it was gone again before it could be read.
+    /// A file was renamed into place. `None` if it was gone before it could be read.
     Renamed(Option<Content>),
     /// A file was removed, or renamed away.
     Deleted,
     /// A file appeared below `objects.d` by other means than a rename: a reader may have seen a part of it.
     CreatedInPlace,
-    /// A file below `objects.d` was written to where it is: a reader may have seen a part of it.
+    /// A file below `objects.d` was written in place: a reader may have seen a part of it.
     ModifiedInPlace(Option<Content>),
     /// A temporary file appeared in the staging directory.
     Staged,
@@ -78,7 +78,7 @@ impl FileEvent {
         }
     }
 
-    /// Whether a reader of the volume could have seen half a file.
+    /// True if a reader of the volume could have seen half a file.
     pub fn is_violation(&self) -> bool {
         matches!(self.kind, FileEventKind::CreatedInPlace | FileEventKind::ModifiedInPlace(_))
     }
@@ -185,7 +185,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(|_: PoisonError<_>| panic!("the volume watch failed earlier"))
 }
 
-/// The identity of a file's content as far as the kernel tells: a rename changes the second part.
+/// The identity of a file's content, as the kernel reports it: a rename changes the second part.
 type Version = (u64, i64, i64);
 
 /// A watch descriptor and a name in its directory.
@@ -385,7 +385,7 @@ fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
-/// Whether `path` is `root` or below it.
+/// True if `path` is `root` or below it.
 fn in_tree(path: &str, root: &str) -> bool {
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,4 +1,4 @@
-//! Every manner of a hostile server is what it says, as a client sees it, and is counted.
+//! Every hostile server misbehaves as its name says, and counts its requests.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
-//! The test support tested: each part shown at work with the real programs, so that a green suite elsewhere
-//! does not rest on a witness that sees nothing.
+//! Tests of the test support with the real programs, so that no suite depends on a witness that sees nothing.
 
 mod control_plane;
 mod gate;

@@ -1,4 +1,4 @@
-//! The independent reader accepts what the format says, and complains of everything else.
+//! The independent reader accepts the documented format, and nothing else.
 
 use std::collections::BTreeMap;
 use std::path::Path;

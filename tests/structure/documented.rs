@@ -1,0 +1,135 @@
+//! What a user meets in the cluster stands in the documents: every reason and every metric, with meaning and remedy.
+
+use super::{LIBRARY, relative, text_of};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The values of every field `reason` in a schema.
+fn reasons_of(schema: &Value, found: &mut BTreeSet<String>) {
+    if let Some(values) = schema.pointer("/properties/reason/enum").and_then(Value::as_array) {
+        found.extend(values.iter().filter_map(Value::as_str).map(str::to_owned));
+    }
+    match schema {
+        Value::Object(fields) => fields.values().for_each(|value| reasons_of(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| reasons_of(value, found)),
+        _ => {}
+    }
+}
+
+/// The reasons that the CRDs allow in a condition.
+fn reasons() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for name in ["monitoringobjects", "satelliteclusters"] {
+        let before = found.len();
+        let crd: Value =
+            serde_saphyr::from_str(&text_of(&format!("crds/{name}.groundlink.dev.yaml"))).unwrap();
+        reasons_of(&crd, &mut found);
+        assert!(before > 0 || found.len() > 20, "the test finds no reasons in the CRD of {name}");
+    }
+    found
+}
+
+/// The sections of a page by their third-level headings.
+fn sections(page: &str) -> BTreeMap<&str, &str> {
+    let sections =
+        page.split("\n### ").skip(1).map(|section| section.split("\n## ").next().unwrap_or(section));
+    sections
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(title, text)| (title.trim(), text))
+        .collect()
+}
+
+/// Says what to do, or that nothing is: a line that starts with `Do:` or `Nothing to do`.
+fn has_remedy(section: &str) -> bool {
+    section.lines().any(|line| line.starts_with("Do:") || line.starts_with("Nothing to do"))
+}
+
+/// Says something before the remedy: what the reason means.
+fn has_meaning(section: &str) -> bool {
+    section.lines().take_while(|line| !has_remedy(line)).map(str::len).sum::<usize>() > 20
+}
+
+#[test]
+fn every_reason_has_its_meaning_and_its_remedy() {
+    let page = text_of("docs/reasons.md");
+    let sections = sections(&page);
+    let mut wrong = Vec::new();
+    for reason in reasons() {
+        match sections.get(reason.as_str()) {
+            None => wrong.push(format!("no heading `### {reason}`")),
+            Some(text) if !has_meaning(text) => wrong.push(format!("{reason} has no meaning")),
+            Some(text) if !has_remedy(text) => {
+                wrong.push(format!("{reason} has no line that starts with `Do:` or `Nothing to do`"));
+            }
+            Some(_) => {}
+        }
+    }
+    let known = reasons();
+    wrong.extend(
+        sections.keys().filter(|title| !known.contains(**title)).map(|t| format!("{t} is no reason")),
+    );
+    assert!(wrong.is_empty(), "docs/reasons.md: {wrong:#?}");
+}
+
+#[test]
+fn a_reason_without_meaning_or_remedy_is_found() {
+    let page =
+        "\n### One\n\nIt means that something is so.\n\nDo: mend it.\n\n## More\n\n### Two\n\nDo: mend it.\n";
+    let sections = sections(page);
+    assert_eq!(sections.keys().copied().collect::<Vec<_>>(), ["One", "Two"]);
+    assert!(has_meaning(sections["One"]) && has_remedy(sections["One"]));
+    assert!(!has_meaning(sections["Two"]) && has_remedy(sections["Two"]));
+    assert!(!has_remedy("It is done in 20 seconds.\n"));
+}
+
+/// The metrics that `src/metrics` registers, without the `_total` of a counter. (`/metrics` prints a metric with labels only
+/// once it has a value.)
+fn registered() -> BTreeSet<String> {
+    let modules =
+        LIBRARY.modules.iter().filter(|(name, _)| name.first().is_some_and(|first| first == "metrics"));
+    let texts: Vec<_> = modules.map(|(_, node)| text_of(relative(&node.file))).collect();
+    let calls = texts.iter().flat_map(|text| text.split("register(").skip(1));
+    let names = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split_once('"'));
+    names.map(|(name, _)| format!("groundlink_{name}")).collect()
+}
+
+/// The metrics that a new process prints, as `/metrics` has them.
+fn printed() -> BTreeSet<String> {
+    let text = groundlink::metrics::Metrics::default().encode();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    // OpenMetrics: the samples of a counter have this ending, its type line has not.
+    types
+        .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
+        .collect()
+}
+
+/// The rows of metrics in a page, each with its cells.
+fn rows(page: &str) -> BTreeMap<&str, Vec<&str>> {
+    let rows = page.lines().filter(|line| line.starts_with("| `groundlink_"));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>())
+        .map(|cells| (cells[0].trim_matches('`'), cells))
+        .collect()
+}
+
+#[test]
+fn every_metric_has_its_meaning_and_its_remedy() {
+    let page = text_of("docs/metrics.md");
+    let (registered, printed, rows) = (registered(), printed(), rows(&page));
+    assert!(registered.len() > 20 && printed.len() > 5, "{registered:?} {printed:?}");
+    let is_one = |row: &str, name: &str| row == name || row.strip_suffix("_total") == Some(name);
+    let mut wrong: Vec<_> = registered
+        .iter()
+        .filter(|name| !rows.keys().any(|row| is_one(row, name)))
+        .chain(printed.iter().filter(|name| !rows.contains_key(name.as_str())))
+        .map(|name| format!("no row for {name}"))
+        .collect();
+    for (name, cells) in rows {
+        if !registered.iter().any(|metric| is_one(name, metric)) {
+            wrong.push(format!("{name} is no metric"));
+        }
+        if cells.len() < 5 || cells.iter().any(|cell| cell.is_empty()) {
+            wrong.push(format!("the row of {name} lacks type, labels, meaning or remedy"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/metrics.md: {wrong:#?}");
+}
