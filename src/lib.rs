@@ -34,7 +34,7 @@ pub mod status;
 pub mod snapshot;
 
 pub(crate) mod lease;
-pub(crate) mod metrics;
+pub mod metrics;
 pub(crate) mod readiness;
 
 pub(crate) mod http;
