@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint fmt crds golden reference fuzz bench tools image clean
+.PHONY: help demo test simulate unit lint fmt crds golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,8 +10,11 @@ demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP
 	@cargo build --release --locked --bin groundlink --example demo
 	@GROUNDLINK="$(CURDIR)/target/release/groundlink" KEEP="$(KEEP)" target/release/examples/demo
 
-test: ## Everything that can be tested here; what CI runs
-	@hack/test.sh
+test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
+	@hack/test.sh $(SUITE)
+
+simulate: ## Simulate the hub with random faults, on and on (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
+	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
 	cargo test --locked --lib

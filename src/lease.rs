@@ -1,9 +1,11 @@
-//! Leadership as a claim with an expiry that is asked before every write, not a bool in a channel.
+//! Leadership: the right to write, with an expiry that is asked before every write instead of a bool in a channel.
 //!
-//! The expiry is counted on the monotonic clock from before the renewal was sent. A claim cannot recall a write that is on
-//! its way; the satellites therefore refuse an older term, and the volume has its own lock.
+//! The expiry is counted on the monotonic clock, from before the renewal was sent. Leadership that ends cannot recall a
+//! write that is already on its way: satellites therefore refuse an older term, and the volume has a lock of its own.
 
-use crate::api::condition::clean;
+use crate::backoff::Backoff;
+use crate::lasting::{Change, Lasting};
+use crate::request::{Failure, Server, ask};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, PostParams};
@@ -17,39 +19,46 @@ use tokio_util::sync::CancellationToken;
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(4);
-/// Writing stops this long before the lease can be taken by another.
+/// Pause after a failed attempt, or while another process holds the lease. It does not grow: a successor waits for nothing
+/// else.
+const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(1) };
+/// Writing stops this long before another process can take the lease.
 const MARGIN: Duration = Duration::from_secs(3);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Furthest that a term which was read elsewhere may be ahead. A term is one acquisition of the Lease: nobody has missed so many. Without
-/// it whoever may edit one ConfigMap on one satellite could use up all terms.
+/// Longest time of one attempt: a read and a write.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Longest time to give the lease back when the process ends.
+const RELEASE: Duration = Duration::from_secs(2);
+/// Highest accepted distance of a term that was read elsewhere from the first term of this process. A term is one acquisition of
+/// the Lease, and no operator has missed so many. Without this limit, whoever may edit one ConfigMap on one satellite could use
+/// up all terms.
 const MAX_LEAP: u64 = 100_000;
 
 /// The right to write, while it lasts.
 #[derive(Clone, Default)]
-pub struct Claim {
+pub struct Leadership {
     state: Arc<RwLock<Option<(u64, Instant)>>>,
-    /// A term that someone else is known to have used: ours must be higher.
+    /// The least term that the next acquisition takes: above every term that another process is known to have used.
     floor: Arc<AtomicU64>,
-    /// The first term that this process had; 0 before.
+    /// The first term of this process; 0 before.
     first: Arc<AtomicU64>,
 }
 
-impl Claim {
-    /// Whether this process may write now.
+impl Leadership {
+    /// Returns whether this process may write now.
     pub fn is_current(&self) -> bool {
         self.term().is_some()
     }
 
-    /// The term, while the claim lasts. It grows with every acquisition.
+    /// Returns the term while leadership lasts. It grows with every acquisition.
     pub fn term(&self) -> Option<u64> {
         let state = self.state.read().ok()?;
         state.filter(|(_, expiry)| Instant::now() < *expiry).map(|(term, _)| term)
     }
 
-    /// Asks for a term above one that was seen on a satellite or in a status (the Lease may have been deleted and made anew). False
-    /// if no operator can have had that term: it is far above every one that is known, so somebody wrote it.
+    /// Asks for a term above one that was seen on a satellite or in a status: the Lease may have been deleted and recreated.
+    /// Returns false if no operator can have had that term, because it is too far above the terms of this process.
     pub fn raise_above(&self, term: u64) -> bool {
-        // Not of what was raised since: many small steps are a leap, too.
+        // Counted from the first term, because many small steps are a leap, too.
         if term.saturating_sub(self.first.load(Ordering::Relaxed)) > MAX_LEAP {
             return false;
         }
@@ -70,93 +79,123 @@ impl Claim {
 /// Acquires and renews the lease.
 pub struct Elector {
     api: Api<Lease>,
+    server: Server,
+    /// `<namespace>/<name>`, for messages.
+    described: String,
     name: String,
     identity: String,
-    /// Prefix of every holder that published into the very volume whose lock this process has: such a holder is dead.
+    /// Prefix of every holder that published into the volume whose lock this process has. Such a holder is dead.
     volume_prefix: String,
-    claim: Claim,
-    /// Highest term that this process held: a Lease that is deleted and made anew must not take it back.
+    leadership: Leadership,
+    /// Highest term that this process held. A Lease that is deleted and recreated must not take it back.
     highest: u64,
-    /// When the lease of another was last seen to change, and what it said then.
+    /// The lease of another process as it was last seen to change, and when.
     seen: Option<(Instant, LeaseSpec)>,
+    /// Why renewals fail.
+    trouble: Lasting,
 }
 
 /// Why the lease is not held.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It may be later; why, for a person.
+    /// It may be held later. The text says why it is not held now.
     #[error("{0}")]
     Waiting(String),
-    /// Another process held it after this one did. What this one knows may be old, and must not be delivered under a newer term.
-    #[error("another process led after this one did ({0}); this one ends, and starts from what is there now")]
+    /// Another process led after this one did. What this one knows may be old, and must not be delivered under a newer term.
+    #[error(
+        "another process led after this one did ({0}); this one ends, so that its successor starts from the present state"
+    )]
     Superseded(String),
 }
 
 use Error::Waiting;
 
 impl Elector {
-    /// An elector for the Lease `name`; `identity` names this process for people, `volume_id` is the identity of the volume
-    /// whose lock this process holds.
-    pub fn new(api: Api<Lease>, name: &str, identity: &str, volume_id: &str, claim: Claim) -> Self {
+    /// Returns an elector for the Lease `namespace`/`name`. `identity` names this process to people, `volume_id` is the
+    /// identity of the volume whose lock this process has.
+    pub fn new(
+        (client, server): (kube::Client, Server),
+        (namespace, name): (&str, &str),
+        identity: &str,
+        volume_id: &str,
+        leadership: Leadership,
+    ) -> Self {
         let volume_prefix = format!("{volume_id}/");
-        let identity = format!("{volume_prefix}{identity}_{:08x}", rand::random::<u32>());
-        Self { api, name: name.to_owned(), identity, volume_prefix, claim, highest: 0, seen: None }
+        Self {
+            api: Api::namespaced(client, namespace),
+            server,
+            described: format!("Lease {namespace}/{name}"),
+            name: name.to_owned(),
+            identity: format!("{volume_prefix}{identity}_{:08x}", rand::random::<u32>()),
+            volume_prefix,
+            leadership,
+            highest: 0,
+            seen: None,
+            trouble: Lasting::default(),
+        }
     }
 
     /// Tries once to hold the lease.
-    ///
-    /// # Errors
-    /// Why it is not held, for a person.
-    pub async fn try_hold(&mut self) -> Result<(), Error> {
+    async fn try_hold(&mut self) -> Result<(), Error> {
         let before = Instant::now();
-        let attempt = tokio::time::timeout(REQUEST_TIMEOUT, self.attempt()).await;
-        let term = match attempt {
-            Err(_) => return Err(Waiting(format!("Lease {}: no answer from the API server", self.name))),
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(term)) => term,
-        };
+        let term = self.attempt(before + ATTEMPT).await?;
         self.highest = self.highest.max(term);
-        self.claim.set(Some((term, before + DURATION - MARGIN)));
+        self.leadership.set(Some((term, before + DURATION - MARGIN)));
         Ok(())
     }
 
-    async fn attempt(&mut self) -> Result<u64, Error> {
-        let name = self.name.clone();
-        let explain =
-            |error: kube::Error| Waiting(format!("Lease {name}: {}", clean(&error.to_string(), 300)));
-        let floor = self.claim.floor.load(Ordering::Relaxed);
+    async fn attempt(&mut self, deadline: Instant) -> Result<u64, Error> {
+        let described = self.described.clone();
+        let server = self.server.clone();
+        let explain = |action: &str, failure: Failure| {
+            let failure = match failure {
+                Failure::Deadline(_) => Failure::Deadline(ATTEMPT),
+                other => other,
+            };
+            Waiting(format!("cannot {action} {described}: {}", server.explain(&failure)))
+        };
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let floor = self.leadership.floor.load(Ordering::Relaxed);
         let next = floor.max(self.highest + 1);
-        let Some(mut lease) = self.api.get_opt(&self.name).await.map_err(explain)? else {
+        let found =
+            ask(left(), self.api.get_opt(&self.name)).await.map_err(|failure| explain("read", failure))?;
+        let Some(mut lease) = found else {
             let term = next;
             let lease = Lease {
                 metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
                 spec: Some(self.spec(term, None)),
             };
-            self.api.create(&PostParams::default(), &lease).await.map_err(explain)?;
+            let created = ask(left(), self.api.create(&PostParams::default(), &lease)).await;
+            created.map_err(|failure| explain("create", failure))?;
             return Ok(term);
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let term = u64::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0);
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let is_other = !holder.is_empty() && holder != self.identity;
-        // One who led and has given it back left a higher term.
+        // A leader that gave the lease back left a higher term.
         if self.highest > 0 && (is_other || holder.is_empty() && term > self.highest) {
-            let by = if is_other { format!("by {holder}") } else { "and given back".to_owned() };
-            return Err(Error::Superseded(format!("Lease {} was held {by}", self.name)));
+            let by = if is_other { format!("held by {holder}") } else { "held and given back".to_owned() };
+            return Err(Error::Superseded(format!("{} was {by}", self.described)));
         }
-        let ours = holder == self.identity && self.claim.term() == Some(term) && term >= floor;
+        let ours = holder == self.identity && self.leadership.term() == Some(term) && term >= floor;
         let term = if ours { term } else { next.max(term + 1) };
         if is_other && !self.is_free(&spec) {
-            return Err(Waiting(format!("Lease {} is held by {holder}", self.name)));
+            return Err(Waiting(format!(
+                "{} is held by {holder}; wait until that process ends",
+                self.described
+            )));
         }
         lease.spec = Some(self.spec(term, ours.then_some(spec)));
         // Carries the resourceVersion that was read: whoever loses the race gets a conflict.
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map_err(explain)?;
+        let replaced = ask(left(), self.api.replace(&self.name, &PostParams::default(), &lease)).await;
+        replaced.map_err(|failure| explain("write", failure))?;
         Ok(term)
     }
 
-    /// Whether the lease of another may be taken: released, held by a process of our own volume (whose lock we have now, so
-    /// it is dead), or not changed for its whole duration as this process saw it.
+    /// Returns whether another holder's lease may be taken. It may if it was released, if its holder published into our own
+    /// volume (whose lock this process has, so the holder is dead), or if this process saw no change of it for its whole
+    /// duration.
     fn is_free(&mut self, spec: &LeaseSpec) -> bool {
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
         if holder.is_empty() || holder.starts_with(&self.volume_prefix) {
@@ -185,8 +224,8 @@ impl Elector {
         }
     }
 
-    /// Keeps the lease until `stop`, then gives it back so that a successor need not wait. Tells `state` why it is not held,
-    /// and nothing once it is.
+    /// Keeps the lease until `stop`, then gives it back so that a successor need not wait. Calls `state` with the reason
+    /// while the lease is not held, and with `None` while it is.
     ///
     /// # Errors
     /// [`Error::Superseded`]: the process must end.
@@ -194,18 +233,20 @@ impl Elector {
         loop {
             let pause = match self.try_hold().await {
                 Ok(()) => {
+                    self.log(None);
                     state(None);
                     RENEW_EVERY
                 }
                 Err(superseded @ Error::Superseded(_)) => {
-                    self.claim.set(None);
+                    self.leadership.set(None);
                     return Err(superseded);
                 }
                 Err(Waiting(why)) => {
-                    if !self.claim.is_current() {
-                        state(Some(why));
+                    match self.leadership.is_current() {
+                        true => self.log(Some(why)),
+                        false => state(Some(why)),
                     }
-                    Duration::from_millis(rand::random_range(500..1000))
+                    RETRY.pause(1, rand::random_range(0.5..1.0))
                 }
             };
             tokio::select! {
@@ -213,22 +254,32 @@ impl Elector {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        let held = self.claim.is_current();
-        self.claim.set(None);
-        if held && tokio::time::timeout(Duration::from_secs(2), self.release()).await.is_err() {
-            tracing::warn!("could not give the lease back; a successor waits for it to expire");
+        let held = self.leadership.is_current();
+        self.leadership.set(None);
+        if held && let Err(why) = self.release().await {
+            tracing::warn!(%why, "cannot give the lease back; a successor waits until it expires");
         }
         Ok(())
     }
 
-    async fn release(&self) {
-        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
-        if let Some(spec) =
-            lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity))
-        {
-            spec.holder_identity = Some(String::new());
-            // A failure only makes the successor wait.
-            let _ = self.api.replace(&self.name, &PostParams::default(), &lease).await;
+    /// Logs why the renewal fails while leadership still lasts. Readiness reports it afterwards.
+    fn log(&mut self, why: Option<String>) {
+        match self.trouble.set(why) {
+            Change::Began(why) | Change::Changed(why) => {
+                tracing::warn!(%why, "cannot renew the lease; writing goes on until it expires");
+            }
+            Change::Ended => tracing::info!("the lease is renewed again"),
+            Change::None => {}
         }
+    }
+
+    async fn release(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + RELEASE;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let Some(mut lease) = ask(left(), self.api.get_opt(&self.name)).await? else { return Ok(()) };
+        let ours = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
+        let Some(spec) = ours else { return Ok(()) };
+        spec.holder_identity = Some(String::new());
+        ask(left(), self.api.replace(&self.name, &PostParams::default(), &lease)).await.map(|_| ())
     }
 }

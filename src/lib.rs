@@ -12,7 +12,10 @@
 //! [`snapshot::Snapshot`] is built from acknowledged contents alone. The modules stand in the order of the flow, and none
 //! imports one further right; [`hub`] and [`operator`] hold them together.
 
+pub mod backoff;
 pub mod identity;
+pub mod lasting;
+pub mod text;
 
 pub mod api;
 
@@ -28,14 +31,19 @@ pub mod status;
 
 pub mod snapshot;
 
+pub mod request;
+
 pub mod lease;
 pub mod metrics;
+pub mod readiness;
 
 pub mod http;
 
 pub mod satellite;
 
 pub mod watch;
+
+pub mod crd_probe;
 
 pub mod hub;
 

@@ -290,7 +290,8 @@ fn closed<'a>(set: &'a Set, without: Option<&ObjectKey>) -> HashSet<&'a ObjectKe
         .filter(|content| Some(content.key()) != without)
         .collect();
     loop {
-        let names: HashSet<&Name> = left.iter().flat_map(|c| c.provides()).map(|claim| &claim.name).collect();
+        let names: HashSet<&Name> =
+            left.iter().flat_map(|c| c.provides()).map(|provided| &provided.name).collect();
         let is_there = |name: &Name| names.contains(name) || set.index.is_reserved(name);
         let before = left.len();
         left.retain(|content| content.uses().iter().all(|needed| needed.any_of.iter().any(is_there)));

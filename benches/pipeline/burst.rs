@@ -78,7 +78,7 @@ fn compare(count: usize, null: &[Burst], ours: &[Burst], report: &mut Report) {
         let counts: Vec<f64> = ours.iter().filter_map(|run| run.details["operator"][kind].as_f64()).collect();
         median(&counts) / objects
     };
-    for (what, kind) in [("Ready", "ready_writes"), ("Synced", "other_writes")] {
+    for (what, kind) in [("Ready", "ready_writes"), ("Synced", "synced_writes")] {
         let metric = format!("P3  writes of {what} per object, {count}");
         report.row(Row::new(metric, "", None, written(kind)).target(Target::Value(1.0)));
     }
@@ -180,8 +180,7 @@ async fn run(
 /// Everybody who works, so that it shows who is the bottleneck.
 fn processes(stage: &Stage, running: &Running) -> Vec<(String, u32)> {
     let plane = &stage.installation.plane;
-    let mut pids =
-        vec![("benchmark".to_owned(), std::process::id()), ("etcd".to_owned(), plane.etcd().pid())];
+    let mut pids = vec![("benchmark".to_owned(), std::process::id()), ("etcd".to_owned(), plane.pids()[0])];
     let servers = std::iter::once("hub").chain(stage.satellites().iter().map(String::as_str));
     pids.extend(servers.map(|name| (name.to_owned(), plane.server(name).pid())));
     pids.extend(running.ours().map(|operator| ("operator".to_owned(), operator.pid())));
@@ -199,7 +198,7 @@ async fn metrics(running: &Running) -> BTreeMap<&'static str, f64> {
         ("snapshots", "groundlink_snapshot_counter"),
         ("pointer_writes", "groundlink_satellite_writes_total"),
         ("ready_writes", "groundlink_status_writes_total{kind=\"ready\",result=\"ok\"}"),
-        ("other_writes", "groundlink_status_writes_total{kind=\"other\",result=\"ok\"}"),
+        ("synced_writes", "groundlink_status_writes_total{kind=\"synced\",result=\"ok\"}"),
         ("status_writes", "groundlink_status_writes_total"),
     ];
     names.into_iter().map(|(short, name)| (short, sum(&text, name))).collect()

@@ -15,6 +15,7 @@
 
 #[path = "../shared/mod.rs"]
 mod shared;
+#[allow(dead_code, unused_imports, reason = "the suites use the rest; unused there is an error")]
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

@@ -2,9 +2,10 @@
 //! under every operator that reports in a status.
 
 use crate::observe::{Seen, follow};
-use groundlink::api::MonitoringObjectStatus;
+use groundlink::api::condition::timestamp_now;
+use groundlink::api::monitoring_object::PendingSatellites;
+use groundlink::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 use groundlink::identity::{Digest, ObjectKey};
-use groundlink::status::{Facts, Recorded, State, Sync, compose};
 use http::{Request, header};
 use kube::Client;
 use kube::core::WatchEvent;
@@ -63,16 +64,35 @@ impl Drop for NullOperator {
 
 /// The very status, byte for byte in size, that Groundlink writes first for an object that two satellites wait for.
 fn status(object: &Seen) -> MonitoringObjectStatus {
+    use ConditionStatus::{False, True};
+    use ConditionType::{Ready, Reconciling, Stalled, Synced};
     let key = ObjectKey::new(&object.metadata.namespace, &object.metadata.name);
-    let missing = vec!["sat-a".to_owned(), "sat-b".to_owned()];
-    let facts = Facts {
-        key: &key,
-        generation: object.metadata.generation,
-        published: Some(Digest::of(key.name().as_bytes())),
-        revision: None,
-        state: State::Published(Sync::Pending { expected: 2, missing, unreachable: false }),
+    let generation = object.metadata.generation;
+    let condition = |r#type, status, reason, message: String| Condition {
+        r#type,
+        status,
+        observed_generation: Some(generation),
+        last_transition_time: timestamp_now(),
+        reason,
+        message,
     };
-    compose(&facts, &Recorded::default(), jiff::Timestamp::now().as_second())
+    let waiting = "0 of 2 satellites have acknowledged; waiting for sat-a, sat-b";
+    MonitoringObjectStatus {
+        observed_generation: generation,
+        published_digest: Some(Digest::of(key.name().as_bytes()).to_string()),
+        path: Some(key.path()),
+        revision: None,
+        pending_satellites: Some(PendingSatellites {
+            count: 2,
+            names: vec!["sat-a".to_owned(), "sat-b".to_owned()],
+        }),
+        conditions: vec![
+            condition(Ready, True, Reason::Published, format!("published as {}", key.path())),
+            condition(Synced, False, Reason::Pending, waiting.to_owned()),
+            condition(Reconciling, True, Reason::Pending, "waiting for satellites".to_owned()),
+            condition(Stalled, False, Reason::Complete, String::new()),
+        ],
+    }
 }
 
 async fn answer(client: &Client, object: &Seen) -> anyhow::Result<()> {

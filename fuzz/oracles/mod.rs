@@ -12,10 +12,10 @@ pub mod vocabulary;
 use arbitrary::Unstructured;
 use groundlink::api::IcingaVersion;
 use groundlink::api::MonitoringObject;
-use groundlink::api::condition::MESSAGE_MAX;
 use groundlink::api::text::Expression;
 use groundlink::identity::{Digest, ObjectKey};
 use groundlink::render::{Rendered, read_back, render as render_file};
+use groundlink::text::MESSAGE_MAX;
 use groundlink::validate::expression::{self as expressions, Subject};
 use groundlink::validate::{Settings, validate};
 use serde_json::{Value, json};
@@ -157,7 +157,8 @@ fn is_read_back(rendered: &Rendered) {
         names.sort();
         names
     };
-    let provides = |of: &Rendered| sorted(of.provides().iter().map(|claim| format!("{claim:?}")).collect());
+    let provides =
+        |of: &Rendered| sorted(of.provides().iter().map(|provided| format!("{provided:?}")).collect());
     let uses = |of: &Rendered| sorted(of.uses().iter().map(|needed| format!("{needed:?}")).collect());
     assert_eq!(provides(&again), provides(rendered));
     assert_eq!(uses(&again), uses(rendered));

@@ -132,28 +132,6 @@ pub struct Condition {
     pub message: String,
 }
 
-/// Longest message of a condition, in bytes.
-pub const MESSAGE_MAX: usize = 1024;
-
-/// Cuts a message to [`MESSAGE_MAX`] at a character boundary and replaces control characters, so that text from
-/// elsewhere is safe in a status, a log or an event.
-pub fn clean_message(text: &str) -> String {
-    clean(text, MESSAGE_MAX)
-}
-
-/// Same as [`clean_message`] with a limit of the caller's, in bytes.
-pub fn clean(text: &str, limit: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(limit + 4));
-    for c in text.chars() {
-        if out.len() + c.len_utf8() > limit {
-            out.push('…');
-            break;
-        }
-        out.push(if c.is_control() { ' ' } else { c });
-    }
-    out
-}
-
 /// Now, as conditions carry it: UTC, whole seconds.
 pub fn timestamp_now() -> String {
     format_timestamp(jiff::Timestamp::now().as_second())
@@ -205,12 +183,5 @@ mod tests {
         assert_eq!(conditions[0].last_transition_time, "2026-01-01T00:00:00Z");
         upsert(&mut conditions, condition(ConditionStatus::False, "2026-01-03T00:00:00Z"));
         assert_eq!(conditions[0].last_transition_time, "2026-01-03T00:00:00Z");
-    }
-
-    #[test]
-    fn messages_are_cut_and_cleaned() {
-        let message = clean_message(&format!("a\nb\u{7}{}", "ü".repeat(2000)));
-        assert!(message.starts_with("a b ü"));
-        assert!(message.len() <= MESSAGE_MAX + '…'.len_utf8());
     }
 }

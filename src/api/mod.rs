@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod crds;
 mod icinga_version;
+pub mod marks;
 pub mod monitoring_object;
 pub mod objects;
 pub mod satellite_cluster;

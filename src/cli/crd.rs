@@ -20,7 +20,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 let path = directory.join(format!("{name}.yaml"));
                 std::fs::write(&path, yaml).with_context(|| format!("cannot write {}", path.display()))?;
             }
-            None => super::print(format_args!("---\n{yaml}"))?,
+            None => super::output::print(format_args!("---\n{yaml}"))?,
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,16 +1,21 @@
 //! The command line: its subcommands, and what they read and check.
 
-mod check;
+mod clusters;
 mod crd;
+mod join;
+mod log;
 mod manifests;
+mod output;
 mod render;
+mod report;
 mod run;
 mod satellite;
 mod snapshot;
+mod usage;
 
-use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
+use usage::{WrongUsage, program};
 
 /// Publishes Icinga 2 objects declared as Kubernetes resources, and delivers to satellite clusters only what is published
 /// and acknowledged.
@@ -35,16 +40,6 @@ enum Command {
     Snapshot(snapshot::Arguments),
 }
 
-/// How a person calls this program: as a plugin of kubectl it is found as `kubectl-groundlink`.
-fn program() -> &'static str {
-    let called = std::env::args_os().next();
-    let plugin = called
-        .as_ref()
-        .and_then(|path| std::path::Path::new(path).file_name())
-        .is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
-    if plugin { "kubectl groundlink" } else { "groundlink" }
-}
-
 /// Reads the command line. Ends the process, with exit code 2 and the usage, where it is wrong.
 pub fn parse() -> Cli {
     let matches = Cli::command().bin_name(program()).get_matches();
@@ -56,39 +51,20 @@ pub fn parse() -> Cli {
 /// # Errors
 /// What ended it, for a person.
 pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
+    run_command(cli.command).inspect_err(|error| {
+        if let Some(WrongUsage(message)) = error.downcast_ref() {
+            let mut command = Cli::command().bin_name(program());
+            command.error(clap::error::ErrorKind::ValueValidation, message).exit()
+        }
+    })
+}
+
+fn run_command(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Run(arguments) => run::main(arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
-    }
-}
-
-/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// Any other failure to write.
-fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    printed(std::io::stdout().lock().write_fmt(text))
-}
-
-/// [`print`], for bytes that are given out as they are.
-///
-/// # Errors
-/// As [`print`].
-fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    printed(out.write_all(bytes).and_then(|()| out.flush()))
-}
-
-fn printed(result: std::io::Result<()>) -> anyhow::Result<()> {
-    match result {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
     }
 }

@@ -2,57 +2,17 @@
 //! only then say which are published. (Lost nothing and tore nothing in power-cut runs on ext4 and XFS; each step left out
 //! did.) Synchronous: callers run it on a blocking thread, one at a time.
 
-use super::volume::{OBJECTS, Volume, open_beneath, open_directory};
+use super::disk::Disk;
+use super::token::Published;
+use super::volume::Volume;
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Step, order};
 use crate::render::Rendered;
-use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fsync, mkdirat, renameat, syncfs, unlinkat};
 use rustix::io::Errno;
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// A file that is in place and durable: renamed, and its directory synced. Only [`Volume::commit`] makes one, it cannot be
-/// copied, and it stands for one generation of one object, so `Ready` cannot be written for anything else.
-///
-/// ```compile_fail
-/// // Nobody can claim that something is published.
-/// use groundlink::{identity::Uid, publish::Published, render::Rendered};
-/// fn forge(content: std::sync::Arc<Rendered>, uid: Uid) -> Published {
-///     Published { content, uid, generation: 1 }
-/// }
-/// ```
-/// ```compile_fail
-/// fn twice(published: groundlink::publish::Published) -> [groundlink::publish::Published; 2] {
-///     [published.clone(), published]
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Published {
-    content: Arc<Rendered>,
-    uid: Uid,
-    generation: i64,
-}
-
-impl Published {
-    /// What is in the file.
-    pub fn content(&self) -> &Arc<Rendered> {
-        &self.content
-    }
-
-    /// UID of the resource that it was rendered from.
-    pub fn uid(&self) -> &Uid {
-        &self.uid
-    }
-
-    /// Generation that it was rendered from.
-    pub fn generation(&self) -> i64 {
-        self.generation
-    }
-}
 
 /// One change of a batch.
 #[derive(Debug)]
@@ -72,7 +32,7 @@ pub enum Change {
     Remove {
         /// The resource.
         key: ObjectKey,
-        /// What the volume holds, if it is known.
+        /// What the volume holds. `None` if that is not known.
         old: Option<Arc<Rendered>>,
     },
 }
@@ -120,95 +80,68 @@ pub struct Failure {
     pub visible: bool,
 }
 
-/// Up to this many files are synced one by one: syncfs also waits for everybody else's dirty pages.
-const FSYNC_EACH_UP_TO: usize = 4;
+/// Up to this many files are synced one by one: a sync of the whole volume also waits for everybody else's dirty pages.
+const SYNC_EACH_UP_TO: usize = 4;
 
-impl Volume {
-    /// Carries out a batch. Every change has exactly one outcome; a failure of one leaves the others alone, but for those
-    /// that depend on it. `permitted` is asked before the first write and before each rename: it is the leader's claim.
-    pub fn commit(&self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) -> Vec<Outcome> {
+impl<D: Disk> Volume<D> {
+    /// Carries out a batch. Every change has exactly one outcome. A failure of one leaves the others alone, except those
+    /// that depend on it. `permitted` is asked before the first write and before each rename: it is the leadership.
+    pub(crate) fn commit(&self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) -> Vec<Outcome> {
         let mut commit =
-            Commit { volume: self, directories: HashMap::new(), outcomes: Vec::with_capacity(batch.len()) };
+            Commit { volume: self, directories: BTreeMap::new(), outcomes: Vec::with_capacity(batch.len()) };
         commit.run(batch, permitted);
         commit.outcomes
     }
 }
 
-struct Commit<'a> {
-    volume: &'a Volume,
-    /// Open descriptor of each touched namespace's directory.
-    directories: HashMap<String, OwnedFd>,
+struct Commit<'a, D: Disk> {
+    volume: &'a Volume<D>,
+    /// Each touched namespace's directory.
+    directories: BTreeMap<String, D::Directory>,
     outcomes: Vec<Outcome>,
 }
 
-struct Staged {
+struct Staged<T> {
     change: Change,
-    temp: Option<(String, File)>,
+    temp: Option<(String, T)>,
 }
 
-impl Commit<'_> {
+impl<D: Disk> Commit<'_, D> {
     fn run(&mut self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) {
         if !permitted() {
-            return batch
-                .iter()
-                .for_each(|change| self.fail(change.key(), "this process is not the leader any more"));
+            return batch.iter().for_each(|change| self.fail(change.key(), NOT_LEADER));
         }
-        let mut broken: HashSet<ObjectKey> = HashSet::new();
-        let mut staged: HashMap<ObjectKey, Staged> = HashMap::new();
         let steps: Vec<_> = batch.iter().map(Change::step).collect();
         let keys: Vec<ObjectKey> = batch.iter().map(|change| change.key().clone()).collect();
-        let mut to_sync = Vec::new();
-        let mut confirms = false;
-        for change in batch {
-            let key = change.key().clone();
-            let mut temp = None;
-            if let (true, Change::Publish { new, .. }) = (change.is_write(), &change) {
-                match self.stage(new) {
-                    Ok(made) => {
-                        temp = Some(made);
-                        to_sync.push(key.clone());
-                    }
-                    Err(error) => {
-                        self.fail(&key, &explain("write the temp file", &error));
-                        broken.insert(key);
-                        continue;
-                    }
-                }
-            } else {
-                confirms |= matches!(change, Change::Publish { .. });
-            }
-            staged.insert(key, Staged { change, temp });
-        }
-        self.sync(&to_sync, confirms, &mut staged, &mut broken);
+        let mut broken = HashSet::new();
+        let mut staged = self.write_temps(batch, &mut broken);
+        self.sync_temps(&keys, &mut staged, &mut broken);
         // Renames and removals, so that what is named is there at every instant.
-        let ordered = order(steps, &keys);
         let mut done = Vec::new();
-        for (key, after) in ordered {
+        for (key, after) in order(steps, &keys) {
             let Some(Staged { change, temp }) = staged.remove(&key) else { continue };
             let blocker = after.iter().find(|other| broken.contains(*other));
+            let temp = temp.as_ref().map(|(name, _)| name.as_str());
             let result = match blocker {
                 Some(other) => Err(format!("waits for {other}, which could not be written")),
-                None if !permitted() => Err("this process is not the leader any more".into()),
-                None => self.apply(&change, temp.as_ref().map(|(name, _)| name.as_str())).map_err(|error| {
-                    explain(
-                        if change.is_write() { "rename it into place" } else { "remove the file" },
-                        &error.into(),
-                    )
+                None if !permitted() => Err(NOT_LEADER.into()),
+                None => self.apply(&change, temp).map_err(|error| {
+                    let action = if temp.is_some() { "rename it into place" } else { "remove the file" };
+                    explain(action, &error)
                 }),
             };
             match result {
                 Ok(()) => done.push(change),
                 Err(message) => {
-                    if let Some((name, _)) = temp {
-                        // Best effort: a leftover is removed at the next start.
-                        let _ = unlinkat(&self.volume.staging, &name, AtFlags::empty());
+                    if let Some(name) = temp {
+                        self.discard(name);
                     }
                     self.fail(&key, &message);
                     broken.insert(key);
                 }
             }
         }
-        self.finish(done);
+        self.sync_directories(done);
     }
 
     fn fail(&mut self, key: &ObjectKey, message: &str) {
@@ -219,133 +152,170 @@ impl Commit<'_> {
         }));
     }
 
-    /// A new temp file with the content. The name never ends in `.conf`, which is what Icinga includes.
-    fn stage(&self, content: &Rendered) -> std::io::Result<(String, File)> {
-        let name = format!("{}.tmp", self.volume.next_temp.fetch_add(1, Ordering::Relaxed));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let mut file = File::from(open_beneath(self.volume.staging.as_fd(), &name, flags, 0o644)?);
-        // Icinga runs as another user, whatever this process's umask.
-        let written =
-            file.write_all(&content.bytes()).and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(0o644))?));
-        if let Err(error) = written {
-            let _ = unlinkat(&self.volume.staging, &name, AtFlags::empty());
-            return Err(error);
-        }
-        Ok((name, file))
+    /// Removes a temp file that is not needed. A failure leaves a leftover, which the next start removes.
+    fn discard(&self, temp: &str) {
+        let _ = self.volume.disk().remove_temp(temp);
     }
 
-    /// Makes the temp files' content durable. After a failed sync the pages may be lost and the next sync say nothing, so
-    /// the file is thrown away and written anew another time.
-    fn sync(
+    fn write_temps(
+        &mut self,
+        batch: Vec<Change>,
+        broken: &mut HashSet<ObjectKey>,
+    ) -> HashMap<ObjectKey, Staged<D::Temp>> {
+        let mut staged = HashMap::new();
+        for change in batch {
+            let key = change.key().clone();
+            let mut temp = None;
+            if let (true, Change::Publish { new, .. }) = (change.is_write(), &change) {
+                match self.write_temp(new) {
+                    Ok(written) => temp = Some(written),
+                    Err(error) => {
+                        self.fail(&key, &explain("write the temp file", &error));
+                        broken.insert(key);
+                        continue;
+                    }
+                }
+            }
+            staged.insert(key, Staged { change, temp });
+        }
+        staged
+    }
+
+    /// Writes a new temp file. Its name never ends in `.conf`, which is what Icinga includes.
+    fn write_temp(&self, content: &Rendered) -> io::Result<(String, D::Temp)> {
+        let name = format!("{}.tmp", self.volume.next_temp.fetch_add(1, Ordering::Relaxed));
+        match self.volume.disk().write_temp(&name, &content.bytes()) {
+            Ok(temp) => Ok((name, temp)),
+            Err(error) => {
+                self.discard(&name);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the temp files' content durable, and what is only confirmed. After a failed sync the pages may be lost and the
+    /// next sync may succeed all the same, so what was to be synced is written anew another time.
+    fn sync_temps(
         &mut self,
         keys: &[ObjectKey],
-        confirms: bool,
-        staged: &mut HashMap<ObjectKey, Staged>,
+        staged: &mut HashMap<ObjectKey, Staged<D::Temp>>,
         broken: &mut HashSet<ObjectKey>,
     ) {
-        let mut failed: Vec<(ObjectKey, Errno)> = Vec::new();
-        if confirms || keys.len() > FSYNC_EACH_UP_TO {
-            if let Err(error) = syncfs(&self.volume.root) {
-                failed = staged.keys().map(|key| (key.clone(), error)).collect();
+        let is_confirmed = |staged: &Staged<D::Temp>| {
+            staged.temp.is_none() && matches!(staged.change, Change::Publish { .. })
+        };
+        let confirms = staged.values().any(is_confirmed);
+        let temps = staged.values().filter(|staged| staged.temp.is_some()).count();
+        let mut failed: Vec<(&ObjectKey, String)> = Vec::new();
+        let disk = self.volume.disk();
+        if confirms || temps > SYNC_EACH_UP_TO {
+            if let Err(error) = disk.sync_all() {
+                let message = explain("sync the temp file", &error);
+                failed = keys
+                    .iter()
+                    .filter(|key| staged.get(*key).is_some_and(|s| s.temp.is_some() || is_confirmed(s)))
+                    .map(|key| (key, message.clone()))
+                    .collect();
             }
         } else {
             for key in keys {
-                if let Some(Staged { temp: Some((_, file)), .. }) = staged.get(key)
-                    && let Err(error) = fsync(file)
+                if let Some(Staged { temp: Some((_, temp)), .. }) = staged.get(key)
+                    && let Err(error) = disk.sync_temp(temp)
                 {
-                    failed.push((key.clone(), error));
+                    failed.push((key, explain("sync the temp file", &error)));
                 }
             }
         }
-        for (key, error) in failed {
-            if let Some(Staged { temp: Some((name, _)), .. }) = staged.remove(&key) {
-                let _ = unlinkat(&self.volume.staging, &name, AtFlags::empty());
+        for (key, message) in failed {
+            let Some(Staged { temp, .. }) = staged.remove(key) else { continue };
+            // Of a file that was only to be confirmed, the pages in memory may not be what the disk has.
+            let visible = temp.is_none();
+            if let Some((name, _)) = temp {
+                self.discard(&name);
             }
-            self.fail(&key, &explain("sync the temp file", &error.into()));
-            broken.insert(key);
+            self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message, visible }));
+            broken.insert(key.clone());
         }
     }
 
-    fn apply(&mut self, change: &Change, temp: Option<&str>) -> Result<(), Errno> {
+    fn apply(&mut self, change: &Change, temp: Option<&str>) -> io::Result<()> {
         let key = change.key();
         let file = format!("{}.conf", key.name());
-        let volume = self.volume;
+        let disk = self.volume.disk();
         match (change, temp) {
-            (Change::Publish { .. }, Some(temp)) => {
-                let directory = self.directory(key.namespace(), true)?;
-                if let Some(directory) = directory {
-                    renameat(&volume.staging, temp, directory, &file)?;
-                }
-                Ok(())
-            }
+            (Change::Publish { .. }, Some(temp)) => match self.directory(key.namespace(), true)? {
+                Some(directory) => disk.rename(temp, directory, &file),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
             (Change::Publish { .. }, None) => self.directory(key.namespace(), true).map(|_| ()),
             (Change::Remove { .. }, _) => match self.directory(key.namespace(), false)? {
                 None => Ok(()),
-                Some(directory) => match unlinkat(directory, &file, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => Ok(()),
-                    Err(error) => Err(error),
-                },
+                Some(directory) => disk.remove(directory, &file),
             },
         }
     }
 
-    /// The namespace's directory; made if wanted, nothing if it is not there.
-    fn directory(&mut self, namespace: &str, make: bool) -> Result<Option<&OwnedFd>, Errno> {
+    /// Opens a namespace's directory, and creates it if `create`. `None` if it does not exist.
+    fn directory(&mut self, namespace: &str, create: bool) -> io::Result<Option<&D::Directory>> {
         if !self.directories.contains_key(namespace) {
-            let path = format!("{OBJECTS}/{namespace}");
-            let opened = match open_directory(self.volume.root.as_fd(), &path) {
-                Err(Errno::NOENT) if make => {
-                    match mkdirat(&self.volume.root, &path, Mode::from_raw_mode(0o755)) {
-                        Ok(()) | Err(Errno::EXIST) => {}
-                        Err(error) => return Err(error),
-                    }
-                    fsync(open_directory(self.volume.root.as_fd(), OBJECTS)?)?;
-                    open_directory(self.volume.root.as_fd(), &path)?
-                }
-                Err(Errno::NOENT) => return Ok(None),
-                other => other?,
-            };
+            let disk = self.volume.disk();
+            let mut opened = disk.open_directory(namespace)?;
+            if opened.is_none() && create {
+                self.volume.objects_unsynced.store(true, Ordering::Relaxed);
+                disk.make_directory(namespace)?;
+                opened = disk.open_directory(namespace)?;
+            }
+            // Also if another attempt created it and could not sync: a directory that a crash can take takes its files along.
+            if create && self.volume.objects_unsynced.load(Ordering::Relaxed) {
+                disk.sync_objects()?;
+                self.volume.objects_unsynced.store(false, Ordering::Relaxed);
+            }
+            let Some(opened) = opened else { return Ok(None) };
             self.directories.insert(namespace.to_owned(), opened);
         }
         Ok(self.directories.get(namespace))
     }
 
-    /// Syncs each touched directory once. Where that fails the new state is visible and may not survive: nobody is told
-    /// that it is published, and it is written again.
-    fn finish(&mut self, done: Vec<Change>) {
-        let mut failed: HashMap<String, String> = HashMap::new();
+    /// Syncs each touched directory once. Where that fails the new state is visible and may not survive a crash: it is not
+    /// published, and is written again.
+    fn sync_directories(&mut self, done: Vec<Change>) {
+        let disk = self.volume.disk();
+        let mut failed: HashMap<&str, String> = HashMap::new();
         for (namespace, directory) in &self.directories {
-            if let Err(error) = fsync(directory) {
-                failed.insert(namespace.clone(), explain("sync the directory", &error.into()));
+            if let Err(error) = disk.sync_directory(directory) {
+                failed.insert(namespace, explain("sync the directory", &error));
             }
         }
-        let removed: HashSet<String> = done
+        let removed: BTreeSet<String> = done
             .iter()
             .filter(|change| matches!(change, Change::Remove { .. }))
             .map(|change| change.key().namespace().to_owned())
             .collect();
         for change in done {
-            if let Some(message) = failed.get(change.key().namespace()) {
-                let key = change.key().clone();
-                self.outcomes.push(Outcome::Failed(Failure { key, message: message.clone(), visible: true }));
-                continue;
-            }
-            self.outcomes.push(match change {
-                Change::Publish { new, uid, generation, .. } => {
-                    Outcome::Published(Published { content: new, uid, generation })
+            let outcome = match (failed.get(change.key().namespace()), change) {
+                (Some(message), change) => Outcome::Failed(Failure {
+                    key: change.key().clone(),
+                    message: message.clone(),
+                    visible: true,
+                }),
+                (None, Change::Publish { new, uid, generation, .. }) => {
+                    Outcome::Published(Published::new(new, uid, generation))
                 }
-                Change::Remove { key, .. } => Outcome::Removed(key),
-            });
+                (None, Change::Remove { key, .. }) => Outcome::Removed(key),
+            };
+            self.outcomes.push(outcome);
         }
         for namespace in removed {
             // Fails while files are left, which is what is wanted.
-            let _ = unlinkat(&self.volume.root, format!("{OBJECTS}/{namespace}"), AtFlags::REMOVEDIR);
+            let _ = disk.remove_directory(&namespace);
         }
     }
 }
 
-/// A failure for a person.
-fn explain(action: &str, error: &std::io::Error) -> String {
+const NOT_LEADER: &str = "this process is not the leader any more";
+
+/// Explains a failure to a person.
+fn explain(action: &str, error: &io::Error) -> String {
     let remedy = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT) => "; the volume is full: enlarge it or free space",
         Some(Errno::ROFS) => "; the volume is read-only: make it writable",

@@ -1,24 +1,15 @@
-//! The volume: ownership mark, lock, staging, and what is on it.
-//!
-//! Every path is opened below the volume's own descriptor with `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`, so neither a
-//! name nor a planted symlink leads anywhere else.
+//! The volume: ownership mark, lock, and staging.
 
-use crate::identity::{Digest, ObjectKey};
-use crate::render::{MAX_FILE_BYTES, Rendered, read_back};
-use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags, flock, fsync, mkdirat, openat2,
-    statat, unlinkat,
-};
+use super::disk::Disk;
+use super::linux::{LinuxDisk, OBJECTS, STAGING, open_beneath, open_directory};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fsync, mkdirat, statat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
-pub(super) const OBJECTS: &str = "objects.d";
-pub(super) const STAGING: &str = ".groundlink/staging";
 const OWN: &str = ".groundlink";
 const LOCK: &str = ".groundlink/lock";
 const MARK: &str = ".groundlink/volume-id";
@@ -31,7 +22,7 @@ pub enum Error {
     Open {
         /// As given.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         source: Errno,
     },
     /// `--require-mount`, and nothing is mounted there.
@@ -45,48 +36,66 @@ pub enum Error {
     /// Another process publishes into it.
     #[error("volume {0}: another process holds .groundlink/lock; stop it first")]
     Locked(PathBuf),
-    /// A system call failed.
+    /// An operation on the volume failed.
     #[error("volume: cannot {action}: {source}")]
     Io {
         /// What was tried.
         action: String,
-        /// The system's word.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    pub(super) fn io(action: impl Into<String>) -> impl FnOnce(Errno) -> Self {
+    pub(super) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let action = action.into();
-        move |source| Self::Io { action, source: source.into() }
+        move |source| Self::Io { action, source }
+    }
+
+    fn errno(action: impl Into<String>) -> impl FnOnce(Errno) -> Self {
+        let io = Self::io(action);
+        move |source| io(source.into())
     }
 }
 
 /// A volume that this process alone publishes into, for as long as the value lives.
-pub struct Volume {
-    pub(super) root: OwnedFd,
-    pub(super) staging: OwnedFd,
+pub struct Volume<D = LinuxDisk> {
+    disk: D,
     pub(super) next_temp: AtomicU64,
+    /// A namespace's directory was created, and `objects.d` was not synced since.
+    pub(super) objects_unsynced: AtomicBool,
     id: String,
-    _lock: OwnedFd,
+    _lock: Option<OwnedFd>,
 }
 
-/// A file that was found on the volume.
-#[derive(Debug)]
-pub struct OnDisk {
-    /// The resource that its path belongs to.
-    pub key: ObjectKey,
-    /// Digest of its bytes.
-    pub digest: Digest,
-    /// Its content, if it is one of ours.
-    pub content: Option<Arc<Rendered>>,
+impl<D> Volume<D> {
+    pub(super) fn disk(&self) -> &D {
+        &self.disk
+    }
+
+    /// Returns the identity of the volume, which was made when it was first used.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns a volume on a model of a disk.
+    #[cfg(test)]
+    pub(crate) fn on(disk: D) -> Self {
+        Self {
+            disk,
+            next_temp: AtomicU64::new(0),
+            objects_unsynced: AtomicBool::new(false),
+            id: "model".into(),
+            _lock: None,
+        }
+    }
 }
 
 impl Volume {
     /// Opens a volume, marks a new one as ours, takes the lock, and removes what an interrupted run left in staging.
     ///
     /// # Errors
-    /// [`Error`]; nothing was changed if the volume is not ours or not free.
+    /// [`Error`]; nothing was changed if the volume is not ours or is locked.
     pub fn open(path: &Path, require_mount: bool) -> Result<Self, Error> {
         if require_mount && !is_mount_point(path) {
             return Err(Error::NotMounted(path.to_owned()));
@@ -100,58 +109,24 @@ impl Volume {
         }
         make_directory(&root, OWN)?;
         let lock = open_beneath(root.as_fd(), LOCK, OFlags::RDWR | OFlags::CREATE, 0o600)
-            .map_err(Error::io("open the lock"))?;
+            .map_err(Error::errno("open the lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::Locked(path.to_owned()))?;
         let id = read_or_make_id(&root)?;
         make_directory(&root, STAGING)?;
         make_directory(&root, OBJECTS)?;
-        let staging = open_directory(root.as_fd(), STAGING).map_err(Error::io("open .groundlink/staging"))?;
-        let volume = Self { root, staging, next_temp: AtomicU64::new(0), id, _lock: lock };
-        volume.clear_staging()?;
-        fsync(&volume.root).map_err(Error::io("sync the volume's directory"))?;
-        Ok(volume)
-    }
-
-    /// Identity of the volume, made when it was first used.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn clear_staging(&self) -> Result<(), Error> {
-        for name in entries(self.staging.as_fd()).map_err(Error::io("list .groundlink/staging"))? {
-            unlinkat(&self.staging, &name, AtFlags::empty())
+        fsync(&root).map_err(Error::errno("sync the volume's directory"))?;
+        let disk = LinuxDisk::new(root).map_err(Error::errno("open .groundlink/staging"))?;
+        for name in disk.temps().map_err(Error::io("list .groundlink/staging"))? {
+            disk.remove_temp(&name)
                 .map_err(Error::io(format!("remove the leftover .groundlink/staging/{name}")))?;
         }
-        Ok(())
-    }
-
-    /// Every `.conf` file below `objects.d`, read and hashed. Memory: the bytes of all of them.
-    ///
-    /// # Errors
-    /// When a directory or a file cannot be read; nothing may be removed or published then.
-    pub fn scan(&self) -> Result<Vec<OnDisk>, Error> {
-        let objects = open_directory(self.root.as_fd(), OBJECTS).map_err(Error::io("open objects.d"))?;
-        let mut found = Vec::new();
-        for namespace in entries(objects.as_fd()).map_err(Error::io("list objects.d"))? {
-            let Ok(directory) = open_directory(objects.as_fd(), &namespace) else { continue };
-            let listing =
-                entries(directory.as_fd()).map_err(Error::io(format!("list objects.d/{namespace}")))?;
-            for name in listing {
-                let Some(stem) = name.strip_suffix(".conf") else { continue };
-                let Some(bytes) = read_file(directory.as_fd(), &name).map_err(|source| Error::Io {
-                    action: format!("read objects.d/{namespace}/{name}"),
-                    source,
-                })?
-                else {
-                    continue;
-                };
-                let key = ObjectKey::new(&namespace, stem);
-                let digest = Digest::of(&bytes);
-                let content = read_back(&key, bytes).map(Arc::new);
-                found.push(OnDisk { key, digest, content });
-            }
-        }
-        Ok(found)
+        Ok(Self {
+            disk,
+            next_temp: AtomicU64::new(0),
+            objects_unsynced: AtomicBool::new(false),
+            id,
+            _lock: Some(lock),
+        })
     }
 }
 
@@ -177,67 +152,18 @@ fn read_or_make_id(root: &OwnedFd) -> Result<String, Error> {
     }
     let id = format!("{:032x}", rand::random::<u128>());
     let file = open_beneath(root.as_fd(), MARK, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, 0o644)
-        .map_err(Error::io(format!("create {MARK}")))?;
+        .map_err(Error::errno(format!("create {MARK}")))?;
     let mut file = File::from(file);
     let write = writeln!(file, "{id}").and_then(|()| file.sync_all());
     write.map_err(|source| Error::Io { action: format!("write {MARK}"), source })?;
-    let own = open_directory(root.as_fd(), OWN).map_err(Error::io("open .groundlink"))?;
-    fsync(own).map_err(Error::io("sync .groundlink"))?;
+    let own = open_directory(root.as_fd(), OWN).map_err(Error::errno("open .groundlink"))?;
+    fsync(own).map_err(Error::errno("sync .groundlink"))?;
     Ok(id)
-}
-
-pub(super) fn open_beneath(
-    at: BorrowedFd<'_>,
-    path: &str,
-    flags: OFlags,
-    mode: u32,
-) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    openat2(
-        at,
-        path,
-        flags,
-        Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 }),
-        resolve,
-    )
-}
-
-pub(super) fn open_directory(at: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
-    open_beneath(at, path, OFlags::DIRECTORY | OFlags::RDONLY, 0)
 }
 
 fn make_directory(root: &OwnedFd, path: &str) -> Result<(), Error> {
     match mkdirat(root, path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(source) => Err(Error::io(format!("create {path}"))(source)),
+        Err(source) => Err(Error::errno(format!("create {path}"))(source)),
     }
-}
-
-fn entries(directory: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        // Names that are not UTF-8 are not ours.
-        if let Ok(name) = entry?.file_name().to_str()
-            && name != "."
-            && name != ".."
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Bytes of a regular file; nothing for anything else (a FIFO would hang the reader). A file larger than any of ours is
-/// read as far as that shows.
-fn read_file(directory: BorrowedFd<'_>, name: &str) -> std::io::Result<Option<Vec<u8>>> {
-    let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(None);
-    }
-    let file = open_beneath(directory, name, OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
-    let mut bytes = Vec::new();
-    File::from(file).take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
 }

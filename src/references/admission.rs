@@ -85,7 +85,8 @@ impl Index {
             if group.contains_key(&key) {
                 continue;
             }
-            let more: HashSet<_> = content.claims().flat_map(|(name, _)| self.waiting_users(name)).collect();
+            let more: HashSet<_> =
+                content.names().flat_map(|(name, _)| self.waiting_referrers(name)).collect();
             self.changed.insert(key.clone());
             group.insert(key, content);
             queue.extend(more);
@@ -99,9 +100,9 @@ impl Index {
         let mut keys: Vec<_> = hoped.keys().cloned().collect();
         keys.sort();
         // Nothing stands on a dependency. They come last, so that the oldest win of those that would make a circle together.
-        let is_edge = |key: &ObjectKey| hoped.get(key).is_some_and(|content| content.edge().is_some());
-        let (mut edges, rest): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_edge);
-        edges.sort_by_cached_key(|key| self.age(key));
+        let is_link = |key: &ObjectKey| hoped.get(key).is_some_and(|content| content.link().is_some());
+        let (mut links, rest): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_link);
+        links.sort_by_cached_key(|key| self.age(key));
         let mut queue: VecDeque<ObjectKey> = rest.into();
         while let Some(key) = queue.pop_front() {
             let Some(content) = hoped.get(&key).filter(|_| !admitted.contains_key(&key)) else { continue };
@@ -109,12 +110,13 @@ impl Index {
                 continue;
             }
             admitted.insert(key.clone(), content.clone());
-            for name in content.claims().flat_map(|(name, _)| self.made_of(name)) {
-                let users = self.names.users_among(&name, hoped.keys(), |key| hoped.contains_key(key));
-                queue.extend(users.into_iter().filter(|user| !is_edge(user)));
+            for name in content.names().flat_map(|(name, _)| self.made_of(name)) {
+                let referrers =
+                    self.names.referrers_among(&name, hoped.keys(), |key| hoped.contains_key(key));
+                queue.extend(referrers.into_iter().filter(|referrer| !is_link(referrer)));
             }
         }
-        for content in edges.iter().filter_map(|key| hoped.get(key)) {
+        for content in links.iter().filter_map(|key| hoped.get(key)) {
             if self.is_admissible(content, &admitted, hoped) {
                 admitted.insert(content.key().clone(), content.clone());
             }
@@ -146,7 +148,7 @@ impl Index {
             ));
         }
         circle(content, &|name| {
-            let contents = self.names.claimants(name).filter_map(|key| {
+            let contents = self.names.providers(name).filter_map(|key| {
                 if key == content.key() {
                     return Some(content);
                 }
@@ -160,10 +162,14 @@ impl Index {
     /// something that stands on a name it gives up.
     fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
         let key = content.key();
-        let has_users = self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
-            visible.provides().iter().any(|claim| self.names.users(&claim.name).next().is_some())
-        });
-        if !has_users {
+        let has_referrers =
+            self.slots.get(key).and_then(|slot| slot.visible.as_ref()).is_some_and(|visible| {
+                visible
+                    .provides()
+                    .iter()
+                    .any(|provided| self.names.referrers(&provided.name).next().is_some())
+            });
+        if !has_referrers {
             return false;
         }
         let mut seen: HashSet<(&ObjectKey, bool)> = HashSet::new();
@@ -171,7 +177,7 @@ impl Index {
             content.uses().iter().map(|needed| (needed, needed.mutual)).collect();
         while let Some((needed, mutual)) = queue.pop() {
             for name in &needed.any_of {
-                for provider in self.names.claimants(name) {
+                for provider in self.names.providers(name) {
                     // Through a mutual need it may come back to itself, if it still provides what is needed there.
                     if provider == key && !(mutual && provides(content, name)) {
                         return true;
@@ -212,9 +218,12 @@ impl Index {
             if depth > MAX_DEPTH || ways > MAX_WAYS {
                 return true;
             }
-            for claim in content.provides() {
-                let users = self.names.users(&claim.name).filter_map(|user| nesting.content(user));
-                queue.extend(users.filter(|user| user.below().any(|name| *name == claim.name)).cloned());
+            for provided in content.provides() {
+                let referrers =
+                    self.names.referrers(&provided.name).filter_map(|referrer| nesting.content(referrer));
+                queue.extend(
+                    referrers.filter(|referrer| referrer.below().any(|name| *name == provided.name)).cloned(),
+                );
             }
         }
         false
@@ -257,8 +266,8 @@ impl<'a> Nesting<'a> {
         if above <= MAX_DEPTH {
             for name in content.below() {
                 let mut ways = 1;
-                let claimants = self.index.names.claimants(name);
-                let providers: Vec<_> = claimants.filter_map(|key| self.content(key)).collect();
+                let providers = self.index.names.providers(name);
+                let providers: Vec<_> = providers.filter_map(|key| self.content(key)).collect();
                 for provider in providers {
                     if provides(provider, name) {
                         let below = self.of(provider, above + 1);

@@ -19,14 +19,14 @@ pub type Providers<'a> = dyn Fn(&Name) -> Vec<Arc<Rendered>> + 'a;
 /// Why a set with this dependency in it could not be loaded, for a person; nothing if it can be. It is taken for granted that the
 /// set without it can. Costs what stands above the dependency and below it; of a rule, what any dependency stands on.
 pub fn circle(content: &Rendered, providers: &Providers) -> Option<String> {
-    let edge = content.edge()?;
+    let link = content.link()?;
     let mut chains = Chains {
         providers,
         rules: providers(&facts::dependency_rule()),
         known: HashMap::new(),
         path: Vec::new(),
     };
-    let starts = match &edge.child {
+    let starts = match &link.child {
         Child::One(child) => chains.with_what_is_below(child),
         Child::Hosts(_) | Child::Services(_) => chains.all_parents(),
     };
@@ -61,7 +61,7 @@ impl Chains<'_> {
         let by_dependency = single
             .iter()
             .chain(&self.rules)
-            .filter_map(|content| Some((content.edge()?.parent_of(child)?, Some(Arc::clone(content)))));
+            .filter_map(|content| Some((content.link()?.parent_of(child)?, Some(Arc::clone(content)))));
         let mut above: Vec<_> = by_dependency.collect();
         if child.service.is_some() {
             above.push((Checkable { host: child.host.clone(), service: None }, None));
@@ -119,7 +119,7 @@ impl Chains<'_> {
             text.push_str(&format!(" -> {parent}"));
             if let Some(content) = via {
                 text.push_str(&format!(" (MonitoringObject {})", content.key()));
-                if content.edge().is_some_and(|edge| edge.target().is_some()) {
+                if content.link().is_some_and(|link| link.applies_to().is_some()) {
                     left_out = Some((child, content.key()));
                 }
             }
@@ -147,17 +147,17 @@ impl Chains<'_> {
             if dependencies.is_empty() {
                 continue;
             }
-            for edge in dependencies.iter().filter_map(|content| content.edge()) {
-                starts.push(edge.parent());
-                match &edge.child {
+            for link in dependencies.iter().filter_map(|content| content.link()) {
+                starts.push(link.parent());
+                match &link.child {
                     Child::One(below) => queue.push(below.host.clone()),
                     // It may match anything.
                     Child::Hosts(_) | Child::Services(_) => return self.all_parents(),
                 }
             }
-            let own_services = self.rules.iter().filter_map(|rule| rule.edge());
-            let own_services = own_services.filter(|edge| edge.parent_host.is_none());
-            starts.extend(own_services.map(|edge| Checkable { host: host.clone(), ..edge.parent() }));
+            let own_services = self.rules.iter().filter_map(|rule| rule.link());
+            let own_services = own_services.filter(|link| link.parent_host.is_none());
+            starts.extend(own_services.map(|link| Checkable { host: host.clone(), ..link.parent() }));
         }
         // The same set gives the same words, and they begin with the child.
         starts.sort();
@@ -169,7 +169,7 @@ impl Chains<'_> {
     fn all_parents(&self) -> Vec<Checkable> {
         let all = (self.providers)(&facts::dependency());
         let parents: BTreeSet<_> =
-            all.iter().filter_map(|content| content.edge()).map(|edge| edge.parent()).collect();
+            all.iter().filter_map(|content| content.link()).map(|link| link.parent()).collect();
         parents.into_iter().collect()
     }
 }

@@ -8,11 +8,11 @@ use super::names::Names;
 use crate::api::Reason;
 use crate::identity::{ObjectKey, Uid};
 use crate::render::Rendered;
-use crate::validate::{Claim, Name, Use};
+use crate::validate::{Name, Provided, Use};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Who is older: creation time in Unix seconds, then UID. It decides who keeps a name that two resources claim.
+/// Who is older: creation time in Unix seconds, then UID. It decides who keeps a name that two resources want.
 pub(super) type Age = (i64, Uid);
 
 /// Which valid objects may be published.
@@ -51,7 +51,7 @@ pub(super) type Overlay = HashMap<ObjectKey, Arc<Rendered>>;
 
 impl Index {
     /// An empty index; `reserved` are the names that exist without any resource: the template library's and the external
-    /// objects. No resource can claim one.
+    /// objects. No resource can take one.
     pub fn new(reserved: HashSet<Name>) -> Self {
         Self { reserved, ..Self::default() }
     }
@@ -97,22 +97,22 @@ impl Index {
         self.slots.values().filter_map(|slot| slot.visible.as_ref())
     }
 
-    /// Resources that claim a name, visible or not.
-    pub fn claimants(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.names.claimants(name)
+    /// Resources that provide a name, visible or not.
+    pub fn providers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+        self.names.providers(name)
     }
 
     /// Resources that use a name, visible or not: also those that use what others make of it and pass on.
-    pub fn users(&self, name: &Name) -> Vec<ObjectKey> {
+    pub fn referrers(&self, name: &Name) -> Vec<ObjectKey> {
         let names = self.made_of(name);
-        names.iter().flat_map(|name| self.names.users(name)).cloned().collect()
+        names.iter().flat_map(|name| self.names.referrers(name)).cloned().collect()
     }
 
     /// Those of which a content waits: mostly few, however many use the name.
-    pub(super) fn waiting_users(&self, name: &Name) -> Vec<ObjectKey> {
+    pub(super) fn waiting_referrers(&self, name: &Name) -> Vec<ObjectKey> {
         let names = self.made_of(name).into_iter();
         names
-            .flat_map(|name| self.names.users_among(&name, self.who_waits.iter(), |key| self.waits(key)))
+            .flat_map(|name| self.names.referrers_among(&name, self.who_waits.iter(), |key| self.waits(key)))
             .collect()
     }
 
@@ -146,22 +146,22 @@ impl Index {
     /// Why the newest content of a resource is not visible; nothing if it is.
     pub fn waiting(&self, key: &ObjectKey) -> Option<Waiting> {
         let content = self.slots.get(key)?.waiting.as_ref()?;
-        for claim in content.provides() {
-            if claim.is_taken(&self.reserved) {
+        for provided in content.provides() {
+            if provided.is_taken(&self.reserved) {
                 return Some(Waiting {
                     reason: Reason::NameConflict,
                     message: format!(
                         "{} exists already in the Icinga Template Library or among the external objects; choose another name",
-                        claim.name
+                        provided.name
                     ),
                 });
             }
-            if let Some(winner) = self.winner_over(key, claim) {
+            if let Some(winner) = self.winner_over(key, provided) {
                 return Some(Waiting {
                     reason: Reason::NameConflict,
                     message: format!(
-                        "{} is claimed by MonitoringObject {winner}, which is older; choose another name or delete that one",
-                        claim.name
+                        "{} is declared by MonitoringObject {winner}, which is older; choose another name or delete that one",
+                        provided.name
                     ),
                 });
             }
@@ -222,7 +222,7 @@ impl Index {
         let contents = |both: &[Option<Arc<Rendered>>; 2]| both.iter().flatten().cloned().collect::<Vec<_>>();
         if which(&before) != which(&after) {
             for (name, exclusive) in self.names.replace(key, &contents(&before), &contents(&after)) {
-                self.claim_changed(&name, exclusive);
+                self.provider_changed(&name, exclusive);
             }
         }
         let ([before, _], [after, _]) = (before, after);
@@ -238,35 +238,35 @@ impl Index {
     /// have got what it needs.
     fn visible_changed(&mut self, old: Option<&Rendered>, new: Option<&Rendered>) {
         let same_place = old.map(Rendered::zone) == new.map(Rendered::zone);
-        for (name, _) in old.into_iter().flat_map(Rendered::claims) {
+        for (name, _) in old.into_iter().flat_map(Rendered::names) {
             // What is passed on may be given by something else now.
             if !(same_place && new.is_some_and(|new| provides(new, name))) {
-                self.suspects.extend(self.users(name));
+                self.suspects.extend(self.referrers(name));
             }
         }
-        for (name, _) in [old, new].into_iter().flatten().flat_map(Rendered::claims) {
-            let waiting = self.waiting_users(name);
+        for (name, _) in [old, new].into_iter().flatten().flat_map(Rendered::names) {
+            let waiting = self.waiting_referrers(name);
             self.hopefuls.extend(waiting.iter().cloned());
             self.changed.extend(waiting);
         }
         if old.is_some() {
             // Any circle may have gone through it.
             self.hopefuls.append(&mut self.circular);
-        } else if new.is_some_and(|new| new.edge().is_some()) {
+        } else if new.is_some_and(|new| new.link().is_some()) {
             // The circles that are told may go another way now.
             self.changed.extend(self.circular.iter().cloned());
         }
     }
 
-    /// Others who claim the name win or lose it, and its users gain or lose it.
-    fn claim_changed(&mut self, name: &Name, exclusive: bool) {
-        self.suspects.extend(self.users(name));
+    /// Other providers of the name win or lose it, and its referrers gain or lose it.
+    fn provider_changed(&mut self, name: &Name, exclusive: bool) {
+        self.suspects.extend(self.referrers(name));
         let mut rivals: Vec<_> = self.names.exclusive(name).cloned().collect();
         let is_contested = !rivals.is_empty();
         if let Some(twin) = name.twin() {
             rivals.extend(self.names.exclusive(&twin).cloned());
         }
-        // Sharers meet exclusive claimants alone: one more or less of thousands concerns none of the others.
+        // Sharers meet exclusive providers alone: one more or less of thousands concerns none of the others.
         if exclusive {
             let shared = self.names.shared(name).filter(|key| is_contested || self.waits(key));
             rivals.extend(shared.cloned());
@@ -293,21 +293,21 @@ impl Index {
         self.who_waits.contains(key)
     }
 
-    /// Resources with a claim, visible or not, beside which this one cannot be.
-    pub fn rivals(&self, claim: &Claim) -> Vec<ObjectKey> {
-        let twin = claim.name.twin();
+    /// Resources, visible or not, beside which this one cannot provide the name.
+    pub fn rivals(&self, provided: &Provided) -> Vec<ObjectKey> {
+        let twin = provided.name.twin();
         // Not even looked through for a sharer: there may be thousands.
-        let shared = claim.exclusive.then(|| self.names.shared(&claim.name)).into_iter().flatten();
-        let exclusive = self.names.exclusive(&claim.name);
+        let shared = provided.exclusive.then(|| self.names.shared(&provided.name)).into_iter().flatten();
+        let exclusive = self.names.exclusive(&provided.name);
         let twins = twin.iter().flat_map(|twin| self.names.exclusive(twin));
         exclusive.chain(twins).chain(shared).cloned().collect()
     }
 
     /// The older resource that keeps `key` from having the name, or the name's twin.
-    fn winner_over(&self, key: &ObjectKey, claim: &Claim) -> Option<ObjectKey> {
+    fn winner_over(&self, key: &ObjectKey, provided: &Provided) -> Option<ObjectKey> {
         let own = &self.slots.get(key)?.age;
         let age = |other: &ObjectKey| self.slots.get(other).map(|slot| &slot.age);
-        let rivals = self.rivals(claim).into_iter();
+        let rivals = self.rivals(provided).into_iter();
         rivals
             .filter(|other| other != key && age(other).is_some_and(|age| age < own))
             .min_by_key(|other| age(other).cloned())
@@ -315,9 +315,9 @@ impl Index {
 
     pub(super) fn owns_names(&self, content: &Rendered) -> bool {
         let provides = content.provides();
-        provides
-            .iter()
-            .all(|claim| !claim.is_taken(&self.reserved) && self.winner_over(content.key(), claim).is_none())
+        provides.iter().all(|provided| {
+            !provided.is_taken(&self.reserved) && self.winner_over(content.key(), provided).is_none()
+        })
     }
 
     /// True if something visible, or in `overlay`, provides one of the alternatives where the referrer can see it. For an
@@ -326,13 +326,13 @@ impl Index {
         is_met(needed, &Seen { index: self, referrer, overlay })
     }
 
-    fn describe_missing(&self, user: &Rendered, needed: &Use) -> String {
+    fn describe_missing(&self, referrer: &Rendered, needed: &Use) -> String {
         let alternatives: Vec<_> = needed.any_of.iter().map(ToString::to_string).collect();
         let mut text = format!("{} is missing", alternatives.join(" or "));
         let elsewhere = needed.any_of.iter().flat_map(|name| {
-            self.names.claimants(name).filter_map(move |key| {
+            self.names.providers(name).filter_map(move |key| {
                 let content = self.slots.get(key)?.visible.as_ref()?;
-                let zone = content.zone().filter(|_| provides(content, name) && !sees(user, content))?;
+                let zone = content.zone().filter(|_| provides(content, name) && !sees(referrer, content))?;
                 Some((key, zone))
             })
         });
@@ -377,7 +377,7 @@ impl Ground for Seen<'_> {
     }
 
     fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool {
-        self.index.names.claimants(name).filter(|key| *key != self.referrer.key()).any(|key| {
+        self.index.names.providers(name).filter(|key| *key != self.referrer.key()).any(|key| {
             let content = self.overlay.get(key).or_else(|| self.index.slots.get(key)?.visible.as_ref());
             content.is_some_and(|content| sees(self.referrer, content) && is_wanted(content))
         })
@@ -385,11 +385,11 @@ impl Ground for Seen<'_> {
 }
 
 pub(super) fn provides(content: &Rendered, name: &Name) -> bool {
-    content.provides().iter().any(|claim| claim.name == *name)
+    content.provides().iter().any(|provided| provided.name == *name)
 }
 
-fn sees(user: &Rendered, provider: &Rendered) -> bool {
-    provider.zone().is_none() || provider.zone() == user.zone()
+fn sees(referrer: &Rendered, provider: &Rendered) -> bool {
+    provider.zone().is_none() || provider.zone() == referrer.zone()
 }
 
 #[cfg(test)]

@@ -20,42 +20,42 @@ pub(super) struct Names {
 struct Entry {
     exclusive: Few<ObjectKey>,
     shared: Few<ObjectKey>,
-    users: Few<ObjectKey>,
+    referrers: Few<ObjectKey>,
 }
 
 impl Names {
-    /// Resources that claim a name for themselves alone.
+    /// Resources that alone may provide a name.
     pub fn exclusive(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter())
     }
 
-    /// Resources that claim a name beside others.
+    /// Resources that provide a name beside others.
     pub fn shared(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.shared.iter())
     }
 
-    /// Resources that claim a name in either way.
-    pub fn claimants(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+    /// Resources that provide a name in either way.
+    pub fn providers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter().chain(entry.shared.iter()))
     }
 
     /// Resources that use a name.
-    pub fn users(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.entries.get(name).into_iter().flat_map(|entry| entry.users.iter())
+    pub fn referrers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
+        self.entries.get(name).into_iter().flat_map(|entry| entry.referrers.iter())
     }
 
     /// Those of some resources that use a name. Looks through the fewer, however many use it.
-    pub fn users_among<'a>(
+    pub fn referrers_among<'a>(
         &'a self,
         name: &Name,
         some: impl ExactSizeIterator<Item = &'a ObjectKey>,
         is_one: impl Fn(&ObjectKey) -> bool,
     ) -> Vec<ObjectKey> {
-        let Some(Entry { users, .. }) = self.entries.get(name) else { return Vec::new() };
-        if some.len() < users.len() {
-            some.filter(|key| users.contains(key)).cloned().collect()
+        let Some(Entry { referrers, .. }) = self.entries.get(name) else { return Vec::new() };
+        if some.len() < referrers.len() {
+            some.filter(|key| referrers.contains(key)).cloned().collect()
         } else {
-            users.iter().filter(|key| is_one(key)).cloned().collect()
+            referrers.iter().filter(|key| is_one(key)).cloned().collect()
         }
     }
 
@@ -64,30 +64,30 @@ impl Names {
         self.relayers.get(name).into_iter().flat_map(Few::iter)
     }
 
-    /// Takes note that the contents of a resource are others now. Returns the names whose claim came or went, and whether the claim
-    /// was exclusive.
+    /// Replaces the contents of a resource. Returns the names that it newly provides or provides no more, and whether
+    /// exclusively.
     pub fn replace(
         &mut self,
         key: &ObjectKey,
         before: &[Arc<Rendered>],
         after: &[Arc<Rendered>],
     ) -> Vec<(Name, bool)> {
-        let (claims_before, uses_before) = names_of(before);
-        let (claims_after, uses_after) = names_of(after);
+        let (names_before, uses_before) = names_of(before);
+        let (names_after, uses_after) = names_of(after);
         let mut changed = Vec::new();
-        for (name, exclusive) in claims_before.difference(&claims_after) {
-            self.change(name, |entry| entry.claimants_mut(*exclusive).remove(key));
+        for (name, exclusive) in names_before.difference(&names_after) {
+            self.change(name, |entry| entry.providers_mut(*exclusive).remove(key));
             changed.push((Name::clone(name), *exclusive));
         }
-        for (name, exclusive) in claims_after.difference(&claims_before) {
-            self.change(name, |entry| entry.claimants_mut(*exclusive).insert(key.clone()));
+        for (name, exclusive) in names_after.difference(&names_before) {
+            self.change(name, |entry| entry.providers_mut(*exclusive).insert(key.clone()));
             changed.push((Name::clone(name), *exclusive));
         }
         for name in uses_before.difference(&uses_after) {
-            self.change(name, |entry| entry.users.remove(key));
+            self.change(name, |entry| entry.referrers.remove(key));
         }
         for name in uses_after.difference(&uses_before) {
-            self.change(name, |entry| entry.users.insert(key.clone()));
+            self.change(name, |entry| entry.referrers.insert(key.clone()));
         }
         for name in given_to(before) {
             if let Some(keys) = self.relayers.get_mut(name) {
@@ -122,19 +122,19 @@ impl Names {
 }
 
 impl Entry {
-    fn claimants_mut(&mut self, exclusive: bool) -> &mut Few<ObjectKey> {
+    fn providers_mut(&mut self, exclusive: bool) -> &mut Few<ObjectKey> {
         if exclusive { &mut self.exclusive } else { &mut self.shared }
     }
 
     fn is_unused(&self) -> bool {
-        [&self.exclusive, &self.shared, &self.users].into_iter().all(Few::is_empty)
+        [&self.exclusive, &self.shared, &self.referrers].into_iter().all(Few::is_empty)
     }
 }
 
 fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<(&Name, bool)>, HashSet<&Name>) {
-    let claims = contents.iter().flat_map(|content| content.claims()).collect();
+    let names = contents.iter().flat_map(|content| content.names()).collect();
     let uses = contents.iter().flat_map(|content| content.uses()).flat_map(|needed| &needed.any_of).collect();
-    (claims, uses)
+    (names, uses)
 }
 
 /// Names for which contents pass on something.

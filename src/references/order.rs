@@ -3,7 +3,7 @@
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
-use crate::validate::{Claim, Edge, Name};
+use crate::validate::{Link, Name, Provided};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -17,42 +17,42 @@ pub struct Step {
 }
 
 impl Step {
-    fn gains(&self) -> Vec<&Claim> {
+    fn gains(&self) -> Vec<&Provided> {
         difference(&self.new, &self.old)
     }
 
     /// Whether something will depend on something that did not.
     fn begins(&self) -> bool {
-        edge(&self.new).is_some_and(|new| edge(&self.old) != Some(new))
+        link(&self.new).is_some_and(|new| link(&self.old) != Some(new))
     }
 
     /// Whether something will no longer depend on something.
     fn ends(&self) -> bool {
-        edge(&self.old).is_some_and(|old| edge(&self.new) != Some(old))
+        link(&self.old).is_some_and(|old| link(&self.new) != Some(old))
     }
 
     fn gains_fact(&self) -> bool {
-        self.gains().iter().any(|claim| claim.name.sort().is_none())
+        self.gains().iter().any(|provided| provided.name.sort().is_none())
     }
 
     fn loses_fact(&self) -> bool {
-        self.loses().iter().any(|claim| claim.name.sort().is_none())
+        self.loses().iter().any(|provided| provided.name.sort().is_none())
     }
 
-    fn loses(&self) -> Vec<&Claim> {
+    fn loses(&self) -> Vec<&Provided> {
         difference(&self.old, &self.new)
     }
 }
 
-fn edge(content: &Option<Arc<Rendered>>) -> Option<&Edge> {
-    content.as_ref()?.edge()
+fn link(content: &Option<Arc<Rendered>>) -> Option<&Link> {
+    content.as_ref()?.link()
 }
 
-/// Names that one claims and the other does not.
-fn difference<'a>(one: &'a Option<Arc<Rendered>>, other: &'a Option<Arc<Rendered>>) -> Vec<&'a Claim> {
-    let claims = |content: &'a Option<Arc<Rendered>>| content.iter().flat_map(|content| content.provides());
-    let others: HashSet<&Name> = claims(other).map(|claim| &claim.name).collect();
-    claims(one).filter(|claim| !others.contains(&claim.name)).collect()
+/// Names that one provides and the other does not.
+fn difference<'a>(one: &'a Option<Arc<Rendered>>, other: &'a Option<Arc<Rendered>>) -> Vec<&'a Provided> {
+    let provides = |content: &'a Option<Arc<Rendered>>| content.iter().flat_map(|content| content.provides());
+    let others: HashSet<&Name> = provides(other).map(|provided| &provided.name).collect();
+    provides(one).filter(|provided| !others.contains(&provided.name)).collect()
 }
 
 fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
@@ -69,18 +69,18 @@ fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
 pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<ObjectKey>)> {
     // For each step, those that must come before it.
     let mut gained_by: HashMap<&Name, Vec<usize>> = HashMap::new();
-    let mut lost_by: HashMap<&Name, Vec<(usize, &Claim)>> = HashMap::new();
+    let mut lost_by: HashMap<&Name, Vec<(usize, &Provided)>> = HashMap::new();
     for (i, step) in steps.iter().enumerate() {
-        for claim in step.gains() {
-            gained_by.entry(&claim.name).or_default().push(i);
+        for provided in step.gains() {
+            gained_by.entry(&provided.name).or_default().push(i);
         }
-        for claim in step.loses() {
-            lost_by.entry(&claim.name).or_default().push((i, claim));
+        for provided in step.loses() {
+            lost_by.entry(&provided.name).or_default().push((i, provided));
         }
     }
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
     for (i, step) in steps.iter().enumerate() {
-        // A name that is used must be there first, and a user must have let go before it disappears.
+        // A name that is used must be there first, and a referrer must have let go before it disappears.
         for name in uses(&step.new) {
             before[i].extend(gained_by.get(name).into_iter().flatten());
         }
@@ -90,11 +90,13 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
             }
         }
         // A name that moves is given up before it is taken.
-        for claim in step.gains() {
-            let twin = claim.name.twin();
-            let lost =
-                [Some(&claim.name), twin.as_ref()].into_iter().flatten().filter_map(|name| lost_by.get(name));
-            let in_the_way = lost.flatten().filter(|(other, held)| *other != i && held.clashes(claim));
+        for provided in step.gains() {
+            let twin = provided.name.twin();
+            let lost = [Some(&provided.name), twin.as_ref()]
+                .into_iter()
+                .flatten()
+                .filter_map(|name| lost_by.get(name));
+            let in_the_way = lost.flatten().filter(|(other, held)| *other != i && held.clashes(provided));
             before[i].extend(in_the_way.map(|(other, _)| other));
         }
     }

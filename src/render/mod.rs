@@ -6,10 +6,11 @@ mod for_each;
 mod packed;
 pub mod quoting;
 
+use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{Digest, ObjectKey};
 use crate::validate::{
-    Claim, Declaration, Edge, Form, Header, Name, Refusal, Relay, Settings, Target, Use, validate,
+    Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate,
 };
 use packed::Packed;
 use std::fmt::Write as _;
@@ -30,8 +31,8 @@ pub struct Rendered {
     packed: Packed,
     digest: Digest,
     zone: Option<Box<str>>,
-    edge: Option<Box<Edge>>,
-    provides: Box<[Claim]>,
+    link: Option<Box<Link>>,
+    provides: Box<[Provided]>,
     uses: Box<[Use]>,
     relays: Box<[Relay]>,
 }
@@ -69,12 +70,12 @@ impl Rendered {
     }
 
     /// What depends on what, if it is a dependency.
-    pub fn edge(&self) -> Option<&Edge> {
-        self.edge.as_deref()
+    pub fn link(&self) -> Option<&Link> {
+        self.link.as_deref()
     }
 
     /// Names that the published set gains by it.
-    pub fn provides(&self) -> &[Claim] {
+    pub fn provides(&self) -> &[Provided] {
         &self.provides
     }
 
@@ -82,8 +83,8 @@ impl Rendered {
     /// zone, and so on.
     pub fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
-            self.provides.iter().any(|claim| {
-                claim.exclusive && claim.name.sort().is_some_and(|sort| name.sort() == Some(sort))
+            self.provides.iter().any(|provided| {
+                provided.exclusive && provided.name.sort().is_some_and(|sort| name.sort() == Some(sort))
             })
         };
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
@@ -95,14 +96,14 @@ impl Rendered {
     }
 
     /// Every name that it provides or passes on, and whether for itself alone.
-    pub fn claims(&self) -> impl Iterator<Item = (&Name, bool)> {
-        let provided = self.provides.iter().map(|claim| (&claim.name, claim.exclusive));
+    pub fn names(&self) -> impl Iterator<Item = (&Name, bool)> {
+        let provided = self.provides.iter().map(|provided| (&provided.name, provided.exclusive));
         provided.chain(self.relays.iter().map(|relay| (&relay.name, false)))
     }
 
     /// Whether the set gains a name by it, given what else the set has.
     pub fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
-        self.provides.iter().any(|claim| claim.name == *name)
+        self.provides.iter().any(|provided| provided.name == *name)
             || self
                 .relays
                 .iter()
@@ -167,8 +168,8 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         for_each::head(&mut out, for_each);
     }
     match declaration.form {
-        Form::Apply(Target::Host) => out.push_str(" to Host"),
-        Form::Apply(Target::Service) => out.push_str(" to Service"),
+        Form::Apply(ApplyTo::Host) => out.push_str(" to Host"),
+        Form::Apply(ApplyTo::Service) => out.push_str(" to Service"),
         Form::Object | Form::Template => {}
     }
     out.push_str(" {\n");
@@ -202,7 +203,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         digest: Digest::of(out.as_bytes()),
         packed: Packed::new(out.as_bytes()),
         zone: declaration.zone.as_deref().map(Into::into),
-        edge: declaration.edge.clone(),
+        link: declaration.link.clone(),
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
         relays: declaration.relays.as_slice().into(),
@@ -219,9 +220,9 @@ pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
         key: key.clone(),
         digest: Digest::of(&bytes),
         zone: header.zone.as_deref().map(Into::into),
-        provides: header.claims().into(),
+        provides: header.all_provided().into(),
         uses: header.all_uses().into(),
-        edge: header.edge,
+        link: header.link,
         relays: header.relays.into(),
         packed: Packed::new(&bytes),
     })

@@ -14,7 +14,7 @@ use super::watermark::Held;
 use crate::api::satellite_cluster::BreakerState;
 use crate::api::{Reason, SatelliteCluster, SatelliteClusterStatus};
 use crate::identity::{Digest, Revision};
-use crate::metrics::Written;
+use crate::metrics::WriteCounts;
 use crate::snapshot::View;
 use kube::api::Api;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Actor {
     pub(super) is_changed: bool,
     /// When to look again at a Secret whose credential does not work, while an older one does.
     pub(super) reload_at: Option<Instant>,
-    pub(super) written: Arc<Written>,
+    pub(super) written: Arc<WriteCounts>,
     pub(super) renewals: Schedule,
     pub(super) breaker: Breaker,
     pub(super) corrections: Corrections,

@@ -8,10 +8,10 @@ use super::credential::{Credential, Schedule, lifetime, renew, store};
 use super::delivery::RECHECK;
 use super::problem::Problem;
 use super::remote::{Remote, Requests};
-use crate::api::condition::clean;
 use crate::api::{Reason, SatelliteCluster};
-use crate::metrics::Written;
+use crate::metrics::WriteCounts;
 use crate::snapshot::pointer::Destination;
+use crate::text::clean;
 use crate::validate::value::parse_duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
@@ -50,7 +50,7 @@ impl Connection {
         context: &Context,
         object: &SatelliteCluster,
         credential: Credential,
-        written: &Arc<Written>,
+        written: &Arc<WriteCounts>,
     ) -> Result<Self, Problem> {
         let timeout =
             duration(&object.spec.request_timeout).clamp(Duration::from_secs(1), Duration::from_secs(60));

@@ -4,9 +4,9 @@ use super::events::Events;
 use super::views::Views;
 use super::watermark::Fleet;
 use crate::api::IcingaVersion;
-use crate::http::Readiness;
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::references::itl;
 use crate::snapshot::Snapshot;
 use crate::validate::Name;
@@ -39,7 +39,7 @@ pub struct Context {
     /// Which addresses a satellite may have.
     pub policy: HostPolicy,
     /// The right to write.
-    pub claim: Claim,
+    pub claim: Leadership,
     /// Objects that every Icinga has from elsewhere.
     pub external_objects: Arc<BTreeSet<Name>>,
     /// Which API servers a satellite may have.

@@ -1,7 +1,8 @@
 //! Events of SatelliteClusters: only where something begins or ends, so that `kubectl describe` tells the story.
 
-use crate::api::condition::clean;
+use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::{Reason, SatelliteCluster};
+use crate::text::clean;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use std::time::Duration;
@@ -19,7 +20,9 @@ pub struct Events {
 impl Events {
     /// Through the hub's API server.
     pub fn new(hub: Client) -> Self {
-        Self { recorder: Recorder::new(hub, Reporter { controller: "groundlink".into(), instance: None }) }
+        Self {
+            recorder: Recorder::new(hub, Reporter { controller: OPERATOR_MANAGER.into(), instance: None }),
+        }
     }
 
     /// Something that a person should see. An event that cannot be published is logged: it is no reason to stop.

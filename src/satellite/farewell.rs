@@ -4,17 +4,15 @@ use super::actor::{Actor, Next};
 use super::connection::{duration, target};
 use super::context::HUB_TIMEOUT;
 use super::problem::Problem;
-use crate::api::condition::clean;
+use crate::api::marks::FINALIZER;
 use crate::api::satellite_cluster::Cleanup;
 use crate::api::{Reason, SatelliteCluster};
+use crate::text::clean;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Keeps the resource until the satellite is cleaned up, or the time for that is over.
-pub const FINALIZER: &str = "groundlink.dev/satellite-cleanup";
 
 impl Actor {
     /// The finalizer is there if the ConfigMaps are to be deleted with the resource, and only then.

@@ -1,7 +1,7 @@
 //! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Followed only while one does.
 
-use crate::api::condition::clean;
 use crate::api::satellite_cluster::NamespaceSelection;
+use crate::text::clean;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;

@@ -1,7 +1,7 @@
 //! What went wrong with a satellite, in the words of its conditions. Text from another server is cut and cleaned here.
 
 use crate::api::Reason;
-use crate::api::condition::clean;
+use crate::text::clean;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -4,9 +4,9 @@ use super::actor::Actor;
 use super::context::{Context, HUB_TIMEOUT};
 use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
-use crate::api::condition::clean;
 use crate::api::satellite_cluster::NamespacesFrom;
-use crate::http::Interruption;
+use crate::readiness::Interruption;
+use crate::text::clean;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
@@ -54,7 +54,9 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
     let mut clusters = watcher(clusters, config.clone()).default_backoff().map_err(Box::new).boxed();
     let mut secrets = watcher(secrets, config).default_backoff().map_err(Box::new).boxed();
     let (sender, mut namespaces) = watch::channel(Err("not listed yet".to_owned()));
+    let started = Instant::now();
     let mut registry = Registry {
+        started,
         context,
         stop: stop.clone(),
         handles: BTreeMap::new(),
@@ -65,7 +67,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         complete: BTreeSet::new(),
     };
     loop {
-        let works = registry.broken.values().map(Interruption::over).min();
+        let works = registry.broken.values().map(|broken| started + broken.over()).min();
         tokio::select! {
             () = stop.cancelled() => break,
             Some(event) = clusters.next() => registry.cluster(event).await,
@@ -85,6 +87,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
 }
 
 struct Registry {
+    started: Instant,
     context: Context,
     stop: CancellationToken,
     handles: BTreeMap<String, Handle>,
@@ -175,7 +178,7 @@ impl Registry {
 
     fn fails(&mut self, watch: &'static str, why: String) {
         let before = self.broken.get(watch).copied();
-        self.broken.insert(watch, Interruption::again(before, Instant::now()));
+        self.broken.insert(watch, Interruption::again(before, self.started.elapsed()));
         self.context.readiness.set(watch, Some(why));
     }
 
@@ -188,7 +191,7 @@ impl Registry {
     /// A watch goes on where it broke off: nothing else says that it works again.
     fn works(&mut self) {
         for watch in [SATELLITES, SECRETS] {
-            if self.broken.get(watch).is_some_and(|broken| broken.over() <= Instant::now()) {
+            if self.broken.get(watch).is_some_and(|broken| broken.over() <= self.started.elapsed()) {
                 self.broken.remove(watch);
                 // Without a complete list, that is what is waited for.
                 if self.complete.contains(watch) {

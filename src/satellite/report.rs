@@ -4,14 +4,15 @@
 use super::breaker::Breaker;
 use super::context::HUB_TIMEOUT;
 use super::problem::{Contact, Problem};
-use crate::api::condition::{clean_message, format_timestamp, timestamp_now, upsert};
+use crate::api::condition::{format_timestamp, timestamp_now, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
 use crate::api::{
     Condition, ConditionStatus, ConditionType, Reason, SatelliteCluster, SatelliteClusterStatus,
 };
 use crate::identity::{Digest, Revision};
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::text::clean_message;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -237,7 +238,7 @@ const WINDOW_MAX: Duration = Duration::from_secs(30);
 /// Writes what arrives in the mailbox: the latest, at most one write a second, until the sender or the resource is gone.
 pub async fn write(
     api: Api<SatelliteCluster>,
-    claim: Claim,
+    claim: Leadership,
     metrics: Arc<Metrics>,
     mut mailbox: watch::Receiver<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
 ) {
@@ -298,7 +299,10 @@ async fn patch(
         Ok(patch) => Patch::Json(patch),
         Err(error) => return Err(error.to_string()),
     };
-    let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(crate::api::marks::OPERATOR_MANAGER.into()),
+        ..PatchParams::default()
+    };
     let call = api.patch_status(name, &parameters, &patch);
     match tokio::time::timeout(HUB_TIMEOUT, call).await {
         Err(_) => Err(format!("no answer within {} s", HUB_TIMEOUT.as_secs())),
@@ -309,7 +313,7 @@ async fn patch(
         {
             Ok(Written::Gone)
         }
-        Ok(Err(error)) => Err(crate::api::condition::clean(&error.to_string(), 300)),
+        Ok(Err(error)) => Err(crate::text::clean(&error.to_string(), 300)),
     }
 }
 

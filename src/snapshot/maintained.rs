@@ -217,7 +217,7 @@ impl<'a> Closing<'a> {
                 suspects.push(new);
             }
             if !closing.is_the_same_for_others(difference) {
-                changed.extend(difference.both().flat_map(|file| file.claims()).map(|(name, _)| name));
+                changed.extend(difference.both().flat_map(|file| file.names()).map(|(name, _)| name));
             }
         }
         // A name is followed once, however many objects share it.
@@ -236,7 +236,7 @@ impl<'a> Closing<'a> {
                         continue;
                     }
                     closing.decided.insert(referrer.key().clone(), false);
-                    changed.extend(referrer.claims().map(|(name, _)| name));
+                    changed.extend(referrer.names().map(|(name, _)| name));
                 }
                 suspects.push(referrer);
             }
@@ -253,7 +253,7 @@ impl<'a> Closing<'a> {
                 continue;
             }
             self.decided.insert(suspect.key().clone(), true);
-            for (name, _) in suspect.claims() {
+            for (name, _) in suspect.names() {
                 suspects
                     .extend(self.names.referrers(name).filter(|referrer| self.acceptance.accepts(referrer)));
             }
@@ -266,7 +266,8 @@ impl<'a> Closing<'a> {
 
     /// True if an object cannot be where the reserved names exist.
     fn clashes(&self, file: &Rendered) -> bool {
-        self.reserved.is_some_and(|reserved| file.provides().iter().any(|claim| claim.is_taken(reserved)))
+        self.reserved
+            .is_some_and(|reserved| file.provides().iter().any(|provided| provided.is_taken(reserved)))
     }
 
     /// True if no other object can gain or lose by a difference.

@@ -27,5 +27,4 @@ mod testing {
     }
 }
 
-/// Field manager of every write.
-pub const FIELD_MANAGER: &str = "groundlink";
+pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;

@@ -86,7 +86,7 @@ impl SnapshotNames {
     }
 
     fn insert(&mut self, content: &Content) {
-        for (name, _) in content.0.claims() {
+        for (name, _) in content.0.names() {
             self.entries.entry(name.clone()).or_default().providers.insert(content.clone());
         }
         for name in referred(&content.0) {
@@ -98,7 +98,7 @@ impl SnapshotNames {
     }
 
     fn remove(&mut self, content: &Content) {
-        for (name, _) in content.0.claims() {
+        for (name, _) in content.0.names() {
             self.change(name, |entry| entry.providers.remove(content));
         }
         for name in referred(&content.0) {

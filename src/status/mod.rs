@@ -1,12 +1,14 @@
 //! Published to Acknowledged: the only writer of a MonitoringObject's status.
 //!
-//! [`compose`] decides what the status says (pure), [`Queue`] decides what is written next (pure: Ready before Synced, one
-//! write in flight per object), [`Writer`] writes.
+//! [`Facts`] are what is true; [`Write`] is the status that tells them, and its answer is the acknowledgement (both pure).
+//! [`Queue`] decides what is written next (pure: Ready before Synced, one write in flight per object). [`Writer`] sends.
 
-mod compose;
+mod facts;
 mod queue;
+mod write;
 mod writer;
 
-pub use compose::{Facts, Recorded, State, Sync, compose};
+pub use facts::{Facts, Recorded, State, Sync};
 pub use queue::{Job, Queue};
-pub use writer::{Acknowledged, Error, Receipt, Writer, recover};
+pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};
+pub use writer::Writer;

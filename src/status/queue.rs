@@ -2,6 +2,7 @@
 //! there is at most one for Ready and one for Synced per change, Synced never delays a Ready, and a job that a newer state
 //! made obsolete is never written.
 
+use super::write::Kind;
 use crate::identity::ObjectKey;
 use crate::publish::Published;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -11,10 +12,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 pub struct Job {
     /// The resource.
     pub key: ObjectKey,
-    /// What is to be acknowledged with it; nothing for a refusal, or for Synced.
+    /// What is to be acknowledged with it. `None` for a refusal, or for Synced.
     pub published: Option<Published>,
-    /// It tells that satellites acknowledged, and nothing else.
-    pub is_synced: bool,
 }
 
 /// The jobs: Ready in order of arrival, then Synced.
@@ -23,8 +22,8 @@ pub struct Queue {
     ready: VecDeque<ObjectKey>,
     published: HashMap<ObjectKey, Option<Published>>,
     synced: BTreeSet<ObjectKey>,
-    /// Writes under way, and whether each is one for Synced.
-    in_flight: HashMap<ObjectKey, bool>,
+    /// Writes under way, and what each is for.
+    in_flight: HashMap<ObjectKey, Kind>,
     synced_in_flight: usize,
 }
 
@@ -53,30 +52,36 @@ impl Queue {
         published
     }
 
-    /// The next write, if one may start: at most one per object is in flight, and at most `synced_at_once` for Synced.
-    pub fn pop(&mut self, synced_at_once: usize) -> Option<Job> {
-        if let Some(at) = self.ready.iter().position(|key| !self.in_flight.contains_key(key)) {
-            let key = self.ready.remove(at)?;
-            let published = self.published.remove(&key)?;
-            self.in_flight.insert(key.clone(), false);
-            return Some(Job { key, published, is_synced: false });
-        }
-        if self.synced_in_flight >= synced_at_once {
+    /// Returns the next write of Ready or of a refusal. At most one write per object is in flight.
+    pub fn pop_ready(&mut self) -> Option<Job> {
+        let at = self.ready.iter().position(|key| !self.in_flight.contains_key(key))?;
+        let key = self.ready.remove(at)?;
+        let published = self.published.remove(&key)?;
+        let kind = if published.is_some() { Kind::Ready } else { Kind::Refusal };
+        self.in_flight.insert(key.clone(), kind);
+        Some(Job { key, published })
+    }
+
+    /// Returns the next write of Synced, if fewer than `at_once` are in flight.
+    pub fn pop_synced(&mut self, at_once: usize) -> Option<Job> {
+        if self.synced_in_flight >= at_once {
             return None;
         }
         // A Ready that only waits for its own object's write in flight keeps no Synced of another object back.
         let key = self.synced.iter().find(|key| !self.in_flight.contains_key(*key))?.clone();
         self.synced.remove(&key);
-        self.in_flight.insert(key.clone(), true);
+        self.in_flight.insert(key.clone(), Kind::Synced);
         self.synced_in_flight += 1;
-        Some(Job { key, published: None, is_synced: true })
+        Some(Job { key, published: None })
     }
 
-    /// The write of this object was answered, or given up.
-    pub fn done(&mut self, key: &ObjectKey) {
-        if self.in_flight.remove(key) == Some(true) {
+    /// The write of this object was answered, or given up. Returns what it was for; `None` if there was none.
+    pub fn done(&mut self, key: &ObjectKey) -> Option<Kind> {
+        let kind = self.in_flight.remove(key)?;
+        if kind == Kind::Synced {
             self.synced_in_flight -= 1;
         }
+        Some(kind)
     }
 
     /// Writes under way.
@@ -111,19 +116,20 @@ mod tests {
         queue.push_synced(a.clone());
         queue.push_ready(b.clone(), None);
         queue.push_synced(b.clone());
-        assert_eq!(queue.pop(1).unwrap().key, b);
+        assert_eq!(queue.pop_ready().unwrap().key, b);
         queue.push_ready(b.clone(), None);
-        assert_eq!(queue.pop(1).unwrap().key, a, "b waits for its own write, and delays nobody else");
-        assert!(queue.pop(1).is_none());
-        queue.done(&a);
+        assert!(queue.pop_ready().is_none(), "b waits for its own write");
+        assert_eq!(queue.pop_synced(1).unwrap().key, a, "and delays nobody else");
+        assert!(queue.pop_synced(1).is_none());
+        assert_eq!(queue.done(&a), Some(Kind::Synced));
+        assert_eq!(queue.done(&b), Some(Kind::Refusal));
         queue.push_synced(a.clone());
-        queue.done(&b);
-        assert_eq!(queue.pop(1).unwrap().key, b, "Ready first");
-        assert_eq!(queue.pop(1).unwrap().key, a);
+        assert_eq!(queue.pop_ready().unwrap().key, b);
+        assert_eq!(queue.pop_synced(1).unwrap().key, a);
         queue.push_ready(a.clone(), None);
         queue.forget(&a);
         queue.done(&a);
-        assert!(queue.pop(1).is_none());
+        assert!(queue.pop_ready().is_none() && queue.done(&a).is_none());
     }
 
     #[test]
@@ -132,13 +138,13 @@ mod tests {
         let mut queue = Queue::default();
         queue.push_synced(a.clone());
         queue.push_synced(b.clone());
-        assert_eq!(queue.pop(1).unwrap().key, a);
-        assert!(queue.pop(1).is_none(), "one is under way");
+        assert_eq!(queue.pop_synced(1).unwrap().key, a);
+        assert!(queue.pop_synced(1).is_none(), "one is under way");
         queue.push_ready(c.clone(), None);
-        assert_eq!(queue.pop(1).unwrap().key, c, "a Ready has its own room");
+        assert_eq!(queue.pop_ready().unwrap().key, c, "a Ready has its own room");
         queue.done(&c);
-        assert!(queue.pop(1).is_none(), "the room of a Ready is not that of a Synced");
+        assert!(queue.pop_synced(1).is_none(), "the room of a Ready is not that of a Synced");
         queue.done(&a);
-        assert_eq!(queue.pop(1).unwrap().key, b);
+        assert_eq!(queue.pop_synced(1).unwrap().key, b);
     }
 }

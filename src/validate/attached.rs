@@ -1,6 +1,6 @@
 //! Objects that belong to a host or a service: of one, or by a rule of all that match.
 
-use super::declaration::{Builder, Form, Target};
+use super::declaration::{Builder, Form};
 use super::header::Use;
 use super::name::{IcingaType, Name};
 use super::rule;
@@ -12,8 +12,7 @@ pub(super) fn form(template: bool, apply: Option<&Apply>) -> Form {
     match (template, apply.map(|apply| apply.to)) {
         (true, _) => Form::Template,
         (false, None) => Form::Object,
-        (false, Some(ApplyTo::Host)) => Form::Apply(Target::Host),
-        (false, Some(ApplyTo::Service)) => Form::Apply(Target::Service),
+        (false, Some(to)) => Form::Apply(to),
     }
 }
 
@@ -22,14 +21,14 @@ pub(super) fn declare(
     builder: &mut Builder,
     spec: &AttachedSpec,
     zone: Option<&ObjectName>,
-) -> Option<Target> {
+) -> Option<ApplyTo> {
     let target = place(builder, spec, zone);
     builder.imports(&spec.imports);
     builder.zone(zone);
     target
 }
 
-fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) -> Option<Target> {
+fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) -> Option<ApplyTo> {
     let target = match builder.form() {
         Form::Template => {
             builder.provide_itself();
@@ -56,7 +55,7 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
                 Some(host) => rule::provide_single(builder, host.as_str(), service),
                 None => builder.problem("hostName", "is required, unless apply or spec.template is set"),
             }
-            if service.is_some() { Target::Service } else { Target::Host }
+            if service.is_some() { ApplyTo::Service } else { ApplyTo::Host }
         }
     };
     let host = spec.host_name.as_ref().map(ObjectName::as_str);

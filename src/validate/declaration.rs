@@ -1,14 +1,15 @@
 //! A checked declaration, and the builder with which each type's file makes one. The builder collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::edge::Edge;
 use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
-use super::header::{Claim, Relay, Use};
+use super::header::{Provided, Relay, Use};
+use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::value::{self, MAX_VARS_BYTES, Value};
 use super::version;
 use crate::api::IcingaVersion;
+use crate::api::objects::ApplyTo;
 use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
 
 /// What kind of statement is written.
@@ -19,34 +20,7 @@ pub enum Form {
     /// `template`
     Template,
     /// `apply`
-    Apply(Target),
-}
-
-/// What an object belongs to, or a rule is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A host.
-    Host,
-    /// A service.
-    Service,
-}
-
-impl Target {
-    /// For a person.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Service => "service",
-        }
-    }
-
-    /// What a condition about it may read.
-    pub fn subjects(self) -> &'static [Subject] {
-        match self {
-            Self::Host => &[Subject::Host],
-            Self::Service => &[Subject::Host, Subject::Service],
-        }
-    }
+    Apply(ApplyTo),
 }
 
 /// A checked declaration: rendering it cannot fail, and Icinga accepts the result if everything it uses is there.
@@ -71,9 +45,9 @@ pub struct Declaration {
     /// The zone, which is an attribute too, for placement.
     pub zone: Option<String>,
     /// What depends on what, of a dependency.
-    pub edge: Option<Box<Edge>>,
+    pub link: Option<Box<Link>>,
     /// What the published set gains.
-    pub provides: Vec<Claim>,
+    pub provides: Vec<Provided>,
     /// What must be in the published set.
     pub uses: Vec<Use>,
     /// What the published set gains if it has something else.
@@ -120,7 +94,7 @@ impl Builder {
                 assign: Vec::new(),
                 ignore: Vec::new(),
                 zone: None,
-                edge: None,
+                link: None,
                 provides: Vec::new(),
                 uses: Vec::new(),
                 relays: Vec::new(),
@@ -201,7 +175,7 @@ impl Builder {
 
     /// A name that this object provides.
     pub fn provide(&mut self, name: Name, exclusive: bool) {
-        self.declaration.provides.push(Claim { name, exclusive });
+        self.declaration.provides.push(Provided { name, exclusive });
     }
 
     /// The object's own name, or the template's.
@@ -422,9 +396,9 @@ impl Builder {
     }
 
     /// What depends on what.
-    pub fn edge(&mut self, edge: Edge) {
+    pub fn link(&mut self, link: Link) {
         self.provide(facts::dependency(), false);
-        self.declaration.edge = Some(Box::new(edge));
+        self.declaration.link = Some(Box::new(link));
     }
 
     /// One object for each entry of a custom variable.

@@ -1,10 +1,10 @@
-use super::declaration::{Builder, Declaration, Form, Target};
-use super::edge::{Checkable, Child, Condition, Conditions, Edge};
+use super::declaration::{Builder, Declaration, Form};
 use super::expression::{Attribute, Comparison, Expression, Subject};
 use super::header::Use;
+use super::link::{Checkable, Child, Condition, Conditions, Link};
 use super::name::{IcingaType, Name};
 use super::{facts, filter, rule};
-use crate::api::objects::{DependencySpec, State};
+use crate::api::objects::{ApplyTo, DependencySpec, State};
 use crate::api::text::{self, Line, ObjectName};
 
 pub(super) fn declare(
@@ -51,7 +51,7 @@ fn template(builder: &mut Builder, spec: &DependencySpec) {
 }
 
 /// Parent and child are known. Returns what the parent is.
-fn single(builder: &mut Builder, spec: &DependencySpec) -> Target {
+fn single(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     let child_service = spec.child_service_name.as_ref().map(ObjectName::as_str);
     match &spec.child_host_name {
         Some(host) => rule::provide_single(builder, host.as_str(), child_service),
@@ -69,13 +69,13 @@ fn single(builder: &mut Builder, spec: &DependencySpec) -> Target {
     let target = parent(builder, spec);
     if let (Some(child), Some(above)) = (&spec.child_host_name, &spec.parent_host_name) {
         let child = Checkable { host: child.as_str().to_owned(), service: child_service.map(str::to_owned) };
-        let edge = edge(spec, Child::One(child.clone()));
+        let link = link(spec, Child::One(child.clone()));
         let above_is_own_service = child.service.is_none() && above.as_str() == child.host;
-        if edge.parent() == child || above_is_own_service {
+        if link.parent() == child || above_is_own_service {
             builder.problem("parentHostName", "must not be the child itself, nor may a host depend on its own service: it would depend on itself");
         }
         builder.provide(facts::dependency_of(&child), false);
-        builder.edge(edge);
+        builder.link(link);
     }
     target
 }
@@ -84,9 +84,9 @@ fn single(builder: &mut Builder, spec: &DependencySpec) -> Target {
 fn by_rule(
     builder: &mut Builder,
     spec: &DependencySpec,
-    target: Target,
+    target: ApplyTo,
     zone: Option<&ObjectName>,
-) -> Target {
+) -> ApplyTo {
     for (field, is_set) in [
         ("childHostName", spec.child_host_name.is_some()),
         ("childServiceName", spec.child_service_name.is_some()),
@@ -105,24 +105,24 @@ fn by_rule(
     };
     // The parent is left out: it cannot depend on itself.
     match (target, &spec.parent_host_name, &spec.parent_service_name) {
-        (Target::Host, None, _) => {
+        (ApplyTo::Host, None, _) => {
             builder.problem(
                 "parentHostName",
                 "is required: a host cannot depend on itself or on its own service",
             );
         }
-        (Target::Host, Some(host), _) => builder.ignore(is(Subject::Host, host)),
-        (Target::Service, Some(host), Some(service)) => {
+        (ApplyTo::Host, Some(host), _) => builder.ignore(is(Subject::Host, host)),
+        (ApplyTo::Service, Some(host), Some(service)) => {
             let (host, service) = (is(Subject::Host, host), is(Subject::Service, service));
             builder.ignore(Expression::And(host.into(), service.into()));
         }
-        (Target::Service, None, Some(service)) => {
+        (ApplyTo::Service, None, Some(service)) => {
             builder.ignore(is(Subject::Service, service));
             // Icinga refuses everything if a parent is not there.
             let exists = Expression::HostHasService(service.as_str().to_owned());
             builder.ignore(Expression::Not(exists.into()));
         }
-        (Target::Service, _, None) => {}
+        (ApplyTo::Service, _, None) => {}
     }
     let conditions = |sources: &[text::Expression]| {
         let sources = sources.iter().map(|source| source.as_str().to_owned());
@@ -133,24 +133,24 @@ fn by_rule(
         ignore: conditions(&apply.rule.ignore_where),
     };
     let child = match target {
-        Target::Host => Child::Hosts(conditions),
-        Target::Service => Child::Services(conditions),
+        ApplyTo::Host => Child::Hosts(conditions),
+        ApplyTo::Service => Child::Services(conditions),
     };
     builder.provide(facts::dependency_rule(), false);
-    builder.edge(edge(spec, child));
+    builder.link(link(spec, child));
     parent(builder, spec)
 }
 
-fn edge(spec: &DependencySpec, child: Child) -> Edge {
+fn link(spec: &DependencySpec, child: Child) -> Link {
     let name = |name: &Option<ObjectName>| name.as_ref().map(|name| name.as_str().to_owned());
-    Edge { child, parent_host: name(&spec.parent_host_name), parent_service: name(&spec.parent_service_name) }
+    Link { child, parent_host: name(&spec.parent_host_name), parent_service: name(&spec.parent_service_name) }
 }
 
-fn parent(builder: &mut Builder, spec: &DependencySpec) -> Target {
+fn parent(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     match (&spec.parent_host_name, &spec.parent_service_name) {
         (None, Some(service)) => {
             builder.named("parent_service_name", "parentServiceName", service.as_str());
-            builder.require(Use::one(Name::anywhere(IcingaType::Service, Target::Host, service.as_str())));
+            builder.require(Use::one(Name::anywhere(IcingaType::Service, ApplyTo::Host, service.as_str())));
         }
         (host, service) => checkable(
             builder,
@@ -162,7 +162,7 @@ fn parent(builder: &mut Builder, spec: &DependencySpec) -> Target {
     if let Some(host) = &spec.parent_host_name {
         builder.provide(facts::dependency_on(host.as_str()), false);
     }
-    if spec.parent_service_name.is_some() { Target::Service } else { Target::Host }
+    if spec.parent_service_name.is_some() { ApplyTo::Service } else { ApplyTo::Host }
 }
 
 /// A host, or a service of it, that is named.

@@ -1,9 +1,9 @@
 //! What Icinga demands beyond names that exist: each demand is a noun phrase that one object makes true and another needs, so
 //! that it holds, withdraws and explains like any name.
 
-use super::declaration::Target;
-use super::edge::Checkable;
+use super::link::Checkable;
 use super::name::{IcingaType, Name};
+use crate::api::objects::ApplyTo;
 
 /// An object without `what` of its own relies on a template that sets it, or Icinga refuses the object.
 pub(super) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
@@ -31,7 +31,7 @@ pub(super) fn listed(endpoint: &str) -> Name {
 }
 
 /// Icinga refuses states of a service about a host, and states of a host about a service.
-pub(super) fn states_fit(kind: IcingaType, target: Target, template: &str) -> Name {
+pub(super) fn states_fit(kind: IcingaType, target: ApplyTo, template: &str) -> Name {
     Name::fact(&format!(
         "a template {kind} {template:?} whose states fit a {} (set states in it, or in this {})",
         target.word(),
@@ -81,7 +81,7 @@ pub(super) fn trusted(external: &Name) -> Vec<Name> {
         };
         let mut facts: Vec<_> = required(kind).iter().map(|what| sets(what, kind, name)).collect();
         if matches!(kind, IcingaType::Notification | IcingaType::Dependency) {
-            facts.extend([Target::Host, Target::Service].map(|target| states_fit(kind, target, name)));
+            facts.extend([ApplyTo::Host, ApplyTo::Service].map(|target| states_fit(kind, target, name)));
         }
         return facts;
     }
@@ -100,8 +100,8 @@ fn of_attached(kind: &str, name: &str) -> Vec<Name> {
         return Vec::new();
     };
     let (target, short) = match name.split('!').collect::<Vec<_>>()[..] {
-        [_, short] => (Target::Host, short),
-        [_, _, short] => (Target::Service, short),
+        [_, short] => (ApplyTo::Host, short),
+        [_, _, short] => (ApplyTo::Service, short),
         _ => return Vec::new(),
     };
     let beginnings =

@@ -1,7 +1,7 @@
-use super::declaration::{Builder, Declaration, Form, Target};
+use super::declaration::{Builder, Declaration, Form};
 use super::expression::Subject;
 use super::name::IcingaType;
-use crate::api::objects::{GroupSpec, UserGroupSpec};
+use crate::api::objects::{ApplyTo, GroupSpec, UserGroupSpec};
 use crate::api::text::{Line, ObjectName, Text};
 
 /// A group of hosts or services.
@@ -10,8 +10,8 @@ pub(super) fn declare(
     spec: &GroupSpec,
     zone: Option<&ObjectName>,
 ) -> Result<Declaration, String> {
-    let target = if builder.kind() == IcingaType::HostGroup { Target::Host } else { Target::Service };
-    common(&mut builder, &spec.group, zone, target.subjects());
+    let target = if builder.kind() == IcingaType::HostGroup { ApplyTo::Host } else { ApplyTo::Service };
+    common(&mut builder, &spec.group, zone, Subject::of_rule(target));
     builder.text("notes", "notes", spec.notes.as_ref().map(Text::as_str), Text::MAX);
     builder.macro_text("notes_url", "notesUrl", spec.notes_url.as_ref().map(Line::as_str), Line::MAX);
     builder.macro_text("action_url", "actionUrl", spec.action_url.as_ref().map(Line::as_str), Line::MAX);

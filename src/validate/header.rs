@@ -1,21 +1,21 @@
 //! What a declaration provides, passes on and uses; and the header that carries it in a published file.
 
 use super::declaration::Declaration;
-use super::edge::Edge;
+use super::link::Link;
 use super::name::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// A name that a declaration provides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Claim {
+pub struct Provided {
     /// The name.
     pub name: Name,
     /// Whether nobody else may provide it.
     pub exclusive: bool,
 }
 
-impl Claim {
+impl Provided {
     /// Whether the two cannot be in one set.
     pub fn clashes(&self, other: &Self) -> bool {
         let same = self.name == other.name && (self.exclusive || other.exclusive);
@@ -34,7 +34,7 @@ impl Claim {
 pub struct Use {
     /// Alternatives; mostly one.
     pub any_of: Box<[Name]>,
-    /// Whether the provider may in turn need the user: an endpoint needs the zone that lists it.
+    /// Whether the provider may in turn need the referrer: an endpoint needs the zone that lists it.
     pub mutual: bool,
 }
 
@@ -79,14 +79,14 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// What depends on what.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edge: Option<Box<Edge>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "edge")]
+    pub link: Option<Box<Link>>,
 }
 
 impl Header {
     /// The header of a declaration.
     pub fn of(declaration: &Declaration) -> Self {
-        let claims = |exclusive| {
+        let provided = |exclusive| {
             let names = declaration.provides.iter().filter(|c| c.exclusive == exclusive);
             names.map(|c| c.name.as_str().to_owned()).collect()
         };
@@ -95,20 +95,20 @@ impl Header {
             uses.map(|u| u.any_of.iter().map(|n| n.as_str().to_owned()).collect()).collect()
         };
         Self {
-            provides: claims(true),
-            shares: claims(false),
+            provides: provided(true),
+            shares: provided(false),
             uses: uses(false),
             mutual: uses(true),
             relays: declaration.relays.clone(),
             zone: declaration.zone.clone(),
-            edge: declaration.edge.clone(),
+            link: declaration.link.clone(),
         }
     }
 
-    /// The claims again.
-    pub fn claims(&self) -> Vec<Claim> {
-        let claim = |exclusive| move |name: &String| Claim { name: Name::from_header(name), exclusive };
-        self.provides.iter().map(claim(true)).chain(self.shares.iter().map(claim(false))).collect()
+    /// What is provided again.
+    pub fn all_provided(&self) -> Vec<Provided> {
+        let one = |exclusive| move |name: &String| Provided { name: Name::from_header(name), exclusive };
+        self.provides.iter().map(one(true)).chain(self.shares.iter().map(one(false))).collect()
     }
 
     /// The uses again.

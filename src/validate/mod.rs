@@ -8,7 +8,6 @@ mod checkable;
 mod command;
 mod declaration;
 mod dependency;
-mod edge;
 mod endpoint;
 pub mod expression;
 pub mod facts;
@@ -16,6 +15,7 @@ mod filter;
 mod group;
 mod header;
 mod host;
+mod link;
 mod name;
 mod notification;
 mod period;
@@ -29,15 +29,16 @@ pub mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Declaration, ForEach, Form, Target};
-pub use edge::{Checkable, Child, Edge};
-pub use header::{Claim, Header, Relay, Use};
+pub use declaration::{Declaration, ForEach, Form};
+pub use header::{Header, Provided, Relay, Use};
+pub use link::{Checkable, Child, Link};
 pub use name::{IcingaType, Name};
 pub use settings::Settings;
 pub use version::or_later;
 
-use crate::api::condition::clean_message;
+use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
+use crate::text::clean_message;
 use declaration::Builder;
 
 /// Why a resource is not published, for its status.
@@ -104,7 +105,7 @@ pub fn validate(object: &MonitoringObject, settings: &Settings) -> Result<Declar
     }
     if let Some(service) = &spec.service {
         let form = match (&service.apply, form) {
-            (Some(_), Form::Object) => Form::Apply(Target::Host),
+            (Some(_), Form::Object) => Form::Apply(ApplyTo::Host),
             (_, form) => form,
         };
         let builder = builder(IcingaType::Service, form, "service");

@@ -1,6 +1,6 @@
 //! Names of Icinga objects: what a declaration provides, and what it uses.
 
-use super::declaration::Target;
+use crate::api::objects::ApplyTo;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -121,16 +121,16 @@ impl Name {
 
     /// Objects of this short name on any host (service): a rule takes it whole, a single object shares it. No host has an empty
     /// name.
-    pub fn anywhere(kind: IcingaType, target: Target, name: &str) -> Self {
+    pub fn anywhere(kind: IcingaType, target: ApplyTo, name: &str) -> Self {
         match target {
-            Target::Host => Self::attached(kind, "", None, name),
-            Target::Service => Self::attached(kind, "", Some(""), name),
+            ApplyTo::Host => Self::attached(kind, "", None, name),
+            ApplyTo::Service => Self::attached(kind, "", Some(""), name),
         }
     }
 
     /// Objects on any host (service) whose short names begin with this and a blank: a rule with `forEach` takes them whole, others
     /// share what could be the beginning of theirs.
-    pub fn beginning(kind: IcingaType, target: Target, name: &str) -> Self {
+    pub fn beginning(kind: IcingaType, target: ApplyTo, name: &str) -> Self {
         Self::fact(&format!(
             "a {kind} of any {} whose name begins with {:?}",
             target.word(),

@@ -1,16 +1,16 @@
 //! Rules: for which hosts or services objects exist, and how many of them.
 
-use super::declaration::{Builder, ForEach, Target};
-use super::expression::{self, Expression};
+use super::declaration::{Builder, ForEach};
+use super::expression::{self, Expression, Subject};
 use super::name::Name;
-use crate::api::objects::ApplyRule;
+use crate::api::objects::{ApplyRule, ApplyTo};
 use crate::api::text::{ObjectName, VarName};
 
 /// Declares the rule of `apply`.
-pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: Target, zone: Option<&ObjectName>) {
-    builder.rules("apply.", target.subjects(), &rule.assign_where, &rule.ignore_where);
+pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, zone: Option<&ObjectName>) {
+    builder.rules("apply.", Subject::of_rule(target), &rule.assign_where, &rule.ignore_where);
     if let Some(for_each) = &rule.for_each {
-        match expression::parse(for_each.within.as_str(), target.subjects()) {
+        match expression::parse(for_each.within.as_str(), Subject::of_rule(target)) {
             Ok(Expression::Attribute(attribute)) if !attribute.keys.is_empty() => {
                 let [key_var, value_var] = [&for_each.key_var, &for_each.value_var]
                     .map(|name| name.as_ref().map(|name| name.as_str().to_owned()));
@@ -49,7 +49,7 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: Target, z
 
 /// Claims the names that a rule's objects will have. Two rules, or a rule and a single object, that could meet on one host or
 /// service must not have the same: Icinga refuses that.
-pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: Target) {
+pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo) {
     let (kind, name) = (builder.kind(), builder.name());
     if rule.for_each.is_some() {
         builder.provide(Name::beginning(kind, target, &name), true);
@@ -62,14 +62,14 @@ pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: Tar
 /// Claims the name of a single object beside what rules make.
 pub(super) fn provide_single(builder: &mut Builder, host: &str, service: Option<&str>) {
     let (kind, name) = (builder.kind(), builder.name());
-    let target = if service.is_some() { Target::Service } else { Target::Host };
+    let target = if service.is_some() { ApplyTo::Service } else { ApplyTo::Host };
     builder.provide(Name::attached(kind, host, service, &name), true);
     builder.provide(Name::anywhere(kind, target, &name), false);
     provide_beginnings(builder, target);
 }
 
 /// Every beginning that a rule with `forEach` could have as its name.
-fn provide_beginnings(builder: &mut Builder, target: Target) {
+fn provide_beginnings(builder: &mut Builder, target: ApplyTo) {
     let (kind, name) = (builder.kind(), builder.name());
     for (blank, _) in name.match_indices(' ') {
         builder.provide(Name::beginning(kind, target, &name[..blank]), false);

@@ -117,7 +117,7 @@ fn the_header_carries_provides_and_uses() {
     let spec = json!({"zone": "eu", "endpoint": null, "service": {"hostName": "h", "imports": ["t"]}});
     let declaration = validate(&object("a", "ping", spec), &Settings::default()).unwrap();
     let header = Header::of(&declaration);
-    assert_eq!(header.claims(), declaration.provides);
+    assert_eq!(header.all_provided(), declaration.provides);
     assert_eq!(header.all_uses().len(), declaration.uses.len());
     assert_eq!(header.zone.as_deref(), Some("eu"));
 }

@@ -1,6 +1,6 @@
 //! Joining: what is made, that a second run changes nothing, and that what is made can do nothing else.
 
-use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::eventually;
 use serde_json::{Value, json};
 use std::time::Duration;

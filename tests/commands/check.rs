@@ -1,6 +1,6 @@
 //! `check`: each thing that can be wrong is named, with its remedy, and hides nothing else.
 
-use crate::fixture::{Clusters, OPERATOR, apply, kubectl};
+use super::fixture::{Clusters, OPERATOR, apply, kubectl};
 use crate::support::{Hostile, Manner, Port};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! The commands and a running operator, installed by the chart: joined, rotated without a failure, removed without a rest.
 
+use super::fixture::{Said, kubectl, satellite};
 use crate::GROUNDLINK;
-use crate::fixture::{Said, kubectl, satellite};
 use crate::support::{GENEROUS, Installation, OPERATOR, host};
 
 #[tokio::test(flavor = "multi_thread")]

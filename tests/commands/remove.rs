@@ -1,11 +1,11 @@
 //! Removal: nothing of ours is left, and nothing else is touched.
 
-use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Clusters {
-    async fn remove(&self, name: &str, more: &[&str]) -> crate::fixture::Said {
+    async fn remove(&self, name: &str, more: &[&str]) -> super::fixture::Said {
         self.satellite(&[&["remove", name, "--context", "edge"][..], more].concat()).await
     }
 
@@ -200,7 +200,7 @@ async fn the_account_of_another_satellite_is_never_deleted() {
     // What is left of an account that is gone is named, and stays.
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "serviceaccount", "groundlink"]).await;
     let gone = clusters.remove("edge-a", &[]).await.ended(0);
-    assert_eq!(gone.out.matches("cannot be told whose it is").count(), 3, "{}", gone.out);
+    assert_eq!(gone.out.matches("owner cannot be determined").count(), 3, "{}", gone.out);
     let left = ["-n", "icinga", "get", "roles,rolebindings,secrets", "-o", "name"];
     assert_eq!(kubectl(&clusters.edge, &left).await.lines().count(), 3);
 }

@@ -1,6 +1,6 @@
 //! Rotation: the old token is refused afterwards, and never before the new one was proven.
 
-use crate::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
+use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::{ApiServer, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -18,7 +18,7 @@ impl Clusters {
         }
     }
 
-    async fn rotate(&self, more: &[&str]) -> crate::fixture::Said {
+    async fn rotate(&self, more: &[&str]) -> super::fixture::Said {
         let arguments = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
         self.satellite(&[&arguments[..], more].concat()).await
     }

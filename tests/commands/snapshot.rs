@@ -1,7 +1,7 @@
 //! `groundlink snapshot`: what it reads is what the hub's volume holds, by public tools too, and each damage is named.
 
+use super::fixture::{Said, kubectl};
 use crate::GROUNDLINK;
-use crate::fixture::{Said, kubectl};
 use crate::support::reader::digest_of;
 use crate::support::{ApiServer, GENEROUS, Installation, binary, eventually, host};
 use futures::StreamExt as _;

@@ -1,6 +1,6 @@
 //! What is right is accepted, and comes back as it was sent.
 
-use crate::{hub, monitoring_object, satellite_cluster, submit, text};
+use super::{hub, monitoring_object, satellite_cluster, submit, text};
 use serde_json::{Value, json};
 use std::path::Path;
 

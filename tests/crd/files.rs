@@ -1,7 +1,8 @@
 //! `crds/` and the chart hold what the program prints.
 
+use super::crds;
+use crate::GROUNDLINK;
 use crate::support::binary;
-use crate::{GROUNDLINK, crds};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;

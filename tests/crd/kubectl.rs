@@ -1,6 +1,6 @@
 //! What people see with kubectl.
 
-use crate::{hub, monitoring_object, satellite_cluster, submit, text};
+use super::{hub, monitoring_object, satellite_cluster, submit, text};
 use serde_json::json;
 
 async fn kubectl(arguments: &[&str]) -> String {

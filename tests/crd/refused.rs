@@ -1,6 +1,6 @@
 //! What is wrong is refused, with a message that names the field.
 
-use crate::{monitoring_object, satellite_cluster, submit, text};
+use super::{monitoring_object, satellite_cluster, submit, text};
 use serde_json::{Value, json};
 
 const CREATE: [&str; 5] = ["create", "--dry-run=server", "--validate=strict", "-n", "refused"];
@@ -130,7 +130,7 @@ async fn satellites_that_are_wrong() {
     all_refused(vec![
         (
             "no secret",
-            crate::object("SatelliteCluster", "x", json!({})),
+            super::object("SatelliteCluster", "x", json!({})),
             &["spec.kubeconfigSecretRef: Required value"],
         ),
         (

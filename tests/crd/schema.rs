@@ -1,6 +1,6 @@
 //! Every field says what it is for, and has a limit.
 
-use crate::crds;
+use super::crds;
 use serde_json::Value;
 
 /// What is wrong below a schema.

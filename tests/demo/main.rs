@@ -14,6 +14,7 @@ mod icinga;
 mod order;
 mod screen;
 mod stage;
+#[allow(dead_code, unused_imports, reason = "the suites use the rest; unused there is an error")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,7 +1,7 @@
 //! Hostile satellites of every kind beside three good ones, under a steady load: they cost the good ones nothing and the
 //! operator little, each says what is wrong in one word, and no credential is ever told.
 
-use crate::stage::{LONG, TEAM, all_ready, equal, says, volume_holds};
+use super::stage::{LONG, TEAM, all_ready, equal, says, volume_holds};
 use crate::support::reader::{mentions, published};
 use crate::support::{
     ApiServer, Hostile, Installation, Manner, Operator, PeakUsage, Proxy, Reader, bulk_host, change_all,

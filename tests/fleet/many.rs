@@ -1,6 +1,6 @@
 //! Twenty satellites hold what is published.
 
-use crate::stage::{LONG, TEAM, equal, volume_holds};
+use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::{Installation, Reader, bulk_host, change_all, create_all, delete_all};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use futures::future::join_all;

@@ -1,6 +1,6 @@
 //! A satellite that was away, one that comes back as it was long ago, and one that is another cluster by now.
 
-use crate::stage::{LONG, TEAM, equal, volume_holds};
+use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
 use crate::support::{
     Action, Fault, Installation, Place, Reader, SatelliteWatch, bulk_host, bulk_name, change_all, create_all,

@@ -1,7 +1,7 @@
 //! Each permission of the Role in the examples is taken from a satellite that works. Its SatelliteCluster says which request
 //! is refused and what to do about it, what needs no such request goes on, and it heals when the permission is given back.
 
-use crate::stage::{LONG, TEAM, equal, volume_holds};
+use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::Files;
 use crate::support::{Installation, Place, Reader, bulk_host, change_all, create_all, eventually};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};

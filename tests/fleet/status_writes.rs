@@ -1,7 +1,7 @@
 //! What a change costs the hub's API server: one status write for Ready and one for Synced, however many satellites there are
 //! and however many changes come at once; and nothing for a satellite that joins late.
 
-use crate::stage::{LONG, TEAM, all_say, equal, volume_holds};
+use super::stage::{LONG, TEAM, all_say, equal, volume_holds};
 use crate::support::{
     Exchange, Installation, Reader, bulk_host, bulk_name, change_all, create_all, grant, written_status,
 };

@@ -1,7 +1,7 @@
 //! The operator is killed at every write of a delivery, for each kind of delivery. The satellite's pointer names a complete set
 //! in every state that the store was in, and who comes after writes what is missing and nothing else.
 
-use crate::stage::{LONG, TEAM, all_ready, all_say, suspend, volume_holds};
+use super::stage::{LONG, TEAM, all_ready, all_say, suspend, volume_holds};
 use crate::support::reader::{Delivered, Files, difference};
 use crate::support::{
     At, Exchange, Gate, Installation, Operator, Place, Reader, SatelliteWatch, bulk_host, change_all,

@@ -1,7 +1,7 @@
 //! What people do to delivered ConfigMaps, and what a satellite's namespace can refuse: it is said in one word, with what to do,
 //! and it heals as soon as it can.
 
-use crate::stage::{LONG, TEAM, all_ready, equal, says};
+use super::stage::{LONG, TEAM, all_ready, equal, says};
 use crate::support::reader::published;
 use crate::support::{
     ApiServer, Installation, Place, Reader, bulk_host, create_all, eventually, grant, succeeded,

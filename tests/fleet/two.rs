@@ -1,7 +1,7 @@
 //! Two operators: the older is frozen at a write and wakes when the newer has delivered, with that write still on its way.
 //! What the satellite holds is complete in every state, and never goes back.
 
-use crate::stage::{LONG, TEAM, all_ready, equal};
+use super::stage::{LONG, TEAM, all_ready, equal};
 use crate::support::reader::published;
 use crate::support::{
     At, Gate, Installation, Operator, OperatorBuilder, Place, Reader, SatelliteWatch, bulk_host, change_all,

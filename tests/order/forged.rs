@@ -1,7 +1,7 @@
 //! The witness against histories that never happened: each with one fault, which it must name, and nothing else.
 
+use super::witness::{Findings, History, Rule, check};
 use crate::support::{Action, Content, Exchange, FileEvent, FileEventKind, digest};
-use crate::witness::{Findings, History, Rule, check};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! The same load while the operator is killed again and again; and then a restart that has nothing to do.
 
-use crate::load::{Load, NAMESPACES, marker_of};
+use super::load::{Load, NAMESPACES, marker_of};
+use super::witness::{Header, History, check, key_of_path};
 use crate::support::{
     Content, Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Sequence, VolumeWatch,
     condition_of, digest, eventually,
 };
-use crate::witness::{Header, History, check, key_of_path};
 use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
 use futures::StreamExt;
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject};

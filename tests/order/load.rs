@@ -3,8 +3,8 @@
 //! Groups, templates and hosts that others name keep their own references for life, so which of them can be published
 //! follows from the resources alone, not from the order in which changes were seen. What nobody names changes in any way.
 
+use super::witness::{History, story};
 use crate::support::{GENEROUS, Installation, OPERATOR, condition_of, digest, eventually};
-use crate::witness::{History, story};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};

@@ -1,8 +1,8 @@
 //! The witness on a live system: the test itself breaks the promise, with a satellite's own credential and through the very
 //! proxy that the operator uses, and the witness must see exactly that.
 
+use super::witness::{History, Rule, check};
 use crate::support::{Action, Fault, GENEROUS, Installation, VolumeWatch, client_of, eventually};
-use crate::witness::{History, Rule, check};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};

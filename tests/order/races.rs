@@ -1,8 +1,8 @@
 //! Changes that meet a status write on its way: each once came out of the random load, and is told here step by step.
 
-use crate::kill::restart_writes_nothing;
+use super::kill::restart_writes_nothing;
+use super::witness::{History, check, story};
 use crate::support::{Action, Fault, Installation, Operator, VolumeWatch, carries, eventually};
-use crate::witness::{History, check, story};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::Reason;
 use http::Method;

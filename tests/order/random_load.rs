@@ -1,8 +1,8 @@
 //! 300 random creates, changes and deletes against a hub and two satellites.
 
-use crate::load::Load;
+use super::load::Load;
+use super::witness::{History, check};
 use crate::support::{Action, Fault, Installation, VolumeWatch};
-use crate::witness::{History, check};
 use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the flow; none imports one further right. `hub`, `operator` and `cli` hold the others together.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 22] = [
+    "backoff",
     "identity",
+    "text",
+    "request",
+    "lasting",
     "api",
     "validate",
     "render",
@@ -16,9 +20,11 @@ const ORDER: [&str; 16] = [
     "snapshot",
     "lease",
     "metrics",
+    "readiness",
     "http",
     "satellite",
     "watch",
+    "crd_probe",
     "hub",
     "operator",
     "cli",

@@ -73,17 +73,12 @@ impl ControlPlane {
         servers.get(name).unwrap_or_else(|| panic!("no API server named {name}")).clone()
     }
 
-    /// The etcd below all of them, for `pause` and `resume`.
-    pub fn etcd(&self) -> &Supervised {
-        &self.etcd
-    }
-
     /// The directory that holds everything of this control plane; gone after it.
     pub fn directory(&self) -> &Path {
         self.root.path()
     }
 
-    /// The pids of etcd and of every API server.
+    /// The pids of etcd, which comes first, and of every API server.
     pub fn pids(&self) -> Vec<u32> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(self.etcd.pid()).chain(servers.values().map(|server| server.pid())).collect()

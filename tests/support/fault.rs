@@ -82,21 +82,17 @@ impl Fault {
     }
 }
 
-/// The rules of one proxy. The first that picks a request decides.
+/// The rule of one proxy.
 #[derive(Default)]
-pub(super) struct Rules(Mutex<Vec<Fault>>);
+pub(super) struct Rule(Mutex<Option<Fault>>);
 
-impl Rules {
-    pub(super) fn set(&self, faults: Vec<Fault>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
-    }
-
-    pub(super) fn add(&self, fault: Fault) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+impl Rule {
+    pub(super) fn set(&self, fault: Option<Fault>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
     pub(super) fn decide(&self, head: &Parts, body: &Bytes) -> Option<Action> {
-        let rules = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        rules.iter().find_map(|fault| fault.decide(head, body))
+        let rule = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        rule.and_then(|fault| fault.decide(head, body))
     }
 }

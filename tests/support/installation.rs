@@ -4,8 +4,8 @@
 use super::{ApiServer, ControlPlane, Operator, OperatorBuilder, Proxy, Recorder, eventually};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason, SatelliteCluster};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

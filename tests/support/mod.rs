@@ -1,7 +1,7 @@
 //! Real control planes, a real operator process, and witnesses, for the suites in `tests/`.
 //!
-//! Include it with `#[path = "../support/mod.rs"] mod support;`.
-#![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
+//! It is a module of `tests/suites.rs`, where a helper that no suite uses is an error. The demo and the benchmarks include it
+//! with `#[path]`, and allow there what they do not use.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod api_server;
@@ -26,7 +26,7 @@ mod volume_watch;
 mod wait;
 
 pub use api_server::{ApiServer, client_of};
-pub use asserts::{assert_closed, carries, host, on_ready, says_ready, writes_status, written_status};
+pub use asserts::{assert_closed, carries, host, on_ready, writes_status, written_status};
 pub use binaries::binary;
 pub use bulk::{bulk_host, bulk_name, change_all, create_all, delete_all};
 pub use control_plane::ControlPlane;
@@ -37,11 +37,11 @@ pub use hostile::{Hostile, Manner};
 pub use installation::{GENEROUS, Installation, OPERATOR, condition_of, succeeded};
 pub use operator::{Operator, OperatorBuilder};
 pub use ports::Port;
-pub use process::{PeakUsage, Usage};
+pub use process::PeakUsage;
 pub use proxy::Proxy;
 pub use reader::{Place, Reader};
 pub use recorder::{Exchange, Recorder, Sequence};
-pub use satellite_watch::{SatelliteWatch, Turn};
-pub use supervised::{Launch, Supervised, is_alive, process_state};
+pub use satellite_watch::SatelliteWatch;
+pub use supervised::{is_alive, process_state};
 pub use volume_watch::{Content, FileEvent, FileEventKind, VolumeWatch, digest};
 pub use wait::{eventually, eventually_every};

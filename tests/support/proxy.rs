@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::api_server::ApiServer;
-use super::fault::{Action, Fault, Rules};
+use super::fault::{Action, Fault, Rule};
 use super::recorder::{Recorder, is_watch};
 
 /// Longer bodies are passed on but not kept.
@@ -57,7 +57,7 @@ pub struct Proxy {
 struct Shared {
     server: String,
     recorder: Recorder,
-    rules: Rules,
+    rule: Rule,
     paused: watch::Sender<bool>,
     released: watch::Sender<u64>,
     cut: watch::Sender<u64>,
@@ -77,7 +77,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server: server.name().to_owned(),
             recorder: recorder.clone(),
-            rules: Rules::default(),
+            rule: Rule::default(),
             paused: watch::Sender::new(false),
             released: watch::Sender::new(0),
             cut: watch::Sender::new(0),
@@ -116,14 +116,9 @@ impl Proxy {
         &self.shared.recorder
     }
 
-    /// Replaces all rules by this one, or by none. Requests that hang stay so; see [`Self::release`].
+    /// Replaces the rule; `None` removes it. Requests that hang stay so; see [`Self::release`].
     pub fn set_fault(&self, fault: Option<Fault>) {
-        self.shared.rules.set(fault.into_iter().collect());
-    }
-
-    /// Adds a rule after the others.
-    pub fn add_fault(&self, fault: Fault) {
-        self.shared.rules.add(fault);
+        self.shared.rule.set(fault);
     }
 
     /// Lets go on what an [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
@@ -228,7 +223,7 @@ async fn forward(
 
     // Before the rule counts its hit: who sees the hit may release at once.
     let mut released = shared.released.subscribe();
-    let action = shared.rules.decide(&head, &body);
+    let action = shared.rule.decide(&head, &body);
     recorder.update(seq, |exchange| exchange.action.clone_from(&action));
     match &action {
         Some(Action::DropBefore) => return Err(io::Error::other("dropped before it was sent")),

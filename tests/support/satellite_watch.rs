@@ -15,28 +15,11 @@ use tokio::task::JoinHandle;
 use super::reader::{Delivered, Maps, Place, Reader, Revision};
 use super::wait::eventually;
 
-/// One state of the pointer.
-#[derive(Clone, Debug)]
-pub struct Turn {
-    /// Revision that it was marked with.
-    pub revision: Revision,
-    /// `Single` or `Snapshot`.
-    pub layout: String,
-    /// Bits of the bucket.
-    pub bits: u32,
-    /// Over all files.
-    pub digest: String,
-    /// How many files the set has.
-    pub objects: usize,
-    /// How many shards it names.
-    pub shards: usize,
-}
-
 #[derive(Default)]
 struct Seen {
     maps: Maps,
     last: Option<Delivered>,
-    turns: Vec<Turn>,
+    turns: Vec<Revision>,
     complaints: Vec<String>,
     events: usize,
     created: Vec<String>,
@@ -79,8 +62,8 @@ impl SatelliteWatch {
         api.delete(&name, &DeleteParams::default()).await.expect("the marker is deleted");
     }
 
-    /// Every state of the pointer so far.
-    pub fn turns(&self) -> Vec<Turn> {
+    /// The revision of every state of the pointer so far.
+    pub fn turns(&self) -> Vec<Revision> {
         self.lock().turns.clone()
     }
 
@@ -155,14 +138,7 @@ impl Seen {
         } else if let Some(last) = self.last.as_ref().filter(|last| found.revision < last.revision) {
             self.complaints.push(format!("{what}: revision {:?} after {:?}", found.revision, last.revision));
         }
-        self.turns.push(Turn {
-            revision: found.revision,
-            layout: found.layout.clone(),
-            bits: found.bits,
-            digest: found.digest.clone(),
-            objects: found.files.len(),
-            shards: found.shards.len(),
-        });
+        self.turns.push(found.revision);
         self.last = Some(found);
     }
 }

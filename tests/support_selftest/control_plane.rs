@@ -5,7 +5,7 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
 
-use crate::shared;
+use super::shared;
 use crate::support::{ControlPlane, client_of, eventually};
 
 fn config_map(name: &str) -> ConfigMap {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::client::Body;
 use kube::{Api, Client};
 
-use crate::shared;
+use super::shared;
 use crate::support::{ApiServer, Hostile, Manner, client_of, eventually};
 
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::support::{Operator, eventually, is_alive, process_state};
+use crate::support::{Operator, OperatorBuilder, eventually, is_alive, process_state};
 
 /// Set in the process that plays the operator.
 const IMPOSTOR: &str = "GROUNDLINK_SELFTEST_IMPOSTOR";
@@ -39,12 +39,15 @@ async fn impostor() {
 }
 
 fn start() -> Operator {
+    builder().spawn()
+}
+
+fn builder() -> OperatorBuilder {
     Operator::builder(std::env::current_exe().unwrap())
-        .args(["--exact", "operator::impostor", "--nocapture"])
+        .args(["--exact", "support_selftest::operator::impostor", "--nocapture"])
         .arg("--test-threads=1")
         .env(IMPOSTOR, "1")
         .kubeconfig("/the/kubeconfig".as_ref())
-        .spawn()
 }
 
 #[tokio::test]
@@ -56,6 +59,18 @@ async fn it_is_started_asked_and_terminated() {
     assert_eq!(operator.metrics().await, "body");
     assert_eq!(operator.exit_status(), None);
     assert_eq!(operator.terminate(Duration::from_secs(10)).await.code(), Some(7));
+}
+
+#[tokio::test]
+async fn a_named_log_is_appended_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("operator.log");
+    std::fs::write(&log, "earlier\n").unwrap();
+    let operator = builder().log_to(&log).spawn();
+    operator.base_url().await;
+    assert!(!operator.log_text().contains("earlier"));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("earlier\n") && text.contains("listening"), "{text}");
 }
 
 #[tokio::test]

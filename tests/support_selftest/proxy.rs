@@ -1,14 +1,15 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use http::{Method, request::Parts};
+use http::header::USER_AGENT;
+use http::{Method, Request, request::Parts};
 use hyper::body::Bytes;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::shared;
+use super::shared;
 use crate::support::{
     Action, ApiServer, Exchange, Fault, Proxy, Recorder, Sequence, VolumeWatch, client_of, eventually,
 };
@@ -115,6 +116,15 @@ async fn the_callers_identity_is_passed_on() {
     let refusal = Api::<ConfigMap>::namespaced(client, "identity").get("any").await.unwrap_err();
     assert!(matches!(&refusal, kube::Error::Api(status)
         if status.is_forbidden() && status.message.contains("system:serviceaccount:identity:nobody")));
+}
+
+#[tokio::test]
+async fn it_records_which_program_asked() {
+    let Setup { proxy, client, .. } = setup("program").await;
+    let request = Request::get("/version").header(USER_AGENT, "kubectl/v1").body(Vec::new()).unwrap();
+    client.request_text(request).await.unwrap();
+    let [asked]: [Exchange; 1] = proxy.recorder().exchanges().try_into().unwrap();
+    assert_eq!(asked.user_agent.as_deref(), Some("kubectl/v1"));
 }
 
 #[tokio::test]

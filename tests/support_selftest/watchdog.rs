@@ -24,7 +24,7 @@ async fn victim() {
 #[tokio::test]
 async fn nothing_outlives_a_killed_test_process() {
     let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "watchdog::victim", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "support_selftest::watchdog::victim", "--nocapture", "--test-threads=1"])
         .env(VICTIM, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -15,7 +15,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The full name with a suffix, within 63 characters: include "groundlink.suffixed" (list . "edit") */}}
+{{/* Returns the full name with a suffix, in at most 63 characters: include "groundlink.suffixed" (list . "edit") */}}
 {{- define "groundlink.suffixed" -}}
 {{- $suffix := printf "-%s" (index . 1) }}
 {{- $room := sub 63 (len $suffix) | int }}

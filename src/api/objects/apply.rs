@@ -12,6 +12,16 @@ pub enum ApplyTo {
     Service,
 }
 
+impl ApplyTo {
+    /// The word for messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Service => "service",
+        }
+    }
+}
+
 /// Rule that says where objects exist: `assignWhere`, `forEach`, or both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

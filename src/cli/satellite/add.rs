@@ -3,18 +3,19 @@
 //! Everything that can be refused without writing is refused before the first write. A second run finds everything as it
 //! should be and writes nothing; a run after one that was cut off continues it. What no flag says stays as it is.
 
-use super::access::{Access, servers};
-use super::apply::{MANAGER, Mode, apply, delete, described, is_ours, line, read, stored, typed};
-use super::cluster::{Cluster, Endpoint, endpoint};
-use super::endpoint::EndpointArguments;
-use super::manifests::{self, ACCOUNT, AccountArguments, AccountSettings, Credential, HubObjectArguments};
-use super::output::{Format, Outcome, Report, TokenReport, progress, time, word};
-use super::owned;
-use super::token::{Claims, now, request};
-use super::{HubArguments, SatelliteArguments};
-use crate::cli::program;
+use crate::api::marks::MANAGED_BY;
+use crate::api::marks::{ACCOUNT, CLI_MANAGER};
+use crate::cli::clusters::apply::{Mode, apply, delete, described, is_ours, line, read, stored, typed};
+use crate::cli::clusters::{Cluster, Endpoint, HubArguments, SatelliteArguments, endpoint, owned};
+use crate::cli::join::access::{Access, servers};
+use crate::cli::join::endpoint::EndpointArguments;
+use crate::cli::join::objects;
+use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, HubObjectArguments};
+use crate::cli::join::token::{Claims, now, request};
+use crate::cli::output::{Format, progress, time, word};
+use crate::cli::report::{Outcome, Report, TokenReport};
+use crate::cli::usage::{WrongUsage, program};
 use crate::satellite::HostPolicy;
-use crate::snapshot::pointer::MANAGED_BY;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
@@ -29,10 +30,10 @@ use std::process::ExitCode;
 /// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace, and an empty Secret whose
 /// deletion revokes the token. On the hub: a Secret with server, ca.crt and token, and the SatelliteCluster.
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the satellite: of its SatelliteCluster on the hub.
-    #[arg(value_parser = super::object_name)]
+    #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
     /// Write nothing: say what would be created and changed, as the servers judge it.
     #[arg(long)]
@@ -61,9 +62,9 @@ pub struct Arguments {
 
 pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.satellite.is_given() {
-        super::wrong_usage(
-            "name the satellite with --context or --kubeconfig: the current context is taken for the hub",
-        );
+        bail!(WrongUsage(
+            "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
+        ));
     }
     let join = Join::open(arguments).await?;
     let mut report = Report::new(&arguments.name, arguments.dry_run);
@@ -128,7 +129,7 @@ impl<'a> Join<'a> {
         let token = access.and_then(|access| access.token.zip(access.claims));
         let claims = token.as_ref().map(|(_, claims)| claims);
         let account = arguments.account.settings(&spec, claims);
-        let namespace_exists = read(&satellite, &manifests::namespace(&account)).await?.is_some();
+        let namespace_exists = read(&satellite, &objects::namespace(&account)).await?.is_some();
         if !namespace_exists && !arguments.account.create_namespace {
             bail!(
                 "the satellite ({}) has no namespace {}; create it, let this command do it with --create-namespace, or name \
@@ -148,7 +149,7 @@ impl<'a> Join<'a> {
             mode: Mode { dry_run: arguments.dry_run, force: arguments.force_conflicts },
             bound_secret: account.bound_secret(),
             account,
-            spec: there.map_or_else(|| json!({}), |there| owned::spec(&there, MANAGER)),
+            spec: there.map_or_else(|| json!({}), |there| owned::spec(&there, CLI_MANAGER)),
             credential: Credential::default(),
             secret_name,
             namespace_exists,
@@ -165,7 +166,7 @@ impl<'a> Join<'a> {
     /// Where the satellite is: by the flags, by the hub's Secret, or by the context.
     async fn endpoint(&self, secret: Option<&Secret>, context: Endpoint) -> anyhow::Result<Credential> {
         let flags = &self.arguments.endpoint;
-        let kept = secret.and_then(manifests::endpoint_of);
+        let kept = secret.and_then(objects::endpoint_of);
         let of_this_account = self.account_uid.is_some()
             && self.token.as_ref().is_some_and(|(_, claims)| claims.account_uid == self.account_uid);
         let endpoint = match kept {
@@ -198,7 +199,7 @@ impl<'a> Join<'a> {
             HostPolicy { allow_loopback: self.arguments.allow_loopback_satellites, ..HostPolicy::default() };
         let trial = Credential { token: "trial".into(), ..credential.clone() };
         let operator = &self.arguments.hub.operator_namespace;
-        let trial = stored(manifests::hub_secret(operator, &self.secret_name, &trial))?;
+        let trial = stored(objects::hub_secret(operator, &self.secret_name, &trial))?;
         Access::of_secret(&serde_json::from_value(trial)?, None, servers(&self.hub, policy).await).map_err(
             |why| {
                 anyhow::anyhow!(
@@ -231,7 +232,7 @@ impl<'a> Join<'a> {
         if !self.namespace_exists || self.mode.force {
             return Ok(());
         }
-        for object in manifests::satellite(&self.account, &self.bound_secret) {
+        for object in objects::satellite(&self.account, &self.bound_secret) {
             if read(&self.satellite, &object).await?.is_some_and(|found| !is_ours(&found)) {
                 bail!(
                     "{} exists on the satellite and was not made by this command: it has no label {}={}; choose another name with \
@@ -270,13 +271,13 @@ impl<'a> Join<'a> {
 
     async fn bound(&self, name: &str) -> anyhow::Result<Option<DynamicObject>> {
         let account = &self.account;
-        read(&self.satellite, &manifests::bound(&account.namespace, &account.account, name)).await
+        read(&self.satellite, &objects::bound(&account.namespace, &account.account, name)).await
     }
 
     async fn on_satellite(&self, report: &mut Report) -> anyhow::Result<()> {
         let account = &self.account;
         if !self.namespace_exists {
-            let namespace = manifests::namespace(account);
+            let namespace = objects::namespace(account);
             progress(&format!("satellite: creating namespace {}", account.namespace));
             if self.mode.dry_run {
                 report.objects.push(line(&self.satellite, &namespace, Outcome::Created, None));
@@ -285,7 +286,7 @@ impl<'a> Join<'a> {
             }
         }
         progress(&format!("satellite: account {}/{}", account.namespace, account.account));
-        for object in manifests::satellite(account, &self.bound_secret) {
+        for object in objects::satellite(account, &self.bound_secret) {
             // A server cannot judge what would be in a namespace that is not there.
             let line = match self.mode.dry_run && !self.namespace_exists {
                 true => line(&self.satellite, &object, Outcome::Created, None),
@@ -295,7 +296,7 @@ impl<'a> Join<'a> {
         }
         if account.renewal.is_none() && self.namespace_exists {
             // From a run with --self-renewal. The binding first: it is what gives the right.
-            for object in manifests::renewal(account).iter().rev() {
+            for object in objects::renewal(account).iter().rev() {
                 let line = delete(&self.satellite, object, self.mode.dry_run).await?;
                 report.objects.extend(Some(line).filter(|line| line.result != Outcome::Absent));
             }
@@ -325,7 +326,7 @@ impl<'a> Join<'a> {
             self.secret_name, arguments.name
         ));
         let credential = Credential { token, ..self.credential.clone() };
-        let secret = stored(manifests::hub_secret(operator, &self.secret_name, &credential))?;
+        let secret = stored(objects::hub_secret(operator, &self.secret_name, &credential))?;
         report.objects.push(apply(&self.hub, &secret, self.mode).await?.0);
         report.objects.push(apply(&self.hub, &self.satellite_cluster(), self.mode).await?.0);
         Ok(())
@@ -333,7 +334,7 @@ impl<'a> Join<'a> {
 
     fn satellite_cluster(&self) -> Value {
         let Arguments { name, objects, hub, .. } = self.arguments;
-        manifests::satellite_cluster(
+        objects::satellite_cluster(
             (&hub.operator_namespace, name),
             self.spec.clone(),
             &self.secret_name,

@@ -1,11 +1,11 @@
 //! `groundlink satellite join-manifest`: the objects of a join as YAML. Nothing is contacted.
 
-use super::cluster::{Endpoint, endpoint};
-use super::endpoint::EndpointArguments;
-use super::manifests::{self, AccountArguments, AccountSettings, Credential, HubObjectArguments};
-use super::output::{Format, document, span};
-use super::{HubArguments, SatelliteArguments};
-use crate::cli::program;
+use crate::cli::clusters::{Endpoint, HubArguments, SatelliteArguments, endpoint};
+use crate::cli::join::endpoint::EndpointArguments;
+use crate::cli::join::objects;
+use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, HubObjectArguments};
+use crate::cli::output::{Format, document, print, span};
+use crate::cli::usage::program;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -20,10 +20,10 @@ const SERVER: &str = "https://<SATELLITE>:6443";
 ///
 /// The server and its certificates come from the satellite's context if one is named, or from --server and --ca-file.
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the satellite: of its SatelliteCluster on the hub.
-    #[arg(value_parser = super::object_name)]
+    #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
     /// Print only the part of one cluster, for a pipe to kubectl or a repository of that cluster.
     #[arg(long, value_enum, value_name = "CLUSTER")]
@@ -63,13 +63,13 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let account = arguments.account.settings(&Value::Null, None);
     let bound = account.bound_secret();
     let secret = arguments.objects.secret_name.as_ref().unwrap_or(&arguments.name);
-    let mut satellite = manifests::satellite(&account, &bound);
+    let mut satellite = objects::satellite(&account, &bound);
     if arguments.account.create_namespace {
-        satellite.insert(0, manifests::namespace(&account));
+        satellite.insert(0, objects::namespace(&account));
     }
     let hub = vec![
-        manifests::hub_secret(operator, secret, &credential),
-        manifests::satellite_cluster(
+        objects::hub_secret(operator, secret, &credential),
+        objects::satellite_cluster(
             (operator, &arguments.name),
             json!({}),
             secret,
@@ -98,7 +98,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if wanted(Part::Hub) {
         text += &documents(&hub_comment(arguments, &account, &credential, secret), &hub)?;
     }
-    crate::cli::print(format_args!("{text}"))?;
+    print(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

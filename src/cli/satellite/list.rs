@@ -1,10 +1,9 @@
 //! `groundlink satellite list`: every satellite in one line.
 
-use super::HubArguments;
-use super::access::Access;
-use super::cluster::{Cluster, satellite_clusters};
-use super::output::{Format, document, table, time};
-use super::token::now;
+use crate::cli::clusters::{Cluster, HubArguments, satellite_clusters};
+use crate::cli::join::access::Access;
+use crate::cli::join::token::now;
+use crate::cli::output::{Format, document, print, progress, table, time};
 use crate::identity::Revision;
 use crate::satellite::HostPolicy;
 use clap::Args;
@@ -17,7 +16,7 @@ use std::process::ExitCode;
 /// Lists the satellites: whether each can be delivered to (READY), holds the current snapshot (SYNCED), how many revisions it is
 /// behind, what it holds, and when its credential ends.
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Form of the result.
     #[arg(short, long, value_enum, default_value = "text")]
@@ -71,7 +70,7 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if rows.is_empty() {
-        super::output::progress(&format!("no SatelliteCluster in namespace {operator} of the hub"));
+        progress(&format!("no SatelliteCluster in namespace {operator} of the hub"));
         return Ok(ExitCode::SUCCESS);
     }
     let head = ["NAME", "READY", "SYNCED", "REASON", "BEHIND", "OBJECTS", "CREDENTIAL ENDS"];
@@ -88,7 +87,7 @@ pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             end.map_or_else(unknown, remaining),
         ]);
     }
-    crate::cli::print(format_args!("{}", table(text)))?;
+    print(format_args!("{}", table(text)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,7 +97,7 @@ async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option
     let name = reference["name"].as_str()?;
     let api = hub.typed::<Secret>(operator);
     let read = hub.ask(&format!("read Secret {operator}/{name}"), api.get_opt(name)).await;
-    let secret = read.map_err(|refused| super::output::progress(&refused.to_string())).ok()??;
+    let secret = read.map_err(|refused| progress(&refused.to_string())).ok()??;
     // Nothing is connected to with it.
     let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
     Access::of_secret(&secret, reference["key"].as_str(), policy).ok()?.expires

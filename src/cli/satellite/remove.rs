@@ -2,14 +2,15 @@
 //! a context of the satellite, the account; then the credential, which says whose the account is. Cut off at any point, it can be
 //! run again.
 
-use super::access::Access;
-use super::account::Account;
-use super::apply::{MANAGER, delete, line, read, typed};
-use super::cluster::{Cluster, satellite_clusters};
-use super::output::{Format, Line, Outcome, Report, progress, word};
-use super::token::Claims;
-use super::{HubArguments, SatelliteArguments};
-use crate::cli::program;
+use crate::api::marks::CLI_MANAGER;
+use crate::cli::clusters::apply::{delete, line, read, typed};
+use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, satellite_clusters};
+use crate::cli::join::access::Access;
+use crate::cli::join::account::Account;
+use crate::cli::join::token::Claims;
+use crate::cli::output::{Format, progress, word};
+use crate::cli::report::{Line, Outcome, Report};
+use crate::cli::usage::program;
 use crate::satellite::HostPolicy;
 use crate::snapshot::pointer::{HUB, MANAGED_BY, SATELLITE};
 use anyhow::{Context as _, bail};
@@ -30,30 +31,30 @@ const POLL: Duration = Duration::from_millis(300);
 /// program made, never a namespace, and the account only if the hub's token is of it: a wrong context deletes nothing. Safe to
 /// run again.
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the SatelliteCluster.
-    #[arg(value_parser = super::object_name)]
+    #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
     /// Namespace of the account on the satellite. Default: spec.target.namespace of the SatelliteCluster, or icinga.
-    #[arg(short = 'n', long, value_name = "NAME", value_parser = super::object_name)]
+    #[arg(short = 'n', long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     namespace: Option<String>,
     /// Name of the account on the satellite. Default: that of the hub's token, or groundlink.
-    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     account: Option<String>,
     /// The account's metadata.uid, where the hub has no token that says it: its Secret is gone, or holds a client certificate. An
     /// account that is not proven to be this satellite's is not deleted.
     #[arg(long, value_name = "UID")]
     account_uid: Option<String>,
     /// Name of the hub's Secret, where the SatelliteCluster is gone that says it. Default: the name of the satellite.
-    #[arg(long, value_name = "NAME", value_parser = super::object_name)]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::usage::object_name)]
     secret_name: Option<String>,
     /// Leave the delivered ConfigMaps on the satellite (sets spec.deletion.cleanup to Orphan first).
     #[arg(long)]
     keep_configmaps: bool,
     /// Longest wait for the operator to let the SatelliteCluster go. A satellite that does not answer delays it for
     /// spec.deletion.timeout (5m).
-    #[arg(long, value_name = "DURATION", default_value = "6m", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "6m", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
     /// Write nothing: say what would be done.
     #[arg(long)]
@@ -202,7 +203,8 @@ impl Removal<'_> {
             return Ok(());
         }
         if self.arguments.keep_configmaps {
-            let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+            let parameters =
+                PatchParams { field_manager: Some(CLI_MANAGER.into()), ..PatchParams::default() };
             let patch = Patch::Merge(
                 json!({ "metadata": { "uid": uid }, "spec": { "deletion": { "cleanup": "Orphan" } } }),
             );
@@ -295,7 +297,7 @@ impl Removal<'_> {
             Ok(list) => {
                 for map in list.items {
                     report.objects.push(Line {
-                        cluster: super::cluster::SATELLITE,
+                        cluster: crate::cli::clusters::SATELLITE,
                         kind: "ConfigMap".into(),
                         namespace: Some(self.target.clone()),
                         name: map.metadata.name.unwrap_or_default(),

@@ -4,18 +4,19 @@
 //! said that its credential is valid; or the person said that none runs. Cut off at any point, it can be run again: then what the
 //! earlier run left is revoked too.
 
-use super::access::{Access, others};
-use super::apply::{MANAGER, Mode, apply, delete_this, is_ours, line, read, stored, typed};
-use super::cluster::Cluster;
-use super::manifests::{self, ACCOUNT, Credential};
-use super::output::{Format, Outcome, Report, TokenReport, progress, span, time, word};
-use super::owned;
-use super::token::{Claims, request};
-use super::{HubArguments, SatelliteArguments};
-use crate::api::condition::clean;
-use crate::cli::program;
+use crate::api::marks::MANAGED_BY;
+use crate::api::marks::{ACCOUNT, CLI_MANAGER};
+use crate::cli::clusters::apply::{Mode, apply, delete_this, is_ours, line, read, stored, typed};
+use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, owned};
+use crate::cli::join::access::{Access, others};
+use crate::cli::join::objects;
+use crate::cli::join::objects::Credential;
+use crate::cli::join::token::{Claims, request};
+use crate::cli::output::{Format, progress, span, time, word};
+use crate::cli::report::{Outcome, Report, TokenReport};
+use crate::cli::usage::{WrongUsage, program};
 use crate::satellite::{HostPolicy, transport};
-use crate::snapshot::pointer::MANAGED_BY;
+use crate::text::clean;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -38,16 +39,16 @@ const POLL: Duration = Duration::from_millis(300);
 /// until the operator uses it, and then revokes the old one by deleting the Secret that it was bound to, and with it those that
 /// earlier runs left.
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Name of the SatelliteCluster.
-    #[arg(value_parser = super::object_name)]
+    #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
     /// Life of the new token. Default: that of spec.tokenRenewal, or of the old token.
-    #[arg(long, value_name = "DURATION", value_parser = super::lifetime)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
     token_lifetime: Option<i64>,
     /// Longest wait for the operator to use the new token. If it does not, the old one is not revoked.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
     /// Name of the operator's Lease, whose renewal tells that it runs.
     #[arg(long, value_name = "NAME", default_value = "groundlink")]
@@ -75,9 +76,9 @@ pub struct Arguments {
 
 pub async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.satellite.is_given() {
-        super::wrong_usage(
-            "name the satellite with --context or --kubeconfig: the current context is taken for the hub",
-        );
+        bail!(WrongUsage(
+            "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
+        ));
     }
     let rotation = Rotation::open(arguments).await?;
     let mut report = Report::new(&arguments.name, arguments.dry_run);
@@ -188,7 +189,7 @@ impl<'a> Rotation<'a> {
 
     fn hub_secret(&self, token: &str) -> anyhow::Result<Value> {
         let credential = Credential { token: token.to_owned(), ..self.credential.clone() };
-        stored(manifests::hub_secret(&self.arguments.hub.operator_namespace, &self.secret_name, &credential))
+        stored(objects::hub_secret(&self.arguments.hub.operator_namespace, &self.secret_name, &credential))
     }
 
     fn renews(&self) -> bool {
@@ -210,7 +211,7 @@ impl<'a> Rotation<'a> {
     }
 
     async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
-        let manifest = manifests::bound(&self.namespace, &self.account, &self.bound);
+        let manifest = objects::bound(&self.namespace, &self.account, &self.bound);
         let mut told = TokenReport {
             result: "wouldBeCreated",
             why: None,
@@ -320,7 +321,7 @@ impl<'a> Rotation<'a> {
 
     /// The SatelliteCluster as it was applied by these commands, with the new bound Secret for the operator's own renewals.
     fn renewing(&self) -> Value {
-        let mut spec = owned::spec(&self.cluster, MANAGER);
+        let mut spec = owned::spec(&self.cluster, CLI_MANAGER);
         spec["tokenRenewal"]["boundSecret"] = json!(self.bound);
         json!({
             "apiVersion": "groundlink.dev/v1alpha1", "kind": "SatelliteCluster",
@@ -428,7 +429,7 @@ impl<'a> Rotation<'a> {
         let mut revoked = false;
         for (name, uid) in earlier {
             let is_old = old.as_ref().is_some_and(|(_, old)| *old == uid);
-            let manifest = manifests::bound(&self.namespace, &self.account, &name);
+            let manifest = objects::bound(&self.namespace, &self.account, &name);
             let users = used_by(&uid);
             let left = format!("the tokens of {} are bound to it; rotate them too", users.join(", "));
             report.objects.push(match (users.is_empty(), new) {

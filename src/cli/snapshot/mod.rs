@@ -3,8 +3,8 @@
 mod source;
 mod unpack;
 
-use super::satellite::SatelliteArguments;
-use super::satellite::output::{progress, table};
+use super::clusters::SatelliteArguments;
+use super::output::{print, print_bytes, progress, table};
 use crate::identity::ObjectKey;
 use crate::snapshot::layout::Form;
 use crate::snapshot::verify::{Problem, Report};
@@ -114,8 +114,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !action.list && directory.is_none() && action.show.is_none() {
         let summary = summary(&origin, arguments, &report);
         match arguments.output {
-            Output::Json => super::print(format_args!("{}\n", serde_json::to_string_pretty(&summary)?))?,
-            Output::Text => super::print(format_args!("{}", text(&summary)))?,
+            Output::Json => print(format_args!("{}\n", serde_json::to_string_pretty(&summary)?))?,
+            Output::Text => print(format_args!("{}", text(&summary)))?,
         }
         return Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
@@ -129,7 +129,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     if action.list {
-        super::print(format_args!("{}", report.listing()))?;
+        print(format_args!("{}", report.listing()))?;
     } else if let Some(key) = &action.show {
         let key = match key.split_once('/') {
             Some((namespace, name)) => ObjectKey::new(namespace, name).file_key().to_string(),
@@ -138,7 +138,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let content = report.files.get(&key).ok_or_else(|| {
             anyhow!("the set of ConfigMap {namespace}/{name} has no file {key:?}; --list prints all keys")
         })?;
-        super::print_bytes(&content.bytes)?;
+        print_bytes(&content.bytes)?;
     } else if let Some(directory) = directory {
         let shown = directory.path().display().to_string();
         directory.fill(&report.files).with_context(|| format!("cannot unpack into {shown}"))?;

@@ -1,12 +1,11 @@
 //! Reads the ConfigMaps: from a cluster, or from files that kubectl printed.
 
-use crate::api::condition::clean;
+use crate::cli::clusters::{Cluster, SatelliteArguments};
 use crate::cli::manifests::{documents, read};
-use crate::cli::satellite::SatelliteArguments;
-use crate::cli::satellite::cluster::Cluster;
 use crate::identity::Revision;
 use crate::snapshot::pointer::{HUB, MANAGED_BY, PART, PART_SHARD, REVISION, SATELLITE};
 use crate::snapshot::verify::{Found, Report, verify, wanted};
+use crate::text::clean;
 use anyhow::{Context as _, anyhow, bail};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ConfigMap;

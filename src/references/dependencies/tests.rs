@@ -1,7 +1,7 @@
 use crate::identity::{ObjectKey, Uid};
 use crate::references::Index;
 use crate::render::{Rendered, read_back};
-use crate::validate::{Checkable, Edge, facts};
+use crate::validate::{Checkable, Link, facts};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,42 +21,42 @@ fn universe() -> Vec<Checkable> {
 }
 
 /// A dependency as a published file has it.
-fn content(name: &str, edge: &Value) -> Arc<Rendered> {
-    let typed: Edge = serde_json::from_value(edge.clone()).unwrap();
+fn content(name: &str, link: &Value) -> Arc<Rendered> {
+    let typed: Link = serde_json::from_value(link.clone()).unwrap();
     let mut shares = vec![facts::dependency()];
-    match typed.target() {
+    match typed.applies_to() {
         Some(_) => shares.push(facts::dependency_rule()),
         None => {
-            shares.push(facts::dependency_of(&serde_json::from_value(edge["child"]["one"].clone()).unwrap()))
+            shares.push(facts::dependency_of(&serde_json::from_value(link["child"]["one"].clone()).unwrap()))
         }
     }
     shares.extend(typed.parent_host.as_deref().map(facts::dependency_on));
     let shares: Vec<_> = shares.iter().map(|name| name.as_str().to_owned()).collect();
-    let header = json!({ "provides": [format!("Dependency!x!{name}")], "shares": shares, "edge": edge });
+    let header = json!({ "provides": [format!("Dependency!x!{name}")], "shares": shares, "edge": link });
     let text = format!("// file\n// groundlink: {header}\n");
     Arc::new(read_back(&ObjectKey::new("n", name), text.into_bytes()).unwrap())
 }
 
 fn one(child: &Checkable, parent: &Checkable) -> Value {
-    let mut edge = json!({ "child": { "one": child }, "parentHost": parent.host });
+    let mut link = json!({ "child": { "one": child }, "parentHost": parent.host });
     if let Some(service) = &parent.service {
-        edge["parentService"] = json!(service);
+        link["parentService"] = json!(service);
     }
-    edge
+    link
 }
 
 fn rule(children: &str, assign: &[&str], ignore: &[&str], parent: (Option<&str>, Option<&str>)) -> Value {
-    let mut edge = json!({ "child": { children: { "assign": assign, "ignore": ignore } } });
+    let mut link = json!({ "child": { children: { "assign": assign, "ignore": ignore } } });
     for (field, name) in [("parentHost", parent.0), ("parentService", parent.1)] {
         if let Some(name) = name {
-            edge[field] = json!(name);
+            link[field] = json!(name);
         }
     }
-    edge
+    link
 }
 
-fn upsert(index: &mut Index, name: &str, edge: &Value) {
-    index.upsert(0, &Uid::new(name), content(name, edge));
+fn upsert(index: &mut Index, name: &str, link: &Value) {
+    index.upsert(0, &Uid::new(name), content(name, link));
     index.resolve();
 }
 
@@ -148,16 +148,16 @@ fn what_stands_below_a_rule_counts() {
 }
 
 /// Who depends on whom, of hosts and services that there are: the slow model.
-fn depends(edges: &BTreeMap<String, Value>) -> BTreeSet<(Checkable, Checkable)> {
+fn depends(links: &BTreeMap<String, Value>) -> BTreeSet<(Checkable, Checkable)> {
     let mut pairs = BTreeSet::new();
     for child in universe() {
         if child.service.is_some() {
             pairs.insert((child.clone(), node(&child.host, None)));
         }
-        for edge in edges.values() {
-            let host = edge["parentHost"].as_str().unwrap_or(&child.host);
-            let parent = node(host, edge["parentService"].as_str());
-            let (kind, conditions) = edge["child"].as_object().unwrap().iter().next().unwrap();
+        for link in links.values() {
+            let host = link["parentHost"].as_str().unwrap_or(&child.host);
+            let parent = node(host, link["parentService"].as_str());
+            let (kind, conditions) = link["child"].as_object().unwrap().iter().next().unwrap();
             let holds = |condition: &Value| match condition.as_str().unwrap().split_once(" == ") {
                 None => true,
                 Some(("host.name", name)) => name.trim_matches('"') == child.host,
@@ -182,8 +182,8 @@ fn depends(edges: &BTreeMap<String, Value>) -> BTreeSet<(Checkable, Checkable)> 
 }
 
 /// Takes away who depends on nothing, until nobody is left, or a circle.
-fn has_circle(edges: &BTreeMap<String, Value>) -> bool {
-    let mut pairs = depends(edges);
+fn has_circle(links: &BTreeMap<String, Value>) -> bool {
+    let mut pairs = depends(links);
     loop {
         let children: BTreeSet<_> = pairs.iter().map(|(child, _)| child.clone()).collect();
         let before = pairs.len();
@@ -194,7 +194,7 @@ fn has_circle(edges: &BTreeMap<String, Value>) -> bool {
     }
 }
 
-fn edge() -> impl Strategy<Value = Value> {
+fn link() -> impl Strategy<Value = Value> {
     let any_node = || prop::sample::select(universe());
     let host = || prop::sample::select(HOSTS.to_vec());
     let service = || prop::sample::select(SERVICES.to_vec());
@@ -231,28 +231,28 @@ proptest! {
 
     #[test]
     fn never_a_circle_and_nothing_waits_that_makes_none(
-        changes in prop::collection::vec((0..10u8, prop::option::weighted(0.85, edge())), 1..40),
+        changes in prop::collection::vec((0..10u8, prop::option::weighted(0.85, link())), 1..40),
         batch in 1..5usize,
     ) {
         let mut index = Index::default();
         for group in changes.chunks(batch) {
-            for (name, edge) in group {
-                match edge {
-                    Some(edge) => index.upsert(i64::from(*name), &Uid::new(&name.to_string()), content(&name.to_string(), edge)),
+            for (name, link) in group {
+                match link {
+                    Some(link) => index.upsert(i64::from(*name), &Uid::new(&name.to_string()), content(&name.to_string(), link)),
                     None => index.remove(&ObjectKey::new("n", &name.to_string())),
                 }
             }
             index.resolve();
-            let json = |content: &Arc<Rendered>| (content.key().name().to_owned(), serde_json::to_value(content.edge().unwrap()).unwrap());
-            let with_lists = |(name, mut edge): (String, Value)| {
-                for conditions in edge["child"].as_object_mut().unwrap().values_mut().filter(|c| c.get("host").is_none()) {
+            let json = |content: &Arc<Rendered>| (content.key().name().to_owned(), serde_json::to_value(content.link().unwrap()).unwrap());
+            let with_lists = |(name, mut link): (String, Value)| {
+                for conditions in link["child"].as_object_mut().unwrap().values_mut().filter(|c| c.get("host").is_none()) {
                     for list in ["assign", "ignore"] {
                         if conditions.get(list).is_none() {
                             conditions[list] = json!([]);
                         }
                     }
                 }
-                (name, edge)
+                (name, link)
             };
             let visible: BTreeMap<_, _> = index.all_visible().map(json).map(with_lists).collect();
             prop_assert!(!has_circle(&visible), "{:?}", visible);
@@ -260,8 +260,8 @@ proptest! {
                 let key = ObjectKey::new("n", &name.to_string());
                 let Some(waiting) = index.waiting_content(&key) else { continue };
                 let mut larger = visible.clone();
-                let (name, edge) = with_lists(json(waiting));
-                larger.insert(name, edge);
+                let (name, link) = with_lists(json(waiting));
+                larger.insert(name, link);
                 prop_assert!(has_circle(&larger), "{} waits beside {:?}: {}", key, visible, why(&index, key.name()));
             }
         }

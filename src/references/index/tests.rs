@@ -268,7 +268,7 @@ fn an_object_of_a_zone_is_seen_from_that_zone_alone() {
 }
 
 #[test]
-fn reserved_names_satisfy_and_cannot_be_claimed() {
+fn reserved_names_satisfy_and_cannot_be_taken() {
     let mut index = Index::new([Name::from_header("CheckCommand!dummy")].into());
     upsert(&mut index, 1, content("a/h", &["Host!h"], &["CheckCommand!dummy"], &[], None));
     upsert(&mut index, 1, content("a/c", &["CheckCommand!dummy"], &[], &[], None));
@@ -336,9 +336,10 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..60)
 }
 
-fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, user: &Rendered, mutual: bool) -> bool {
-    let others = || set.values().filter(|content| content.key() != user.key());
-    let mut names: HashSet<&Name> = others().flat_map(|c| c.provides()).map(|claim| &claim.name).collect();
+fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, referrer: &Rendered, mutual: bool) -> bool {
+    let others = || set.values().filter(|content| content.key() != referrer.key());
+    let mut names: HashSet<&Name> =
+        others().flat_map(|c| c.provides()).map(|provided| &provided.name).collect();
     // What is passed on, until nothing more is.
     loop {
         let relays = others().flat_map(|content| content.relays());
@@ -350,7 +351,7 @@ fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, user: &Rendered, mutual:
         }
         names.extend(given);
     }
-    let needed = user.uses().iter().filter(|needed| mutual || !needed.mutual);
+    let needed = referrer.uses().iter().filter(|needed| mutual || !needed.mutual);
     needed.into_iter().all(|needed| needed.any_of.iter().any(|name| names.contains(name)))
 }
 
@@ -373,9 +374,13 @@ fn check(index: &Index) {
     let mut names: HashMap<Name, bool> = HashMap::new();
     for content in set.values() {
         assert!(names_held(&set, content, true), "{content:?} uses something that is not there");
-        for claim in content.provides() {
-            let other = names.insert(claim.name.clone(), claim.exclusive);
-            assert!(other.is_none_or(|other| !other && !claim.exclusive), "{:?} is there twice", claim.name);
+        for provided in content.provides() {
+            let other = names.insert(provided.name.clone(), provided.exclusive);
+            assert!(
+                other.is_none_or(|other| !other && !provided.exclusive),
+                "{:?} is there twice",
+                provided.name
+            );
         }
     }
     // Everything stands on something that was there before it: no circles but mutual ones.

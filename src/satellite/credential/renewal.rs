@@ -3,9 +3,10 @@
 use super::schedule::lifetime;
 use super::{Credential, check_token};
 use crate::api::Reason;
-use crate::api::condition::{clean, format_timestamp};
+use crate::api::condition::format_timestamp;
 use crate::api::satellite_cluster::TokenRenewal;
 use crate::satellite::problem::{Problem, Redaction};
+use crate::text::clean;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt as _, Limited};
@@ -153,7 +154,10 @@ pub async fn store(secrets: &Api<Secret>, secret: &Secret, renewed: &Credential)
         "metadata": { "resourceVersion": secret.metadata.resource_version, "uid": secret.metadata.uid },
         "data": { &renewed.key: STANDARD.encode(value) },
     });
-    let parameters = PatchParams { field_manager: Some("groundlink".into()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(crate::api::marks::OPERATOR_MANAGER.into()),
+        ..PatchParams::default()
+    };
     // Only the metadata is answered: nobody needs to send the credential back.
     let patch = Patch::Merge(patch);
     let call = secrets.patch_metadata(name, &parameters, &patch);

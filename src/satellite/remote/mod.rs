@@ -15,7 +15,7 @@ use super::problem::{Contact, Problem};
 use crate::api::Reason;
 use crate::api::satellite_cluster::{AdoptionPolicy, Layout};
 use crate::identity::{Digest, Revision};
-use crate::lease::Claim;
+use crate::lease::Leadership;
 use crate::snapshot::layout::{Form, choose};
 use crate::snapshot::pointer::{self, Destination, FoundPointer};
 use crate::snapshot::{Shard, View};
@@ -43,7 +43,7 @@ pub struct Remote {
     target: Arc<Destination>,
     layout: Layout,
     adoption: AdoptionPolicy,
-    claim: Claim,
+    claim: Leadership,
     /// The pointer as last read or written; nothing if that is not known.
     pointer: Option<Option<Pointer>>,
     /// Uid and resourceVersion of the pointer that was known before, to see that a satellite was replaced or put back.
@@ -104,7 +104,7 @@ impl Remote {
         target: Destination,
         layout: Layout,
         adoption: AdoptionPolicy,
-        claim: Claim,
+        claim: Leadership,
     ) -> Self {
         let (sender, receiver) = watch::channel(Inventory::default());
         Self {

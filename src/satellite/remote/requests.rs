@@ -2,8 +2,8 @@
 
 use super::super::problem::{Contact, Problem, Redaction};
 use crate::api::Reason;
-use crate::lease::Claim;
-use crate::metrics::Written;
+use crate::lease::Leadership;
+use crate::metrics::WriteCounts;
 use crate::snapshot::FIELD_MANAGER;
 use crate::snapshot::pointer::Destination;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -32,8 +32,8 @@ pub struct Requests {
     configmaps: Api<ConfigMap>,
     namespace: Arc<str>,
     deadline: Duration,
-    claim: Claim,
-    written: Arc<Written>,
+    claim: Leadership,
+    written: Arc<WriteCounts>,
     redaction: Redaction,
 }
 
@@ -65,8 +65,8 @@ impl Requests {
         client: Client,
         target: &Destination,
         request_timeout: Duration,
-        claim: Claim,
-        written: Arc<Written>,
+        claim: Leadership,
+        written: Arc<WriteCounts>,
         redaction: Redaction,
     ) -> Self {
         Self {
@@ -298,7 +298,7 @@ mod tests {
             endless(pages.clone()),
             &target,
             Duration::from_secs(5),
-            Claim::default(),
+            Leadership::default(),
             Arc::default(),
             Redaction::default(),
         );

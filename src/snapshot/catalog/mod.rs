@@ -144,10 +144,10 @@ impl Proposal<'_> {
 
     /// True if something would depend on itself by it, as long as another dependency has not left yet.
     fn makes_circle(&self, content: &Rendered) -> bool {
-        let is_new = self.catalog.admitted(content.key()).and_then(|old| old.edge()) != content.edge();
+        let is_new = self.catalog.admitted(content.key()).and_then(|old| old.link()) != content.link();
         is_new
             && circle(content, &|name| {
-                let keys: BTreeSet<_> = self.index.claimants(name).chain(&self.catalog.in_transit).collect();
+                let keys: BTreeSet<_> = self.index.providers(name).chain(&self.catalog.in_transit).collect();
                 let contents = keys.into_iter().filter_map(|key| self.get(key));
                 let has = |content: &&Arc<Rendered>| content.provides().iter().any(|c| c.name == *name);
                 contents.filter(has).cloned().collect()
@@ -162,8 +162,8 @@ impl Proposal<'_> {
         let mut takers: HashMap<&Name, &ObjectKey> = HashMap::new();
         let mut in_transit: HashMap<&Name, Vec<&ObjectKey>> = HashMap::new();
         for key in &self.catalog.in_transit {
-            for claim in self.catalog.admitted(key).iter().flat_map(|content| content.provides()) {
-                in_transit.entry(&claim.name).or_default().push(key);
+            for provided in self.catalog.admitted(key).iter().flat_map(|content| content.provides()) {
+                in_transit.entry(&provided.name).or_default().push(key);
             }
         }
         for (key, content) in self.applied {
@@ -171,34 +171,34 @@ impl Proposal<'_> {
                 if !self.is_closed(content) || self.makes_circle(content) {
                     culprits.insert(key.clone());
                 }
-                for claim in content.provides() {
-                    let twin = claim.name.twin();
-                    let names = [Some(&claim.name), twin.as_ref()].into_iter().flatten();
+                for provided in content.provides() {
+                    let twin = provided.name.twin();
+                    let names = [Some(&provided.name), twin.as_ref()].into_iter().flatten();
                     let in_transit = names.filter_map(|name| in_transit.get(name)).flatten().copied();
-                    let held = self.index.rivals(claim).iter().chain(in_transit).any(|other| {
+                    let held = self.index.rivals(provided).iter().chain(in_transit).any(|other| {
                         let clashes =
-                            |content: &Arc<Rendered>| content.provides().iter().any(|c| c.clashes(claim));
+                            |content: &Arc<Rendered>| content.provides().iter().any(|c| c.clashes(provided));
                         other != key
                             && !self.applied.contains_key(other)
                             && self.get(other).is_some_and(clashes)
                     });
-                    if held || claim.exclusive && takers.insert(&claim.name, key).is_some() {
+                    if held || provided.exclusive && takers.insert(&provided.name, key).is_some() {
                         culprits.insert(key.clone());
                     }
                 }
             }
             let Some(old) = self.catalog.admitted(key) else { continue };
             let kept = |name: &Name| {
-                content.as_ref().is_some_and(|c| c.provides().iter().any(|claim| claim.name == *name))
+                content.as_ref().is_some_and(|c| c.provides().iter().any(|provided| provided.name == *name))
             };
-            for (name, _) in old.claims().filter(|(name, _)| !kept(name)) {
-                let needed_by = |user: &ObjectKey| {
-                    user != key
-                        && !self.applied.contains_key(user)
-                        && self.get(user).is_some_and(|content| !self.is_closed(content))
+            for (name, _) in old.names().filter(|(name, _)| !kept(name)) {
+                let needed_by = |referrer: &ObjectKey| {
+                    referrer != key
+                        && !self.applied.contains_key(referrer)
+                        && self.get(referrer).is_some_and(|content| !self.is_closed(content))
                 };
-                let users = self.index.users(name);
-                if users.iter().chain(&self.catalog.in_transit).any(needed_by) {
+                let referrers = self.index.referrers(name);
+                if referrers.iter().chain(&self.catalog.in_transit).any(needed_by) {
                     culprits.insert(key.clone());
                 }
             }
@@ -221,7 +221,7 @@ impl Ground for Others<'_> {
     /// Asks those that the index knows, and those whose admitted content it does not know.
     fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool {
         let Proposal { catalog, index, .. } = self.proposal;
-        let keys = index.claimants(name).chain(&catalog.in_transit).filter(|key| *key != self.than);
+        let keys = index.providers(name).chain(&catalog.in_transit).filter(|key| *key != self.than);
         keys.filter_map(|key| self.proposal.get(key)).any(|content| is_wanted(content))
     }
 }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::identity::Uid;
 use crate::render::read_back;
-use crate::status::{Facts, Recorded, State, Sync, compose, recover};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -74,9 +73,9 @@ fn a_dependency_that_would_close_a_circle_waits_for_the_other_to_leave() {
     let dependency = |key: &str, child: &str, parent: &str| {
         let child = crate::validate::Checkable { host: child.to_owned(), service: None };
         let facts = [crate::validate::facts::dependency(), crate::validate::facts::dependency_of(&child)];
-        let edge = serde_json::json!({ "child": { "one": child }, "parentHost": parent });
+        let link = serde_json::json!({ "child": { "one": child }, "parentHost": parent });
         let header =
-            serde_json::json!({ "provides": [format!("Dependency!{key}")], "shares": facts, "edge": edge });
+            serde_json::json!({ "provides": [format!("Dependency!{key}")], "shares": facts, "edge": link });
         with_header(key, header)
     };
     let gone = dependency("a/1", "x", "z");
@@ -96,37 +95,30 @@ fn what_cannot_be_beside_what_has_not_left_yet_waits() {
         (with_header("a/h", serde_json::json!({ "provides": ["Host!h"] })), twin),
         (with_header("a/s", single), rule),
     ] {
-        // A user that cannot leave keeps the old one, which the volume has lost.
-        let user = |uses: &[[&str; 1]]| {
+        // A referrer that cannot leave keeps the old one, which the volume has lost.
+        let referrer = |uses: &[[&str; 1]]| {
             with_header("a/u", serde_json::json!({ "provides": ["Host!u"], "uses": uses }))
         };
-        let (mut index, mut catalog) = settled(&[old.clone(), user(&[[old.provides()[0].name.as_str()]])]);
+        let (mut index, mut catalog) =
+            settled(&[old.clone(), referrer(&[[old.provides()[0].name.as_str()]])]);
         index.remove(old.key());
-        index.upsert(1, &Uid::new("a/u"), user(&[]));
+        index.upsert(1, &Uid::new("a/u"), referrer(&[]));
         index.upsert(1, &Uid::new(&new.key().to_string()), new.clone());
         index.resolve();
         assert_eq!(index.visible(new.key()), Some(&new));
-        catalog.publishing(user(&[]).key());
+        catalog.publishing(referrer(&[]).key());
         catalog.withdraw(old.key());
         catalog.offer(acknowledged(&new));
         catalog.settle(&index);
         assert!(catalog.admitted(old.key()).is_some() && catalog.admitted(new.key()).is_none());
-        catalog.offer(acknowledged(&user(&[])));
+        catalog.offer(acknowledged(&referrer(&[])));
         catalog.settle(&index);
         assert!(catalog.admitted(old.key()).is_none() && catalog.admitted(new.key()).is_some());
     }
 }
 
-/// What a restart would recover; the only way to an acknowledgement without a server.
 fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
-    let facts = Facts {
-        key: content.key(),
-        generation: 1,
-        published: Some(content.digest()),
-        revision: None,
-        state: State::Published(Sync::NoSatellites),
-    };
-    recover(content, &Recorded::of(&compose(&facts, &Recorded::default(), 0))).unwrap()
+    Acknowledged::forged(content)
 }
 
 fn admitted(catalog: &Catalog) -> BTreeMap<ObjectKey, Arc<Rendered>> {
@@ -138,8 +130,8 @@ fn check(catalog: &Catalog) {
     assert_eq!((catalog.len(), catalog.is_empty()), (set.len(), set.is_empty()));
     let mut names = HashSet::new();
     for content in set.values() {
-        for claim in content.provides() {
-            assert!(names.insert(claim.name.clone()), "{:?} twice", claim.name);
+        for provided in content.provides() {
+            assert!(names.insert(provided.name.clone()), "{:?} twice", provided.name);
         }
     }
     for content in set.values() {

@@ -4,36 +4,18 @@ use super::layout::Form;
 use super::listing;
 use super::manifest::{self, Manifest, ShardReference};
 use super::view::{Shard, View};
-use crate::api::condition::clean;
 use crate::identity::{Digest, Revision};
 use crate::render::Rendered;
+use crate::text::clean;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Label that marks a ConfigMap as this operator's.
-pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "groundlink");
-/// Label with the name of the SatelliteCluster.
-pub const SATELLITE: &str = "groundlink.dev/satellite";
-/// Label with the identity of the hub.
-pub const HUB: &str = "groundlink.dev/hub";
-/// Label that distinguishes the pointer from its shards.
-pub const PART: &str = "groundlink.dev/part";
-/// Value of [`PART`] of a shard.
-pub const PART_SHARD: &str = "shard";
-/// Value of [`PART`] of a pointer.
-pub const PART_POINTER: &str = "pointer";
-/// Annotation with the revision. On a shard: the latest revision that claimed it.
-pub const REVISION: &str = "groundlink.dev/revision";
-/// Annotation with the digest of the set, or of the shard.
-pub const DIGEST: &str = "groundlink.dev/digest";
-/// Annotation with the layout.
-pub const LAYOUT: &str = "groundlink.dev/layout";
-/// Annotation with the number of files.
-pub const OBJECTS: &str = "groundlink.dev/objects";
-/// Annotation of a pointer of layout Single that replaced a sharded one: the shards of that one, which are kept.
-pub const PREVIOUS: &str = "groundlink.dev/previous-shards";
+pub use crate::api::marks::{
+    DIGEST, HUB, LAYOUT, MANAGED_BY, OBJECTS, PART, PART_POINTER, PART_SHARD, PREVIOUS, REVISION, SATELLITE,
+};
+
 /// Key of a shard's `binaryData`.
 pub const ARCHIVE: &str = "files.tar.gz";
 

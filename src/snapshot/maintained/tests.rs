@@ -31,14 +31,16 @@ impl FromNothing {
     fn new(snapshot: &Snapshot, acceptance: &Acceptance, reserved: Option<&HashSet<Name>>) -> Self {
         let mut providers: HashMap<&Name, Vec<&Arc<Rendered>>> = HashMap::new();
         for file in snapshot.files() {
-            file.claims().for_each(|(name, _)| providers.entry(name).or_default().push(file));
+            file.names().for_each(|(name, _)| providers.entry(name).or_default().push(file));
         }
         let mut accepted: BTreeMap<&ObjectKey, &Arc<Rendered>> =
             snapshot.files().filter(|file| acceptance.accepts(file)).map(|file| (file.key(), file)).collect();
         let all: BTreeSet<ObjectKey> = accepted.keys().copied().cloned().collect();
         if acceptance.may_leave_out() {
             accepted.retain(|_, file| {
-                !reserved.is_some_and(|reserved| file.provides().iter().any(|claim| claim.is_taken(reserved)))
+                !reserved.is_some_and(|reserved| {
+                    file.provides().iter().any(|provided| provided.is_taken(reserved))
+                })
             });
             loop {
                 let before = accepted.len();

@@ -9,6 +9,8 @@ pub use parser::parse;
 pub use pattern::MAX_PATTERN;
 pub use truth::Known;
 
+use crate::api::objects::ApplyTo;
+
 /// A condition or an operand.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
@@ -84,6 +86,14 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// What a condition of a rule may read: a service's condition also sees its host.
+    pub fn of_rule(to: ApplyTo) -> &'static [Self] {
+        match to {
+            ApplyTo::Host => &[Self::Host],
+            ApplyTo::Service => &[Self::Host, Self::Service],
+        }
+    }
+
     /// The word in an expression.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,0 +1,253 @@
+//! Writing and deleting objects. They are written by server-side apply, which changes only our own fields and leaves no copy of
+//! a Secret in an annotation.
+
+use crate::api::marks::{CLI_MANAGER, MANAGED_BY, OPERATOR_MANAGER};
+use crate::cli::clusters::{Cluster, Refused, satellite_clusters};
+use crate::cli::report::{Line, Outcome};
+use crate::text::clean;
+use anyhow::{anyhow, bail};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, ValidationDirective,
+};
+use serde_json::{Value, json};
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Mode {
+    /// Write nothing; let the server judge.
+    pub(in crate::cli) dry_run: bool,
+    /// Take over fields that other managers own.
+    pub(in crate::cli) force: bool,
+}
+
+/// Returns the resource of a kind.
+///
+/// # Errors
+/// If these commands do not make objects of that kind.
+pub(in crate::cli) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
+    Ok(match kind {
+        "Namespace" => ApiResource::erase::<Namespace>(&()),
+        "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
+        "Secret" => ApiResource::erase::<Secret>(&()),
+        "Role" => ApiResource::erase::<Role>(&()),
+        "RoleBinding" => ApiResource::erase::<RoleBinding>(&()),
+        "SatelliteCluster" => satellite_clusters(),
+        other => bail!("this program makes no objects of kind {other}"),
+    })
+}
+
+/// Returns kind, namespace and name of a manifest.
+fn identity(object: &Value) -> (&str, Option<&str>, &str) {
+    let metadata = &object["metadata"];
+    let kind = object["kind"].as_str().unwrap_or_default();
+    (kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
+}
+
+/// Returns the name of a manifest in messages: `Secret groundlink/edge-a`.
+pub(in crate::cli) fn described(object: &Value) -> String {
+    let (kind, namespace, name) = identity(object);
+    namespace.map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
+}
+
+/// Returns the line of a manifest in the report.
+pub(in crate::cli) fn line(cluster: &Cluster, object: &Value, result: Outcome, note: Option<String>) -> Line {
+    let (kind, namespace, name) = identity(object);
+    Line {
+        cluster: cluster.side,
+        kind: kind.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        name: name.to_owned(),
+        result,
+        note,
+    }
+}
+
+/// Returns the stored object of a manifest's kind and name. `None` if there is none.
+///
+/// # Errors
+/// If it cannot be read.
+pub(in crate::cli) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
+    let (kind, namespace, name) = identity(object);
+    let api = cluster.objects(&resource(kind)?, namespace);
+    Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
+}
+
+/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as it should be is not written:
+/// even an apply that changes nothing can change the resourceVersion, and it makes us an owner of what others keep.
+///
+/// # Errors
+/// If the server refuses it or does not answer. A conflict names the owner of each field.
+pub(in crate::cli) async fn apply(
+    cluster: &Cluster,
+    object: &Value,
+    mode: Mode,
+) -> anyhow::Result<(Line, DynamicObject)> {
+    let old = read(cluster, object).await?;
+    if let Some(old) = &old {
+        let judged = ask(cluster, object, Mode { dry_run: true, ..mode }).await?;
+        if content(old)? == content(&judged)? {
+            return Ok((line(cluster, object, Outcome::Unchanged, None), judged));
+        }
+    }
+    let new = ask(cluster, object, mode).await?;
+    let result = if old.is_some() { Outcome::Changed } else { Outcome::Created };
+    Ok((line(cluster, object, result, None), new))
+}
+
+async fn ask(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<DynamicObject> {
+    let answer = match patch(cluster, object, mode.dry_run, mode.force).await {
+        Err(refused) if only_the_operators(&refused) => patch(cluster, object, mode.dry_run, true).await,
+        other => other,
+    };
+    answer.map_err(|refused| explain(refused, object))
+}
+
+async fn patch(
+    cluster: &Cluster,
+    object: &Value,
+    dry_run: bool,
+    force: bool,
+) -> Result<DynamicObject, Refused> {
+    let (kind, namespace, name) = identity(object);
+    let resource = resource(kind).map_err(|error| Refused::local(&error.to_string()))?;
+    let api = cluster.objects(&resource, namespace);
+    let parameters = PatchParams {
+        dry_run,
+        force,
+        field_manager: Some(CLI_MANAGER.into()),
+        // Without it a server silently drops the fields that it does not know.
+        field_validation: Some(ValidationDirective::Strict),
+    };
+    let patch = Patch::Apply(object);
+    cluster.ask(&format!("apply {}", described(object)), api.patch(name, &parameters, &patch)).await
+}
+
+/// Returns the managers that own what was to be written, each with the field.
+fn conflicts(refused: &Refused) -> Vec<(String, String)> {
+    let details =
+        refused.status.as_ref().filter(|status| status.code == 409).and_then(|s| s.details.as_ref());
+    let causes = details.map(|details| details.causes.as_slice()).unwrap_or_default();
+    causes
+        .iter()
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| {
+            // The message is: conflict with "MANAGER" using v1
+            let manager = cause.message.split('"').nth(1).unwrap_or(&cause.message);
+            (clean(manager, 100), clean(&cause.field, 200))
+        })
+        .collect()
+}
+
+/// Returns whether only the operator owns what was to be written: it renews tokens, and these commands may replace them.
+fn only_the_operators(refused: &Refused) -> bool {
+    let conflicts = conflicts(refused);
+    !conflicts.is_empty() && conflicts.iter().all(|(manager, _)| manager == OPERATOR_MANAGER)
+}
+
+fn explain(refused: Refused, object: &Value) -> anyhow::Error {
+    let conflicts = conflicts(&refused);
+    if !conflicts.is_empty() {
+        let owned: Vec<_> =
+            conflicts.iter().map(|(manager, field)| format!("{field} is {manager}'s")).collect();
+        return anyhow!(
+            "{} exists with other content: {}; change it there, or take it over with --force-conflicts",
+            described(object),
+            owned.join(", ")
+        );
+    }
+    // A refused value comes with its own explanation; an unknown field does not.
+    let said = refused.to_string();
+    let unknown = ["unknown field", "field not declared in schema"].iter().any(|words| said.contains(words));
+    if object["kind"] == "SatelliteCluster" && unknown {
+        return anyhow!("{refused}; the hub's CRDs do not know this field: upgrade Groundlink there");
+    }
+    refused.into()
+}
+
+/// Returns an object without the metadata that the server sets.
+fn content(object: &DynamicObject) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(object)?;
+    for field in ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"] {
+        value["metadata"].as_object_mut().map(|metadata| metadata.remove(field));
+    }
+    value.as_object_mut().map(|object| object.remove("status"));
+    Ok(value)
+}
+
+/// Returns whether this program made an object.
+pub(in crate::cli) fn is_ours(object: &DynamicObject) -> bool {
+    object
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(MANAGED_BY.0))
+        .is_some_and(|v| v == MANAGED_BY.1)
+}
+
+/// Deletes the object that a manifest names, if this program made it.
+///
+/// # Errors
+/// If it cannot be read or deleted.
+pub(in crate::cli) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+    match read(cluster, object).await? {
+        None => Ok(line(cluster, object, Outcome::Absent, None)),
+        Some(found) if !is_ours(&found) => {
+            let note = format!(
+                "this program did not make it (no label {}={}); delete it yourself if it is yours",
+                MANAGED_BY.0, MANAGED_BY.1
+            );
+            Ok(line(cluster, object, Outcome::Left, Some(note)))
+        }
+        Some(_) if dry_run => Ok(line(cluster, object, Outcome::Deleted, None)),
+        Some(found) => delete_this(cluster, object, found.metadata.uid).await,
+    }
+}
+
+/// Deletes the object if it has this uid; another object of its name stays.
+///
+/// # Errors
+/// If it cannot be deleted.
+pub(in crate::cli) async fn delete_this(
+    cluster: &Cluster,
+    object: &Value,
+    uid: Option<String>,
+) -> anyhow::Result<Line> {
+    let (kind, namespace, name) = identity(object);
+    let api = cluster.objects(&resource(kind)?, namespace);
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions { uid, resource_version: None }),
+        ..DeleteParams::default()
+    };
+    match cluster.ask(&format!("delete {}", described(object)), api.delete(name, &parameters)).await {
+        Ok(_) => Ok(line(cluster, object, Outcome::Deleted, None)),
+        Err(refused) if refused.is(404) => Ok(line(cluster, object, Outcome::Absent, None)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// Returns a Secret in the form that the API stores: `data` in place of `stringData`. Only fields that are stored can be owned.
+///
+/// # Errors
+/// If a value cannot be encoded; text always can.
+pub(in crate::cli) fn stored(mut secret: Value) -> anyhow::Result<Value> {
+    let Some(plain) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
+        return Ok(secret);
+    };
+    let mut data = json!({});
+    for (key, value) in plain.as_object().into_iter().flatten() {
+        data[key] = serde_json::to_value(ByteString(value.as_str().unwrap_or_default().as_bytes().to_vec()))?;
+    }
+    secret["data"] = data;
+    Ok(secret)
+}
+
+/// Converts an object to its type.
+///
+/// # Errors
+/// If a field has another type.
+pub(in crate::cli) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
+    Ok(serde_json::from_value(serde_json::to_value(object)?)?)
+}

@@ -1,0 +1,11 @@
+//! Clusters as the person who calls sees them: reading, applying and deleting objects with that person's rights.
+
+pub(super) mod apply;
+mod cluster;
+mod flags;
+mod kubeconfig;
+pub(super) mod owned;
+
+pub(super) use cluster::{Cluster, Refused, SATELLITE, satellite_clusters};
+pub(super) use flags::{HubArguments, SatelliteArguments};
+pub(super) use kubeconfig::{Endpoint, endpoint};

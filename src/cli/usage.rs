@@ -1,0 +1,55 @@
+//! How a person calls this program: its name, exit codes, and the values that several flags take.
+
+use crate::validate::value::parse_duration;
+use std::time::Duration;
+
+/// Text about exit codes at the end of every `--help`.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/// A wrong use that clap cannot see. The process ends with exit code 2 and the usage.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUsage(pub(super) &'static str);
+
+/// Returns the program's name as it was called: kubectl finds it as `kubectl-groundlink`.
+pub(super) fn program() -> &'static str {
+    let called = std::env::args_os().next();
+    let plugin = called
+        .as_ref()
+        .and_then(|path| std::path::Path::new(path).file_name())
+        .is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
+    if plugin { "kubectl groundlink" } else { "groundlink" }
+}
+
+/// Reads a name that becomes the name of objects and the value of a label.
+///
+/// # Errors
+/// If Kubernetes would refuse it as one of them.
+pub(super) fn object_name(text: &str) -> Result<String, String> {
+    let fine = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let ends = !text.starts_with('-') && !text.ends_with('-');
+    if !text.is_empty() && text.len() <= 63 && ends && text.bytes().all(fine) {
+        return Ok(text.to_owned());
+    }
+    Err("use lower-case letters, digits and - (not first or last), at most 63 characters".into())
+}
+
+/// Reads the lifetime of a token in seconds. Kubernetes grants at least ten minutes.
+///
+/// # Errors
+/// If it is no duration, or too short or too long.
+pub(super) fn lifetime(text: &str) -> Result<i64, String> {
+    let seconds = duration(text)?.as_secs();
+    if (600..=u64::from(u32::MAX)).contains(&seconds) {
+        return i64::try_from(seconds).map_err(|error| error.to_string());
+    }
+    Err("use a duration from 10m to about 130 years".into())
+}
+
+/// Reads a duration.
+///
+/// # Errors
+/// If it is no number with a unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map(Duration::from_secs_f64)
+}

@@ -1,0 +1,146 @@
+//! What the hub keeps of one resource: a few hundred bytes, and its file's content, which the catalog shares.
+
+use crate::identity::{Digest, Revision, Uid};
+use crate::publish::{InPlace, Published};
+use crate::render::Rendered;
+use crate::status::{Acknowledged, Recorded};
+use crate::validate::Refusal;
+use std::sync::Arc;
+
+/// What the volume holds at the path of one resource.
+#[derive(Debug, Default)]
+pub(super) enum OnVolume {
+    /// No file.
+    #[default]
+    Absent,
+    /// Nobody knows: whatever is there must be written again or removed.
+    Unknown,
+    /// This content, durably.
+    InPlace(InPlace),
+}
+
+impl OnVolume {
+    pub fn in_place(&self) -> Option<&InPlace> {
+        match self {
+            Self::InPlace(in_place) => Some(in_place),
+            Self::Absent | Self::Unknown => None,
+        }
+    }
+
+    pub fn content(&self) -> Option<&Arc<Rendered>> {
+        self.in_place().map(InPlace::content)
+    }
+
+    pub fn digest(&self) -> Option<Digest> {
+        self.in_place().map(InPlace::digest)
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+}
+
+/// One resource.
+pub(super) struct Entry {
+    pub uid: Uid,
+    /// Creation time, Unix seconds.
+    pub created: i64,
+    /// Generation that everything below is about.
+    pub generation: i64,
+    /// Highest resourceVersion seen.
+    pub version: u64,
+    /// Named by the LIST that is running, or by the last one.
+    pub listed: bool,
+    /// `spec.suspend`
+    pub suspended: bool,
+    /// Digest of this generation's content. `None` if it is not valid.
+    pub candidate: Option<Digest>,
+    /// Why this generation is not valid.
+    pub refused: Option<Box<Refusal>>,
+    /// Why the volume refused it last.
+    pub failing: Option<Box<str>>,
+    /// Failures in a row, of commits or status writes.
+    pub attempts: u32,
+    pub on_volume: OnVolume,
+    /// The publication of an earlier generation that is in place and not acknowledged. Its Ready is written before the
+    /// refusal of the present generation, because nothing else acknowledges it.
+    pub earlier: Option<Box<Published>>,
+    /// Generation of the content that the index keeps while the present one waits or is not valid. 0 for what the scan
+    /// found.
+    pub kept_generation: i64,
+    /// Digest of the content whose Ready was acknowledged last. Of what the scan found beside a newer generation nobody can
+    /// know that: a crash may have hidden the answer. It counts as acknowledged once a status that names it is.
+    pub acknowledged: Option<Digest>,
+    /// This generation's content is in place.
+    pub published: bool,
+    /// The status as the API server stored it.
+    pub recorded: Recorded,
+    /// First snapshot with what satellites may have of it.
+    pub revision: Option<Revision>,
+}
+
+impl Entry {
+    pub fn new(uid: Uid, created: i64, recorded: Recorded) -> Self {
+        Self {
+            uid,
+            created,
+            generation: 0,
+            version: 0,
+            listed: true,
+            suspended: false,
+            candidate: None,
+            refused: None,
+            failing: None,
+            attempts: 0,
+            on_volume: OnVolume::Absent,
+            earlier: None,
+            kept_generation: 0,
+            acknowledged: None,
+            published: false,
+            revision: recorded.revision,
+            recorded,
+        }
+    }
+
+    /// The file is not what it should be, and nobody knows what it is.
+    pub fn lose_file(&mut self) {
+        self.on_volume = OnVolume::Unknown;
+        self.published = false;
+    }
+
+    /// Remembers a publication that a newer generation has overtaken, if nothing else will acknowledge it.
+    pub fn keep_earlier(&mut self, publication: Option<Published>) {
+        let earlier = publication.filter(|p| p.generation() < self.generation && self.awaits_ready(p));
+        self.earlier = earlier.map(Box::new).or(self.earlier.take());
+    }
+
+    /// Returns what was published of an earlier generation, if it is still in place and its Ready was never acknowledged.
+    pub fn take_earlier(&mut self) -> Option<Published> {
+        let earlier = self.earlier.take()?;
+        self.awaits_ready(&earlier).then_some(*earlier)
+    }
+
+    /// Returns whether a publication is what the volume holds, and its Ready was never acknowledged.
+    pub fn awaits_ready(&self, publication: &Published) -> bool {
+        let digest = publication.digest();
+        self.uid == *publication.uid()
+            && self.on_volume.digest() == Some(digest)
+            && self.acknowledged != Some(digest)
+    }
+
+    /// Returns the content that is kept beside a generation that is not published, if the recorded status names it.
+    pub fn kept(&self) -> Option<Acknowledged> {
+        let in_place = self.on_volume.in_place()?;
+        Acknowledged::recorded(in_place, &self.recorded)
+            .filter(|_| self.acknowledged == Some(in_place.digest()))
+    }
+
+    /// Returns whether the API server acknowledged Ready for this very generation.
+    pub fn is_recorded_ready(&self) -> bool {
+        self.recorded.ready && self.recorded.generation == self.generation
+    }
+}

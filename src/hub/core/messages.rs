@@ -1,0 +1,145 @@
+//! What the core is told, and what it commands.
+
+use crate::identity::{ObjectKey, Revision};
+use crate::publish::{Change, Outcome};
+use crate::satellite::Fleet;
+use crate::snapshot::Snapshot;
+use crate::status::{Answer, Kind, Write, WriteResult};
+use crate::watch::{Crd, Event};
+use std::time::Duration;
+
+/// When something happens, and whether this process leads then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic time since the process started. It paces; it orders nothing.
+    pub elapsed: Duration,
+    /// Unix seconds, for the times that a status shows.
+    pub unix: i64,
+    /// The term, while this process leads.
+    pub term: Option<u64>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Time went by.
+    Tick,
+    /// Events of the watch of MonitoringObjects, in their order.
+    Watched(Vec<Event>),
+    /// A commit ended.
+    Committed {
+        /// One outcome for each change.
+        outcomes: Vec<Outcome>,
+        /// How long it took, for the metrics alone.
+        took: Duration,
+    },
+    /// The commit panicked: nothing is known about its files.
+    CommitPanicked,
+    /// A status write was answered, or given up.
+    StatusAnswered(Answer),
+    /// A status write panicked. Its outcome is unknown, and its publication is lost with it.
+    StatusPanicked(ObjectKey),
+    /// The CRD was asked for.
+    CrdProbed(Crd),
+    /// What the satellites accept or hold changed.
+    FleetChanged(Fleet),
+}
+
+/// What is to be done. Commands are carried out in their order; an answer, if there is one, comes back as an [`Input`].
+#[derive(Debug)]
+pub enum Command {
+    /// Commit a batch on the volume. One at a time: the next comes after the answer.
+    Commit(Vec<Change>),
+    /// Write a status.
+    WriteStatus(Write),
+    /// Ask for the CRD.
+    ProbeCrd,
+    /// Hand a snapshot to the satellites. The latest wins.
+    Deliver(Snapshot),
+    /// Take a term above this one, which somebody used.
+    RaiseTerm {
+        /// The resource whose status names it.
+        key: ObjectKey,
+        /// The revision that it names.
+        revision: Revision,
+    },
+    /// A part of the process is ready, or why it is not.
+    Readiness {
+        /// The part.
+        part: Part,
+        /// `None` if it is ready.
+        missing: Option<String>,
+    },
+    /// Record a metric.
+    Measure(Measurement),
+}
+
+/// A part of `/readyz` that the hub decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The watch of MonitoringObjects.
+    MonitoringObjects,
+    /// The confirmed set is being rebuilt after the start.
+    Recovery,
+    /// The CRD was deleted.
+    Crd,
+}
+
+impl Part {
+    /// Returns its name in `/readyz`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MonitoringObjects => "monitoringobjects",
+            Self::Recovery => "recovery",
+            Self::Crd => "crd",
+        }
+    }
+}
+
+/// A change of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measurement {
+    /// Objects by state.
+    Objects {
+        /// In place and durable, of the present generation.
+        published: usize,
+        /// Neither published nor failing.
+        refused: usize,
+        /// Refused by the volume.
+        failing: usize,
+    },
+    /// A commit ended.
+    Committed {
+        /// How long it took.
+        took: Duration,
+        /// Files published.
+        published: usize,
+        /// Files removed.
+        removed: usize,
+        /// Changes that failed.
+        failed: usize,
+    },
+    /// A status write ended.
+    StatusWritten {
+        /// What it was for.
+        kind: Kind,
+        /// How it ended.
+        result: WriteResult,
+    },
+    /// Status writes that wait.
+    StatusQueued {
+        /// Ready and refusals.
+        ready: usize,
+        /// Synced.
+        synced: usize,
+    },
+    /// A snapshot was cut.
+    Snapshot {
+        /// Its revision.
+        revision: Revision,
+        /// Objects in it.
+        objects: usize,
+    },
+    /// Objects that the first snapshot waits for.
+    Undecided(usize),
+}

@@ -1,0 +1,156 @@
+//! What the hub decides: state in, commands out. It knows no client, no clock, no file system and no random source; what
+//! happened, the time and the term come in, and everything that is to be done goes out as a [`Command`].
+
+mod departures;
+mod entry;
+mod messages;
+mod objects;
+mod publishing;
+mod recovery;
+mod retries;
+mod satellites;
+mod snapshots;
+mod statuses;
+#[cfg(test)]
+mod tests;
+
+pub use messages::{Command, Input, Measurement, Now, Part};
+
+use crate::identity::ObjectKey;
+use crate::publish::Found;
+use crate::references::Index;
+use crate::satellite::Fleet;
+use crate::validate::Settings;
+use departures::Departures;
+use objects::Objects;
+use publishing::Files;
+use recovery::Recovery;
+use retries::Retries;
+use satellites::Satellites;
+use snapshots::Snapshots;
+use statuses::Statuses;
+use std::time::Duration;
+
+/// How often the loop looks around without a cause: the leadership may have come, and the gauges are counted.
+const LOOK_AROUND: Duration = Duration::from_millis(500);
+/// How often the objects are counted for the gauges.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+
+/// The state of the hub, from which it decides.
+pub struct Core {
+    settings: Settings,
+    /// Which of the valid contents may be published.
+    index: Index,
+    objects: Objects,
+    files: Files,
+    statuses: Statuses,
+    snapshots: Snapshots,
+    satellites: Satellites,
+    departures: Departures,
+    recovery: Recovery,
+    retries: Retries,
+    now: Now,
+    counted: Duration,
+    commands: Vec<Command>,
+}
+
+impl Core {
+    /// Returns the state at the start. `found` is what the scan found on the volume; `index` knows the names that exist
+    /// without a resource; `seed` is where the jitter of retries begins.
+    pub fn new(settings: Settings, index: Index, found: Vec<Found>, fleet: Fleet, seed: u64) -> Self {
+        Self {
+            settings,
+            index,
+            objects: Objects::default(),
+            files: Files::default(),
+            statuses: Statuses::default(),
+            snapshots: Snapshots::default(),
+            satellites: Satellites::new(fleet),
+            departures: Departures::default(),
+            recovery: Recovery::new(found),
+            retries: Retries::new(seed),
+            now: Now::default(),
+            counted: Duration::ZERO,
+            commands: Vec::new(),
+        }
+    }
+
+    /// Takes what happened and returns what is to be done, in the order of the promise. Each step here begins only what the
+    /// answer to the one before it allows.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Command> {
+        self.now = now;
+        self.take(input); //             watch -> validate -> render, and the answers to earlier commands
+        self.resolve_references(); //    references: what may be published
+        self.publish(); //               temp file, sync, rename, sync of the directory
+        self.write_ready(); //           status Ready, acknowledged by the API server
+        self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
+        self.write_synced(); //          status Synced, once they have it
+        self.probe_crd(); //             objects that left: were they deleted, or the CRD?
+        self.count_objects();
+        std::mem::take(&mut self.commands)
+    }
+
+    /// Returns when [`Core::step`] is to be called at the latest, with [`Input::Tick`] if nothing else happened.
+    pub fn next_wake(&self) -> Duration {
+        let snapshot = self.snapshot_wake();
+        let causes = [self.retries.next_due(), self.departures.due(), self.synced_wake(), snapshot];
+        causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Tick => self.tick(),
+            Input::Watched(events) => events.into_iter().for_each(|event| self.watched(event)),
+            Input::Committed { outcomes, took } => self.committed(outcomes, took),
+            Input::CommitPanicked => self.commit_panicked(),
+            Input::StatusAnswered(answer) => self.status_answered(answer),
+            Input::StatusPanicked(key) => self.status_panicked(&key),
+            Input::CrdProbed(crd) => self.crd_probed(&crd),
+            Input::FleetChanged(fleet) => self.fleet_changed(fleet),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.retry_due();
+        self.watch_may_work();
+    }
+
+    /// Asks the index again about everything that changed.
+    fn resolve_references(&mut self) {
+        if self.recovery.is_listed {
+            self.index.resolve();
+            self.files.dirty.extend(self.index.take_changed());
+        }
+    }
+
+    fn count_objects(&mut self) {
+        if self.now.elapsed.saturating_sub(self.counted) < COUNT_EVERY {
+            return;
+        }
+        self.counted = self.now.elapsed;
+        let (mut published, mut refused, mut failing) = (0, 0, 0);
+        for entry in self.objects.entries.values() {
+            published += usize::from(entry.published);
+            failing += usize::from(entry.failing.is_some());
+            refused += usize::from(!entry.published && entry.failing.is_none());
+        }
+        self.measure(Measurement::Objects { published, refused, failing });
+    }
+
+    fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    fn measure(&mut self, measurement: Measurement) {
+        self.commands.push(Command::Measure(measurement));
+    }
+
+    fn readiness(&mut self, part: Part, missing: Option<String>) {
+        self.commands.push(Command::Readiness { part, missing });
+    }
+
+    /// Has the file and the status of an object looked at again.
+    fn mark_dirty(&mut self, key: &ObjectKey) {
+        self.files.dirty.insert(key.clone());
+    }
+}

@@ -1,0 +1,200 @@
+//! From events of the watch to contents: each object is validated and rendered here, and what it was before is kept until
+//! that is published.
+
+use super::entry::{Entry, OnVolume};
+use super::{Command, Core, Part};
+use crate::api::Reason;
+use crate::identity::{ObjectKey, Revision, Uid};
+use crate::readiness::Interruption;
+use crate::render::{self, Rendered};
+use crate::status::Recorded;
+use crate::validate::{Refusal, Settings};
+use crate::watch::{Event, Received};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The resources, and files without one.
+#[derive(Default)]
+pub(super) struct Objects {
+    /// Boxed: a table has up to twice the places that it needs.
+    pub entries: HashMap<ObjectKey, Box<Entry>>,
+    /// Files on the volume whose resource is gone. Never absent.
+    pub orphans: BTreeMap<ObjectKey, OnVolume>,
+    /// When the watch failed last. It says nothing when it works again.
+    broken: Option<Interruption>,
+}
+
+impl Core {
+    pub(super) fn watched(&mut self, event: Event) {
+        match event {
+            Event::ListBegins => self.objects.entries.values_mut().for_each(|entry| entry.listed = false),
+            Event::Object(received) => self.received(&received),
+            Event::Deleted { namespace, name, uid } => {
+                let key = ObjectKey::new(&namespace, &name);
+                if let Some(entry) = self.objects.entries.get(&key).filter(|e| e.uid == Uid::new(&uid)) {
+                    self.departures.insert(key, entry.uid.clone());
+                }
+            }
+            Event::ListComplete => self.list_complete(),
+            Event::Broken(why) => {
+                let interruption = Interruption::again(self.objects.broken, self.now.elapsed);
+                self.objects.broken = Some(interruption);
+                self.readiness(Part::MonitoringObjects, Some(why));
+            }
+        }
+    }
+
+    /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
+    fn list_complete(&mut self) {
+        for (key, entry) in self.objects.entries.iter().filter(|(_, entry)| !entry.listed) {
+            self.departures.insert(key.clone(), entry.uid.clone());
+        }
+        self.readiness(Part::MonitoringObjects, None);
+        if !self.recovery.is_listed {
+            self.recover();
+        }
+    }
+
+    /// A watch that has not failed for long enough works again.
+    pub(super) fn watch_may_work(&mut self) {
+        let is_over = self.objects.broken.is_some_and(|broken| broken.over() < self.now.elapsed);
+        if self.recovery.is_listed && is_over {
+            self.objects.broken = None;
+            self.readiness(Part::MonitoringObjects, None);
+        }
+    }
+
+    fn received(&mut self, received: &Received) {
+        let metadata = &received.object.metadata;
+        let (Some(namespace), Some(name), Some(uid)) = (&metadata.namespace, &metadata.name, &metadata.uid)
+        else {
+            return;
+        };
+        // While the volume's files are known by their keys, each key is kept once.
+        let key = ObjectKey::new(namespace, name);
+        let (key, uid) = (self.recovery.known(&key).unwrap_or(key), Uid::new(uid));
+        let generation = metadata.generation.unwrap_or(0);
+        let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
+        let recorded = received.object.status.as_ref().map(Recorded::of).unwrap_or_default();
+        if self.objects.entries.get(&key).is_some_and(|entry| entry.uid != uid) {
+            // Deleted and created again while nobody looked. What waited for the old one waits for the new one.
+            let is_awaited = self.recovery.undecided.contains(&key);
+            self.gone(&key);
+            if is_awaited {
+                self.recovery.undecided.insert(key.clone());
+            }
+        }
+        self.departures.cancel(&key);
+        if let Some(entry) = self.objects.entries.get_mut(&key) {
+            entry.listed = true;
+            // Never back to an older spec, whatever a stale server says.
+            if generation < entry.generation {
+                return;
+            }
+            if generation == entry.generation {
+                self.status_seen(&key, version, recorded);
+                return;
+            }
+        }
+        self.learn_term(&key, recorded.revision);
+        let created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+        let entry = Entry::new(uid, created, recorded);
+        self.new_generation(key, entry, generation, version, received);
+    }
+
+    /// Before the first snapshot: the Lease may have been created anew, and our term must be above every one that was used.
+    fn learn_term(&mut self, key: &ObjectKey, revision: Option<Revision>) {
+        let is_ahead = |revision: &Revision| self.now.term.is_none_or(|ours| revision.term >= ours);
+        if !self.snapshots.is_any_cut()
+            && let Some(revision) = revision.filter(is_ahead)
+        {
+            self.command(Command::RaiseTerm { key: key.clone(), revision });
+        }
+    }
+
+    /// The resource is new, or has a new spec: what it says from now on.
+    fn new_generation(
+        &mut self,
+        key: ObjectKey,
+        new: Entry,
+        generation: i64,
+        version: u64,
+        received: &Received,
+    ) {
+        let earlier = self.statuses.queue.forget(&key).or_else(|| self.retries.cancel_status(&key));
+        let created = new.created;
+        let entry = self.objects.entries.entry(key.clone()).or_insert_with(|| Box::new(new));
+        let visible = self.index.visible(&key).map(|content| content.digest());
+        if visible.is_some() && visible == entry.candidate && !entry.suspended {
+            entry.kept_generation = entry.generation;
+        }
+        entry.generation = generation;
+        entry.version = entry.version.max(version);
+        entry.suspended = received.object.spec.suspend;
+        (entry.published, entry.failing, entry.attempts) = (false, None, 0);
+        entry.keep_earlier(earlier);
+        let content = content(&key, received, &self.settings);
+        entry.candidate = content.as_ref().ok().map(|content| content.digest());
+        match content {
+            Ok(content) if !entry.suspended => {
+                entry.refused = None;
+                if self.recovery.is_listed {
+                    self.index.upsert(created, &entry.uid, content);
+                } else {
+                    self.recovery.candidate(content);
+                }
+            }
+            // Suspended, or not valid: what is published stays.
+            other => {
+                entry.refused = other.err().map(Box::new);
+                self.index.keep(&key);
+                self.recovery.no_candidate(&key);
+            }
+        }
+        self.files.dirty.insert(key);
+    }
+
+    /// An event of a generation that is known: our own write comes back, or someone changed the status by hand.
+    pub(super) fn status_seen(&mut self, key: &ObjectKey, version: u64, recorded: Recorded) {
+        if self.statuses.queue.is_in_flight(key) {
+            // Ours or another's: the answer will tell.
+            self.statuses.seen_in_flight.insert(key.clone(), (version, recorded));
+            return;
+        }
+        let is_busy = self.statuses.queue.has_ready(key);
+        let Some(entry) =
+            self.objects.entries.get_mut(key).filter(|entry| version > entry.version && !is_busy)
+        else {
+            return;
+        };
+        entry.version = version;
+        if entry.recorded != recorded {
+            // Ours is written again, after the file was confirmed again.
+            entry.recorded = recorded;
+            entry.published = false;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// The resource is gone, and its file becomes an orphan.
+    pub(super) fn gone(&mut self, key: &ObjectKey) {
+        self.statuses.queue.forget(key);
+        self.index.remove(key);
+        self.recovery.no_candidate(key);
+        if let Some(entry) = self.objects.entries.remove(key)
+            && !entry.on_volume.is_absent()
+        {
+            self.objects.orphans.insert(key.clone(), entry.on_volume);
+        }
+        self.decided(key);
+        self.mark_dirty(key);
+    }
+}
+
+/// Validates and renders a resource.
+fn content(key: &ObjectKey, received: &Received, settings: &Settings) -> Result<Arc<Rendered>, Refusal> {
+    if let Some(why) = &received.unreadable {
+        return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
+    }
+    render::content(key, &received.object, settings).map(Arc::new)
+}

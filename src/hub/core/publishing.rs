@@ -1,0 +1,178 @@
+//! From what should be on the volume to what is: batches, and what became of them.
+
+use super::entry::OnVolume;
+use super::{Command, Core, Measurement};
+use crate::identity::ObjectKey;
+use crate::publish::{Change, Failure, InPlace, Outcome, Published};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Attempts that the pause of a file without a resource is counted as.
+const ORPHAN_ATTEMPTS: u32 = 5;
+/// Attempts that the pause after a commit that panicked is counted as.
+const PANIC_ATTEMPTS: u32 = 4;
+
+/// Which files have to be looked at, and which are being committed.
+#[derive(Default)]
+pub(super) struct Files {
+    /// Objects whose file or status may have to change.
+    pub dirty: BTreeSet<ObjectKey>,
+    /// The batch that is being committed. Empty if none is.
+    pub committing: BTreeSet<ObjectKey>,
+}
+
+impl Core {
+    /// Commits every file that is not as it should be, if no commit is under way: *flush when idle, gather while busy*.
+    /// Objects that need no commit get their status looked at here.
+    pub(super) fn publish(&mut self) {
+        let may_publish = self.recovery.is_listed && self.now.term.is_some();
+        if !self.files.committing.is_empty() || self.files.dirty.is_empty() || !may_publish {
+            return;
+        }
+        // What failed before goes with the others, before its time: the batch orders only what is in it, and nothing may come
+        // before what it names, or stay behind it.
+        self.files.dirty.extend(self.retries.recommits().cloned());
+        let mut batch = Vec::new();
+        for key in std::mem::take(&mut self.files.dirty) {
+            match self.change_of(&key) {
+                Some(change) => {
+                    self.files.committing.insert(key);
+                    batch.push(change);
+                }
+                None => {
+                    // It is as it should be, whatever the volume said before.
+                    if let Some(entry) = self.objects.entries.get_mut(&key) {
+                        entry.failing = None;
+                    }
+                    self.check_status(&key);
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.command(Command::Commit(batch));
+        }
+    }
+
+    /// Returns what must happen to one file. `None` if it is as it should be.
+    fn change_of(&mut self, key: &ObjectKey) -> Option<Change> {
+        let content_of = |on_volume: &OnVolume| on_volume.content().cloned();
+        let Some(entry) = self.objects.entries.get(key) else {
+            let orphan = self.objects.orphans.remove(key)?;
+            return Some(Change::Remove { key: key.clone(), old: content_of(&orphan) });
+        };
+        // A file of an earlier resource of this name is simply replaced.
+        let orphan = self.objects.orphans.remove(key);
+        let is_unknown = entry.on_volume.is_unknown() || orphan.is_some();
+        let old = content_of(&entry.on_volume).or_else(|| orphan.as_ref().and_then(content_of));
+        let Some(new) = self.index.visible(key) else {
+            return (old.is_some() || is_unknown).then(|| Change::Remove { key: key.clone(), old });
+        };
+        let is_in_place = entry.on_volume.digest() == Some(new.digest());
+        let is_this_generation = entry.candidate == Some(new.digest()) && !entry.suspended;
+        if is_in_place && (entry.published || !is_this_generation) {
+            return None;
+        }
+        let old = if entry.on_volume.is_unknown() { None } else { old };
+        let generation = if is_this_generation { entry.generation } else { entry.kept_generation };
+        Some(Change::Publish { old, new: new.clone(), uid: entry.uid.clone(), generation })
+    }
+
+    /// Nothing is known about the files of a commit that panicked, so each is written or removed again.
+    pub(super) fn commit_panicked(&mut self) {
+        tracing::error!("a commit panicked; its files are written again");
+        for key in std::mem::take(&mut self.files.committing) {
+            match self.objects.entries.get_mut(&key) {
+                Some(entry) => entry.lose_file(),
+                None => {
+                    self.objects.orphans.insert(key.clone(), OnVolume::Unknown);
+                }
+            }
+            self.recommit_after(PANIC_ATTEMPTS, key);
+        }
+    }
+
+    pub(super) fn committed(&mut self, outcomes: Vec<Outcome>, took: Duration) {
+        self.files.committing.clear();
+        let (mut published, mut removed, mut failed) = (0, 0, 0);
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Published(token) => {
+                    published += 1;
+                    self.file_published(token);
+                }
+                Outcome::Removed(key) => {
+                    removed += 1;
+                    self.file_removed(&key);
+                }
+                Outcome::Failed(failure) => {
+                    failed += 1;
+                    self.file_failed(failure);
+                }
+            }
+        }
+        self.measure(Measurement::Committed { took, published, removed, failed });
+    }
+
+    fn file_published(&mut self, token: Published) {
+        let key = token.content().key().clone();
+        let digest = token.digest();
+        let in_place: InPlace = token.in_place();
+        let Some(entry) = self.objects.entries.get_mut(&key).filter(|entry| entry.uid == *token.uid()) else {
+            // The resource was deleted meanwhile; the next batch removes the file, or replaces it.
+            self.objects.orphans.insert(key.clone(), OnVolume::InPlace(in_place));
+            self.files.dirty.insert(key);
+            return;
+        };
+        entry.on_volume = OnVolume::InPlace(in_place);
+        entry.failing = None;
+        let is_admitted = |admitted: &std::sync::Arc<crate::render::Rendered>| admitted.digest() == digest;
+        if !self.snapshots.catalog.admitted(&key).is_some_and(is_admitted) {
+            self.snapshots.catalog.publishing(&key);
+        }
+        let is_this_generation = entry.generation == token.generation() && entry.candidate == Some(digest);
+        if !is_this_generation || entry.suspended {
+            // The spec changed before, or meanwhile: the next batch has its content, or a refusal.
+            entry.keep_earlier(Some(token));
+            self.files.dirty.insert(key);
+            return;
+        }
+        entry.published = true;
+        entry.attempts = 0;
+        self.statuses.queue.push_ready(key, Some(token));
+    }
+
+    fn file_removed(&mut self, key: &ObjectKey) {
+        self.snapshots.withdraw(key);
+        if let Some(entry) = self.objects.entries.get_mut(key) {
+            entry.on_volume = OnVolume::Absent;
+            entry.published = false;
+            // It may have come back while its file was being removed.
+            self.mark_dirty(key);
+        }
+    }
+
+    fn file_failed(&mut self, failure: Failure) {
+        tracing::warn!(object = %failure.key, why = %failure.message, "not published");
+        let key = failure.key;
+        let attempts = match self.objects.entries.get_mut(&key) {
+            Some(entry) => {
+                entry.failing = Some(failure.message.into());
+                entry.attempts += 1;
+                if failure.visible {
+                    entry.lose_file();
+                }
+                entry.attempts
+            }
+            None => {
+                self.objects.orphans.insert(key.clone(), OnVolume::Unknown);
+                ORPHAN_ATTEMPTS
+            }
+        };
+        self.recommit_after(attempts, key.clone());
+        self.check_status(&key);
+    }
+
+    fn recommit_after(&mut self, attempts: u32, key: ObjectKey) {
+        self.retries.recommit(self.now.elapsed, attempts, key);
+    }
+}

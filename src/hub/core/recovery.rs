@@ -1,0 +1,143 @@
+//! The start: what the scan found, the resources and their statuses are brought together, before any snapshot is cut. With
+//! nothing changed this writes nothing.
+
+use super::entry::OnVolume;
+use super::{Core, Measurement, Part};
+use crate::identity::{Digest, ObjectKey};
+use crate::publish::{Found, InPlace};
+use crate::render::Rendered;
+use crate::status::Acknowledged;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// So many files are decided about at once.
+const DECIDED_AT_ONCE: usize = 1_000;
+
+/// What is known between the start and the first complete LIST, and what the first snapshot waits for.
+pub(super) struct Recovery {
+    found: BTreeMap<ObjectKey, (Digest, Option<InPlace>)>,
+    candidates: BTreeMap<ObjectKey, Arc<Rendered>>,
+    /// The first LIST was complete: files that no resource claims may be removed now, and not before.
+    pub is_listed: bool,
+    /// Objects that have a file, or were Ready before, and whose acknowledged bytes are not at hand or must be withdrawn. No
+    /// snapshot is cut before each is decided, on the volume and in its status: without one of them others would be left
+    /// out, too.
+    pub undecided: BTreeSet<ObjectKey>,
+}
+
+impl Recovery {
+    pub fn new(found: Vec<Found>) -> Self {
+        Self {
+            found: found.into_iter().map(|file| (file.key, (file.digest, file.content))).collect(),
+            candidates: BTreeMap::new(),
+            is_listed: false,
+            undecided: BTreeSet::new(),
+        }
+    }
+
+    /// Returns whether a snapshot may be cut.
+    pub fn is_decided(&self) -> bool {
+        self.is_listed && self.undecided.is_empty()
+    }
+
+    /// Returns the key of a file of this object that was found, and that no resource has claimed yet.
+    pub fn known(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        self.found.get_key_value(key).map(|(key, _)| key.clone())
+    }
+
+    /// A valid content was seen before the first LIST was complete.
+    pub fn candidate(&mut self, content: Arc<Rendered>) {
+        let found = self.found.get(content.key()).and_then(|(_, file)| file.as_ref());
+        if found.is_some_and(|found| found.digest() == content.digest()) {
+            self.candidates.remove(content.key());
+        } else {
+            self.candidates.insert(content.key().clone(), content);
+        }
+    }
+
+    /// The present content is not valid, or suspended.
+    pub fn no_candidate(&mut self, key: &ObjectKey) {
+        self.candidates.remove(key);
+    }
+}
+
+impl Core {
+    /// The first LIST is complete: brings volume, resources and statuses together.
+    pub(super) fn recover(&mut self) {
+        self.recovery.is_listed = true;
+        let mut found = std::mem::take(&mut self.recovery.found);
+        // First what was published, as it was: whatever cannot be published any more keeps its last good state.
+        for (count, (key, entry)) in self.objects.entries.iter_mut().enumerate() {
+            // Step by step: to decide about all at once takes as much memory as to know them.
+            if count % DECIDED_AT_ONCE == 0 {
+                self.index.resolve();
+            }
+            let Some((digest, content)) = found.remove(key) else { continue };
+            entry.on_volume = match content {
+                Some(in_place) => {
+                    // If it is the present generation's, its Ready is written now; if not, nobody can write it any more.
+                    let is_current = entry.candidate == Some(digest) && !entry.suspended;
+                    entry.acknowledged = if is_current { entry.recorded.published } else { Some(digest) };
+                    self.index.upsert(entry.created, &entry.uid, in_place.content().clone());
+                    OnVolume::InPlace(in_place)
+                }
+                None => OnVolume::Unknown,
+            };
+        }
+        self.index.resolve();
+        for (key, content) in std::mem::take(&mut self.recovery.candidates) {
+            if let Some(entry) = self.objects.entries.get(&key) {
+                self.index.upsert(entry.created, &entry.uid, content);
+            }
+        }
+        self.index.resolve();
+        for (key, entry) in &mut self.objects.entries {
+            let in_place = entry.on_volume.in_place();
+            let acknowledged = in_place.and_then(|found| Acknowledged::recorded(found, &entry.recorded));
+            entry.published = acknowledged.is_some()
+                && entry.is_recorded_ready()
+                && !entry.suspended
+                && entry.candidate.is_some()
+                && entry.candidate == entry.on_volume.digest();
+            let stays = acknowledged.is_some() && self.index.visible(key).is_some();
+            if (!entry.on_volume.is_absent() || entry.recorded.published.is_some()) && !stays {
+                self.recovery.undecided.insert(key.clone());
+            }
+            if let Some(acknowledged) = acknowledged {
+                self.snapshots.offer(acknowledged);
+            }
+        }
+        self.files.dirty.extend(self.objects.entries.keys().cloned());
+        tracing::info!(
+            objects = self.objects.entries.len(),
+            unclaimed_files = found.len(),
+            undecided = self.recovery.undecided.len(),
+            "recovered"
+        );
+        for (key, (_, content)) in found {
+            self.mark_dirty(&key);
+            let orphan = content.map_or(OnVolume::Unknown, OnVolume::InPlace);
+            self.objects.orphans.insert(key, orphan);
+        }
+        self.say_undecided();
+    }
+
+    /// Nothing stands between this object and the first snapshot any more.
+    pub(super) fn decided(&mut self, key: &ObjectKey) {
+        if self.recovery.undecided.remove(key) {
+            self.say_undecided();
+        }
+    }
+
+    fn say_undecided(&mut self) {
+        let count = self.recovery.undecided.len();
+        self.measure(Measurement::Undecided(count));
+        let missing = self.recovery.undecided.first().map(|first| {
+            format!(
+                "{count} objects had a file or were Ready before the start and are not decided yet, for example {first}; \
+                 satellites keep what they have"
+            )
+        });
+        self.readiness(Part::Recovery, missing);
+    }
+}

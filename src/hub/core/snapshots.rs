@@ -1,0 +1,108 @@
+//! From what was acknowledged to snapshots.
+
+use super::{Command, Core, Measurement};
+use crate::identity::{ObjectKey, Revision};
+use crate::snapshot::Catalog;
+use crate::status::Acknowledged;
+use std::time::Duration;
+
+/// After a snapshot the next one waits this long, so that a burst is a few snapshots and not thousands.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// What satellites may have, and the latest snapshot of it.
+pub(super) struct Snapshots {
+    pub catalog: Catalog,
+    /// The catalog may admit more than it has.
+    unsettled: bool,
+    /// Revision of the latest snapshot; 0.0 before the first.
+    revision: Revision,
+    last_cut: Option<Duration>,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { catalog: Catalog::default(), unsettled: true, revision: Revision::default(), last_cut: None }
+    }
+}
+
+impl Snapshots {
+    pub fn is_any_cut(&self) -> bool {
+        self.revision != Revision::default()
+    }
+
+    /// The API server acknowledged an object.
+    pub fn offer(&mut self, acknowledged: Acknowledged) {
+        self.catalog.offer(acknowledged);
+        self.unsettled = true;
+    }
+
+    /// The file of an object was removed.
+    pub fn withdraw(&mut self, key: &ObjectKey) {
+        self.catalog.withdraw(key);
+        self.unsettled = true;
+    }
+
+    /// Returns the first snapshot that holds what was just acknowledged. `None` if a later one will.
+    pub fn revision_after(
+        &self,
+        key: &ObjectKey,
+        acknowledged: &Acknowledged,
+        known: Option<Revision>,
+    ) -> Option<Revision> {
+        let is_held = self.catalog.admitted(key).is_some_and(|held| held.digest() == acknowledged.digest());
+        if !is_held {
+            return None;
+        }
+        // Created again with the same content: the latest snapshot holds it already.
+        known.or_else(|| self.is_any_cut().then_some(self.revision))
+    }
+
+    /// Returns when the next snapshot may be cut.
+    fn next_cut(&self) -> Duration {
+        self.last_cut.map_or(Duration::ZERO, |last| last + WINDOW)
+    }
+}
+
+impl Core {
+    /// Cuts a snapshot if there is something new in it: at once after a quiet time, else when the window is over.
+    pub(super) fn cut_snapshot(&mut self) {
+        let Some(term) = self.now.term else { return };
+        if !self.recovery.is_decided() || self.snapshots.next_cut() > self.now.elapsed {
+            return;
+        }
+        let is_same_term = self.snapshots.revision.term == term;
+        if is_same_term && !self.snapshots.unsettled {
+            return;
+        }
+        self.snapshots.unsettled = false;
+        if !self.snapshots.catalog.settle(&self.index) && is_same_term {
+            return;
+        }
+        let counter = if is_same_term { self.snapshots.revision.counter + 1 } else { 1 };
+        let revision = Revision { term, counter };
+        let (snapshot, changed) = self.snapshots.catalog.cut(revision);
+        (self.snapshots.revision, self.snapshots.last_cut) = (revision, Some(self.now.elapsed));
+        self.measure(Measurement::Snapshot { revision, objects: self.snapshots.catalog.len() });
+        for key in &changed {
+            let Some(admitted) = self.snapshots.catalog.admitted(key).map(|content| content.digest()) else {
+                continue;
+            };
+            let Some(entry) = self.objects.entries.get_mut(key) else { continue };
+            // After a restart the recorded revision stays true for content that did not change.
+            let known = entry.recorded.revision.filter(|_| entry.recorded.published == Some(admitted));
+            entry.revision = known.or(Some(revision));
+        }
+        tracing::debug!(%revision, changed = changed.len(), "snapshot");
+        self.command(Command::Deliver(snapshot));
+        for key in changed {
+            self.await_sync(&key);
+            self.check_status(&key);
+        }
+    }
+
+    /// Returns when a snapshot that waits for its window may be cut.
+    pub(super) fn snapshot_wake(&self) -> Option<Duration> {
+        let waits = self.snapshots.unsettled && self.recovery.is_decided();
+        waits.then(|| self.snapshots.next_cut())
+    }
+}

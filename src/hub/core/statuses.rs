@@ -1,0 +1,317 @@
+//! From what is true of an object to what its status says.
+
+use super::entry::Entry;
+use super::{Command, Core, Measurement};
+use crate::identity::{ObjectKey, Revision, Uid};
+use crate::publish::Published;
+use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Status writes under way at once. More does not help: the API server is what saturates.
+const WRITES: usize = 16;
+/// While Ready writes come, one Synced write is under way at a time: whoever waits for a Ready shares the API server with it.
+/// One that is not answered for so long keeps the others back no longer.
+const SYNCED_ALONE: Duration = Duration::from_millis(200);
+/// So long after a Ready write the next is expected.
+const READY_EXPECTED: Duration = Duration::from_millis(50);
+/// Attempts that the pause after a stale write is counted as: the watch brings the newer object, and the retry is for the
+/// case that it does not.
+const STALE_ATTEMPTS: u32 = 9;
+
+/// The status writes that wait, and those under way.
+#[derive(Default)]
+pub(super) struct Statuses {
+    pub queue: Queue,
+    /// The latest status that was seen of an object while a write of it was under way.
+    pub seen_in_flight: BTreeMap<ObjectKey, (u64, Recorded)>,
+    last_ready: Option<Duration>,
+    last_synced: Option<Duration>,
+}
+
+impl Statuses {
+    /// Returns until when at most one Synced write is under way. `None` if there is room for more.
+    fn synced_alone_until(&self, now: Duration) -> Option<Duration> {
+        Some(alone_until(self.last_ready?, self.last_synced?)).filter(|until| *until > now)
+    }
+}
+
+/// As long as both hold: another Ready is expected, and the Synced write that was started last may still be answered soon.
+fn alone_until(last_ready: Duration, last_synced: Duration) -> Duration {
+    (last_ready + READY_EXPECTED).min(last_synced + SYNCED_ALONE)
+}
+
+impl Core {
+    /// Returns what is true of an object. `None` while its generation, or what is kept instead, is on its way to the volume.
+    fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
+        let kept = entry.on_volume.in_place();
+        let state = if let Some(refusal) = &entry.refused {
+            State::Refused { reason: refusal.reason, message: refusal.message.as_str().into(), kept }
+        } else if entry.suspended {
+            State::Suspended { candidate: entry.candidate, kept }
+        } else if let Some(message) = &entry.failing {
+            State::Failing { message, kept }
+        } else if let (true, Some(in_place)) = (entry.published, kept) {
+            State::Published { in_place, sync: self.sync(key, entry) }
+        } else {
+            let waiting = self.index.waiting(key)?;
+            State::Refused { reason: waiting.reason, message: Cow::Owned(waiting.message), kept }
+        };
+        Some(Facts { key, generation: entry.generation, revision: self.revision(key, entry), state })
+    }
+
+    /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
+    fn facts_of_earlier<'a>(
+        &self,
+        key: &'a ObjectKey,
+        entry: &'a Entry,
+        earlier: &Published,
+    ) -> Option<Facts<'a>> {
+        let in_place = entry.on_volume.in_place().filter(|_| entry.awaits_ready(earlier))?;
+        let state = State::Published { in_place, sync: self.sync(key, entry) };
+        Some(Facts { key, generation: earlier.generation(), revision: self.revision(key, entry), state })
+    }
+
+    /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.
+    fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<Revision> {
+        let on_volume = entry.on_volume.digest()?;
+        match self.snapshots.catalog.admitted(key) {
+            Some(admitted) => entry.revision.filter(|_| admitted.digest() == on_volume),
+            // Not in a snapshot of this process yet: what was recorded about the same bytes is true.
+            None => entry.recorded.revision.filter(|_| entry.recorded.published == Some(on_volume)),
+        }
+    }
+
+    pub(super) fn sync(&self, key: &ObjectKey, entry: &Entry) -> Sync {
+        match entry.on_volume.content() {
+            Some(content) => self.satellites.sync_of(content, self.revision(key, entry)),
+            None => Sync::NoSatellites,
+        }
+    }
+
+    /// Queues a write if the recorded status does not say what is true.
+    pub(super) fn check_status(&mut self, key: &ObjectKey) {
+        let Some(entry) = self.objects.entries.get(key) else { return };
+        if self.statuses.queue.has_ready(key) || self.statuses.queue.is_in_flight(key) {
+            // What is true then is said then.
+            return;
+        }
+        let Some(facts) = self.facts(key, entry) else { return };
+        let is_said = entry.recorded.says(&facts);
+        if let State::Published { sync, .. } = &facts.state {
+            // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a
+            // satellite cannot hold the object.
+            let is_left_out = matches!(sync, Sync::LeftOut { .. }) && !is_said;
+            let is_synced = matches!(sync, Sync::All(_) | Sync::NoSatellites);
+            if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
+                self.statuses.queue.push_synced(key.clone());
+            }
+            if entry.is_recorded_ready() && entry.recorded.published == facts.state.published() {
+                self.decided(key);
+            }
+            return;
+        }
+        let is_failing = matches!(facts.state, State::Failing { .. });
+        let kept = entry.kept();
+        let earlier = self.objects.entries.get_mut(key).and_then(|entry| entry.take_earlier());
+        if earlier.is_some() {
+            self.statuses.queue.push_ready(key.clone(), earlier);
+        } else if !is_said {
+            self.statuses.queue.push_ready(key.clone(), None);
+        } else if !is_failing {
+            if let Some(kept) = kept {
+                self.snapshots.offer(kept);
+            }
+            self.decided(key);
+        }
+    }
+
+    /// Starts the writes of Ready and of refusals, while there is room.
+    pub(super) fn write_ready(&mut self) {
+        while self.may_write()
+            && let Some(job) = self.statuses.queue.pop_ready()
+        {
+            self.statuses.last_ready =
+                self.write(job).then_some(self.now.elapsed).or(self.statuses.last_ready);
+        }
+    }
+
+    /// Starts the writes of Synced, while there is room.
+    pub(super) fn write_synced(&mut self) {
+        while self.may_write() {
+            let is_alone = self.statuses.synced_alone_until(self.now.elapsed).is_some();
+            let at_once = if is_alone { 1 } else { WRITES };
+            let Some(job) = self.statuses.queue.pop_synced(at_once) else { break };
+            self.statuses.last_synced =
+                self.write(job).then_some(self.now.elapsed).or(self.statuses.last_synced);
+        }
+        let (ready, synced) = self.statuses.queue.lengths();
+        self.measure(Measurement::StatusQueued { ready, synced });
+    }
+
+    fn may_write(&self) -> bool {
+        self.statuses.queue.in_flight() < WRITES && self.now.term.is_some()
+    }
+
+    /// Commands a write, if it is still needed. True if it was commanded.
+    fn write(&mut self, Job { key, published }: Job) -> bool {
+        if published.is_some() && self.files.committing.contains(&key) {
+            // Its file is being replaced or removed: the outcome brings a publication of its own, or a refusal.
+            self.statuses.queue.done(&key);
+            if let Some(entry) = self.objects.entries.get_mut(&key) {
+                entry.keep_earlier(published);
+            }
+            return false;
+        }
+        let present = self.objects.entries.get(&key).map(|entry| entry.generation);
+        let is_earlier = published.as_ref().is_some_and(|p| Some(p.generation()) < present);
+        if let Some(write) = self.compose(&key, published, is_earlier) {
+            self.command(Command::WriteStatus(write));
+            return true;
+        }
+        self.reconfirm(&key);
+        self.statuses.queue.done(&key);
+        if is_earlier {
+            self.check_status(&key);
+        }
+        false
+    }
+
+    /// Returns the write that says what is true now. `None` if there is nothing to say, or the publication is not in place
+    /// any more.
+    fn compose(&self, key: &ObjectKey, published: Option<Published>, is_earlier: bool) -> Option<Write> {
+        let entry = self.objects.entries.get(key)?;
+        let (recorded, generation, unix) = (&entry.recorded, entry.generation, self.now.unix);
+        let Some(published) = published else {
+            let facts = self.facts(key, entry).filter(|facts| !recorded.says(facts))?;
+            return Write::without_publication(&facts, &entry.uid, recorded, generation, unix);
+        };
+        let facts = match is_earlier {
+            true => self.facts_of_earlier(key, entry, &published)?,
+            false => self.facts(key, entry)?,
+        };
+        Write::ready(published, &facts, recorded, generation, unix).ok()
+    }
+
+    /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
+    fn reconfirm(&mut self, key: &ObjectKey) {
+        if let Some(entry) = self.objects.entries.get_mut(key)
+            && entry.published
+            && !entry.is_recorded_ready()
+        {
+            entry.published = false;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// A write panicked: nobody knows what the API server stored, and the publication is lost. The file is confirmed again,
+    /// which brings another, or what is true is written again.
+    pub(super) fn status_panicked(&mut self, key: &ObjectKey) {
+        tracing::error!(object = %key, "a status write panicked; it is taken up again");
+        let Some(kind) = self.statuses.queue.done(key) else { return };
+        self.measure(Measurement::StatusWritten { kind, result: WriteResult::Panicked });
+        let seen = self.statuses.seen_in_flight.remove(key);
+        self.reconfirm(key);
+        if let Some(entry) = self.objects.entries.get_mut(key).filter(|entry| !entry.published) {
+            // As after a crash: what is kept counts as acknowledged once a status that names it is.
+            entry.acknowledged = entry.on_volume.digest();
+        }
+        self.mark_dirty(key);
+        if let Some((version, recorded)) = seen {
+            self.status_seen(key, version, recorded);
+        }
+    }
+
+    pub(super) fn status_answered(&mut self, answer: Answer) {
+        let key = answer.key.clone();
+        self.statuses.queue.done(&key);
+        let seen = self.statuses.seen_in_flight.remove(&key);
+        if self.objects.entries.get(&key).is_none_or(|entry| entry.uid != answer.uid) {
+            return;
+        }
+        let result = answer.result.as_ref().err().map_or(WriteResult::Ok, |(error, _)| error.into());
+        self.measure(Measurement::StatusWritten { kind: answer.kind, result });
+        match answer.result {
+            Ok(receipt) => self.stored(&key, receipt),
+            // The watch brings the delete.
+            Err((Error::Gone, _)) => {}
+            Err((error, published)) => {
+                self.not_stored(&key, answer.uid, answer.generation, &error, published);
+            }
+        }
+        if let Some((version, recorded)) = seen {
+            // Nothing new if it was ours; another's is written over.
+            self.status_seen(&key, version, recorded);
+        }
+    }
+
+    /// The API server stored a status.
+    fn stored(&mut self, key: &ObjectKey, receipt: Receipt) {
+        let Some(entry) = self.objects.entries.get_mut(key) else { return };
+        entry.recorded = receipt.recorded;
+        entry.version = entry.version.max(receipt.resource_version);
+        entry.attempts = 0;
+        // The acknowledgement of a file that was removed meanwhile brings nothing back.
+        let acknowledged = receipt.acknowledged.filter(|_| entry.on_volume.in_place().is_some());
+        if let Some(acknowledged) = acknowledged.or_else(|| entry.kept()) {
+            entry.acknowledged = Some(acknowledged.digest());
+            entry.revision = self.snapshots.revision_after(key, &acknowledged, entry.revision);
+            self.snapshots.offer(acknowledged);
+            self.decided(key);
+        }
+        self.await_sync(key);
+        self.check_status(key);
+    }
+
+    /// A status was not stored, or may not have been.
+    fn not_stored(
+        &mut self,
+        key: &ObjectKey,
+        uid: Uid,
+        generation: i64,
+        error: &Error,
+        published: Option<Published>,
+    ) {
+        let Some(entry) = self.objects.entries.get_mut(key) else { return };
+        if generation != entry.generation {
+            // It was about an older spec; what is true of the present one could not be said while it was under way.
+            entry.keep_earlier(published);
+            self.check_status(key);
+            return;
+        }
+        entry.attempts += 1;
+        let attempts = if *error == Error::Stale { STALE_ATTEMPTS } else { entry.attempts };
+        if *error != Error::Stale {
+            tracing::warn!(object = %key, why = %error, "status not acknowledged");
+        }
+        self.retries.rewrite(self.now.elapsed, attempts, key.clone(), uid, generation, published);
+    }
+
+    /// A failed write is due again, if it still is about the present generation.
+    pub(super) fn retry_status(
+        &mut self,
+        key: ObjectKey,
+        uid: &Uid,
+        generation: i64,
+        published: Option<Published>,
+    ) {
+        let is_present = |entry: &&Box<Entry>| entry.uid == *uid && entry.generation == generation;
+        let Some(entry) = self.objects.entries.get(&key).filter(is_present) else { return };
+        let admitted = self.snapshots.catalog.admitted(&key).map(|content| content.digest());
+        let is_done = |p: &Published| entry.is_recorded_ready() && admitted == Some(p.digest());
+        match published {
+            Some(published) if !is_done(&published) => {
+                self.statuses.queue.push_ready(key, Some(published));
+            }
+            // A later write of the same was acknowledged meanwhile.
+            _ => self.check_status(&key),
+        }
+    }
+
+    /// Returns when a Synced write that waits for Ready writes may go.
+    pub(super) fn synced_wake(&self) -> Option<Duration> {
+        let is_waiting = self.statuses.queue.lengths().1 > 0;
+        self.statuses.synced_alone_until(self.now.elapsed).filter(|_| is_waiting)
+    }
+}

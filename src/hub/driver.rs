@@ -1,0 +1,209 @@
+//! Carries out what the core commands, and tells it what happened. It decides nothing.
+
+use super::core::{Command, Core, Input, Measurement, Now};
+use crate::crd_probe::CrdProbe;
+use crate::identity::ObjectKey;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::publish::{Error, Outcome, Volume};
+use crate::readiness::Readiness;
+use crate::references::Index;
+use crate::satellite::{Fleet, Latest};
+use crate::status::{Answer, Writer};
+use crate::validate::Settings;
+use crate::watch::{Crd, Event};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Events taken at once between looks at everything else.
+const EVENTS_AT_ONCE: usize = 512;
+
+/// What the loop works with.
+pub struct Parts {
+    /// What may be published.
+    pub settings: Settings,
+    /// Which contents may be published, with the names that exist without a resource.
+    pub index: Index,
+    /// The volume, which this process alone publishes into.
+    pub volume: Arc<Volume>,
+    /// Writes statuses.
+    pub writer: Writer,
+    /// The right to write.
+    pub leadership: Leadership,
+    /// Asks for the CRD.
+    pub crd: CrdProbe,
+    /// Events of the watch.
+    pub events: mpsc::Receiver<Event>,
+    /// Where snapshots go.
+    pub snapshots: watch::Sender<Option<Latest>>,
+    /// What satellites accept and hold.
+    pub fleet: watch::Receiver<Fleet>,
+    /// Where measurements go.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+}
+
+/// Runs the loop until `stop`. A commit that is under way then is finished; status writes are not: they are taken up again
+/// after the next start.
+///
+/// # Errors
+/// If the volume cannot be read at the start.
+pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
+    let volume = parts.volume.clone();
+    let scanned = tokio::task::spawn_blocking(move || volume.scan()).await;
+    let found = scanned
+        .map_err(|panic| Error::Io { action: "scan it".into(), source: std::io::Error::other(panic) })??;
+    let fleet = parts.fleet.borrow().clone();
+    let core = Core::new(parts.settings, parts.index, found, fleet, rand::random());
+    let driver = Driver {
+        core,
+        started: Instant::now(),
+        tasks: Tasks::default(),
+        volume: parts.volume,
+        writer: parts.writer,
+        leadership: parts.leadership,
+        crd: parts.crd,
+        snapshots: parts.snapshots,
+        metrics: parts.metrics,
+        readiness: parts.readiness,
+    };
+    driver.run(parts.events, parts.fleet, stop).await;
+    Ok(())
+}
+
+struct Driver {
+    core: Core,
+    started: Instant,
+    tasks: Tasks,
+    volume: Arc<Volume>,
+    writer: Writer,
+    leadership: Leadership,
+    crd: CrdProbe,
+    snapshots: watch::Sender<Option<Latest>>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+}
+
+/// What is under way. At most one commit, one probe, and as many writes as the core commands.
+#[derive(Default)]
+struct Tasks {
+    commits: JoinSet<(Vec<Outcome>, Duration)>,
+    writes: JoinSet<Answer>,
+    /// Whose status each write is: a write that panics does not say.
+    writing: HashMap<Id, ObjectKey>,
+    probes: JoinSet<Crd>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut fleet: watch::Receiver<Fleet>,
+        stop: CancellationToken,
+    ) {
+        let mut received = Vec::with_capacity(EVENTS_AT_ONCE);
+        loop {
+            let wake = self.started + self.core.next_wake();
+            let input = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(done) = self.tasks.commits.join_next() => committed(done),
+                Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
+                Some(done) = self.tasks.probes.join_next() => probed(done),
+                count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
+                    if count == 0 {
+                        break;
+                    }
+                    Input::Watched(received.drain(..).collect())
+                }
+                Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
+                () = tokio::time::sleep_until(wake) => Input::Tick,
+            };
+            let now = Now {
+                elapsed: self.started.elapsed(),
+                unix: jiff::Timestamp::now().as_second(),
+                term: self.leadership.term(),
+            };
+            for command in self.core.step(now, input) {
+                self.carry_out(command);
+            }
+        }
+        while self.tasks.commits.join_next().await.is_some() {}
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Commit(batch) => {
+                let (volume, leadership) = (self.volume.clone(), self.leadership.clone());
+                self.tasks.commits.spawn_blocking(move || {
+                    let began = Instant::now();
+                    let outcomes = volume.commit(batch, &|| leadership.is_current());
+                    (outcomes, began.elapsed())
+                });
+            }
+            Command::WriteStatus(write) => {
+                let (writer, key) = (self.writer.clone(), write.key().clone());
+                let task = self.tasks.writes.spawn(async move { writer.send(write).await });
+                self.tasks.writing.insert(task.id(), key);
+            }
+            Command::ProbeCrd => {
+                let crd = self.crd.clone();
+                self.tasks.probes.spawn(async move { crd.ask().await });
+            }
+            Command::Deliver(snapshot) => {
+                self.snapshots.send_replace(Some(Latest { snapshot, cut: Instant::now() }));
+            }
+            Command::RaiseTerm { key, revision } => {
+                if !self.leadership.raise_above(revision.term) {
+                    tracing::warn!(object = %key, %revision, "status.revision was written by somebody else, and moves no term");
+                }
+            }
+            Command::Readiness { part, missing } => self.readiness.set(part.name(), missing),
+            Command::Measure(measurement) => record(&self.metrics, measurement),
+        }
+    }
+}
+
+impl Tasks {
+    fn written(&mut self, done: Result<(Id, Answer), JoinError>) -> Input {
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let key = self.writing.remove(&id);
+        match (done, key) {
+            (Ok((_, answer)), _) => Input::StatusAnswered(answer),
+            (Err(_), Some(key)) => Input::StatusPanicked(key),
+            // Cannot be: each task is remembered when it is started.
+            (Err(_), None) => Input::Tick,
+        }
+    }
+}
+
+fn committed(done: Result<(Vec<Outcome>, Duration), JoinError>) -> Input {
+    match done {
+        Ok((outcomes, took)) => Input::Committed { outcomes, took },
+        Err(_) => Input::CommitPanicked,
+    }
+}
+
+fn probed(done: Result<Crd, JoinError>) -> Input {
+    Input::CrdProbed(done.unwrap_or_else(|panic| Crd::Unknown(panic.to_string())))
+}
+
+fn record(metrics: &Metrics, measurement: Measurement) {
+    match measurement {
+        Measurement::Objects { published, refused, failing } => metrics.objects(published, refused, failing),
+        Measurement::Committed { took, published, removed, failed } => {
+            metrics.committed(took, published, removed, failed);
+        }
+        Measurement::StatusWritten { kind, result } => metrics.status_written(kind, result),
+        Measurement::StatusQueued { ready, synced } => metrics.status_queued(ready, synced),
+        Measurement::Snapshot { revision, objects } => {
+            metrics.snapshot(revision.term, revision.counter, objects);
+        }
+        Measurement::Undecided(count) => metrics.unconfirmed(count),
+    }
+}

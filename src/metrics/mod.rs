@@ -1,0 +1,154 @@
+//! Every metric: its name, its help text, its labels. No label names an object.
+
+mod labels;
+mod satellite;
+
+pub use satellite::WriteCounts;
+
+use crate::status::{Kind, WriteResult};
+use labels::{ResultLabel, StateLabel, StatusWriteLabel};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use satellite::SatelliteMetrics;
+use std::time::Duration;
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    objects: Family<StateLabel, Gauge>,
+    published: Family<ResultLabel, Counter>,
+    commit_seconds: Histogram,
+    commit_files: Histogram,
+    status_writes: Family<StatusWriteLabel, Counter>,
+    status_queue: Family<StateLabel, Gauge>,
+    snapshot_term: Gauge,
+    snapshot_counter: Gauge,
+    snapshot_objects: Gauge,
+    unconfirmed: Gauge,
+    tasks: Gauge,
+    satellite: SatelliteMetrics,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("groundlink"),
+            objects: Family::default(),
+            published: Family::default(),
+            commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
+            commit_files: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
+            status_writes: Family::default(),
+            status_queue: Family::default(),
+            snapshot_term: Gauge::default(),
+            snapshot_counter: Gauge::default(),
+            snapshot_objects: Gauge::default(),
+            unconfirmed: Gauge::default(),
+            tasks: Gauge::default(),
+            satellite: SatelliteMetrics::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "objects",
+            "MonitoringObjects by state: published, refused, failing",
+            self.objects.clone(),
+        );
+        r.register(
+            "publish",
+            "Changes of files by result: published, removed, failed",
+            self.published.clone(),
+        );
+        r.register("commit_duration_seconds", "Time of one group commit", self.commit_seconds.clone());
+        r.register("commit_files", "Files in one group commit", self.commit_files.clone());
+        r.register(
+            "status_writes",
+            "Answered writes of MonitoringObject statuses, by kind (ready, refusal, synced) and result (ok, stale, gone, refused, \
+             unknown)",
+            self.status_writes.clone(),
+        );
+        r.register(
+            "status_queue_depth",
+            "Status writes that wait, by state: ready (refusals too), synced",
+            self.status_queue.clone(),
+        );
+        r.register("snapshot_term", "Term of the latest snapshot's revision", self.snapshot_term.clone());
+        r.register(
+            "snapshot_counter",
+            "Counter of the latest snapshot's revision",
+            self.snapshot_counter.clone(),
+        );
+        r.register("snapshot_objects", "Objects in the latest snapshot", self.snapshot_objects.clone());
+        r.register(
+            "unconfirmed_objects",
+            "Objects that the first snapshot still waits for",
+            self.unconfirmed.clone(),
+        );
+        r.register("tasks", "Live tasks of this process", self.tasks.clone());
+        self.satellite.register(r);
+    }
+
+    /// Returns the text that `/metrics` answers.
+    pub fn encode(&self) -> String {
+        self.satellite.refresh();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.set(runtime.metrics().num_alive_tasks() as i64);
+        }
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Records how many objects are in which state.
+    pub fn objects(&self, published: usize, refused: usize, failing: usize) {
+        for (state, count) in [("published", published), ("refused", refused), ("failing", failing)] {
+            self.objects.get_or_create(&StateLabel { state }).set(count as i64);
+        }
+    }
+
+    /// Records a group commit.
+    pub fn committed(&self, took: Duration, published: usize, removed: usize, failed: usize) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.commit_files.observe((published + removed + failed) as f64);
+        for (result, count) in [("published", published), ("removed", removed), ("failed", failed)] {
+            self.published.get_or_create(&ResultLabel { result }).inc_by(count as u64);
+        }
+    }
+
+    /// Counts a write of a MonitoringObject's status that was answered, or given up.
+    pub fn status_written(&self, kind: Kind, result: WriteResult) {
+        self.status_writes.get_or_create(&StatusWriteLabel::new(kind, result)).inc();
+    }
+
+    /// Records how many status writes wait.
+    pub fn status_queued(&self, ready: usize, synced: usize) {
+        for (state, depth) in [("ready", ready), ("synced", synced)] {
+            self.status_queue.get_or_create(&StateLabel { state }).set(depth as i64);
+        }
+    }
+
+    /// Records the snapshot that was cut.
+    pub fn snapshot(&self, term: u64, counter: u64, objects: usize) {
+        self.snapshot_term.set(term as i64);
+        self.snapshot_counter.set(counter as i64);
+        self.snapshot_objects.set(objects as i64);
+    }
+
+    /// Records how many objects the first snapshot still waits for.
+    pub fn unconfirmed(&self, count: usize) {
+        self.unconfirmed.set(count as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use super::*;
+use crate::api::Reason;
+use crate::api::satellite_cluster::{BreakerState, Stats};
+use std::time::Instant;
+
+#[test]
+fn a_credential_without_an_end_and_a_removed_satellite_have_no_expiry() {
+    let metrics = Metrics::default();
+    let line = |satellite: &str| {
+        let start =
+            format!("groundlink_satellite_credential_expiry_timestamp_seconds{{satellite=\"{satellite}\"}} ");
+        metrics.encode().lines().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
+    };
+    metrics.satellite_credential_expiry("a", Some(1_800_000_000));
+    metrics.satellite_credential_expiry("b", Some(1_900_000_000));
+    assert_eq!(line("a").as_deref(), Some("1800000000"));
+    metrics.satellite_credential_expiry("a", None);
+    assert_eq!(line("a"), None);
+    metrics.satellite_gone("b");
+    assert_eq!(line("b"), None);
+}
+
+#[test]
+fn a_removed_satellite_leaves_no_metric() {
+    let metrics = Metrics::default();
+    metrics.satellite_behind("gone", Instant::now());
+    metrics.satellite_acked("gone", Some(&Stats::default()));
+    metrics.satellite_wrote("gone", &WriteCounts::default());
+    metrics.satellite_corrected("gone");
+    metrics.satellite_breaker("gone", BreakerState::Open);
+    metrics.satellite_failed("gone", Reason::Forbidden);
+    metrics.satellite_credential_expiry("gone", Some(1_800_000_000));
+    metrics.satellite_behind("gone", Instant::now());
+    let names = |text: &str| text.lines().filter(|line| line.contains("\"gone\"")).count();
+    assert!(names(&metrics.encode()) > 20);
+    metrics.satellite_gone("gone");
+    assert_eq!(names(&metrics.encode()), 0, "{}", metrics.encode());
+}
+
+/// The values of the labels are an interface: `docs/operate.md` lists them, and dashboards name them.
+#[test]
+fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operate.md");
+    let docs = std::fs::read_to_string(path).unwrap();
+    let metrics = Metrics::default();
+    for kind in Kind::ALL {
+        for result in WriteResult::ALL {
+            metrics.status_written(kind, result);
+        }
+    }
+    let text = metrics.encode();
+    let series: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("groundlink_status_writes_total")).collect();
+    assert_eq!(series.len(), Kind::ALL.len() * WriteResult::ALL.len(), "{series:?}");
+    let listed = |label: &str, values: &[&str]| {
+        let all = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+        assert!(
+            docs.contains(&format!("`{label}` is one of {all}")),
+            "docs/operate.md does not say: {label}: {all}"
+        );
+        for value in values {
+            let has = |line: &&str| line.contains(&format!("{label}=\"{value}\""));
+            assert!(series.iter().any(has), "{label}={value} is not counted: {series:?}");
+        }
+    };
+    listed("kind", &["ready", "refusal", "synced"]);
+    listed("result", &["ok", "stale", "gone", "refused", "unknown"]);
+}

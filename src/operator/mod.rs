@@ -1,0 +1,155 @@
+//! Wiring of `groundlink run`: settings, clients, tasks. No decisions.
+
+mod hub_client;
+mod tasks;
+mod volume;
+
+use crate::api::IcingaVersion;
+use crate::crd_probe::CrdProbe;
+use crate::http::serve;
+use crate::hub;
+use crate::lease::{Elector, Leadership};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::references::{Index, itl};
+use crate::satellite::credential::ServerPolicy;
+use crate::satellite::{self, Fleet, HTTPS, HostPolicy};
+use crate::status::Writer;
+use crate::validate::Settings;
+use crate::watch;
+use anyhow::Context as _;
+use hub_client::hub_client;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tasks::Tasks;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch as channel};
+use tokio_util::sync::CancellationToken;
+use volume::open_volume;
+
+/// The settings of `groundlink run`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Directory of the volume.
+    pub volume: PathBuf,
+    /// Refuse a volume that is not a mount point.
+    pub require_mount: bool,
+    /// The operator's namespace.
+    pub namespace: String,
+    /// Where to serve health and metrics; port 0 chooses one.
+    pub listen: SocketAddr,
+    /// Accept satellites whose API server has a loopback or link-local address.
+    pub allow_loopback_satellites: bool,
+    /// Namespaces that may declare commands. If empty, the operator's own.
+    pub privileged_namespaces: Vec<String>,
+    /// Objects that other Icinga configuration declares, as `Type!name`.
+    pub external_objects: Vec<String>,
+    /// Version of the Icinga 2 that loads the volume.
+    pub icinga_version: IcingaVersion,
+    /// Name of the Lease.
+    pub lease_name: String,
+    /// Name of this process among the holders of the Lease.
+    pub identity: String,
+}
+
+/// Parts that `/readyz` waits for, and why at the start.
+const WAITING_FOR: [(&str, &str); 4] = [
+    ("volume", "not opened yet"),
+    ("lease", "not acquired yet"),
+    ("monitoringobjects", "not listed yet"),
+    ("recovery", "not begun yet"),
+];
+
+/// Runs the operator until `stop`. A missing volume, CRD or permission is waited for and named by `/readyz`; it does not end
+/// the process.
+///
+/// # Errors
+/// If a setting is wrong, if no API server is configured, if the listener cannot be bound, if a task fails, or if another
+/// process led after this one did.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let settings = settings(&options)?;
+    let (client, url, server) = hub_client().await?;
+    let metrics = Arc::new(Metrics::default());
+    let readiness = Readiness::waiting_for(&WAITING_FOR);
+
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("--listen {}: cannot listen there", options.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let serving = CancellationToken::new();
+    let health = tokio::spawn(serve(listener, readiness.clone(), metrics.clone(), serving.clone()));
+
+    // The volume's lock before the lease: whoever has the lock knows that every earlier holder of this volume is dead.
+    let Some(volume) = open_volume(&options.volume, options.require_mount, &readiness, &stop).await else {
+        serving.cancel();
+        return Ok(());
+    };
+    let leadership = Leadership::default();
+    let elector = Elector::new(
+        (client.clone(), server.clone()),
+        (&options.namespace, &options.lease_name),
+        &options.identity,
+        volume.id(),
+        leadership.clone(),
+    );
+    let leading = CancellationToken::new();
+    let lease = tokio::spawn({
+        let readiness = readiness.clone();
+        elector.run(leading.clone(), move |why| readiness.set("lease", why))
+    });
+
+    let (events, received) = mpsc::channel(watch::CAPACITY);
+    let watch = tokio::spawn(watch::run(client.clone(), server, events));
+
+    let (snapshots, latest) = channel::channel(None);
+    let (fleet, fleet_seen) = channel::channel(Fleet::default());
+    let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
+    let context = satellite::Context {
+        hub: client.clone(),
+        namespace: options.namespace.clone(),
+        policy,
+        claim: leadership.clone(),
+        external_objects: Arc::new(settings.external_objects.clone()),
+        servers: ServerPolicy::from(policy).without_hub(&url),
+        hub_id: "".into(),
+        views: Arc::default(),
+        events: satellite::Events::new(client.clone()),
+        snapshots: latest,
+        fleet: Arc::new(fleet),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+    };
+    let satellites = tokio::spawn(satellite::run(context, stop.clone()));
+
+    let library = itl(options.icinga_version).into_iter();
+    let parts = hub::Parts {
+        index: Index::new(library.chain(settings.external_objects.iter().cloned()).collect()),
+        settings,
+        volume: Arc::new(volume),
+        writer: Writer::new(client.clone()),
+        crd: CrdProbe::new(client),
+        leadership,
+        events: received,
+        snapshots,
+        fleet: fleet_seen,
+        metrics,
+        readiness,
+    };
+    let hub = tokio::spawn(hub::run(parts, stop.clone()));
+
+    Tasks { health, watch, lease, satellites, hub, leading, serving }.supervise(stop).await
+}
+
+fn settings(options: &Options) -> anyhow::Result<Settings> {
+    let given = options.privileged_namespaces.iter().any(|name| !name.is_empty());
+    let own = [options.namespace.clone()];
+    let privileged = if given { &options.privileged_namespaces[..] } else { &own };
+    Settings::new(privileged, &options.external_objects, options.icinga_version).map_err(anyhow::Error::msg)
+}
+
+/// Returns the address of the hub's API server, if its URL has one instead of a name.
+fn address(url: &http::Uri) -> Option<SocketAddr> {
+    let host: IpAddr = url.host()?.trim_matches(['[', ']']).parse().ok()?;
+    Some(SocketAddr::new(host.to_canonical(), url.port_u16().unwrap_or(HTTPS)))
+}

@@ -1,0 +1,93 @@
+//! Asking an API server: every request has a deadline, and a failure says its whole chain of causes.
+
+mod server;
+
+pub use server::Server;
+
+use crate::text::clean;
+use kube::core::Status;
+use std::time::Duration;
+
+/// Longest text of a failure, in bytes.
+const MESSAGE_MAX: usize = 300;
+
+/// Why a request was not answered with success.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// No answer within this time. What was asked may have been done.
+    #[error("no answer within {} s", .0.as_secs())]
+    Deadline(Duration),
+    /// The server refused it.
+    #[error("{code}: {message}")]
+    Refused {
+        /// HTTP status.
+        code: u16,
+        /// What the server said, cut and cleaned.
+        message: String,
+    },
+    /// No answer that can be used: the connection, TLS, or the answer itself. The text names every cause, down to the last.
+    /// What was asked may have been done.
+    #[error("{0}")]
+    Transport(String),
+}
+
+impl Failure {
+    /// HTTP status of a refusal. `None` if there was no answer.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::Deadline(_) | Self::Transport(_) => None,
+        }
+    }
+}
+
+impl From<&kube::Error> for Failure {
+    fn from(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from(&**status),
+            error => Self::Transport(clean(&causes(error), MESSAGE_MAX)),
+        }
+    }
+}
+
+impl From<&Status> for Failure {
+    fn from(status: &Status) -> Self {
+        Self::Refused { code: status.code, message: clean(&status.message, MESSAGE_MAX) }
+    }
+}
+
+/// Sends a request and waits at most `limit` for its answer.
+///
+/// # Errors
+/// [`Failure`]. Only `Refused` proves that nothing was done.
+pub async fn ask<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, call).await {
+        Err(_) => Err(Failure::Deadline(limit)),
+        Ok(answer) => answer.map_err(|error| Failure::from(&error)),
+    }
+}
+
+/// Returns the text of an error and of every cause below it, each said once. The text is not cut, so that a caller can
+/// redact it first.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    // rustls adds a link to its own manual.
+    if let Some(end) = text.find(": https://docs.rs") {
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

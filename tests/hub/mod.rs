@@ -1,0 +1,9 @@
+//! The hub against real API servers: order, status, recovery, bad input.
+
+mod bad_input;
+mod crd_loss;
+mod explained;
+mod lifecycle;
+mod missing_things;
+mod status_faults;
+mod volume_faults;

@@ -1,0 +1,10 @@
+//! The order of the promise, watched from outside: renamed, acknowledged, delivered; under load, kills and outages.
+
+mod forged;
+mod isolation;
+mod kill;
+mod load;
+mod planted;
+mod races;
+mod random_load;
+mod witness;
