@@ -16,6 +16,11 @@ impl ObjectKey {
         Self(format!("{namespace}/{name}").into())
     }
 
+    /// Returns the key as text: `<namespace>/<name>`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The namespace.
     pub fn namespace(&self) -> &str {
         self.0.split_once('/').map_or("", |(namespace, _)| namespace)
@@ -154,11 +159,20 @@ impl Digest {
 
     /// The hex part alone.
     pub fn hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut out, byte| {
-            out.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-            out
-        })
+        let mut hex = String::with_capacity(64);
+        self.write_hex(&mut hex);
+        hex
+    }
+
+    /// Appends the hex part.
+    pub fn write_hex(&self, text: &mut String) {
+        let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+        text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    }
+
+    /// Returns the first byte: the first two digits of the hex part.
+    pub fn first_byte(&self) -> u8 {
+        self.0[0]
     }
 }
 

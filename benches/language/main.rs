@@ -1,8 +1,8 @@
 //! What Groundlink does by itself, without a server: rendering (L1 in this process, L2 as the program does it, next to a real
-//! Icinga that reads the result) and the index of names (L3).
+//! Icinga that reads the result), the index of names (L3), and one change on its way to satellites (L4).
 //!
 //! ```text
-//! make bench ARGS="--only L1,L2,L3"             this alone; also: cargo bench --bench language (needs no tools)
+//! make bench ARGS="--only L1,L2,L3,L4"          this alone; also: cargo bench --bench language (needs no tools)
 //! make bench ARGS="--only L2 --rendered 20000"  fewer objects
 //! make bench ARGS="--only L3 --indexed 100000"  more
 //! ```
@@ -14,6 +14,7 @@
 mod shared;
 
 mod command;
+mod delivery;
 mod icinga;
 mod index;
 mod mix;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if !arguments.wants(&["L1", "L2", "L3"]) {
+    if !arguments.wants(&["L1", "L2", "L3", "L4"]) {
         return ExitCode::SUCCESS;
     }
     let mut report = Report::new("language", "next to", arguments.quick);
@@ -57,6 +58,9 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     }
     if arguments.wants(&["L3"]) {
         index::changes(arguments.indexed.unwrap_or(indexed), 5, report)?;
+    }
+    if arguments.wants(&["L4"]) {
+        delivery::changes(if arguments.quick { [4_000, 8_000] } else { [10_000, 100_000] }, report)?;
     }
     Ok(())
 }

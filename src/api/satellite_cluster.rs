@@ -338,7 +338,7 @@ pub struct Watermark {
     /// `<term>.<counter>`.
     #[schemars(length(max = 41))]
     pub revision: String,
-    /// `sha256:` over the sorted lines `<sha256 of the file>  <key>` (what `sha256sum` prints).
+    /// Digest of the set, `sha256:<hex>`. It is the same in every layout (docs/snapshot-format.md).
     #[schemars(length(max = 80))]
     pub digest: String,
     /// Time (RFC 3339).

@@ -26,7 +26,7 @@ impl<D: Disk> Volume<D> {
     ///
     /// # Errors
     /// If the volume cannot be synced, or a directory or file cannot be read. Nothing may be removed or published then.
-    pub(crate) fn scan(&self) -> Result<Vec<Found>, Error> {
+    pub fn scan(&self) -> Result<Vec<Found>, Error> {
         let disk = self.disk();
         disk.sync_all().map_err(Error::io("sync it"))?;
         let mut found = Vec::new();

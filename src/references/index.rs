@@ -3,6 +3,7 @@
 //! A resource has at most two contents here: the *visible* one, which belongs into the published set, and a *waiting* one,
 //! which is newer and cannot be published yet. So a change that names something missing keeps the last good state.
 
+use super::closure::{Ground, is_met};
 use super::names::Names;
 use crate::api::Reason;
 use crate::identity::{ObjectKey, Uid};
@@ -319,22 +320,10 @@ impl Index {
         })
     }
 
-    /// Whether something visible (or in `overlay`, which stands before it) provides one of the alternatives, where the
-    /// referrer can see it: an object of a zone is seen only from that zone, because only its satellites have it.
+    /// True if something visible, or in `overlay`, provides one of the alternatives where the referrer can see it. For an
+    /// object that is in both, the overlay counts.
     pub(super) fn satisfied(&self, referrer: &Rendered, needed: &Use, overlay: &Overlay) -> bool {
-        needed.any_of.iter().any(|name| self.has(referrer, name, overlay, 0))
-    }
-
-    /// `relayed` is the number of templates that a fact came through.
-    fn has(&self, referrer: &Rendered, name: &Name, overlay: &Overlay, relayed: usize) -> bool {
-        self.reserved.contains(name)
-            || self.names.providers(name).any(|key| {
-                let content = overlay.get(key).or_else(|| self.slots.get(key)?.visible.as_ref());
-                let relays =
-                    |given: &Name| relayed < MAX_RELAYED && self.has(referrer, given, overlay, relayed + 1);
-                key != referrer.key()
-                    && content.is_some_and(|content| sees(referrer, content) && content.gives(name, &relays))
-            })
+        is_met(needed, &Seen { index: self, referrer, overlay })
     }
 
     fn describe_missing(&self, referrer: &Rendered, needed: &Use) -> String {
@@ -375,8 +364,25 @@ impl Index {
     }
 }
 
-/// Through how many templates a fact may come: no chain of them is longer.
-pub const MAX_RELAYED: usize = 20;
+/// The visible set, as one object sees it. An object of a zone is seen only from that zone, because only its satellites have it.
+struct Seen<'a> {
+    index: &'a Index,
+    referrer: &'a Rendered,
+    overlay: &'a Overlay,
+}
+
+impl Ground for Seen<'_> {
+    fn is_reserved(&self, name: &Name) -> bool {
+        self.index.is_reserved(name)
+    }
+
+    fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool {
+        self.index.names.providers(name).filter(|key| *key != self.referrer.key()).any(|key| {
+            let content = self.overlay.get(key).or_else(|| self.index.slots.get(key)?.visible.as_ref());
+            content.is_some_and(|content| sees(self.referrer, content) && is_wanted(content))
+        })
+    }
+}
 
 pub(super) fn provides(content: &Rendered, name: &Name) -> bool {
     content.provides().iter().any(|provided| provided.name == *name)

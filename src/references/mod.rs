@@ -2,13 +2,17 @@
 //! is given once. Incremental: a change costs what it touches. Pure.
 
 mod admission;
+mod closure;
 mod dependencies;
+mod few;
 mod index;
 mod itl;
 mod names;
 mod order;
 
+pub use closure::{Ground, is_closed};
 pub use dependencies::{Providers, circle};
-pub use index::{Index, MAX_RELAYED, Waiting};
+pub use few::Few;
+pub use index::{Index, Waiting};
 pub use itl::itl;
 pub use order::{Step, order};

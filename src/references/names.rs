@@ -1,5 +1,6 @@
 //! Who provides and who uses each name.
 
+use super::few::Few;
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
 use crate::validate::Name;
@@ -12,14 +13,14 @@ use std::sync::Arc;
 pub(super) struct Names {
     entries: HashMap<Name, Entry>,
     /// Resources that pass on something for a name. Only facts have any.
-    relayers: HashMap<Name, Keys>,
+    relayers: HashMap<Name, Few<ObjectKey>>,
 }
 
 #[derive(Default)]
 struct Entry {
-    exclusive: Keys,
-    shared: Keys,
-    referrers: Keys,
+    exclusive: Few<ObjectKey>,
+    shared: Few<ObjectKey>,
+    referrers: Few<ObjectKey>,
 }
 
 impl Names {
@@ -60,11 +61,11 @@ impl Names {
 
     /// Resources that pass on something for a name.
     pub fn relayers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
-        self.relayers.get(name).into_iter().flat_map(Keys::iter)
+        self.relayers.get(name).into_iter().flat_map(Few::iter)
     }
 
-    /// Takes note that the contents of a resource are others now. Returns the names whose provider came or went, and whether the provision
-    /// was exclusive.
+    /// Replaces the contents of a resource. Returns the names that it newly provides or provides no more, and whether
+    /// exclusively.
     pub fn replace(
         &mut self,
         key: &ObjectKey,
@@ -79,25 +80,25 @@ impl Names {
             changed.push((Name::clone(name), *exclusive));
         }
         for (name, exclusive) in names_after.difference(&names_before) {
-            self.change(name, |entry| entry.providers_mut(*exclusive).insert(key));
+            self.change(name, |entry| entry.providers_mut(*exclusive).insert(key.clone()));
             changed.push((Name::clone(name), *exclusive));
         }
         for name in uses_before.difference(&uses_after) {
             self.change(name, |entry| entry.referrers.remove(key));
         }
         for name in uses_after.difference(&uses_before) {
-            self.change(name, |entry| entry.referrers.insert(key));
+            self.change(name, |entry| entry.referrers.insert(key.clone()));
         }
         for name in given_to(before) {
             if let Some(keys) = self.relayers.get_mut(name) {
                 keys.remove(key);
-                if matches!(keys, Keys::None) {
+                if keys.is_empty() {
                     self.relayers.remove(name);
                 }
             }
         }
         for name in given_to(after) {
-            self.relayers.entry(name.clone()).or_default().insert(key);
+            self.relayers.entry(name.clone()).or_default().insert(key.clone());
         }
         changed
     }
@@ -116,17 +117,17 @@ impl Names {
     /// Whether a name is kept although nobody has it.
     #[cfg(test)]
     pub fn keeps_unused(&self) -> bool {
-        self.entries.values().any(Entry::is_unused) || self.relayers.values().any(|keys| keys.len() == 0)
+        self.entries.values().any(Entry::is_unused) || self.relayers.values().any(Few::is_empty)
     }
 }
 
 impl Entry {
-    fn providers_mut(&mut self, exclusive: bool) -> &mut Keys {
+    fn providers_mut(&mut self, exclusive: bool) -> &mut Few<ObjectKey> {
         if exclusive { &mut self.exclusive } else { &mut self.shared }
     }
 
     fn is_unused(&self) -> bool {
-        [&self.exclusive, &self.shared, &self.referrers].into_iter().all(|keys| matches!(keys, Keys::None))
+        [&self.exclusive, &self.shared, &self.referrers].into_iter().all(Few::is_empty)
     }
 }
 
@@ -139,64 +140,4 @@ fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<(&Name, bool)>, HashSet<&Nam
 /// Names for which contents pass on something.
 fn given_to(contents: &[Arc<Rendered>]) -> impl Iterator<Item = &Name> {
     contents.iter().flat_map(|content| content.relays()).flat_map(|relay| &relay.given).flatten()
-}
-
-/// A set of resources. Most names have one provider and no referrer, and there are more names than resources, so the empty set
-/// and the set of one cost no allocation, and little room.
-#[derive(Default)]
-#[allow(clippy::box_collection, reason = "the set itself would make every name three times as large")]
-enum Keys {
-    #[default]
-    None,
-    One(ObjectKey),
-    Many(Box<HashSet<ObjectKey>>),
-}
-
-impl Keys {
-    fn iter(&self) -> impl Iterator<Item = &ObjectKey> {
-        let (one, many) = match self {
-            Self::None => (None, None),
-            Self::One(key) => (Some(key), None),
-            Self::Many(keys) => (None, Some(keys.iter())),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::One(_) => 1,
-            Self::Many(keys) => keys.len(),
-        }
-    }
-
-    fn contains(&self, key: &ObjectKey) -> bool {
-        match self {
-            Self::None => false,
-            Self::One(one) => one == key,
-            Self::Many(keys) => keys.contains(key),
-        }
-    }
-
-    fn insert(&mut self, key: &ObjectKey) {
-        match self {
-            Self::None => *self = Self::One(key.clone()),
-            Self::One(other) if other == key => {}
-            Self::One(other) => *self = Self::Many(Box::new([other.clone(), key.clone()].into())),
-            Self::Many(keys) => drop(keys.insert(key.clone())),
-        }
-    }
-
-    fn remove(&mut self, key: &ObjectKey) {
-        match self {
-            Self::One(other) if other == key => *self = Self::None,
-            Self::Many(keys) => {
-                keys.remove(key);
-                if keys.len() == 1 {
-                    *self = keys.iter().next().cloned().map_or(Self::None, Self::One);
-                }
-            }
-            Self::None | Self::One(_) => {}
-        }
-    }
 }

@@ -1,43 +1,46 @@
 //! A file's bytes as they are kept in memory: packed, because 100,000 of them are most of what the
 //! hub holds.
 
-/// A dictionary of the text that nearly every file holds, so that it costs a few bytes in each. It
-/// is never stored: packed bytes live and end with the process. A test fails if a header in it is
-/// not one that is written today.
+/// Text that nearly every file has: headers and attributes of the types that large sets consist of, as [`super::render`] writes
+/// them. In each file it then costs a few bytes. A file is packed and unpacked by one process, so this may change at any time.
 const COMMON: &[u8] = br#"// Published by Groundlink from MonitoringObject . Changes here are overwritten.
-// groundlink: {"provides":["template Host!","Zone!","Endpoint!","HostGroup!","CheckCommand!"],"mutual":[["=a Zone that lists Endpoint \"\""]]}
-// groundlink: {"provides":["template Service!","=a check command in template Service \"\""],"uses":[["=a check command in template Host \"\""]]}
-// groundlink: {"provides":["Service!"],"shares":["Service!!"],"uses":[["template Service!"],["Host!"],["CheckCommand!"]]}
-// groundlink: {"provides":["Notification!"],"uses":[["NotificationCommand!"],["User!"],["UserGroup!"],["TimePeriod!"]]}
+// groundlink: {"provides":["template Host!","Zone!","Endpoint!","=a Zone \"\" that is not global","=a Zone that lists Endpoint \"\""],"mutual":[["=a Zone that lists Endpoint \""]]}
+// groundlink: {"provides":["template Host!","=a check command in template Host \"\""],"uses":[["template Host!"]],"relays":[{"name":"=a check command in template Host \"\"","given":[["=a check command in template Host \"\""]]}]}
+// groundlink: {"provides":["Notification!"],"shares":["Notification!!"],"uses":[["template Notification!"],["=a command in template Notification \"\""],["=users or user groups in template Notification \"\""],["NotificationCommand!"],["User!"],["UserGroup!"],["TimePeriod!"]]}
 object Notification "" {
+  import ""
+  host_name = ""
+  service_name = ""
   command = ""
   users = [ "" ]
   user_groups = [ "" ]
   period = ""
   states = [ "Critical", "Warning", "OK", "Unknown", "Up", "Down" ]
   types = [ "Problem", "Recovery" ]
-  service_name = ""
 template Service "" {
 apply Service "" to Host {
   assign where host.vars. == "" && "" in host.groups
   ignore where match("*", host.name)
+object HostGroup "" {
+  display_name = ""
+}
+// groundlink: {"provides":["Service!"],"shares":["Service!!"],"uses":[["Host!"],["template Service!"],["=a check command in template Service \"\""],["CheckCommand!"],["ServiceGroup!"]]}
 object Service "" {
   import ""
   host_name = ""
+  check_command = ""
+  groups = [ "" ]
   max_check_attempts = 3
   check_interval = 60
   retry_interval = 30
   enable_notifications = true
-object HostGroup "" {
-  display_name = ""
-}
-// groundlink: {"provides":["Host!"],"uses":[["template Host!"],["Zone!"],["=a Zone \"\" that is not global"],["CheckCommand!"],["HostGroup!"]],"zone":""}
+// groundlink: {"provides":["Host!"],"uses":[["template Host!"],["=a check command in template Host \"\""],["Zone!"],["=a Zone \"\" that is not global"],["CheckCommand!hostalive"],["HostGroup!"]],"zone":""}
 object Host "" {
   import ""
   display_name = ""
   address = ""
   address6 = ""
-  check_command = ""
+  check_command = "hostalive"
   groups = [ "", "" ]
   vars = {
     "" = ""

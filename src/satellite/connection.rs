@@ -11,7 +11,7 @@ use super::remote::{Remote, Requests};
 use crate::api::duration::parse_duration;
 use crate::api::{Reason, SatelliteCluster};
 use crate::metrics::WriteCounts;
-use crate::snapshot::pointer::Target;
+use crate::snapshot::pointer::Destination;
 use crate::text::clean;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
@@ -252,9 +252,9 @@ pub fn duration(text: &crate::api::text::Duration) -> Duration {
 }
 
 /// Where a satellite's ConfigMaps are.
-pub fn target(context: &Context, object: &SatelliteCluster) -> Target {
+pub fn target(context: &Context, object: &SatelliteCluster) -> Destination {
     let target = &object.spec.target;
-    Target {
+    Destination {
         hub: context.hub_id.to_string(),
         satellite: object.name_any(),
         namespace: target.namespace.clone(),

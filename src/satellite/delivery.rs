@@ -129,8 +129,7 @@ impl Actor {
         self.report.left_out_example = view.left_out.first().map(ToString::to_string);
         let recorded = self.config.borrow().object.status.as_ref().and_then(|status| status.stats.clone());
         let shards = self.report.stats.as_ref().or(recorded.as_ref()).map_or(0, |stats| stats.shards);
-        self.report.stats =
-            Some(Stats { objects: view.files.len() as u32, bytes: view.bytes as u64, shards });
+        self.report.stats = Some(Stats { objects: view.len() as u32, bytes: view.bytes as u64, shards });
         if self.last.map(|(_, digest)| digest) != Some(view.digest) {
             self.context.metrics.satellite_behind(&self.name, latest.cut.into_std());
         }
@@ -250,8 +249,8 @@ impl Actor {
         self.context.fleet.send_if_modified(|fleet| match fleet.satellites.get_mut(&self.name) {
             Some(held) if held.acked < Some(revision) => {
                 held.acked = Some(revision);
-                if *held.left_out != view.left_out {
-                    held.left_out = Arc::new(view.left_out.clone());
+                if held.left_out != view.left_out {
+                    held.left_out = view.left_out.clone();
                 }
                 true
             }

@@ -1,55 +1,67 @@
-//! One view for all satellites that accept the same: what is chosen, divided and packed once is not chosen for each of them again.
+//! One view for all satellites that accept the same. It is kept up to date here, from snapshot to snapshot.
 
-use crate::identity::Revision;
-use crate::snapshot::{Acceptance, Snapshot, View, view};
+use crate::snapshot::{Acceptance, Maintained, Snapshot, SnapshotNames, View};
 use crate::validate::Name;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The latest view of one acceptance, while somebody uses it.
-type Slot = Arc<tokio::sync::Mutex<Option<(Revision, Weak<View>)>>>;
+/// The view of one acceptance, as long as somebody uses it.
+type Slot = Arc<tokio::sync::Mutex<Option<Maintained>>>;
 
 /// The views that are in use.
 #[derive(Default)]
 pub struct Views {
     slots: Mutex<BTreeMap<Acceptance, Slot>>,
+    /// Shared by the views that may leave objects out.
+    names: Arc<Mutex<SnapshotNames>>,
 }
 
 impl Views {
-    /// What a satellite that accepts this gets of the snapshot. Satellites wait for each other's computation here, and for nothing
-    /// else. `reserved` as in [`view`].
+    /// Returns the view of a snapshot for satellites that accept this. `reserved` is asked once for each acceptance in use, as
+    /// in [`Maintained::new`]. Satellites wait here for each other's computation, and for nothing else.
     ///
     /// # Errors
-    /// When the computation panicked.
+    /// If the computation panicked. The next one then starts from nothing.
     pub async fn get(
         &self,
         snapshot: &Snapshot,
         acceptance: &Acceptance,
         reserved: impl FnOnce() -> Option<HashSet<Name>> + Send + 'static,
     ) -> Result<Arc<View>, tokio::task::JoinError> {
-        let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            // What nobody holds any more belongs to satellites that accept something else by now.
-            slots.retain(|key, slot| key == acceptance || Arc::strong_count(slot) > 1 || is_used(slot));
-            slots.entry(acceptance.clone()).or_default().clone()
-        };
-        let mut latest = slot.lock().await;
-        if let Some((revision, view)) = latest.as_ref()
-            && *revision == snapshot.revision()
-            && let Some(view) = view.upgrade()
-        {
-            return Ok(view);
+        let slot = self.slot(acceptance);
+        let mut kept = slot.lock().await;
+        if let Some(view) = kept.as_ref().filter(|kept| kept.is_at(snapshot)) {
+            return Ok(view.latest().clone());
         }
-        let (snapshot, acceptance) = (snapshot.clone(), acceptance.clone());
-        let revision = snapshot.revision();
-        let computed =
-            tokio::task::spawn_blocking(move || Arc::new(view(&snapshot, &acceptance, reserved().as_ref())));
-        let computed = computed.await?;
-        *latest = Some((revision, Arc::downgrade(&computed)));
-        Ok(computed)
+        let (snapshot, acceptance, names) = (snapshot.clone(), acceptance.clone(), self.names.clone());
+        let before = kept.take();
+        let computed = tokio::task::spawn_blocking(move || {
+            let mut view = before.unwrap_or_else(|| Maintained::new(acceptance, reserved()));
+            if !view.acceptance().may_leave_out() {
+                view.update(&snapshot, &mut SnapshotNames::default());
+                return view;
+            }
+            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            // Taken out, so that a panic leaves none behind that is half changed.
+            let mut moved = std::mem::take(&mut *names);
+            view.update(&snapshot, &mut moved);
+            *names = moved;
+            view
+        });
+        Ok(kept.insert(computed.await?).latest().clone())
+    }
+
+    fn slot(&self, acceptance: &Acceptance) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // Views that nobody holds any more belong to satellites that accept something else by now.
+        slots.retain(|key, slot| key == acceptance || Arc::strong_count(slot) > 1 || is_used(slot));
+        if !slots.keys().chain([acceptance]).any(Acceptance::may_leave_out) {
+            *self.names.lock().unwrap_or_else(PoisonError::into_inner) = SnapshotNames::default();
+        }
+        slots.entry(acceptance.clone()).or_default().clone()
     }
 }
 
 fn is_used(slot: &Slot) -> bool {
-    slot.try_lock().is_ok_and(|latest| latest.as_ref().is_some_and(|(_, view)| view.strong_count() > 0))
+    slot.try_lock().is_ok_and(|kept| kept.as_ref().is_some_and(|kept| Arc::strong_count(kept.latest()) > 1))
 }

@@ -1,15 +1,30 @@
-//! Acknowledged to Snapshot: the set that satellites get. It is closed (nothing in it names what it does not hold) at every
-//! revision, whatever the order in which acknowledgements arrive. And its form on a satellite: a pointer, and shards.
+//! Acknowledged to Snapshot: the set that satellites get. It is closed at every revision: nothing in it names an object that it
+//! does not hold, whatever the order in which acknowledgements arrive. [`format`] has the form of the set on a satellite.
 
-pub mod archive;
 mod catalog;
-pub mod layout;
-pub mod manifest;
-pub mod pointer;
-pub mod verify;
-mod view;
+pub mod format;
+mod maintained;
+mod names;
+mod set;
 
-pub use catalog::{Catalog, Snapshot};
-pub use view::{Acceptance, View, view};
+pub use catalog::Catalog;
+pub use format::{Shard, View, archive, layout, manifest, pointer, verify};
+pub use maintained::{Acceptance, Maintained};
+pub use names::SnapshotNames;
+pub use set::Snapshot;
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use crate::identity::Revision;
+    use crate::render::Rendered;
+    use std::sync::Arc;
+
+    /// Returns the view of a satellite that accepts everything.
+    pub fn view_of(files: &[Arc<Rendered>]) -> Arc<View> {
+        let snapshot = Catalog::of(files).cut(Revision { term: 1, counter: 1 }).0;
+        Maintained::new(Acceptance::default(), None).update(&snapshot, &mut SnapshotNames::default())
+    }
+}
 
 pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;

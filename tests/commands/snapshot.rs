@@ -2,6 +2,7 @@
 
 use super::fixture::{Said, kubectl};
 use crate::GROUNDLINK;
+use crate::support::reader::digest_of;
 use crate::support::{ApiServer, GENEROUS, Installation, binary, eventually, host};
 use futures::StreamExt as _;
 use groundlink::identity::Digest;
@@ -93,7 +94,8 @@ async fn settled(
             .map(|(key, text)| format!("{}  {key}\n", Digest::of(text.as_bytes()).hex()))
             .collect();
         let summary = said.json();
-        if summary["digest"] != Digest::of(lines.as_bytes()).to_string() {
+        let bytes = files.iter().map(|(key, text)| (key.clone(), text.clone().into_bytes())).collect();
+        if summary["digest"] != digest_of(&bytes) {
             return Err(said.out);
         }
         match snapshot(edge, &["--list"], "").await.ended(0).out == lines {

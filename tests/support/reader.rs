@@ -146,16 +146,16 @@ impl Reader {
         expect("binaryData keys of the pointer", 0, map.binary_data.iter().flatten().count())?;
         let delivered = match layout.as_str() {
             "Single" => single(maps, map, revision)?,
-            "Snapshot" => self.snapshot(maps, map, revision)?,
+            "Snapshot" => self.sharded(maps, map, revision)?,
             other => return Err(format!("layout {other:?}")),
         };
         expect("annotated objects", annotation(map, OBJECTS)?, &delivered.files.len().to_string())?;
         expect("annotated digest", annotation(map, DIGEST)?, &delivered.digest)?;
-        expect("digest over the files", &delivered.digest, &digest_of(&delivered.files))?;
+        expect("digest of the files", &delivered.digest, &digest_of(&delivered.files))?;
         Ok(delivered)
     }
 
-    fn snapshot(&self, maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
+    fn sharded(&self, maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
         let data = map.data.clone().unwrap_or_default();
         let keys: Vec<_> = data.keys().map(String::as_str).collect();
         expect("keys of the pointer", &[MANIFEST][..], &keys[..])?;
@@ -208,7 +208,7 @@ impl Reader {
         let keys: Vec<_> = binary.keys().map(String::as_str).collect();
         expect("keys", &[ARCHIVE][..], &keys[..])?;
         let files = self.unpacked(&binary[ARCHIVE].0)?;
-        let digest = digest_of(&files);
+        let digest = digest_of_shard(&files);
         expect("digest", &wanted.digest, &digest)?;
         expect("annotated digest", annotation(map, DIGEST)?, digest.as_str())?;
         expect("objects", wanted.objects, files.len())?;
@@ -288,7 +288,7 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
     let said = run("sha256sum", Command::new("sh").arg("-c").arg(script).current_dir(&out))?;
     if !files.is_empty() {
         let sum = said.split_whitespace().next().unwrap_or_default();
-        expect("sha256sum * | sha256sum", digest_of(&files), format!("sha256:{sum}"))?;
+        expect("sha256sum * | sha256sum", digest_of_shard(&files), format!("sha256:{sum}"))?;
     }
     Ok(files)
 }
@@ -343,13 +343,24 @@ pub fn published(volume: &Path) -> Files {
     files
 }
 
-/// The digest of a set: what `sha256sum * | sha256sum` prints.
+/// The lines that `sha256sum *` prints.
+fn lines_of(files: &Files) -> Vec<String> {
+    files.iter().map(|(key, bytes)| format!("{}  {key}\n", hex(&Sha256::digest(bytes)))).collect()
+}
+
+/// The digest of a shard: what `sha256sum * | sha256sum` prints.
+pub fn digest_of_shard(files: &Files) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(lines_of(files).concat())))
+}
+
+/// The digest of a set: its sorted lines, divided by their first two digits, each part hashed, and a line for each part.
 pub fn digest_of(files: &Files) -> String {
-    let mut listing = String::new();
-    for (key, bytes) in files {
-        let _ = writeln!(listing, "{}  {key}", hex(&Sha256::digest(bytes)));
-    }
-    format!("sha256:{}", hex(&Sha256::digest(listing.as_bytes())))
+    let mut lines = lines_of(files);
+    lines.sort_unstable();
+    let parts = lines.chunk_by(|one, other| one[..2] == other[..2]);
+    let sums: String =
+        parts.map(|part| format!("{}  {}\n", hex(&Sha256::digest(part.concat())), &part[0][..2])).collect();
+    format!("sha256:{}", hex(&Sha256::digest(sums)))
 }
 
 /// Bytes of keys and files.

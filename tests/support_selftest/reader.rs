@@ -8,7 +8,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
-use crate::support::reader::{Files, Maps, Reader, difference, digest_of, published, size};
+use crate::support::reader::{Files, Maps, Reader, difference, digest_of, digest_of_shard, published, size};
 
 const SAT: &str = "sat-a";
 
@@ -55,7 +55,8 @@ fn shard_name(number: usize) -> String {
 }
 
 fn shard(number: usize, files: &Files, archive: Vec<u8>) -> ConfigMap {
-    let annotations = json!({ "groundlink.dev/revision": "7.41", "groundlink.dev/digest": digest_of(files) });
+    let annotations =
+        json!({ "groundlink.dev/revision": "7.41", "groundlink.dev/digest": digest_of_shard(files) });
     let mut map: ConfigMap =
         serde_json::from_value(json!({ "metadata": metadata(&shard_name(number), "shard", annotations) }))
             .unwrap();
@@ -85,7 +86,7 @@ fn set(shards: &[Files], bits: u32) -> (Maps, Value) {
         .iter()
         .enumerate()
         .map(|(number, files)| {
-            json!({ "name": shard_name(number), "digest": digest_of(files), "objects": files.len(), "bytes": size(files) })
+            json!({ "name": shard_name(number), "digest": digest_of_shard(files), "objects": files.len(), "bytes": size(files) })
         })
         .collect();
     let manifest = json!({

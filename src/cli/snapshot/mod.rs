@@ -1,4 +1,4 @@
-//! `groundlink snapshot`: what a satellite holds, verified, from its cluster or from files.
+//! `groundlink snapshot`: reads and verifies the set that a satellite holds, from its cluster or from files.
 
 mod source;
 mod unpack;
@@ -14,15 +14,15 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Read what a satellite holds, and verify all of it.
+/// Read the set that a satellite holds, and verify all of it.
 ///
-/// Every digest, count and label is compared with the content; every shard must be there, and nothing may be left out.
+/// Every digest, count and label is compared with the content, and every shard must be there.
 ///
-/// From the cluster of --context or --kubeconfig (default: the current context), or from files: what `kubectl get configmaps
-/// -l app.kubernetes.io/managed-by=groundlink -o yaml` prints. Nothing is written to a cluster.
+/// Reads the cluster of --context or --kubeconfig (default: the current context), or files: the output of `kubectl get configmaps
+/// -l app.kubernetes.io/managed-by=groundlink -o yaml`. Writes nothing to a cluster.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 whole and as the pointer says, 1 not, 2 wrong usage or cannot be read."
+    after_help = "Exit codes: 0 if the set is whole, 1 if there is a problem, 2 if it cannot be read or the usage is wrong."
 )]
 pub struct Arguments {
     /// Files or directories with ConfigMaps (YAML or JSON, lists and several documents); - for standard input.
@@ -43,11 +43,11 @@ pub struct Arguments {
     satellite: SatelliteArguments,
 }
 
-/// What is done with a set that is whole; without any of these it is summed up.
+/// What to do with a set that is whole. Without any of these, a summary is printed.
 #[derive(Debug, Args)]
 #[group(id = "action", multiple = false)]
 struct Action {
-    /// Print a line `<sha256>  <key>` for each file, as sha256sum does: the sha256 of these lines is the digest.
+    /// Print a line `<sha256>  <key>` for each file, as sha256sum does.
     #[arg(long)]
     list: bool,
     /// Write the files into this directory, which must be new or empty.
@@ -75,13 +75,13 @@ struct Summary<'a> {
     namespace: &'a str,
     name: &'a str,
     ok: bool,
-    /// `Single` or `Snapshot`; null where the manifest cannot be read.
+    /// `Single` or `Snapshot` (in shards). Null if the manifest cannot be read.
     layout: Option<&'static str>,
-    /// Bits of the hash that choose a shard; null in layout Single.
+    /// Bits of the hash that choose a shard. Null in layout Single.
     bits: Option<u8>,
-    /// As the pointer says.
+    /// In the pointer.
     revision: Option<String>,
-    /// As the pointer says.
+    /// In the pointer.
     digest: Option<String>,
     /// Files that were read.
     objects: usize,
@@ -105,7 +105,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { namespace, name, action, .. } = arguments;
-    // What cannot be written is told before anything is read.
+    // A directory that cannot be used is reported before anything is read.
     let directory = action.unpack.as_deref().map(unpack::Directory::new).transpose()?;
     let (origin, report) = match arguments.files.as_slice() {
         [] => source::cluster(&arguments.satellite, namespace, name)?,
@@ -124,7 +124,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             eprintln!("{}", line(namespace, problem));
         }
         progress(&format!(
-            "the set of ConfigMap {namespace}/{name} is not whole; nothing of it is given out"
+            "the set of ConfigMap {namespace}/{name} is not whole; nothing of it is printed or unpacked"
         ));
         return Ok(ExitCode::FAILURE);
     }
@@ -198,8 +198,8 @@ fn text(summary: &Summary<'_>) -> String {
     text += match summary.ok {
         true => "ok\n",
         false => {
-            "not as the operator wrote it. It corrects this by itself unless spec.driftPolicy is Report; \
-             `kubectl describe satellitecluster` on the hub says what keeps it from that\n"
+            "the set is not as the operator wrote it. The operator corrects it unless spec.driftPolicy is Report; if it does \
+             not, run `kubectl describe satellitecluster` on the hub\n"
         }
     };
     text

@@ -1,4 +1,4 @@
-//! Where the ConfigMaps come from: a cluster, or what kubectl printed.
+//! Reads the ConfigMaps: from a cluster, or from files that kubectl printed.
 
 use crate::cli::clusters::{Cluster, SatelliteArguments};
 use crate::cli::manifests::{documents, read};
@@ -17,9 +17,9 @@ use std::path::PathBuf;
 
 /// Requests at the same time.
 const PARALLEL: usize = 8;
-/// How often reading begins anew because the pointer changed meanwhile.
+/// How often reading starts over because the pointer changed meanwhile.
 const ATTEMPTS: usize = 5;
-/// ConfigMaps in one answer.
+/// ConfigMaps in one page of a list.
 const PAGE: u32 = 500;
 
 type Inventory = BTreeMap<String, Option<Revision>>;
@@ -35,20 +35,20 @@ pub fn object_name(text: &str) -> Result<String, String> {
     Err("lower-case letters, digits, - and . (inside)".into())
 }
 
-/// Label of an object.
+/// Returns a label of an object.
 fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
 }
 
-/// The revision that wanted a shard last, as far as it says so.
+/// Returns the latest revision that claimed a shard. None if its annotation cannot be read.
 fn revision(metadata: &ObjectMeta) -> Option<Revision> {
     metadata.annotations.as_ref().and_then(|all| all.get(REVISION)).and_then(|text| text.parse().ok())
 }
 
-/// Reads and verifies what a cluster holds; with the server that was asked.
+/// Reads and verifies the set in a cluster. Returns the address of its API server, too.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If the cluster cannot be reached, or refuses to be read.
 pub fn cluster(
     satellite: &SatelliteArguments,
     namespace: &str,
@@ -57,25 +57,25 @@ pub fn cluster(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(async {
         let cluster = Cluster::satellite(satellite).await?;
-        let held = Held { api: cluster.typed(namespace), cluster: &cluster, namespace, name };
-        let report = held.read().await?;
+        let satellite = Satellite { api: cluster.typed(namespace), cluster: &cluster, namespace, name };
+        let report = satellite.read().await?;
         Ok((cluster.server.clone(), report))
     });
-    // A look-up of a name cannot be cancelled and must not keep the process.
+    // A look-up of a host name cannot be cancelled, and must not keep the process alive.
     runtime.shutdown_background();
     result
 }
 
-struct Held<'a> {
+struct Satellite<'a> {
     cluster: &'a Cluster,
     api: Api<ConfigMap>,
     namespace: &'a str,
     name: &'a str,
 }
 
-impl Held<'_> {
-    /// The pointer first, then what it names. What was not whole is only believed if the pointer is still the same: otherwise the
-    /// operator wrote a newer one, and may have deleted what the older one named.
+impl Satellite<'_> {
+    /// Reads the pointer first, then the shards that it names. Problems count only if the pointer is still the same afterwards:
+    /// otherwise the operator wrote a newer one, and may have deleted shards of the older one.
     async fn read(&self) -> anyhow::Result<Report> {
         let mut pointer = self.pointer().await?;
         for _ in 0..ATTEMPTS {
@@ -123,7 +123,7 @@ impl Held<'_> {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// All shards of the pointer's satellite and hub, by metadata alone. Who may not list gets a note in its place.
+    /// Lists the metadata of all shards of the pointer's satellite and hub. If listing is forbidden, returns a note instead.
     async fn inventory(&self, pointer: &ConfigMap) -> anyhow::Result<(Option<Inventory>, Option<String>)> {
         let mut selector = format!("{}={},{PART}={PART_SHARD}", MANAGED_BY.0, MANAGED_BY.1);
         for name in [SATELLITE, HUB] {
@@ -139,7 +139,7 @@ impl Held<'_> {
                 Err(refused) if refused.is(403) => {
                     return Ok((
                         None,
-                        Some(format!("what is kept and left over was not looked for: {refused}")),
+                        Some(format!("previous and left-over shards were not looked for: {refused}")),
                     ));
                 }
                 Err(refused) => return Err(refused.into()),
@@ -154,10 +154,10 @@ impl Held<'_> {
     }
 }
 
-/// Reads and verifies what is in files.
+/// Reads and verifies the set in files.
 ///
 /// # Errors
-/// When they cannot be read, or the pointer is not there.
+/// If a file cannot be read, or none has the pointer.
 pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<Report> {
     let mut found: BTreeMap<String, ConfigMap> = BTreeMap::new();
     let mut elsewhere = None;

@@ -7,15 +7,20 @@ use super::requests::Failure;
 use super::{PARALLEL, Pointer, Remote};
 use crate::api::Reason;
 use crate::identity::Digest;
-use crate::snapshot::layout::Shard;
-use crate::snapshot::pointer::Held;
+use crate::snapshot::Shard;
+use crate::snapshot::pointer::FoundPointer;
 use futures::StreamExt;
 use kube::ResourceExt;
 use std::collections::BTreeSet;
 
 impl Remote {
     /// Shards of the pointer before that the next one does not name. If that one cannot be read: all that there are.
-    pub(super) fn previous(&self, held: Option<&Held>, shards: &[Shard], digest: Digest) -> BTreeSet<String> {
+    pub(super) fn previous(
+        &self,
+        held: Option<&FoundPointer>,
+        shards: &[Shard],
+        digest: Digest,
+    ) -> BTreeSet<String> {
         let named: BTreeSet<String> = shards.iter().map(|shard| shard.name(&self.target.name)).collect();
         let before: BTreeSet<String> = match held.filter(|held| held.ours && held.form.is_some()) {
             // Written anew because someone changed it: what is kept stays so.

@@ -16,9 +16,9 @@ use crate::api::Reason;
 use crate::api::satellite_cluster::{AdoptionPolicy, Layout};
 use crate::identity::{Digest, Revision};
 use crate::lease::Leadership;
-use crate::snapshot::View;
-use crate::snapshot::layout::{Form, Shard, choose};
-use crate::snapshot::pointer::{self, Held, Target};
+use crate::snapshot::layout::{Form, choose};
+use crate::snapshot::pointer::{self, Destination, FoundPointer};
+use crate::snapshot::{Shard, View};
 use inventory::{Inventory, Sequence, follow};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
@@ -40,7 +40,7 @@ const ATTEMPTS: u32 = 4;
 /// A connection to one satellite, and what is known of it.
 pub struct Remote {
     requests: Requests,
-    target: Arc<Target>,
+    target: Arc<Destination>,
     layout: Layout,
     adoption: AdoptionPolicy,
     claim: Leadership,
@@ -62,7 +62,7 @@ struct Pointer {
     uid: Option<String>,
     version: Option<String>,
     is_immutable: bool,
-    held: Held,
+    held: FoundPointer,
 }
 
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Remote {
     /// A remote for one target.
     pub fn new(
         requests: Requests,
-        target: Target,
+        target: Destination,
         layout: Layout,
         adoption: AdoptionPolicy,
         claim: Leadership,
@@ -244,7 +244,7 @@ impl Remote {
         }
     }
 
-    fn held(&self) -> Option<&Held> {
+    fn held(&self) -> Option<&FoundPointer> {
         self.pointer.as_ref()?.as_ref().map(|pointer| &pointer.held)
     }
 
@@ -391,7 +391,7 @@ impl Remote {
 
     /// The same or a newer revision with other content: someone changed it, or another term wrote it. Only a higher revision may
     /// replace it.
-    fn check_revision(&self, held: &Held, revision: Revision) -> Result<(), Failure> {
+    fn check_revision(&self, held: &FoundPointer, revision: Revision) -> Result<(), Failure> {
         let Some(theirs) = held.revision.filter(|theirs| held.ours && *theirs >= revision) else {
             return Ok(());
         };

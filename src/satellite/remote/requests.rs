@@ -5,7 +5,7 @@ use crate::api::Reason;
 use crate::lease::Leadership;
 use crate::metrics::WriteCounts;
 use crate::snapshot::FIELD_MANAGER;
-use crate::snapshot::pointer::Target;
+use crate::snapshot::pointer::Destination;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
@@ -63,7 +63,7 @@ impl Requests {
     /// `redaction` keeps the credential out of what is told of an answer.
     pub fn new(
         client: Client,
-        target: &Target,
+        target: &Destination,
         request_timeout: Duration,
         claim: Leadership,
         written: Arc<WriteCounts>,
@@ -292,7 +292,8 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_does_not_end_is_given_up() {
         let pages = Arc::new(AtomicUsize::new(0));
-        let target = Target { namespace: "icinga".into(), name: "groundlink".into(), ..Target::default() };
+        let target =
+            Destination { namespace: "icinga".into(), name: "groundlink".into(), ..Destination::default() };
         let requests = Requests::new(
             endless(pages.clone()),
             &target,

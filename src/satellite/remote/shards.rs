@@ -6,8 +6,8 @@ use super::{ATTEMPTS, PARALLEL, Remote, Verified, check_owner};
 use crate::api::Reason;
 use crate::api::satellite_cluster::AdoptionPolicy;
 use crate::identity::Revision;
-use crate::snapshot::layout::Shard;
-use crate::snapshot::pointer::{self, REVISION, Target};
+use crate::snapshot::Shard;
+use crate::snapshot::pointer::{self, Destination, REVISION};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
@@ -133,7 +133,7 @@ async fn compare(found: ConfigMap, shards: Arc<[Shard]>, at: usize) -> Result<Op
 /// One shard that is to be there.
 struct ShardJob {
     requests: Requests,
-    target: Arc<Target>,
+    target: Arc<Destination>,
     adoption: AdoptionPolicy,
     /// There may be a ConfigMap of its name.
     may_exist: bool,

@@ -122,11 +122,12 @@ fn acknowledged(content: &Arc<Rendered>) -> Acknowledged {
 }
 
 fn admitted(catalog: &Catalog) -> BTreeMap<ObjectKey, Arc<Rendered>> {
-    catalog.admitted.iter().flat_map(|bucket| bucket.iter().map(|(k, c)| (k.clone(), c.clone()))).collect()
+    catalog.admitted.iter().flat_map(|bucket| bucket.files()).map(|c| (c.key().clone(), c.clone())).collect()
 }
 
 fn check(catalog: &Catalog) {
     let set = admitted(catalog);
+    assert_eq!((catalog.len(), catalog.is_empty()), (set.len(), set.is_empty()));
     let mut names = HashSet::new();
     for content in set.values() {
         for provided in content.provides() {

@@ -1,9 +1,11 @@
-//! The ConfigMaps of a set: the pointer, which is the only one that ever changes, and in layout Snapshot the shards.
+//! The ConfigMaps of a set: the pointer, which is the only one that ever changes, and the shards of a sharded set.
 
-use super::layout::{Form, Shard};
+use super::layout::Form;
+use super::listing;
 use super::manifest::{self, Manifest, ShardReference};
-use super::view::View;
+use super::view::{Shard, View};
 use crate::identity::{Digest, Revision};
+use crate::render::Rendered;
 use crate::text::clean;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -17,10 +19,10 @@ pub use crate::api::marks::{
 /// Key of a shard's `binaryData`.
 pub const ARCHIVE: &str = "files.tar.gz";
 
-/// Where the ConfigMaps are and what they carry beside the files.
+/// Where the ConfigMaps of a satellite are, and the labels and annotations that they carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
-    /// Identity of the hub: two hubs never take each other's ConfigMaps for their own.
+pub struct Destination {
+    /// Identity of the hub, so that two hubs never mistake each other's ConfigMaps for their own.
     pub hub: String,
     /// Name of the SatelliteCluster.
     pub satellite: String,
@@ -28,13 +30,13 @@ pub struct Target {
     pub namespace: String,
     /// Name of the pointer.
     pub name: String,
-    /// Labels of the SatelliteCluster's target.
+    /// Labels of `spec.target`.
     pub labels: BTreeMap<String, String>,
-    /// Annotations of the SatelliteCluster's target.
+    /// Annotations of `spec.target`.
     pub annotations: BTreeMap<String, String>,
 }
 
-impl Target {
+impl Destination {
     /// Labels of the ConfigMaps. Those of the resources are never copied: others would act on them (Argo CD prunes by them).
     fn labels(&self, part: &str) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
@@ -45,12 +47,12 @@ impl Target {
         labels
     }
 
-    /// The label selector of everything that is ours on the satellite.
+    /// Returns the label selector of every ConfigMap of this satellite and hub.
     pub fn selector(&self) -> String {
         format!("{}={},{SATELLITE}={},{HUB}={}", MANAGED_BY.0, MANAGED_BY.1, self.satellite, self.hub)
     }
 
-    /// Whether labels say that a ConfigMap is ours.
+    /// True if these labels mark a ConfigMap of this satellite and hub.
     pub fn owns(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
         let label = |name: &str| labels.and_then(|labels| labels.get(name)).map(String::as_str);
         label(MANAGED_BY.0) == Some(MANAGED_BY.1)
@@ -70,8 +72,8 @@ impl Target {
         }
     }
 
-    /// What makes a shard that is there ours, and wanted by a newer revision: whoever was about to delete it loses, because
-    /// `version`, which was read, changes.
+    /// Returns the metadata that claims an existing shard for a newer revision. The patch changes its resourceVersion
+    /// (`version` is the one that was read), so a deletion that is under way fails.
     pub fn shard_claim(&self, version: Option<String>, revision: Revision) -> serde_json::Value {
         serde_json::json!({
             "resourceVersion": version,
@@ -80,7 +82,7 @@ impl Target {
         })
     }
 
-    /// Whether labels and annotations that a person asked for are there.
+    /// True if the labels and annotations of `spec.target` are there.
     fn is_marked(&self, metadata: &ObjectMeta, part: &str) -> bool {
         let holds = |held: &Option<BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
             wanted.iter().all(|(key, value)| held.as_ref().and_then(|held| held.get(key)) == Some(value))
@@ -89,11 +91,15 @@ impl Target {
     }
 }
 
-/// The pointer of layout Single, with the files. `previous` names the shards that the pointer before had.
-pub fn single(target: &Target, revision: Revision, view: &View, previous: &BTreeSet<String>) -> ConfigMap {
-    let mut pointer = base(target, revision, view, "Single");
-    pointer.data =
-        Some(view.files.iter().map(|file| (file.key().file_key().to_string(), file.text())).collect());
+/// Returns the pointer of layout Single, with the files. `previous` names the shards of the pointer that it replaces.
+pub fn single(
+    destination: &Destination,
+    revision: Revision,
+    view: &View,
+    previous: &BTreeSet<String>,
+) -> ConfigMap {
+    let mut pointer = base(destination, revision, view, "Single");
+    pointer.data = Some(view.files().map(|file| (file.key().file_key().to_string(), file.text())).collect());
     if !previous.is_empty() {
         let names: Vec<_> = previous.iter().map(String::as_str).collect();
         pointer.metadata.annotations.get_or_insert_default().insert(PREVIOUS.into(), names.join(","));
@@ -101,47 +107,47 @@ pub fn single(target: &Target, revision: Revision, view: &View, previous: &BTree
     pointer
 }
 
-/// The pointer of layout Snapshot, with the manifest.
+/// Returns the pointer of a sharded set, with the manifest.
 pub fn sharded(
-    target: &Target,
+    destination: &Destination,
     revision: Revision,
     view: &View,
     bits: u8,
     shards: &[Shard],
     previous: &BTreeSet<String>,
 ) -> ConfigMap {
-    let mut pointer = base(target, revision, view, "Snapshot");
+    let mut pointer = base(destination, revision, view, "Snapshot");
     let manifest = Manifest {
         version: manifest::VERSION,
         revision: revision.to_string(),
         digest: view.digest.to_string(),
-        objects: view.files.len(),
+        objects: view.len(),
         bytes: view.bytes,
         bits,
-        shards: shards.iter().map(|shard| ShardReference::to(&target.name, shard)).collect(),
+        shards: shards.iter().map(|shard| ShardReference::to(&destination.name, shard)).collect(),
         previous: previous.iter().cloned().collect(),
     };
     pointer.data = Some([(manifest::KEY.to_owned(), manifest.text())].into());
     pointer
 }
 
-fn base(target: &Target, revision: Revision, view: &View, layout: &str) -> ConfigMap {
+fn base(destination: &Destination, revision: Revision, view: &View, layout: &str) -> ConfigMap {
     let annotations = [(REVISION, revision.to_string()), (DIGEST, view.digest.to_string())];
-    let mut metadata = target.metadata(target.name.clone(), PART_POINTER, annotations);
+    let mut metadata = destination.metadata(destination.name.clone(), PART_POINTER, annotations);
     let more = metadata.annotations.get_or_insert_default();
     more.insert(LAYOUT.into(), layout.into());
-    more.insert(OBJECTS.into(), view.files.len().to_string());
+    more.insert(OBJECTS.into(), view.len().to_string());
     ConfigMap { metadata, ..ConfigMap::default() }
 }
 
-/// The ConfigMap of a shard.
+/// Returns the ConfigMap of a shard.
 ///
 /// # Errors
 /// As [`Shard::archive`].
-pub fn shard(target: &Target, revision: Revision, shard: &Shard) -> std::io::Result<ConfigMap> {
-    let annotations = [(REVISION, revision.to_string()), (DIGEST, shard.digest.to_string())];
+pub fn shard(destination: &Destination, revision: Revision, shard: &Shard) -> std::io::Result<ConfigMap> {
+    let annotations = [(REVISION, revision.to_string()), (DIGEST, shard.digest().to_string())];
     Ok(ConfigMap {
-        metadata: target.metadata(shard.name(&target.name), PART_SHARD, annotations),
+        metadata: destination.metadata(shard.name(&destination.name), PART_SHARD, annotations),
         binary_data: Some([(ARCHIVE.to_owned(), ByteString(shard.archive()?.to_vec()))].into()),
         // Its name is its content: the API server itself refuses an edit.
         immutable: Some(true),
@@ -149,62 +155,58 @@ pub fn shard(target: &Target, revision: Revision, shard: &Shard) -> std::io::Res
     })
 }
 
-/// Whether a ConfigMap holds this shard, whatever else it says of itself.
+/// True if a ConfigMap holds exactly the files of this shard, whatever its labels and annotations say.
 pub fn holds(held: &ConfigMap, shard: &Shard) -> bool {
     let archive = held.binary_data.as_ref().filter(|data| data.len() == 1).and_then(|data| data.get(ARCHIVE));
     let only = held.data.as_ref().is_none_or(BTreeMap::is_empty);
     let (Some(archive), true, Some(true)) = (archive, only, held.immutable) else { return false };
-    // What we packed is compared as it is. Another program, or another version of the library, packs the same files otherwise.
-    let same = |packed: &[u8]| {
-        super::archive::unpack(packed).is_ok_and(|files| {
-            files.len() == shard.files.len()
-                && shard.files.iter().all(|file| {
-                    files
-                        .get(&file.key().file_key().to_string())
-                        .is_some_and(|bytes| Digest::of(bytes) == file.digest())
-                })
-        })
-    };
-    same(&archive.0)
+    // The files are compared, not the archive: another version of the library packs the same files to other bytes.
+    super::archive::unpack(&archive.0).is_ok_and(|files| {
+        let is_held = |file: &Rendered| {
+            let held = files.get(&file.key().file_key().to_string());
+            held.is_some_and(|bytes| Digest::of(bytes) == file.digest())
+        };
+        files.len() == shard.len() && shard.files().into_iter().all(|file| is_held(file))
+    })
 }
 
-/// What a pointer says of itself, and what it really holds.
+/// What a pointer says of itself and really holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// Whether it is ours, for this SatelliteCluster.
+pub struct FoundPointer {
+    /// True if its labels are those of this SatelliteCluster and hub.
     pub ours: bool,
-    /// Its revision, if it has a readable one.
+    /// Its revision. None if that cannot be read.
     pub revision: Option<Revision>,
-    /// Digest over the files that it holds, or that its manifest names.
+    /// Digest of the files that it holds, or the one in its manifest.
     pub digest: Option<Digest>,
-    /// Its form; nothing if what it holds cannot be read.
+    /// Its form. None if its content cannot be read.
     pub form: Option<Form>,
-    /// Its manifest, in layout Snapshot.
+    /// Its manifest, if the set is sharded.
     pub manifest: Option<Manifest>,
     /// Shards that it names.
     pub shards: BTreeSet<String>,
-    /// Shards that the pointer before it named.
+    /// Shards that the previous pointer named.
     pub previous: BTreeSet<String>,
-    /// Whether annotations, labels and content are as they were written.
+    /// True if annotations, labels and content are as they were written.
     pub intact: bool,
-    /// Who else wrote it last, if anybody did.
+    /// The field manager that wrote it last, if that is another one.
     pub changed_by: Option<String>,
 }
 
-impl Held {
-    /// Shards that must not be deleted while this is the pointer.
+impl FoundPointer {
+    /// True if the shard of this name must not be deleted while this is the pointer.
     pub fn keeps(&self, name: &str) -> bool {
         self.shards.contains(name) || self.previous.contains(name)
     }
 
-    /// Whether it holds this set in this form, as it would be written.
-    pub fn is(&self, target: &Target, view: &View, form: Form) -> bool {
+    /// True if it holds this set in this form, exactly as it would be written.
+    pub fn is(&self, destination: &Destination, view: &View, form: Form) -> bool {
         let named = match (form, &self.manifest) {
             (Form::Single, None) => true,
             (Form::Sharded { bits }, Some(manifest)) => {
                 let shards = view.shards(bits);
                 // Each figure counts: a reader refuses a set that does not agree with its manifest.
-                manifest.objects == view.files.len()
+                manifest.objects == view.len()
                     && manifest.bytes == view.bytes
                     && manifest.bits == bits
                     && manifest.shards.len() == shards.len()
@@ -212,7 +214,7 @@ impl Held {
                         .shards
                         .iter()
                         .zip(shards.iter())
-                        .all(|(named, shard)| *named == ShardReference::to(&target.name, shard))
+                        .all(|(named, shard)| *named == ShardReference::to(&destination.name, shard))
             }
             _ => false,
         };
@@ -220,16 +222,16 @@ impl Held {
     }
 }
 
-/// Reads a pointer, trusting its content alone.
-pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
+/// Reads a pointer. Only its content is trusted.
+pub fn read(pointer: &ConfigMap, destination: &Destination) -> FoundPointer {
     let metadata = &pointer.metadata;
     let annotation =
         |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
     let revision: Option<Revision> = annotation(REVISION).and_then(|text| text.parse().ok());
     let data = pointer.data.as_ref();
     let layout = annotation(LAYOUT);
-    let mut held = Held {
-        ours: target.owns(metadata.labels.as_ref()),
+    let mut found = FoundPointer {
+        ours: destination.owns(metadata.labels.as_ref()),
         revision,
         digest: None,
         form: None,
@@ -244,41 +246,38 @@ pub fn read(pointer: &ConfigMap, target: &Target) -> Held {
         changed_by: changed_by(metadata),
     };
     let marked = |objects: usize, digest: Digest| {
-        target.is_marked(metadata, PART_POINTER)
+        destination.is_marked(metadata, PART_POINTER)
             && pointer.binary_data.as_ref().is_none_or(BTreeMap::is_empty)
             && annotation(DIGEST) == Some(&digest.to_string())
             && annotation(OBJECTS) == Some(&objects.to_string())
     };
     if let Some(text) = data.and_then(|data| data.get(manifest::KEY)) {
-        let Ok(manifest) = Manifest::parse(text) else { return held };
-        held.digest = manifest.digest.parse().ok();
-        held.form = Some(Form::Sharded { bits: manifest.bits });
-        held.intact = held.digest.is_some_and(|digest| marked(manifest.objects, digest))
+        let Ok(manifest) = Manifest::parse(text) else { return found };
+        found.digest = manifest.digest.parse().ok();
+        found.form = Some(Form::Sharded { bits: manifest.bits });
+        found.intact = found.digest.is_some_and(|digest| marked(manifest.objects, digest))
             && layout == Some("Snapshot")
             && data.is_some_and(|data| data.len() == 1)
             && manifest.text() == *text
             && annotation(REVISION) == Some(&manifest.revision);
-        held.shards = manifest.shards.iter().map(|shard| shard.name.clone()).collect();
-        held.previous = manifest.previous.iter().cloned().collect();
-        held.manifest = Some(manifest);
-        return held;
+        found.shards = manifest.shards.iter().map(|shard| shard.name.clone()).collect();
+        found.previous = manifest.previous.iter().cloned().collect();
+        found.manifest = Some(manifest);
+        return found;
     }
-    let mut listing = String::new();
-    for (key, text) in data.into_iter().flatten() {
-        listing.push_str(&format!("{}  {key}\n", Digest::of(text.as_bytes()).hex()));
-    }
-    let digest = Digest::of(listing.as_bytes());
-    held.digest = Some(digest);
-    held.form = Some(Form::Single);
-    held.intact = marked(data.map_or(0, BTreeMap::len), digest) && layout == Some("Single");
-    held
+    let files = data.into_iter().flatten();
+    let digest = listing::digest_of_set(files.map(|(key, text)| (Digest::of(text.as_bytes()), key)));
+    found.digest = Some(digest);
+    found.form = Some(Form::Single);
+    found.intact = marked(data.map_or(0, BTreeMap::len), digest) && layout == Some("Single");
+    found
 }
 
-/// The field manager, other than us, that wrote last.
+/// Returns the field manager that wrote last, if it is not the operator.
 fn changed_by(metadata: &ObjectMeta) -> Option<String> {
     let entries = metadata.managed_fields.as_ref()?;
     let last = entries.iter().max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
-    last.manager.as_ref().filter(|name| *name != super::FIELD_MANAGER).map(|name| clean(name, 100))
+    last.manager.as_ref().filter(|name| *name != crate::snapshot::FIELD_MANAGER).map(|name| clean(name, 100))
 }
 
 #[cfg(test)]

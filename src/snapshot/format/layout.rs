@@ -1,26 +1,21 @@
 //! How a set is divided: one ConfigMap while it is small, else shards, each a bucket of objects.
 //!
 //! An object's bucket depends on its key alone, so a change of one object changes one shard. The number of buckets is a power of
-//! two: growing divides every bucket in two.
+//! two: doubling it divides every bucket in two.
 
-use super::archive::pack;
-use super::view::{View, listing_digest, size};
+use super::naming::MAX_BITS;
+use super::view::View;
 use crate::api::satellite_cluster::Layout;
-use crate::identity::Digest;
-use crate::render::Rendered;
-use sha2::{Digest as _, Sha256};
-use std::sync::{Arc, OnceLock};
 
 /// Largest set in layout Single, in bytes of keys and files.
 pub const SINGLE_MAX: usize = 700 * 1024;
-/// Layout Auto goes back to Single at this size: well below, so that a set near the limit does not change its form all the time.
+/// Layout Auto returns to Single at this size. It is well below [`SINGLE_MAX`], so that a set near the limit does not change its
+/// form with every object.
 pub const SINGLE_AGAIN: usize = 500 * 1024;
 /// Largest shard, in bytes of keys and files. A ConfigMap holds 1 MiB; the archive is smaller than its files, or hardly larger.
 pub const SHARD_MAX: usize = 512 * 1024;
-/// There are fewer buckets again once each of them would have at most this.
+/// The number of buckets is halved once each of them would have at most this.
 const SHARD_AGAIN: usize = 192 * 1024;
-/// Most buckets: 2 to the power of this.
-pub const MAX_BITS: u8 = 10;
 
 /// The form of a delivered set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +29,11 @@ pub enum Form {
     },
 }
 
-/// The form that a set gets. `present` is what the satellite has now: it is kept while it fits, so that nothing is rewritten
-/// without need.
+/// Chooses the form of a set. `present` is the form on the satellite: it is kept while the set fits, so that nothing is
+/// rewritten without need.
 ///
 /// # Errors
-/// When the set is too large; with the figures.
+/// If the set is too large for the layout. The message has the figures.
 pub fn choose(layout: Layout, present: Option<Form>, view: &View) -> Result<Form, String> {
     let sharded = matches!(present, Some(Form::Sharded { .. }));
     let single = match layout {
@@ -47,7 +42,7 @@ pub fn choose(layout: Layout, present: Option<Form>, view: &View) -> Result<Form
                 "the set has {} bytes in {} files; layout Single holds {SINGLE_MAX}: set spec.target.layout to Auto, or restrict \
                  spec.zones or spec.namespaces",
                 view.bytes,
-                view.files.len()
+                view.len()
             ));
         }
         Layout::Single => true,
@@ -57,7 +52,7 @@ pub fn choose(layout: Layout, present: Option<Form>, view: &View) -> Result<Form
     if single {
         return Ok(Form::Single);
     }
-    let sizes = view.bucket_bytes();
+    let sizes: Vec<usize> = view.bucket_bytes().collect();
     let largest = |bits: u8| sizes.chunks(1 << (MAX_BITS - bits)).map(|part| part.iter().sum()).max();
     let fits = |bits: u8, limit: usize| largest(bits).unwrap_or(0) <= limit;
     let Some(needed) = (0..=MAX_BITS).find(|bits| fits(*bits, SHARD_MAX)) else {
@@ -65,7 +60,7 @@ pub fn choose(layout: Layout, present: Option<Form>, view: &View) -> Result<Form
             "the set has {} bytes in {} files, and one of {} buckets has {}; a shard holds {SHARD_MAX}: restrict spec.zones or \
              spec.namespaces",
             view.bytes,
-            view.files.len(),
+            view.len(),
             1 << MAX_BITS,
             largest(MAX_BITS).unwrap_or(0)
         ));
@@ -77,48 +72,6 @@ pub fn choose(layout: Layout, present: Option<Form>, view: &View) -> Result<Form
         _ => needed,
     };
     Ok(Form::Sharded { bits })
-}
-
-/// Bucket of an object among 2^[`MAX_BITS`]; among fewer it is the first bits of this.
-pub fn bucket_of(key: &str) -> u16 {
-    let hash = Sha256::digest(key.as_bytes());
-    u16::from_be_bytes([hash[0], hash[1]]) >> (16 - MAX_BITS)
-}
-
-/// The files of one bucket.
-pub struct Shard {
-    /// Files, sorted by their key in a ConfigMap.
-    pub files: Vec<Arc<Rendered>>,
-    /// Digest of the sorted lines `<sha256>  <key>`.
-    pub digest: Digest,
-    /// Bytes of keys and files.
-    pub bytes: usize,
-    archive: OnceLock<Arc<[u8]>>,
-}
-
-impl Shard {
-    /// A shard of these files, which are sorted by key.
-    pub fn new(files: Vec<Arc<Rendered>>) -> Self {
-        let (digest, bytes) = (listing_digest(&files), files.iter().map(size).sum());
-        Self { files, digest, bytes, archive: OnceLock::new() }
-    }
-
-    /// Name of its ConfigMap. 128 bits of the digest: nobody finds two contents with one name.
-    pub fn name(&self, pointer: &str) -> String {
-        format!("{pointer}-{}", &self.digest.hex()[..32])
-    }
-
-    /// The archive; packed when it is asked for first, and shared by all satellites that get this shard.
-    ///
-    /// # Errors
-    /// As [`pack`].
-    pub fn archive(&self) -> std::io::Result<Arc<[u8]>> {
-        if let Some(archive) = self.archive.get() {
-            return Ok(archive.clone());
-        }
-        let packed = pack(self.files.iter().map(|file| (file.key().file_key().to_string(), file.bytes())))?;
-        Ok(self.archive.get_or_init(|| packed.into()).clone())
-    }
 }
 
 #[cfg(test)]

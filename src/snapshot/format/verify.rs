@@ -1,9 +1,11 @@
-//! Whether what a satellite holds is one whole snapshot: every claim of the pointer is compared with the content. Anybody may have
-//! changed any of it, so nothing is believed that can be computed.
+//! Verifies that a satellite holds one whole set: everything that the pointer says is compared with the content. Anybody may
+//! have changed any of it, so nothing is believed that can be computed.
 
 use super::archive::{is_file_key, unpack};
-use super::layout::{Form, MAX_BITS, SHARD_MAX, SINGLE_MAX, bucket_of};
+use super::layout::{Form, SHARD_MAX, SINGLE_MAX};
+use super::listing;
 use super::manifest::{self, Manifest, ShardReference};
+use super::naming::{MAX_BITS, bucket_of, is_shard_name, shard_name};
 use super::pointer::{self, ARCHIVE};
 use crate::identity::{Digest, Revision};
 use crate::text::clean;
@@ -11,63 +13,60 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Hexadecimal digits at the end of a shard's name.
-const NAME_DIGITS: usize = 32;
-
-/// What was read from a satellite.
+/// The ConfigMaps that were read from a satellite.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The pointer.
     pub pointer: &'a ConfigMap,
-    /// The shards that [`wanted`] names, as far as they are there.
+    /// The shards that [`wanted`] names and that exist.
     pub shards: &'a BTreeMap<String, ConfigMap>,
-    /// All shards of this satellite and hub, with the revision that wanted each last. Nothing if that was not asked for: then what
-    /// is kept and what is left over is not judged.
+    /// All shards of this satellite and hub, with the latest revision that claimed each. None if they were not listed: then
+    /// previous and left-over shards are not judged.
     pub inventory: Option<&'a BTreeMap<String, Option<Revision>>>,
 }
 
-/// What is wrong, in one word that programs may rely on.
+/// A sort of problem, in one word that programs may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Fault {
-    /// A label that makes a ConfigMap the operator's is missing or another.
+    /// A label that marks a ConfigMap as the operator's is missing or different.
     Labels,
-    /// An annotation of the pointer is missing, or is not what it holds.
+    /// An annotation of the pointer is missing, or contradicts its content.
     Annotation,
-    /// Something is in a ConfigMap that does not belong there, or what belongs there is missing.
+    /// A ConfigMap has a key that does not belong there, or lacks one.
     Data,
     /// The manifest cannot be read.
     Manifest,
-    /// A name is not the one that the digest gives.
+    /// A name does not follow from the digest.
     Name,
-    /// The pointer names a shard that is not there.
+    /// The pointer names a shard that does not exist.
     ShardMissing,
     /// A shard could be changed.
     NotImmutable,
     /// A shard cannot be unpacked.
     Archive,
-    /// The content has another digest.
+    /// The content has a different digest.
     Digest,
     /// There are more or fewer files.
     Objects,
     /// There are more or fewer bytes.
     Bytes,
-    /// A file is in a shard that is not its own.
+    /// A file is in the shard of another bucket.
     Bucket,
     /// A file, or a shard, is there twice.
     Twice,
-    /// More bytes than the format allows.
+    /// There are more bytes than the format allows.
     TooLarge,
-    /// A shard of the revision before is not there. The set itself is not harmed.
+    /// A shard of the previous revision is missing. The set itself is whole.
     PreviousMissing,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// Name of the ConfigMap.
     pub config_map: String,
-    /// In one word.
+    /// Its sort.
     pub fault: Fault,
     /// For a person.
     pub message: String,
@@ -82,36 +81,43 @@ pub struct Content {
     pub digest: Digest,
 }
 
-/// What was found.
+/// The result of [`verify`].
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Layout, as the content shows it; nothing if the manifest cannot be read.
+    /// The form that the content shows. None if the manifest cannot be read.
     pub form: Option<Form>,
-    /// Revision that the pointer names.
+    /// Revision in the pointer.
     pub revision: Option<Revision>,
-    /// Digest that the pointer names.
+    /// Digest in the pointer.
     pub digest: Option<Digest>,
     /// Shards that the pointer names.
     pub shards: Vec<String>,
-    /// Shards of the revision before, which are kept.
+    /// Shards of the previous revision, which are kept.
     pub previous: Vec<String>,
     /// The files of the shards that have their digest and an allowed size, by key.
     pub files: BTreeMap<String, Content>,
-    /// What is wrong.
+    /// All problems.
     pub problems: Vec<Problem>,
-    /// What is worth knowing, and harms nothing.
+    /// Harmless facts worth knowing.
     pub notes: Vec<String>,
 }
 
 impl Report {
-    /// Whether `files` are exactly the set that the pointer names.
+    /// True if `files` are exactly the set that the pointer names.
     pub fn is_whole(&self) -> bool {
         self.problems.iter().all(|problem| problem.fault == Fault::PreviousMissing)
     }
 
-    /// The lines `<sha256>  <key>`, sorted by key: the digest of the set is that of this text.
+    /// Returns a line `<sha256>  <key>` for each file, sorted by key.
     pub fn listing(&self) -> String {
-        listing(self.files.iter())
+        let mut text = String::new();
+        self.files.iter().for_each(|(key, content)| listing::line(&mut text, &content.digest, key));
+        text
+    }
+
+    /// Returns the digest of the files that were read.
+    pub fn digest_of_files(&self) -> Digest {
+        listing::digest_of_set(lines(&self.files))
     }
 
     /// Bytes of all files and keys.
@@ -120,16 +126,16 @@ impl Report {
     }
 }
 
-fn listing<'a>(files: impl Iterator<Item = (&'a String, &'a Content)>) -> String {
-    files.map(|(key, content)| format!("{}  {key}\n", content.digest.hex())).collect()
+fn lines(files: &BTreeMap<String, Content>) -> impl Iterator<Item = (Digest, &String)> {
+    files.iter().map(|(key, content)| (content.digest, key))
 }
 
 fn size((key, content): (&String, &Content)) -> usize {
     key.len() + content.bytes.len()
 }
 
-/// Names of the shards that must be read beside this pointer. Only names that the digests give: a manifest that somebody wrote
-/// cannot make its reader ask for anything else.
+/// Returns the names of the shards that must be read beside this pointer. Only names that follow from the digests: a forged
+/// manifest cannot make its reader ask for anything else.
 pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     let name = pointer.metadata.name.as_deref().unwrap_or_default();
     let text = pointer.data.as_ref().and_then(|data| data.get(manifest::KEY));
@@ -139,22 +145,22 @@ pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     shards.filter(|shard| is_named_by_digest(name, shard)).map(|shard| shard.name).collect()
 }
 
-/// Most shards that a set can have: one for each bucket. With what one shard may hold this bounds what a reader holds.
+/// The largest number of shards: one for each bucket. Together with [`SHARD_MAX`] it bounds how much a reader holds.
 fn most_shards(bits: u8) -> usize {
     1 << bits.min(MAX_BITS)
 }
 
-/// How many shards a manifest names.
+/// Returns the number of different shards in a manifest.
 fn distinct(manifest: &Manifest) -> usize {
     manifest.shards.iter().map(|shard| &shard.name).collect::<BTreeSet<_>>().len()
 }
 
 fn is_named_by_digest(pointer: &str, shard: &ShardReference) -> bool {
     let digest: Option<Digest> = shard.digest.parse().ok();
-    digest.is_some_and(|digest| shard.name == format!("{pointer}-{}", &digest.hex()[..NAME_DIGITS]))
+    digest.is_some_and(|digest| shard.name == shard_name(pointer, &digest))
 }
 
-/// Compares everything with everything.
+/// Verifies everything that was read.
 pub fn verify(found: &Found<'_>) -> Report {
     let name = found.pointer.metadata.name.clone().unwrap_or_default();
     let mut check = Check { found, name, report: Report::default() };
@@ -178,7 +184,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn problem(&mut self, config_map: &str, fault: Fault, message: &str) {
-        // Names and texts of others are shown on terminals.
+        // Others may have written these names and texts, and they are shown on terminals.
         let (config_map, message) = (clean(config_map, 253), clean(message, 500));
         self.report.problems.push(Problem { config_map, fault, message });
     }
@@ -213,7 +219,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The pointer's annotations, against what it holds.
+    /// Compares the annotations of the pointer with its content.
     fn annotations(&mut self, layout: &str, digest: Option<Digest>, objects: usize) {
         let revision = self.annotation(pointer::REVISION).and_then(|text| text.parse().ok());
         let revision = self.report.revision.or(revision);
@@ -233,7 +239,7 @@ impl<'a> Check<'a> {
                     );
                 }
                 (Some(is), Some(wanted)) if is != wanted => {
-                    // In layout Snapshot the pointer contradicts itself; in layout Single, its content.
+                    // A sharded pointer contradicts its manifest; in layout Single, the files.
                     let fault = if layout == "Single" { fault } else { Fault::Annotation };
                     self.pointer(fault, &format!("annotation {name} is {is:?}; what it holds says {wanted}"));
                 }
@@ -261,7 +267,7 @@ impl<'a> Check<'a> {
         }
         let names = self.annotation(pointer::PREVIOUS).into_iter().flat_map(|names| names.split(','));
         self.report.previous = names.map(str::to_owned).collect();
-        let digest = Digest::of(self.report.listing().as_bytes());
+        let digest = self.report.digest_of_files();
         self.report.digest = self.annotation(pointer::DIGEST).and_then(|text| text.parse().ok());
         self.annotations("Single", Some(digest), self.report.files.len());
     }
@@ -308,7 +314,7 @@ impl<'a> Check<'a> {
             }
             complete &= self.shard(reference, &mut shards);
         }
-        // What is missing was told; that the sum is then another one is not news.
+        // The missing shard is reported already; the sums then differ because of it.
         if !complete {
             return;
         }
@@ -322,15 +328,15 @@ impl<'a> Check<'a> {
             let why = format!("{} says {} bytes; its shards hold {bytes}", manifest::KEY, manifest.bytes);
             self.pointer(Fault::Bytes, &why);
         }
-        let digest = Digest::of(self.report.listing().as_bytes());
+        let digest = self.report.digest_of_files();
         if self.report.digest != Some(digest) {
             let why = format!("{} says digest {}; its shards hold {digest}", manifest::KEY, manifest.digest);
             self.pointer(Fault::Digest, &why);
         }
     }
 
-    /// One shard. Returns whether its files were read; what has another digest, or is too large, is not kept: whoever may write
-    /// ConfigMaps must not decide how much a reader holds.
+    /// Verifies one shard. Returns true if its files were read. Files of a shard that has another digest or is too large are
+    /// not kept: whoever may write ConfigMaps must not decide how much a reader holds.
     fn shard(&mut self, reference: &ShardReference, shards: &mut Shards) -> bool {
         let name = &reference.name;
         if !is_named_by_digest(&self.name, reference) {
@@ -339,7 +345,7 @@ impl<'a> Check<'a> {
             return false;
         }
         let Some(shard) = self.found.shards.get(name) else {
-            self.problem(name, Fault::ShardMissing, "is not there, and the pointer names it");
+            self.problem(name, Fault::ShardMissing, "does not exist, and the pointer names it");
             return false;
         };
         self.labels(shard, pointer::PART_SHARD);
@@ -368,18 +374,18 @@ impl<'a> Check<'a> {
                 return false;
             }
         };
-        let digest = Digest::of(listing(files.iter()).as_bytes()).to_string();
+        let digest = listing::digest_of(lines(&files)).to_string();
         if digest != reference.digest {
             self.problem(
                 name,
                 Fault::Digest,
-                &format!("holds {digest}; the pointer says {}", reference.digest),
+                &format!("has the digest {digest}; the pointer says {}", reference.digest),
             );
             return false;
         }
         let said = shard.metadata.annotations.as_ref().and_then(|all| all.get(pointer::DIGEST));
         if said != Some(&reference.digest) {
-            // Nothing reads it: the name and the pointer say the same.
+            // No reader depends on it: name and pointer carry the digest, too.
             self.report.notes.push(format!("shard {name}: annotation {} is not its digest", pointer::DIGEST));
         }
         if files.len() != reference.objects {
@@ -407,7 +413,7 @@ impl<'a> Check<'a> {
         true
     }
 
-    /// Every file is in the shard of its bucket, and in no other.
+    /// Checks that every file is in the shard of its bucket, and in no other.
     fn places(&mut self, name: &str, files: &BTreeMap<String, Content>, shards: &mut Shards) {
         let own = files.keys().next().map(|key| shards.bucket(key));
         let other = own.and_then(|own| shards.buckets.insert(own, name.to_owned()));
@@ -426,16 +432,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What is kept, and what is left over.
+    /// Judges the shards that are kept, and those that are left over.
     fn beside(&mut self) {
         let previous = self.report.previous.clone();
-        let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
         for name in &previous {
-            let rest = name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('-'));
-            if !rest.is_some_and(|rest| rest.len() == NAME_DIGITS && digits(rest)) {
-                self.pointer(Fault::Name, &format!("names {name:?} as a shard of the revision before"));
+            if !is_shard_name(&self.name, name) {
+                self.pointer(Fault::Name, &format!("names {name:?} as a shard of the previous revision"));
             } else if self.found.inventory.is_some_and(|inventory| !inventory.contains_key(name)) {
-                let why = "is not there, and the pointer names it as one of the revision before";
+                let why = "does not exist, and the pointer names it as a shard of the previous revision";
                 self.problem(name, Fault::PreviousMissing, why);
             }
         }
@@ -449,7 +453,9 @@ impl<'a> Check<'a> {
                 (Some(wanted), Some(revision)) if *wanted > revision => {
                     format!("shard {name} is for revision {wanted}, which is being written")
                 }
-                _ => format!("shard {name} is left over: nothing names it, and the operator will delete it"),
+                _ => {
+                    format!("shard {name} is left over: no pointer names it, and the operator will delete it")
+                }
             })
             .map(|note| clean(&note, 500))
             .collect();
@@ -457,7 +463,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// What the shards that were read hold.
+/// The places of the files that were read.
 struct Shards {
     bits: u8,
     /// Shard of each file.

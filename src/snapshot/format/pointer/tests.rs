@@ -1,12 +1,12 @@
 use super::*;
 use crate::identity::ObjectKey;
 use crate::render::read_back;
-use crate::snapshot::{Acceptance, Catalog, view};
+use crate::snapshot::testing::view_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
 use std::sync::Arc;
 
-fn target() -> Target {
-    Target {
+fn destination() -> Destination {
+    Destination {
         hub: "hub-1".into(),
         satellite: "edge".into(),
         namespace: "icinga".into(),
@@ -16,15 +16,14 @@ fn target() -> Target {
     }
 }
 
-fn set(names: &[&str]) -> View {
+fn set(names: &[&str]) -> Arc<View> {
     let file = |name: &&str| {
         let header = serde_json::json!({ "provides": [format!("Host!{name}")] });
         let text = format!("// file\n// groundlink: {header}\n");
         Arc::new(read_back(&ObjectKey::new("n", name), text.into_bytes()).unwrap())
     };
     let files: Vec<_> = names.iter().map(file).collect();
-    let snapshot = Catalog::of(&files).cut(Revision { term: 1, counter: 1 }).0;
-    view(&snapshot, &Acceptance::default(), None)
+    view_of(&files)
 }
 
 const REVISION_7: Revision = Revision { term: 7, counter: 42 };
@@ -33,8 +32,8 @@ const SHARDED: Form = Form::Sharded { bits: 2 };
 fn both(view: &View) -> [(Form, ConfigMap); 2] {
     let previous = ["groundlink-old".to_owned()].into();
     [
-        (Form::Single, single(&target(), REVISION_7, view, &previous)),
-        (SHARDED, sharded(&target(), REVISION_7, view, 2, &view.shards(2), &previous)),
+        (Form::Single, single(&destination(), REVISION_7, view, &previous)),
+        (SHARDED, sharded(&destination(), REVISION_7, view, 2, &view.shards(2), &previous)),
     ]
 }
 
@@ -42,13 +41,13 @@ fn both(view: &View) -> [(Form, ConfigMap); 2] {
 fn what_is_written_is_read_again_in_both_layouts() {
     let view = set(&["a", "b", "c", "d", "e"]);
     for (form, written) in both(&view) {
-        let held = read(&written, &target());
-        assert!(held.is(&target(), &view, form), "{held:?}");
-        assert_eq!(held.revision, Some(REVISION_7));
-        assert!(held.keeps("groundlink-old") && !held.keeps("groundlink-other"));
+        let found = read(&written, &destination());
+        assert!(found.is(&destination(), &view, form), "{found:?}");
+        assert_eq!(found.revision, Some(REVISION_7));
+        assert!(found.keeps("groundlink-old") && !found.keeps("groundlink-other"));
         let other = if form == SHARDED { Form::Single } else { SHARDED };
-        assert!(!held.is(&target(), &view, other));
-        assert!(!held.is(&target(), &set(&["a"]), form));
+        assert!(!found.is(&destination(), &view, other));
+        assert!(!found.is(&destination(), &set(&["a"]), form));
     }
 }
 
@@ -77,12 +76,15 @@ fn nothing_that_someone_changes_counts_as_what_was_written() {
         for (what, change) in changes {
             let mut changed = written.clone();
             change(&mut changed);
-            assert!(!read(&changed, &target()).is(&target(), &view, form), "{what} in {form:?}");
+            assert!(!read(&changed, &destination()).is(&destination(), &view, form), "{what} in {form:?}");
         }
     }
     let [_, (_, mut older)] = both(&view);
     older.metadata.annotations.as_mut().unwrap().insert(REVISION.into(), "7.41".into());
-    assert!(!read(&older, &target()).is(&target(), &view, SHARDED), "its manifest has another revision");
+    assert!(
+        !read(&older, &destination()).is(&destination(), &view, SHARDED),
+        "its manifest has another revision"
+    );
     // Whoever edits a figure writes the manifest as we would, and the annotations with it.
     type Edit = fn(&mut Manifest);
     let edits: [(&str, Edit); 5] = [
@@ -98,7 +100,7 @@ fn nothing_that_someone_changes_counts_as_what_was_written() {
         let mut manifest = Manifest::parse(text).unwrap();
         edit(&mut manifest);
         *text = manifest.text();
-        assert!(!read(&edited, &target()).is(&target(), &view, SHARDED), "{what}");
+        assert!(!read(&edited, &destination()).is(&destination(), &view, SHARDED), "{what}");
     }
 }
 
@@ -106,9 +108,9 @@ fn nothing_that_someone_changes_counts_as_what_was_written() {
 fn a_shard_is_what_it_holds_and_cannot_be_edited() {
     let view = set(&["a", "b", "c", "d", "e"]);
     let shards = view.shards(1);
-    let written = shard(&target(), REVISION_7, &shards[0]).unwrap();
+    let written = shard(&destination(), REVISION_7, &shards[0]).unwrap();
     assert_eq!(written.immutable, Some(true));
-    assert!(target().owns(written.metadata.labels.as_ref()));
+    assert!(destination().owns(written.metadata.labels.as_ref()));
     assert!(holds(&written, &shards[0]) && !holds(&written, &shards[1]));
     let changed = |change: fn(&mut ConfigMap)| {
         let mut changed = written.clone();
@@ -124,15 +126,15 @@ fn a_shard_is_what_it_holds_and_cannot_be_edited() {
 
 #[test]
 fn who_changed_it_is_named_and_nobody_by_us() {
-    let mut pointer = single(&target(), REVISION_7, &set(&["a"]), &BTreeSet::new());
+    let mut pointer = single(&destination(), REVISION_7, &set(&["a"]), &BTreeSet::new());
     let entry = |manager: &str, second: i64| ManagedFieldsEntry {
         manager: Some(manager.into()),
         time: Some(Time(jiff::Timestamp::from_second(second).unwrap())),
         ..ManagedFieldsEntry::default()
     };
-    assert_eq!(read(&pointer, &target()).changed_by, None);
+    assert_eq!(read(&pointer, &destination()).changed_by, None);
     pointer.metadata.managed_fields = Some(vec![entry("groundlink", 10), entry("kubectl-edit\n", 20)]);
-    assert_eq!(read(&pointer, &target()).changed_by.as_deref(), Some("kubectl-edit "));
+    assert_eq!(read(&pointer, &destination()).changed_by.as_deref(), Some("kubectl-edit "));
     pointer.metadata.managed_fields = Some(vec![entry("groundlink", 30), entry("kubectl-edit", 20)]);
-    assert_eq!(read(&pointer, &target()).changed_by, None);
+    assert_eq!(read(&pointer, &destination()).changed_by, None);
 }

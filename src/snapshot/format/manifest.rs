@@ -1,6 +1,7 @@
-//! The manifest of layout Snapshot: what the pointer says of the set, and which shards hold it.
+//! The manifest of a sharded set: its figures, and the shards that hold it.
 
-use super::layout::{MAX_BITS, Shard};
+use super::naming::MAX_BITS;
+use super::view::Shard;
 use crate::identity::{Digest, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +10,15 @@ pub const VERSION: u32 = 1;
 /// Key of the pointer's `data`.
 pub const KEY: &str = "manifest.json";
 
-/// What `manifest.json` says.
+/// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// 1. A reader refuses what it does not know.
+    /// 1. A reader refuses any other.
     pub version: u32,
     /// Revision of the set, `<term>.<counter>`.
     pub revision: String,
-    /// Digest of the set, the same in every layout: of the sorted lines `<sha256>  <key>`.
+    /// Digest of the set, the same in every layout.
     pub digest: String,
     /// Number of files.
     pub objects: usize,
@@ -27,7 +28,7 @@ pub struct Manifest {
     pub bits: u8,
     /// The shards that hold the set.
     pub shards: Vec<ShardReference>,
-    /// Shards of the revision before that are not in this one; they are kept for whoever is still reading it.
+    /// Shards of the previous revision that are not in this one. They are kept for readers that are not done with it.
     pub previous: Vec<String>,
 }
 
@@ -46,19 +47,19 @@ pub struct ShardReference {
 }
 
 impl ShardReference {
-    /// A reference to a shard of the pointer `pointer`.
+    /// Returns a reference to a shard of the pointer `pointer`.
     pub fn to(pointer: &str, shard: &Shard) -> Self {
         Self {
             name: shard.name(pointer),
-            digest: shard.digest.to_string(),
-            objects: shard.files.len(),
-            bytes: shard.bytes,
+            digest: shard.digest().to_string(),
+            objects: shard.len(),
+            bytes: shard.bytes(),
         }
     }
 }
 
 impl Manifest {
-    /// The text, the same for the same manifest.
+    /// Returns the text. The same manifest always has the same text.
     pub fn text(&self) -> String {
         // Plain strings and numbers always have a text.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
@@ -69,7 +70,7 @@ impl Manifest {
     /// Reads a manifest that anyone may have changed.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is not JSON of this version, or a value in it cannot be read.
     pub fn parse(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Version {

@@ -1,21 +1,22 @@
 use super::*;
 use crate::identity::ObjectKey;
 use crate::render::read_back;
-use crate::snapshot::pointer::{PREVIOUS, REVISION, Target, shard, sharded, single};
-use crate::snapshot::{Acceptance, Catalog, View, archive, view};
+use crate::snapshot::pointer::{Destination, PREVIOUS, REVISION, shard, sharded, single};
+use crate::snapshot::testing::view_of;
+use crate::snapshot::{View, archive};
 use k8s_openapi::ByteString;
 use std::sync::Arc;
 
 const REVISION_NOW: Revision = Revision { term: 7, counter: 42 };
 
-/// What a satellite holds, to be damaged.
-struct Held {
+/// The ConfigMaps of a satellite, to be damaged.
+struct Maps {
     pointer: ConfigMap,
     shards: BTreeMap<String, ConfigMap>,
     inventory: BTreeMap<String, Option<Revision>>,
 }
 
-impl Held {
+impl Maps {
     fn report(&self) -> Report {
         verify(&Found { pointer: &self.pointer, shards: &self.shards, inventory: Some(&self.inventory) })
     }
@@ -64,8 +65,8 @@ impl Held {
             .iter()
             .map(|(key, bytes)| (key.clone(), Content { digest: Digest::of(bytes), bytes: bytes.clone() }))
             .collect();
-        let digest = Digest::of(listing(contents.iter()).as_bytes());
-        let name = format!("groundlink-{}", &digest.hex()[..NAME_DIGITS]);
+        let digest = listing::digest_of(lines(&contents));
+        let name = shard_name("groundlink", &digest);
         let mut shard = self.shards.remove(old).unwrap();
         shard.metadata.name = Some(name.clone());
         let packed = archive::pack(files.iter().map(|(key, bytes)| (&**key, bytes.clone()))).unwrap();
@@ -89,7 +90,7 @@ impl Held {
             .flat_map(|name| self.files_of(name))
             .map(|(key, bytes)| (key, Content { digest: Digest::of(&bytes), bytes }))
             .collect();
-        let digest = Digest::of(listing(all.iter()).as_bytes()).to_string();
+        let digest = listing::digest_of_set(lines(&all)).to_string();
         self.annotations().insert(pointer::DIGEST.into(), digest.clone());
         self.annotations().insert(pointer::OBJECTS.into(), all.len().to_string());
         self.edit(|manifest| {
@@ -101,46 +102,46 @@ impl Held {
     }
 }
 
-fn files(count: usize) -> View {
+fn files(count: usize) -> Arc<View> {
     let file = |i: usize| {
         let text = format!("// file {i}\n// groundlink: {{\"provides\":[\"Host!h{i}\"]}}\n");
         Arc::new(read_back(&ObjectKey::new("team-a", &format!("h{i}.x")), text.into_bytes()).unwrap())
     };
     let files: Vec<_> = (0..count).map(file).collect();
-    view(&Catalog::of(&files).cut(REVISION_NOW).0, &Acceptance::default(), None)
+    view_of(&files)
 }
 
-fn target() -> Target {
+fn destination() -> Destination {
     let (hub, satellite) = ("hub-1".into(), "edge".into());
     let (namespace, name) = ("icinga".into(), "groundlink".into());
-    Target { hub, satellite, namespace, name, ..Target::default() }
+    Destination { hub, satellite, namespace, name, ..Destination::default() }
 }
 
 fn old_shard(digit: char) -> String {
-    format!("groundlink-{}", digit.to_string().repeat(NAME_DIGITS))
+    format!("groundlink-{}", digit.to_string().repeat(32))
 }
 
-fn in_shards() -> Held {
+fn in_shards() -> Maps {
     let view = files(40);
     let shards = view.shards(2);
     let previous = old_shard('a');
-    let pointer = sharded(&target(), REVISION_NOW, &view, 2, &shards, &[previous.clone()].into());
+    let pointer = sharded(&destination(), REVISION_NOW, &view, 2, &shards, &[previous.clone()].into());
     let shards: BTreeMap<String, ConfigMap> = shards
         .iter()
-        .map(|part| (part.name("groundlink"), shard(&target(), REVISION_NOW, part).unwrap()))
+        .map(|part| (part.name("groundlink"), shard(&destination(), REVISION_NOW, part).unwrap()))
         .collect();
     let mut inventory: BTreeMap<_, _> =
         shards.keys().map(|name| (name.clone(), Some(REVISION_NOW))).collect();
     inventory.insert(previous, Some(Revision { term: 7, counter: 41 }));
     assert_eq!(wanted(&pointer), shards.keys().cloned().collect());
-    Held { pointer, shards, inventory }
+    Maps { pointer, shards, inventory }
 }
 
-fn in_one() -> Held {
+fn in_one() -> Maps {
     let previous: BTreeSet<String> = [old_shard('b')].into();
-    let pointer = single(&target(), REVISION_NOW, &files(3), &previous);
+    let pointer = single(&destination(), REVISION_NOW, &files(3), &previous);
     let inventory = previous.into_iter().map(|name| (name, None)).collect();
-    Held { pointer, shards: BTreeMap::new(), inventory }
+    Maps { pointer, shards: BTreeMap::new(), inventory }
 }
 
 #[test]
@@ -151,7 +152,8 @@ fn what_the_operator_writes_is_whole_in_both_layouts() {
         assert!(report.is_whole());
         assert_eq!((report.files.len(), report.form), (count, Some(form)));
         assert_eq!(report.revision, Some(REVISION_NOW));
-        assert_eq!(report.digest, Some(Digest::of(report.listing().as_bytes())));
+        assert_eq!(report.digest, Some(report.digest_of_files()));
+        assert_eq!(report.listing().lines().count(), count);
         assert_eq!(report.digest, Some(files(count).digest));
         assert_eq!(report.bytes(), files(count).bytes);
         assert_eq!(report.previous.len(), 1);
@@ -164,10 +166,10 @@ fn what_the_operator_writes_is_whole_in_both_layouts() {
     // Nothing accepted is a set like any other.
     let empty = files(0);
     for pointer in [
-        single(&target(), REVISION_NOW, &empty, &BTreeSet::new()),
-        sharded(&target(), REVISION_NOW, &empty, 0, &[], &BTreeSet::new()),
+        single(&destination(), REVISION_NOW, &empty, &BTreeSet::new()),
+        sharded(&destination(), REVISION_NOW, &empty, 0, &[], &BTreeSet::new()),
     ] {
-        let held = Held { pointer, shards: BTreeMap::new(), inventory: BTreeMap::new() };
+        let held = Maps { pointer, shards: BTreeMap::new(), inventory: BTreeMap::new() };
         assert_eq!(held.faults(), []);
     }
 }
@@ -205,7 +207,7 @@ fn a_pointer_that_says_anything_else_than_it_holds_is_told() {
 
 #[test]
 fn a_changed_file_in_layout_single_is_another_digest() {
-    let data = |held: &mut Held| held.pointer.data.clone().unwrap();
+    let data = |held: &mut Maps| held.pointer.data.clone().unwrap();
     let mut held = in_one();
     let mut files = data(&mut held);
     files.insert("team-a.h1.x.conf".into(), "object Host \"evil\" {}".into());
@@ -280,8 +282,8 @@ fn nobody_decides_how_much_a_reader_holds() {
     held.edit(|manifest| {
         manifest.bits = MAX_BITS;
         for i in 0..=1024 {
-            let digest = Digest::of(format!("{i}").as_bytes()).to_string();
-            let name = format!("groundlink-{}", &digest[7..7 + NAME_DIGITS]);
+            let digest = Digest::of(format!("{i}").as_bytes());
+            let (name, digest) = (shard_name("groundlink", &digest), digest.to_string());
             manifest.shards.push(ShardReference { name, digest, objects: 0, bytes: 0 });
         }
     });
@@ -400,7 +402,7 @@ fn what_is_kept_must_be_there_and_what_is_left_over_is_a_note() {
     for whole in [in_one, in_shards] {
         let mut held = whole();
         held.inventory.retain(|name, _| held.shards.contains_key(name));
-        held.has_only(Fault::PreviousMissing, "revision before");
+        held.has_only(Fault::PreviousMissing, "previous revision");
         let mut held = whole();
         held.inventory.insert(old_shard('d'), Some(Revision { term: 7, counter: 40 }));
         held.inventory.insert(old_shard('e'), Some(Revision { term: 7, counter: 43 }));

@@ -1,19 +1,21 @@
 use super::*;
-use crate::identity::{ObjectKey, Revision};
+use crate::identity::{Digest, ObjectKey, Revision};
 use crate::render::read_back;
 use crate::snapshot::archive::unpack;
-use crate::snapshot::pointer::{self, Target};
-use crate::snapshot::{Acceptance, Catalog, view};
+use crate::snapshot::format::bucket_of;
+use crate::snapshot::pointer::{self, Destination};
+use crate::snapshot::testing::view_of;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A view of `count` objects of about `size` bytes each.
-fn set(count: usize, size: usize) -> View {
+fn set(count: usize, size: usize) -> Arc<View> {
     let objects = (0..count).map(|n| (format!("host-{n}"), "x".repeat(size)));
     of(objects)
 }
 
-fn of(objects: impl Iterator<Item = (String, String)>) -> View {
+fn of(objects: impl Iterator<Item = (String, String)>) -> Arc<View> {
     let files: Vec<_> = objects
         .map(|(name, filling)| {
             let header = serde_json::json!({ "provides": [format!("Host!{name}")] });
@@ -21,8 +23,7 @@ fn of(objects: impl Iterator<Item = (String, String)>) -> View {
             Arc::new(read_back(&ObjectKey::new("n", &name), text.into_bytes()).unwrap())
         })
         .collect();
-    let snapshot = Catalog::of(&files).cut(Revision { term: 1, counter: 1 }).0;
-    view(&snapshot, &Acceptance::default(), None)
+    view_of(&files)
 }
 
 fn sharded(bits: u8) -> Form {
@@ -57,9 +58,10 @@ fn a_hundred_thousand_objects_fit() {
     let large = set(100_000, 1_000);
     let Form::Sharded { bits } = auto(None, &large) else { panic!("one ConfigMap") };
     let shards = large.shards(bits);
-    assert!(bits < MAX_BITS && shards.iter().all(|shard| shard.bytes <= SHARD_MAX), "{bits} bits");
-    assert_eq!(shards.iter().map(|shard| shard.files.len()).sum::<usize>(), 100_000);
-    let target = Target { namespace: "icinga".into(), name: "groundlink".into(), ..Target::default() };
+    assert!(bits < MAX_BITS && shards.iter().all(|shard| shard.bytes() <= SHARD_MAX), "{bits} bits");
+    assert_eq!(shards.iter().map(|shard| shard.len()).sum::<usize>(), 100_000);
+    let target =
+        Destination { namespace: "icinga".into(), name: "groundlink".into(), ..Destination::default() };
     let before: BTreeSet<String> =
         shards.iter().map(|shard| format!("{}x", shard.name("groundlink"))).collect();
     // All of the set before are kept beside it.
@@ -72,9 +74,9 @@ fn a_hundred_thousand_objects_fit() {
 fn buckets_become_more_when_one_is_full_and_fewer_when_all_would_be_far_from_it() {
     let large = set(1_000, 4_000);
     let Form::Sharded { bits } = auto(None, &large) else { panic!("one ConfigMap") };
-    assert!(large.shards(bits).iter().all(|shard| shard.bytes <= SHARD_MAX));
+    assert!(large.shards(bits).iter().all(|shard| shard.bytes() <= SHARD_MAX));
     assert!(
-        bits > 0 && large.shards(bits - 1).iter().any(|shard| shard.bytes > SHARD_MAX),
+        bits > 0 && large.shards(bits - 1).iter().any(|shard| shard.bytes() > SHARD_MAX),
         "no more than needed"
     );
     // More than are needed stay, until fewer would be far from full.
@@ -84,7 +86,7 @@ fn buckets_become_more_when_one_is_full_and_fewer_when_all_would_be_far_from_it(
         panic!("one ConfigMap")
     };
     assert!(fewer < MAX_BITS);
-    assert!(much_smaller.shards(fewer).iter().all(|shard| shard.bytes <= SHARD_AGAIN));
+    assert!(much_smaller.shards(fewer).iter().all(|shard| shard.bytes() <= SHARD_AGAIN));
     // What it becomes, it stays.
     assert_eq!(auto(Some(sharded(fewer)), &much_smaller), sharded(fewer));
 }
@@ -107,12 +109,12 @@ proptest! {
         let mut seen = BTreeMap::new();
         for shard in shards.iter() {
             let files = unpack(&shard.archive().unwrap()).unwrap();
-            prop_assert_eq!(files.len(), shard.files.len());
+            prop_assert_eq!(files.len(), shard.len());
             for (key, bytes) in files {
                 prop_assert!(seen.insert(key, Digest::of(&bytes)).is_none());
             }
         }
-        let expected: BTreeMap<_, _> = before.files.iter().map(|file| (file.key().file_key().to_string(), file.digest())).collect();
+        let expected: BTreeMap<_, _> = before.files().map(|file| (file.key().file_key().to_string(), file.digest())).collect();
         prop_assert_eq!(seen, expected);
         let changed = changed % count;
         let after = of((0..count).map(|n| (format!("host-{n}"), if n == changed { "y".into() } else { "x".repeat(20) })));

@@ -1,58 +1,28 @@
-//! The catalog: what was acknowledged last of each object, and from it the next snapshot.
+//! The catalog: the last acknowledged file of each object, from which snapshots are cut.
 //!
 //! An acknowledgement or a withdrawal enters only together with what keeps the set closed: a host whose group is not
-//! acknowledged yet waits for it, and a group leaves only when the last object that names it has left or let go. Until then
-//! the previous confirmed bytes stay.
+//! acknowledged yet waits for it, and a group leaves only when the last object that names it has left or names it no more.
+//! Until then the previous acknowledged bytes stay.
 
+use super::format::{BUCKETS, Bucket};
+use super::set::Snapshot;
 use crate::identity::{ObjectKey, Revision};
-use crate::references::{Index, MAX_RELAYED, circle};
+use crate::references::{Ground, Index, circle, is_closed};
 use crate::render::Rendered;
 use crate::status::Acknowledged;
-use crate::validate::{Name, Use};
+use crate::validate::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-const BUCKETS: usize = 256;
-
-type Bucket = BTreeMap<ObjectKey, Arc<Rendered>>;
-
-/// An immutable set of acknowledged files at one revision. Cheap to clone and to keep.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    revision: Revision,
-    buckets: Arc<[Arc<Bucket>]>,
-}
-
-impl Snapshot {
-    /// Its revision.
-    pub fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    /// Its files, in no useful order.
-    pub fn files(&self) -> impl Iterator<Item = &Arc<Rendered>> {
-        self.buckets.iter().flat_map(|bucket| bucket.values())
-    }
-
-    /// The file of one object.
-    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
-        self.buckets.get(bucket_of(key))?.get(key)
-    }
-}
-
-fn bucket_of(key: &ObjectKey) -> usize {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    (hasher.finish() % BUCKETS as u64) as usize
-}
-
-/// What was acknowledged, and what of it satellites may have.
+/// The acknowledged files, and those of them that satellites may have.
 pub struct Catalog {
+    /// The files that satellites may have.
     admitted: Vec<Arc<Bucket>>,
-    /// What waits to enter (or, as nothing, to leave).
+    /// Number of these.
+    count: usize,
+    /// Files that wait to enter. None waits to leave.
     pending: BTreeMap<ObjectKey, Option<Arc<Rendered>>>,
-    /// Objects whose file on the volume is newer than what is admitted: the index of names does not know the older one.
+    /// Objects whose file on the volume is newer than the admitted one. The index of names does not know the admitted one.
     in_transit: BTreeSet<ObjectKey>,
     changed: BTreeSet<ObjectKey>,
 }
@@ -61,6 +31,7 @@ impl Default for Catalog {
     fn default() -> Self {
         Self {
             admitted: vec![Arc::default(); BUCKETS],
+            count: 0,
             pending: BTreeMap::new(),
             in_transit: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -69,58 +40,63 @@ impl Default for Catalog {
 }
 
 impl Catalog {
-    /// A catalog that has these, whatever they name.
+    /// Returns a catalog that has these contents, whatever they name.
     #[cfg(test)]
     pub fn of(contents: &[Arc<Rendered>]) -> Self {
         let mut catalog = Self::default();
-        for content in contents {
-            Arc::make_mut(&mut catalog.admitted[bucket_of(content.key())])
-                .insert(content.key().clone(), content.clone());
-        }
+        contents.iter().for_each(|content| catalog.admit(content.key(), Some(content.clone())));
         catalog
     }
 
-    /// A newer file of this object is on the volume and not acknowledged yet.
+    /// Puts a file into the set, or removes it with `None`, whatever it names.
+    pub(super) fn admit(&mut self, key: &ObjectKey, content: Option<Arc<Rendered>>) {
+        let is_in = content.is_some();
+        let old = Arc::make_mut(&mut self.admitted[Bucket::number(key)]).set(key, content);
+        self.count = self.count + usize::from(is_in) - usize::from(old.is_some());
+        self.changed.insert(key.clone());
+    }
+
+    /// Notes that a newer file of this object is on the volume and not acknowledged yet.
     pub fn publishing(&mut self, key: &ObjectKey) {
-        // What was never acknowledged has no older content that the index could have forgotten.
+        // An object that was never acknowledged has no older content that the index could have forgotten.
         if self.admitted(key).is_some() || self.pending.contains_key(key) {
             self.in_transit.insert(key.clone());
         }
     }
 
-    /// The API server acknowledged an object.
+    /// Takes an object that the API server acknowledged.
     pub fn offer(&mut self, acknowledged: Acknowledged) {
         let content = acknowledged.into_content();
         self.pending.insert(content.key().clone(), Some(content));
     }
 
-    /// The file of an object was removed from the volume.
+    /// Notes that the file of an object was removed from the volume.
     pub fn withdraw(&mut self, key: &ObjectKey) {
         self.publishing(key);
         self.pending.insert(key.clone(), None);
     }
 
-    /// Whether an acknowledged content of an object waits for what it names.
+    /// Returns whether an acknowledged content of an object waits for what it names.
     pub fn is_waiting(&self, key: &ObjectKey) -> bool {
         self.pending.get(key).is_some_and(Option::is_some)
     }
 
-    /// What satellites may have of an object.
+    /// Returns the file of an object that satellites may have.
     pub fn admitted(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
-        self.admitted.get(bucket_of(key))?.get(key)
+        self.admitted.get(Bucket::number(key))?.get(key)
     }
 
-    /// Number of objects that satellites may have.
+    /// Returns the number of objects that satellites may have.
     pub fn len(&self) -> usize {
-        self.admitted.iter().map(|bucket| bucket.len()).sum()
+        self.count
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.count == 0
     }
 
-    /// Admits what can be admitted without leaving anything unresolved, as much as possible at once. True if the set
+    /// Admits every pending change that leaves nothing unresolved, as many as possible at once. Returns true if the set
     /// changed since the last snapshot.
     pub fn settle(&mut self, index: &Index) -> bool {
         let mut applied = std::mem::take(&mut self.pending);
@@ -137,26 +113,18 @@ impl Catalog {
             } else {
                 self.in_transit.insert(key.clone());
             }
-            let Some(bucket) = self.admitted.get_mut(bucket_of(&key)) else { continue };
-            let unchanged =
-                bucket.get(&key).map(|old| old.digest()) == content.as_ref().map(|new| new.digest());
-            if unchanged {
-                continue;
+            let is_new =
+                self.admitted(&key).map(|old| old.digest()) != content.as_ref().map(|new| new.digest());
+            if is_new {
+                self.admit(&key, content);
             }
-            let bucket = Arc::make_mut(bucket);
-            match content {
-                Some(content) => bucket.insert(key.clone(), content),
-                None => bucket.remove(&key),
-            };
-            self.changed.insert(key);
         }
         !self.changed.is_empty()
     }
 
-    /// The snapshot of what is admitted, and which objects changed since the last one.
+    /// Returns the snapshot of the admitted files, and the objects that changed since the last one.
     pub fn cut(&mut self, revision: Revision) -> (Snapshot, BTreeSet<ObjectKey>) {
-        let snapshot = Snapshot { revision, buckets: self.admitted.clone().into() };
-        (snapshot, std::mem::take(&mut self.changed))
+        (Snapshot::new(revision, &self.admitted), std::mem::take(&mut self.changed))
     }
 }
 
@@ -175,25 +143,11 @@ impl Proposal<'_> {
         }
     }
 
-    /// Whether something provides or passes on one of the alternatives. Objects that may: those the index knows, and those whose
-    /// admitted content it does not.
-    fn holds(&self, referrer: &ObjectKey, needed: &Use) -> bool {
-        needed.any_of.iter().any(|name| self.has(referrer, name, 0))
-    }
-
-    fn has(&self, referrer: &ObjectKey, name: &Name, relayed: usize) -> bool {
-        self.index.is_reserved(name)
-            || self.index.providers(name).chain(&self.catalog.in_transit).any(|key| {
-                let relays = |given: &Name| relayed < MAX_RELAYED && self.has(referrer, given, relayed + 1);
-                key != referrer && self.get(key).is_some_and(|content| content.gives(name, &relays))
-            })
-    }
-
     fn is_closed(&self, content: &Rendered) -> bool {
-        content.uses().iter().all(|needed| self.holds(content.key(), needed))
+        is_closed(content, &Others { proposal: self, than: content.key() })
     }
 
-    /// Whether something would depend on itself by it, while what stands in its way has not left yet.
+    /// True if something would depend on itself by it, as long as another dependency has not left yet.
     fn makes_circle(&self, content: &Rendered) -> bool {
         let is_new = self.catalog.admitted(content.key()).and_then(|old| old.link()) != content.link();
         is_new
@@ -255,6 +209,25 @@ impl Proposal<'_> {
             }
         }
         culprits
+    }
+}
+
+/// The proposed set without one object, as that object sees it.
+struct Others<'a> {
+    proposal: &'a Proposal<'a>,
+    than: &'a ObjectKey,
+}
+
+impl Ground for Others<'_> {
+    fn is_reserved(&self, name: &Name) -> bool {
+        self.proposal.index.is_reserved(name)
+    }
+
+    /// Asks those that the index knows, and those whose admitted content it does not know.
+    fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool {
+        let Proposal { catalog, index, .. } = self.proposal;
+        let keys = index.providers(name).chain(&catalog.in_transit).filter(|key| *key != self.than);
+        keys.filter_map(|key| self.proposal.get(key)).any(|content| is_wanted(content))
     }
 }
 

@@ -1,0 +1,14 @@
+//! The form of a set on a satellite, for whoever writes or reads it: a pointer and, if the set is large, shards.
+//! `docs/snapshot-format.md` describes the same for other programs.
+
+pub mod archive;
+pub mod layout;
+pub(crate) mod listing;
+pub mod manifest;
+pub(crate) mod naming;
+pub mod pointer;
+pub mod verify;
+mod view;
+
+pub use naming::{BUCKETS, MAX_BITS, bucket_of};
+pub use view::{Bucket, Shard, View};
