@@ -47,7 +47,7 @@ const PURE: [&str; 11] = [
     "references",
     "snapshot",
     "status/compose.rs",
-    "satellite/breaker.rs",
+    "satellite/core",
     "satellite/credential/expiry.rs",
     "satellite/credential/keys.rs",
     "satellite/credential/kubeconfig.rs",
