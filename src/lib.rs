@@ -50,3 +50,6 @@ pub mod hub;
 pub(crate) mod operator;
 
 pub mod cli;
+
+#[cfg(test)]
+mod simulation;

@@ -110,7 +110,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         hub: client.clone(),
         namespace: options.namespace.clone(),
         policy,
-        claim: leadership.clone(),
+        leadership: leadership.clone(),
         external_objects: Arc::new(settings.external_objects.clone()),
         servers: ServerPolicy::from(policy).without_hub(&url),
         hub_id: "".into(),

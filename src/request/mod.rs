@@ -76,10 +76,19 @@ pub async fn ask<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, call).await {
-        Err(_) => Err(Failure::Deadline(limit)),
-        Ok(answer) => answer.map_err(|error| Failure::from(&error)),
-    }
+    answer(limit, call).await?.map_err(|error| Failure::from(&error))
+}
+
+/// Sends a request, waits at most `limit` for its answer, and leaves an error to the caller: to one that must redact the
+/// server's text before it is cut.
+///
+/// # Errors
+/// [`Failure::Deadline`].
+pub async fn answer<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<Result<T, kube::Error>, Failure> {
+    tokio::time::timeout(limit, call).await.map_err(|_| Failure::Deadline(limit))
 }
 
 /// Returns the text of an error and of every cause below it, each said once. The text is not cut,

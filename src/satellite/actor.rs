@@ -1,88 +1,65 @@
-//! The actor of one satellite: waits for something to do, does one step, tells what came of it.
+//! The actor of one satellite: does what [`Actor`] decides. It has the clients, the clock and the channels, and decides
+//! nothing.
 
-use super::breaker::{Breaker, Event, PROBE_EVERY};
-use super::connection::Connection;
+use super::connection::{Connection, read_secret, release, set_finalizer};
 use super::context::{Context, Latest};
-use super::credential::Schedule;
-use super::delivery::{RECHECK, acceptance};
-use super::drift::Corrections;
-use super::problem::{Contact, Problem};
-use super::registry::Config;
-use super::remote::Remote;
-use super::report::{self, Report};
-use super::watermark::Held;
+use super::core::actor::{Actor, Effect, Input, Log, Opened, Source, Task, Wait, Woken};
+use super::core::config::Config;
+use super::core::delivery::{Ended, Job};
+use super::core::order::Wanted;
+use super::core::times::Moment;
+use super::credential::Credential;
+use super::fleet::Satellite;
+use super::problem::Problem;
+use super::status_writer::{self, Letter};
+use crate::api::Reason;
 use crate::api::satellite_cluster::BreakerState;
-use crate::api::{Reason, SatelliteCluster, SatelliteClusterStatus};
-use crate::identity::{Digest, Revision};
 use crate::metrics::WriteCounts;
-use crate::snapshot::View;
+use crate::snapshot::Acceptance;
 use kube::api::Api;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often a process that is not the leader looks whether it has become one.
-const FOLLOW: Duration = Duration::from_millis(100);
-/// The first time that a refused set is tried again.
-const REFUSED: Duration = Duration::from_secs(5);
-
-/// The actor.
-pub struct Actor {
-    pub(super) context: Context,
-    pub(super) name: String,
-    pub(super) config: watch::Receiver<Arc<Config>>,
-    pub(super) snapshots: watch::Receiver<Option<Latest>>,
+/// Runs one actor.
+pub struct Driver {
+    actor: Actor,
+    context: Context,
+    name: String,
+    config: watch::Receiver<Arc<Config>>,
+    snapshots: watch::Receiver<Option<Latest>>,
     secret_changed: Arc<Notify>,
     stop: CancellationToken,
-    pub(super) connection: Option<Connection>,
-    /// The Secret, or the resource, may say something new.
-    pub(super) reload: bool,
-    /// The resource does.
-    pub(super) is_changed: bool,
-    /// When to look again at a Secret whose credential does not work, while an older one does.
-    pub(super) reload_at: Option<Instant>,
-    pub(super) written: Arc<WriteCounts>,
-    pub(super) renewals: Schedule,
-    pub(super) breaker: Breaker,
-    pub(super) corrections: Corrections,
-    attempts: u32,
-    pub(super) report: Report,
-    /// What the satellite should hold. Kept for the next look, and so for all who accept the same.
-    pub(super) view: Option<Arc<View>>,
-    /// What was acknowledged last: the snapshot's revision and the content's digest.
-    pub(super) last: Option<(Revision, Digest)>,
-    statuses: watch::Sender<Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>>,
-    pub(super) started: Instant,
-    pub(super) deleting_since: Option<Instant>,
-    /// When the satellite answered last.
-    pub(super) contacted: Option<Instant>,
-    /// No pass before this time.
-    pub(super) rested: Instant,
+    connection: Option<Connection>,
+    /// A connection that is opened, and not used yet.
+    opening: Option<Connection>,
+    /// The credential that was read last, until it is used.
+    read: Option<Credential>,
+    written: Arc<WriteCounts>,
+    statuses: watch::Sender<Letter>,
+    /// The monotonic times of the decisions count from here.
+    started: Instant,
+    /// When the latest snapshot was cut.
+    cut: Option<Instant>,
 }
 
-/// What to wait for after a step.
-pub(super) enum Next {
-    /// This long, or for news.
-    Wait(Duration),
-    /// The resource may go; the actor ends.
-    Finished,
-}
-
-impl Actor {
-    /// An actor for one SatelliteCluster.
+impl Driver {
+    /// Returns the driver of one SatelliteCluster's actor. The hub knows of the satellite when this returns.
     pub fn new(
         context: Context,
         name: String,
-        config: watch::Receiver<Arc<Config>>,
+        mut config: watch::Receiver<Arc<Config>>,
         secret_changed: Arc<Notify>,
         stop: CancellationToken,
     ) -> Self {
         let (statuses, mailbox) = watch::channel(None);
         let api = Api::namespaced(context.hub.clone(), &context.namespace);
-        tokio::spawn(report::write(api, context.claim.clone(), context.metrics.clone(), mailbox));
-        let mut actor = Self {
+        let (leadership, metrics) = (context.leadership.clone(), context.metrics.clone());
+        tokio::spawn(status_writer::write(api, leadership, metrics, mailbox));
+        let first = config.borrow_and_update().clone();
+        let mut driver = Self {
+            actor: Actor::new(first, context.hub_id.clone()),
             snapshots: context.snapshots.clone(),
             context,
             name,
@@ -90,237 +67,278 @@ impl Actor {
             secret_changed,
             stop,
             connection: None,
-            reload: true,
-            is_changed: true,
-            reload_at: None,
+            opening: None,
+            read: None,
             written: Arc::default(),
-            renewals: Schedule::default(),
-            breaker: Breaker::default(),
-            corrections: Corrections::default(),
-            attempts: 0,
-            report: Report::default(),
-            view: None,
-            last: None,
             statuses,
             started: Instant::now(),
-            deleting_since: None,
-            contacted: None,
-            rested: Instant::now(),
+            cut: None,
         };
-        // Before the registry says that it knows all satellites.
-        actor.configured();
-        actor
+        driver.apply_effects();
+        driver
     }
 
     /// Runs until it is stopped or its resource may go.
     pub async fn run(mut self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.work() => {}
+        }
+    }
+
+    async fn work(&mut self) {
+        let mut input = Input::Woken(Woken::Time);
         loop {
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                changed = self.config.changed() => {
-                    if changed.is_err() { break }
-                    self.configured();
+            let facts = self.connection.as_ref().map(|connection| connection.remote.facts());
+            let task = self.actor.step(input, &self.moment(), &facts.unwrap_or_default());
+            self.apply_effects();
+            input = match task {
+                Task::Finish => return,
+                Task::Wait(wait) => {
+                    self.context.metrics.satellite_wrote(&self.name, &self.written);
+                    self.report();
+                    match self.wait(wait).await {
+                        Some(woken) => Input::Woken(woken),
+                        None => return,
+                    }
                 }
-                () = self.secret_changed.notified() => self.reload = true,
-                () = tokio::time::sleep_until(self.rested) => {}
-            }
-            let stop = self.stop.clone();
-            let next = tokio::select! {
-                () = stop.cancelled() => break,
-                next = self.step() => next,
+                task => match self.actor.deadline().map(|deadline| self.started + deadline) {
+                    None => self.execute(task).await,
+                    Some(deadline) => tokio::time::timeout_at(deadline, self.execute(task))
+                        .await
+                        .unwrap_or(Input::OutOfTime),
+                },
             };
-            let Next::Wait(pause) = next else { break };
-            self.context.metrics.satellite_wrote(&self.name, &self.written);
-            self.tell();
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                // A new snapshot resets the backoff of a satellite that did not answer, not the breaker: an open one waits for its
-                // probe. One that refused is not asked more often because there is more to refuse.
-                changed = self.snapshots.changed(), if self.breaker.state() != BreakerState::Open && !self.is_refused() => {
-                    if changed.is_err() { break }
-                    self.attempts = 0;
-                }
-                changed = self.config.changed() => {
-                    if changed.is_err() { break }
-                    self.configured();
-                }
-                () = self.secret_changed.notified() => {
-                    self.reload = true;
-                    self.attempts = 0;
-                }
-                () = disturbed(&mut self.connection, self.report.problem.is_none()) => self.forget(),
-                () = tokio::time::sleep(pause) => {}
-            }
         }
     }
 
-    fn is_refused(&self) -> bool {
-        // One that holds what it should, and refuses something else (a watch), gets what is new at once.
-        let holds_all =
-            self.report.acked.map(|acked| acked.1) == self.report.desired.map(|desired| desired.1);
-        // Nor does one without a usable credential: its Secret tells when there is a new one.
-        let refuses = |problem: &Problem| {
-            problem.contact == Contact::Answered
-                || matches!(problem.reason, Reason::CredentialMissing | Reason::CredentialRefused)
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.started.elapsed(),
+            unix: jiff::Timestamp::now().as_second(),
+            random: rand::random(),
+            is_leader: self.context.leadership.is_current(),
+        }
+    }
+
+    /// Waits, and takes the resource as it is then. None if the registry is gone.
+    async fn wait(&mut self, wait: Wait) -> Option<Woken> {
+        let woken = self.woken(wait).await?;
+        let is_changed = self.config.has_changed().ok()?;
+        let config = self.config.borrow_and_update().clone();
+        if is_changed {
+            return Some(Woken::Config(config));
+        }
+        self.actor.refresh(config);
+        Some(woken)
+    }
+
+    async fn woken(&mut self, wait: Wait) -> Option<Woken> {
+        tokio::select! {
+            changed = self.snapshots.changed(), if wait.is_for_snapshots => {
+                changed.ok().map(|()| Woken::Snapshot)
+            }
+            changed = self.config.changed() => {
+                changed.ok()?;
+                Some(Woken::Config(self.config.borrow_and_update().clone()))
+            }
+            () = self.secret_changed.notified() => Some(Woken::Secret),
+            () = disturbed(&mut self.connection, wait.is_well), if wait.is_for_disturbances => {
+                Some(Woken::Disturbed)
+            }
+            () = tokio::time::sleep(wait.pause) => Some(Woken::Time),
+        }
+    }
+
+    async fn execute(&mut self, task: Task) -> Input {
+        let object = self.actor.object().clone();
+        match task {
+            // The caller's.
+            Task::Wait(_) | Task::Finish => Input::Woken(Woken::Time),
+            Task::SetFinalizer(wanted) => {
+                Input::FinalizerSet(set_finalizer(&self.context, &object, wanted).await)
+            }
+            Task::ChooseSet(acceptance) => Input::Chosen(self.choose(acceptance).await),
+            Task::ReadSecret => Input::SecretRead(self.read_secret().await),
+            Task::Open(source) => Input::Opened(self.open(source).await),
+            Task::TryOpened => Input::Tried(self.try_opened().await),
+            Task::UseOpened => {
+                self.connection = self.opening.take();
+                Input::Used
+            }
+            Task::Do(job, limit) => Input::Job(match &mut self.connection {
+                Some(connection) => connection.remote.run(job, limit).await,
+                None => Err(Ended::Failed(no_connection())),
+            }),
+            Task::RenewToken(renewal) => Input::TokenRenewed(match &self.connection {
+                Some(connection) => connection.renew(&self.context, &object, &renewal).await,
+                None => Err(no_connection()),
+            }),
+            Task::Release(warning) => Input::Released(release(&self.context, &object, warning).await),
+        }
+    }
+
+    /// Chooses what the satellite should hold. None before the first snapshot.
+    async fn choose(&mut self, acceptance: Result<Acceptance, Problem>) -> Result<Option<Wanted>, Problem> {
+        let Some(Latest { snapshot, cut }) = self.snapshots.borrow_and_update().clone() else {
+            return Ok(None);
         };
-        !holds_all && self.report.problem.as_ref().is_some_and(refuses)
+        self.cut = Some(cut);
+        let acceptance = acceptance?;
+        let (context, version) = (self.context.clone(), acceptance.icinga_version);
+        let reserved = move || version.map(|version| context.reserved(version));
+        let view = self.context.views.get(&snapshot, &acceptance, reserved).await;
+        let view = view.map_err(|error| {
+            Problem::transient(Reason::Pending, format!("cannot choose what the satellite gets: {error}"))
+        })?;
+        Ok(Some(Wanted { revision: snapshot.revision(), view }))
     }
 
-    pub(super) fn object(&self) -> Arc<SatelliteCluster> {
-        self.config.borrow().object.clone()
+    /// Reads the credential. True if it is the one in use.
+    async fn read_secret(&mut self) -> Result<bool, Problem> {
+        let (_, credential) = read_secret(&self.context, self.actor.object()).await?;
+        let in_use = self.connection.as_ref();
+        let is_same = in_use.is_some_and(|connection| connection.credential.same_as(&credential));
+        self.read = Some(credential);
+        Ok(is_same)
     }
 
-    /// The resource is new or changed: what it accepts and where it goes may be different.
-    fn configured(&mut self) {
-        self.config.mark_unchanged();
-        self.reload = true;
-        self.is_changed = true;
-        self.attempts = 0;
-        // It may be about another place.
-        self.last = None;
-        self.not_held();
-        // Whoever changed it may have mended why a token was not renewed.
-        self.renewals = Schedule::default();
-        let acceptance = acceptance(&self.config.borrow()).ok();
-        let unreachable = self.breaker.state() == BreakerState::Open;
-        let entry = Held { acceptance, acked: None, left_out: Arc::default(), unreachable };
-        self.context.fleet.send_modify(|fleet| {
-            fleet.satellites.insert(self.name.clone(), entry);
-        });
-    }
-
-    fn forget(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.remote.forget();
-        }
-    }
-
-    async fn step(&mut self) -> Next {
-        if !self.context.claim.is_current() {
-            return Next::Wait(FOLLOW);
-        }
-        let object = self.object();
-        self.report.suspended = object.spec.suspend;
-        if object.metadata.deletion_timestamp.is_some() {
-            return self.clean_up(&object).await;
-        }
-        let result = match self.keep_finalizer(&object).await {
-            Ok(()) => self.deliver(&object).await,
-            Err(problem) => Err(problem),
+    async fn open(&mut self, source: Source) -> Result<Opened, Problem> {
+        let in_use = self.connection.as_ref().map(|connection| &connection.credential);
+        let credential = match source {
+            Source::Secret => self.read.take(),
+            Source::InUse => in_use.cloned(),
         };
-        match result {
-            Ok(pause) => {
-                self.recovered(&object);
-                self.attempts = 0;
-                Next::Wait(pause)
+        let credential = credential.ok_or_else(no_connection)?;
+        let is_elsewhere = in_use.is_some_and(|in_use| !in_use.same_server(&credential));
+        let validity = credential.validity();
+        let target = self.config.borrow().target(&self.context.hub_id);
+        let object = self.actor.object();
+        let opened = Connection::open(&self.context, object, target, credential, &self.written).await?;
+        let place = opened.remote.facts().place;
+        self.opening = Some(opened);
+        Ok(Opened { place, is_elsewhere, validity })
+    }
+
+    async fn try_opened(&mut self) -> Result<(), Problem> {
+        let mut opened = self.opening.take().ok_or_else(no_connection)?;
+        match opened.remote.run(Job::Read, None).await {
+            Ok(_) => {
+                self.opening = Some(opened);
+                Ok(())
             }
-            Err(problem) => self.failed(problem),
+            Err(Ended::Failed(problem)) => Err(problem),
+            // It has no limit.
+            Err(Ended::OutOfTime) => Err(Problem::silent(Reason::Unreachable, "no answer")),
         }
     }
 
-    fn recovered(&mut self, object: &Arc<SatelliteCluster>) {
-        if self.report.problem.take().is_some_and(|problem| problem.contact != Contact::None) {
-            let (events, object) = (self.context.events.clone(), object.clone());
-            tokio::spawn(async move {
-                events.normal(&object, Reason::Connected, "the satellite works again").await
-            });
-        }
-    }
-
-    pub(super) fn failed(&mut self, mut problem: Problem) -> Next {
-        if problem.reason == Reason::Unauthorized && self.attempts == 0 {
-            // A new token may be in the Secret already, which is read again at once.
-            problem.transient = true;
-        }
-        let is_new = self.report.problem.as_ref().is_none_or(|old| old.reason != problem.reason);
-        if self.report.problem.as_ref() != Some(&problem) {
-            tracing::warn!(satellite = %self.name, reason = ?problem.reason, why = %problem.message, "satellite has a problem");
-        }
-        if is_new && problem.reason != Reason::Pending {
-            let (events, object, said) = (self.context.events.clone(), self.object(), problem.clone());
-            tokio::spawn(async move { events.warning(&object, said.reason, &said.message).await });
-        }
-        self.context.metrics.satellite_failed(&self.name, problem.reason);
-        self.attempts += 1;
-        match problem.contact {
-            Contact::Silent => self.breaker_after(Event::Silent),
-            Contact::Answered => self.breaker_after(Event::Answered),
-            Contact::None => {}
-        }
-        let (reason, transient, retry_after) = (problem.reason, problem.transient, problem.retry_after);
-        let is_unauthorized = reason == Reason::Unauthorized;
-        if is_unauthorized {
-            self.reload = true;
-        }
-        self.report.problem = Some(problem);
-        if self.breaker.state() == BreakerState::Open
-            && let Some(connection) = &mut self.connection
-        {
-            connection.remote.stop_watching();
-        }
-        if is_unauthorized && self.attempts == 1 {
-            return Next::Wait(self.breaker.pause(1, rand::random()));
-        }
-        if !transient && self.is_refused() && self.attempts == 1 {
-            // What was refused may be refused for what was in it: the next snapshot is tried soon.
-            return Next::Wait(REFUSED);
-        }
-        if !transient {
-            // Whoever mends a Role, a quota or a namespace waits no longer than for a probe. What is too large or rejected is sent to be
-            // refused again, which costs more than a look.
-            let every = match reason {
-                Reason::TooLarge | Reason::Rejected => RECHECK,
-                _ => PROBE_EVERY,
-            };
-            return Next::Wait(every.mul_f64(rand::random_range(0.8..1.2)));
-        }
-        let pause = self.breaker.pause(self.attempts, rand::random()).max(retry_after.unwrap_or_default());
-        self.report.next_probe = jiff::Timestamp::now().as_second() + pause.as_secs() as i64;
-        Next::Wait(pause)
-    }
-
-    pub(super) fn breaker_after(&mut self, event: Event) {
-        self.breaker = self.breaker.after(event, self.started.elapsed());
-        let state = self.breaker.state();
-        let unreachable = state == BreakerState::Open;
-        self.context.fleet.send_if_modified(|fleet| match fleet.satellites.get_mut(&self.name) {
-            Some(held) if held.unreachable != unreachable => {
-                held.unreachable = unreachable;
-                true
-            }
-            _ => false,
-        });
-        self.context.metrics.satellite_breaker(&self.name, state);
-    }
-
-    fn tell(&mut self) {
-        let is_told = self.statuses.borrow().is_some();
-        if !is_told
-            && self.report.desired.is_none()
-            && self.report.problem.is_none()
-            && !self.report.suspended
-        {
-            // Nothing is known yet. After a restart the recorded status is true until something else is.
-            return;
-        }
-        let object = self.object();
+    /// Reports the status if it is known and another one than before.
+    fn report(&mut self) {
+        let (actor, unix) = (&self.actor, jiff::Timestamp::now().as_second());
         self.statuses.send_if_modified(|current| {
-            // Times of a status that says the same are not news.
-            let old = current.as_ref().map(|(_, status)| status.clone()).or_else(|| object.status.clone());
-            let next = report::compose(&object, old.unwrap_or_default(), &self.report, &self.breaker);
-            if current.as_ref().is_some_and(|(_, status)| *status == next) {
-                return false;
-            }
-            *current = Some((object.clone(), next));
+            let old = current.as_ref().map(|(_, status)| status);
+            let Some(next) = actor.status(old, unix).filter(|next| Some(next) != old) else { return false };
+            *current = Some((actor.object().clone(), next));
             true
         });
+    }
+
+    fn apply_effects(&mut self) {
+        for effect in self.actor.take_effects() {
+            self.apply(effect);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        let (name, metrics) = (&self.name, &self.context.metrics);
+        match effect {
+            Effect::Accepts(acceptance) => self.context.fleet.send_modify(|fleet| {
+                let unreachable = fleet.satellites.get(name).is_some_and(|held| held.unreachable);
+                let entry = Satellite { acceptance, acked: None, left_out: Arc::default(), unreachable };
+                fleet.satellites.insert(name.clone(), entry);
+            }),
+            Effect::NotHeld => {
+                self.tell_hub(|held| held.acked.take().is_some());
+            }
+            Effect::Holds(Wanted { revision, view }) => self.tell_hub(|held| {
+                let is_news = held.acked < Some(revision);
+                if is_news {
+                    held.acked = Some(revision);
+                    if held.left_out != view.left_out {
+                        held.left_out = view.left_out.clone();
+                    }
+                }
+                is_news
+            }),
+            Effect::Breaker(state) => {
+                metrics.satellite_breaker(name, state);
+                let unreachable = state == BreakerState::Open;
+                self.tell_hub(|held| std::mem::replace(&mut held.unreachable, unreachable) != unreachable);
+            }
+            Effect::Event { is_warning, reason, note } => {
+                let (events, object) = (self.context.events.clone(), self.actor.object().clone());
+                tokio::spawn(async move {
+                    match is_warning {
+                        true => events.warning(&object, reason, &note).await,
+                        false => events.normal(&object, reason, &note).await,
+                    }
+                });
+            }
+            Effect::Log(line) => log(name, line),
+            Effect::Behind => {
+                if let Some(cut) = self.cut {
+                    metrics.satellite_behind(name, cut.into_std());
+                }
+            }
+            Effect::Delivered(stats) => metrics.satellite_acked(name, stats.as_ref()),
+            Effect::Corrected(configmap) => {
+                tracing::warn!(satellite = %name, %configmap, "corrected what someone changed");
+                metrics.satellite_corrected(name);
+            }
+            Effect::Failed(reason) => metrics.satellite_failed(name, reason),
+            Effect::Expiry(expiry) => metrics.satellite_credential_expiry(name, expiry),
+            Effect::Follow => self.on_connection(|connection| connection.remote.follow()),
+            Effect::StopFollowing => self.on_connection(|connection| connection.remote.stop_following()),
+            Effect::ForgetPointer => self.on_connection(|connection| connection.remote.forget_pointer()),
+        }
+    }
+
+    /// Changes what the hub knows of this satellite; `change` returns true if there is something new in it.
+    fn tell_hub(&self, change: impl FnOnce(&mut Satellite) -> bool) {
+        self.context.fleet.send_if_modified(|fleet| fleet.satellites.get_mut(&self.name).is_some_and(change));
+    }
+
+    fn on_connection(&mut self, change: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = &mut self.connection {
+            change(connection);
+        }
     }
 }
 
 /// Waits until someone changed what is on the satellite.
 async fn disturbed(connection: &mut Option<Connection>, is_well: bool) {
     match connection {
-        Some(connection) => Remote::disturbed(&mut connection.remote, is_well).await,
+        Some(connection) => connection.remote.disturbed(is_well).await,
         None => std::future::pending().await,
+    }
+}
+
+fn no_connection() -> Problem {
+    Problem::transient(Reason::Pending, "there is no connection to the satellite")
+}
+
+fn log(satellite: &str, line: Log) {
+    match line {
+        Log::Problem(Problem { reason, message, .. }) => {
+            tracing::warn!(satellite, ?reason, why = %message, "satellite has a problem");
+        }
+        Log::Recovered => tracing::info!(satellite, "satellite works again"),
+        Log::Delivered(revision, digest, writes) => {
+            tracing::info!(satellite, %revision, %digest, writes, "delivered");
+        }
+        Log::Warning(what, why) => tracing::warn!(satellite, %why, "{what}"),
+        Log::Over(what) => tracing::info!(satellite, "over: {what}"),
     }
 }

@@ -1,5 +1,5 @@
-//! The client of one satellite: every request has a deadline, nothing is retried here, addresses that no satellite can have
-//! are refused when they are connected to, redirects are not followed, and an answer has a largest size.
+//! The client of one satellite: every request has a deadline, nothing is retried, redirects are not followed, the size of
+//! an answer is bounded, and no connection is opened to an address that no satellite can have.
 
 use http_body_util::Limited;
 use hyper_util::client::legacy::Client as HyperClient;
@@ -22,13 +22,13 @@ use tower::timeout::TimeoutLayer;
 pub struct HostPolicy {
     /// Loopback and link-local too: for tests and the demo.
     pub allow_loopback: bool,
-    /// The hub's own API server, which is no satellite's, whatever name leads to it. Another port of its address is another server: a
-    /// load balancer in front of many clusters.
+    /// The hub's own API server, which no satellite has, whatever name leads to it. Another port of its address is another
+    /// server: a load balancer in front of many clusters.
     pub hub: Option<SocketAddr>,
 }
 
 impl HostPolicy {
-    /// Whether a satellite may have this address.
+    /// True if a satellite may have this address.
     pub fn allows(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let local = match address {
@@ -49,19 +49,20 @@ fn is_link_local(address: Ipv6Addr) -> bool {
 pub const HTTPS: u16 = 443;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest accepted answer. The largest that we ask for is a pointer of layout Single.
+/// Largest accepted answer, in bytes. The largest that is asked for is a pointer of layout Single.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
-/// A client from a sanitised kubeconfig.
+/// Makes a client from a sanitised kubeconfig.
 ///
 /// # Errors
-/// When the certificate or the key cannot be read; the message holds no secret.
+/// If the certificate or the key cannot be read; the message holds no secret.
 pub async fn connect(
     mut kubeconfig: Kubeconfig,
     policy: HostPolicy,
     request_timeout: Duration,
 ) -> Result<Client, String> {
-    // kube reads the proxy of this process's environment, and fails if it is not a URL: it looks there only if a cluster has none.
+    // kube reads the proxy of this process's environment, and fails if that is not a URL. It looks there only if a cluster
+    // has none.
     for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         cluster.proxy_url = Some("http://unused.invalid".into());
     }
@@ -91,11 +92,11 @@ pub async fn connect(
     Ok(Client::new(service, "default"))
 }
 
-/// Resolves names and drops addresses that the policy refuses, at the moment of connecting.
+/// Resolves names when a connection is opened, and drops the addresses that the policy refuses.
 #[derive(Clone)]
 struct Resolver {
     policy: HostPolicy,
-    /// The hub's own address, where the port is the hub's too.
+    /// The hub's own address. None if the port is not the hub's.
     hub: Option<IpAddr>,
 }
 

@@ -1,34 +1,25 @@
-//! How an actor comes to a connection: from the Secret that its resource names, without a gap when that changes, and with a new
-//! token in time where that is wanted.
+//! A connection to one satellite, and what its actor asks of the hub: the Secret and the finalizer.
 
-use super::actor::Actor;
 use super::client::connect;
 use super::context::{Context, HUB_TIMEOUT};
-use super::credential::{Credential, Schedule, lifetime, renew, store};
-use super::delivery::RECHECK;
+use super::core::access::Renewal;
+use super::core::config::duration;
+use super::core::delivery::Delivery;
+use super::credential::{Credential, renew, store};
 use super::problem::Problem;
 use super::remote::{Remote, Requests};
-use crate::api::duration::parse_duration;
+use crate::api::marks::FINALIZER;
+use crate::api::satellite_cluster::TokenRenewal;
 use crate::api::{Reason, SatelliteCluster};
 use crate::metrics::WriteCounts;
+use crate::request::ask;
 use crate::snapshot::pointer::Destination;
-use crate::text::clean;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
-
-/// What became of a token.
-pub enum Renewal {
-    /// There is nothing to do yet.
-    NotDue,
-    /// The hub's Secret has another one already.
-    Overtaken,
-    /// A new one is in the hub's Secret.
-    Done,
-}
 
 /// A connection to one satellite, and what it was made of.
 pub struct Connection {
@@ -36,8 +27,6 @@ pub struct Connection {
     pub remote: Remote,
     /// What it was made of.
     pub credential: Credential,
-    /// Whether the satellite accepted it once.
-    pub is_proven: bool,
     client: Client,
 }
 
@@ -45,10 +34,11 @@ impl Connection {
     /// Opens a connection; nothing is sent yet.
     ///
     /// # Errors
-    /// When the certificate or the key cannot be used.
+    /// If the certificate or the key cannot be used.
     pub async fn open(
         context: &Context,
         object: &SatelliteCluster,
+        target: Destination,
         credential: Credential,
         written: &Arc<WriteCounts>,
     ) -> Result<Self, Problem> {
@@ -58,208 +48,107 @@ impl Connection {
         let client = connect(credential.kubeconfig(), context.policy, timeout)
             .await
             .map_err(|why| Problem::stalled(Reason::CredentialRefused, format!("Secret {secret}: {why}")))?;
-        let target = target(context, object);
         let requests = Requests::new(
             client.clone(),
             &target,
             timeout,
-            context.claim.clone(),
+            context.leadership.clone(),
             written.clone(),
             credential.redaction(),
         );
-        let (layout, adoption) = (object.spec.target.layout, object.spec.adoption_policy);
-        let remote = Remote::new(requests, target, layout, adoption, context.claim.clone());
-        Ok(Self { remote, credential, is_proven: false, client })
+        let delivery = Delivery::new(target, object.spec.target.layout, object.spec.adoption_policy);
+        let remote = Remote::new(requests, delivery, context.leadership.clone());
+        Ok(Self { remote, credential, client })
     }
 
-    /// The same, which works: the satellite accepted this credential.
-    pub fn proven(self) -> Self {
-        Self { is_proven: true, ..self }
-    }
-
-    /// Renews the token if that is wanted and due, and writes it into the hub's Secret, whose watch brings it back here. `now` in
-    /// Unix seconds, because a token says when it ends by a clock.
+    /// Renews the token and writes it into the hub's Secret, whose watch brings it back here.
     ///
     /// # Errors
-    /// Why not; the present token stays in use, and it is tried again.
+    /// If the satellite makes no token, or the hub does not store it. The present token stays in use.
     pub async fn renew(
         &self,
         context: &Context,
         object: &SatelliteCluster,
-        renewals: &mut Schedule,
-        now: i64,
+        renewal: &TokenRenewal,
     ) -> Result<Renewal, Problem> {
-        let Some(renewal) = &object.spec.token_renewal else { return Ok(Renewal::Done) };
-        let (life, present) = (lifetime(renewal), self.credential.validity());
-        if now < renewals.due(present, life) || !context.claim.is_current() {
-            return Ok(Renewal::NotDue);
+        let (secret, stored) = read_secret(context, object).await?;
+        if !stored.same_as(&self.credential) {
+            return Ok(Renewal::Overtaken);
         }
-        let began = Instant::now();
-        let result = async {
-            let (secret, stored) = read_secret(context, object).await?;
-            if !stored.same_as(&self.credential) {
-                // A newer one is on its way here already.
-                return Ok(None);
-            }
-            let namespace = &object.spec.target.namespace;
-            let renewed = renew(&self.client, namespace, renewal, &self.credential, now).await?;
-            store(&secrets(context), &secret, &renewed).await?;
-            Ok(Some(renewed))
-        };
-        match result.await {
-            Ok(Some(renewed)) => {
-                renewals.renewed(now, renewed.validity(), life);
-                Ok(Renewal::Done)
-            }
-            Ok(None) => Ok(Renewal::Overtaken),
-            Err(problem) => {
-                renewals.failed(now.saturating_add(began.elapsed().as_secs() as i64), present);
-                Err(problem)
-            }
-        }
+        let namespace = &object.spec.target.namespace;
+        // In Unix seconds, because a token says when it ends by a clock.
+        let now = jiff::Timestamp::now().as_second();
+        let renewed = renew(&self.client, namespace, renewal, &self.credential, now).await?;
+        store(&secrets(context), &secret, &renewed).await?;
+        Ok(Renewal::Renewed(renewed.validity()))
     }
-}
-
-impl Actor {
-    /// Has a connection that is made of what the Secret and the resource say now. A connection that works stays in use until the new
-    /// one has worked.
-    pub(super) async fn connect(&mut self, object: &SatelliteCluster) -> Result<(), Problem> {
-        let is_due = self.reload_at.is_some_and(|at| at <= Instant::now());
-        if self.connection.is_some() && !self.reload && !is_due {
-            return Ok(());
-        }
-        let is_proven = self.connection.as_ref().is_some_and(|connection| connection.is_proven);
-        let read = credential(&self.context, object).await;
-        if let (Some(present), Ok(new)) = (&self.connection, &read)
-            && present.credential.same_as(new)
-            && !self.is_changed
-        {
-            self.settled();
-            return Ok(());
-        }
-        let opened = match read {
-            Ok(credential) => Connection::open(&self.context, object, credential, &self.written).await,
-            Err(problem) => Err(problem),
-        };
-        let tried = match opened {
-            Ok(mut new) if is_proven => {
-                let has_changed =
-                    self.connection.as_ref().is_some_and(|old| !old.credential.same_as(&new.credential));
-                match has_changed {
-                    true => new.remote.read().await.map(|()| new.proven()),
-                    false => Ok(new.proven()),
-                }
-            }
-            other => other,
-        };
-        match tried {
-            Ok(connection) => {
-                self.left_behind(object, &connection);
-                self.context.metrics.satellite_credential_expiry(&self.name, connection.credential.expiry());
-                self.connection = Some(connection);
-                self.settled();
-                self.report.renewal = None;
-                Ok(())
-            }
-            Err(problem) if is_proven => {
-                self.reload = false;
-                self.reload_at = Some(Instant::now() + RECHECK);
-                if self.is_changed
-                    && let Some(present) = &self.connection
-                {
-                    // The resource changed too: with the credential that works.
-                    let credential = present.credential.clone();
-                    let again = Connection::open(&self.context, object, credential, &self.written).await?;
-                    self.left_behind(object, &again);
-                    self.connection = Some(again.proven());
-                    self.is_changed = false;
-                }
-                self.report.credential = Some(problem);
-                Ok(())
-            }
-            Err(problem) => Err(problem),
-        }
-    }
-
-    /// Says what stays where the satellite, or its target, was before: nothing is deleted there, because somebody may still load it.
-    fn left_behind(&mut self, object: &SatelliteCluster, new: &Connection) {
-        let Some(old) = &self.connection else { return };
-        let is_elsewhere = !old.credential.same_server(&new.credential);
-        let place = old.remote.pointer_name();
-        if !is_elsewhere && place == new.remote.pointer_name() {
-            return;
-        }
-        if old.remote.holds_ours() {
-            let (cluster, file) = match is_elsewhere {
-                true => ("the cluster of before", "with its kubeconfig, "),
-                false => ("the satellite", ""),
-            };
-            let note = format!(
-                "ConfigMap {place} and its shards, whose names begin with it, stay on {cluster} as they are: when nothing loads them \
-                 any more, delete them, {file}with kubectl"
-            );
-            tracing::warn!(satellite = %self.name, why = %note, "another target");
-            let (events, object) = (self.context.events.clone(), Arc::new(object.clone()));
-            tokio::spawn(async move { events.warning(&object, Reason::CleanupSkipped, &note).await });
-        }
-        if is_elsewhere {
-            self.last = None;
-            self.not_held();
-        }
-    }
-
-    fn settled(&mut self) {
-        (self.reload, self.reload_at) = (false, None);
-        self.is_changed = false;
-        self.report.credential = None;
-    }
-}
-
-/// The credential that a resource names.
-///
-/// # Errors
-/// [`Reason::CredentialMissing`] or [`Reason::CredentialRefused`].
-pub async fn credential(context: &Context, object: &SatelliteCluster) -> Result<Credential, Problem> {
-    read_secret(context, object).await.map(|(_, credential)| credential)
 }
 
 fn secrets(context: &Context) -> Api<Secret> {
     Api::namespaced(context.hub.clone(), &context.namespace)
 }
 
-async fn read_secret(context: &Context, object: &SatelliteCluster) -> Result<(Secret, Credential), Problem> {
+/// Reads the Secret that a resource names, and the credential in it.
+///
+/// # Errors
+/// [`Reason::CredentialMissing`] or [`Reason::CredentialRefused`].
+pub async fn read_secret(
+    context: &Context,
+    object: &SatelliteCluster,
+) -> Result<(Secret, Credential), Problem> {
     let reference = &object.spec.kubeconfig_secret_ref;
     let name = &reference.name;
     let missing = |what: String| {
         Problem::transient(Reason::CredentialMissing, format!("spec.kubeconfigSecretRef: {what}"))
     };
-    let secret = match tokio::time::timeout(HUB_TIMEOUT, secrets(context).get_opt(name)).await {
-        Err(_) => return Err(missing("the hub's API server does not answer".into())),
-        Ok(Err(error)) => {
-            return Err(missing(format!("cannot read Secret {name}: {}", clean(&error.to_string(), 200))));
-        }
-        Ok(Ok(None)) => return Err(missing(format!("Secret {name} does not exist; create it"))),
-        Ok(Ok(Some(secret))) => secret,
+    let secret = match ask(HUB_TIMEOUT, secrets(context).get_opt(name)).await {
+        Err(failure) => return Err(missing(format!("cannot read Secret {name}: {failure}"))),
+        Ok(None) => return Err(missing(format!("Secret {name} does not exist; create it"))),
+        Ok(Some(secret)) => secret,
     };
     let credential = Credential::from_secret(&secret, reference, &context.servers)?;
     Ok((secret, credential))
 }
 
-/// A duration of a resource.
-pub fn duration(text: &crate::api::text::Duration) -> Duration {
-    // The CRD admits nothing that cannot be parsed.
-    Duration::from_secs_f64(parse_duration(text.as_str()).unwrap_or(10.0))
+/// Adds the finalizer to a resource, or removes it.
+///
+/// # Errors
+/// If the hub does not store it, or this process is not the leader any more.
+pub async fn set_finalizer(
+    context: &Context,
+    object: &SatelliteCluster,
+    wanted: bool,
+) -> Result<(), Problem> {
+    let failed = |why: String| {
+        Problem::transient(Reason::Pending, format!("cannot change metadata.finalizers: {why}"))
+    };
+    if !context.leadership.is_current() {
+        return Err(failed("this process is not the leader any more".into()));
+    }
+    let others = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned();
+    let finalizers: Vec<_> = others.chain(wanted.then(|| FINALIZER.to_owned())).collect();
+    // The resourceVersion makes a patch from an old reading fail.
+    let metadata = json!({ "finalizers": finalizers, "resourceVersion": object.metadata.resource_version });
+    let api = Api::<SatelliteCluster>::namespaced(context.hub.clone(), &context.namespace);
+    let (parameters, patch) = (PatchParams::default(), Patch::Merge(json!({ "metadata": metadata })));
+    match ask(HUB_TIMEOUT, api.patch(&object.name_any(), &parameters, &patch)).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code() == Some(404) => Ok(()),
+        Err(failure) => Err(failed(failure.to_string())),
+    }
 }
 
-/// Where a satellite's ConfigMaps are.
-pub fn target(context: &Context, object: &SatelliteCluster) -> Destination {
-    let target = &object.spec.target;
-    Destination {
-        hub: context.hub_id.to_string(),
-        satellite: object.name_any(),
-        namespace: target.namespace.clone(),
-        name: target.name.clone(),
-        labels: target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
-        annotations: target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+/// Publishes a warning, if there is one, while there is a resource that it can be about, and removes the finalizer.
+///
+/// # Errors
+/// As [`set_finalizer`].
+pub async fn release(
+    context: &Context,
+    object: &SatelliteCluster,
+    warning: Option<(Reason, String)>,
+) -> Result<(), Problem> {
+    if let Some((reason, note)) = warning {
+        context.events.warning(object, reason, &note).await;
     }
+    set_finalizer(context, object, false).await
 }

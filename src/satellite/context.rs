@@ -1,8 +1,8 @@
 use super::client::HostPolicy;
 use super::credential::ServerPolicy;
 use super::events::Events;
+use super::fleet::Fleet;
 use super::views::Views;
-use super::watermark::Fleet;
 use crate::api::IcingaVersion;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// Longest wait for the hub's API server.
 pub const HUB_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A snapshot on its way to the satellites.
+/// The latest snapshot.
 #[derive(Clone, Debug)]
 pub struct Latest {
     /// The snapshot.
@@ -39,20 +39,21 @@ pub struct Context {
     /// Which addresses a satellite may have.
     pub policy: HostPolicy,
     /// The right to write.
-    pub claim: Leadership,
-    /// Objects that every Icinga has from elsewhere.
+    pub leadership: Leadership,
+    /// Objects that every Icinga gets from elsewhere.
     pub external_objects: Arc<BTreeSet<Name>>,
     /// Which API servers a satellite may have.
     pub servers: ServerPolicy,
-    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the cluster. Empty until it was read.
+    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the cluster. Empty until it is
+    /// read.
     pub hub_id: Arc<str>,
-    /// What satellites that accept the same share.
+    /// The sets, shared by the satellites that accept the same.
     pub views: Arc<Views>,
-    /// What `kubectl describe` tells.
+    /// The Events that `kubectl describe` shows.
     pub events: Events,
-    /// The latest snapshot; nothing before the first.
+    /// The latest snapshot. None before the first.
     pub snapshots: watch::Receiver<Option<Latest>>,
-    /// Where acknowledgements go.
+    /// What the hub knows of its satellites.
     pub fleet: Arc<watch::Sender<Fleet>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
@@ -61,7 +62,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Names that exist in an Icinga of this version without any resource.
+    /// Returns the names that exist in an Icinga of this version without any resource.
     pub fn reserved(&self, version: IcingaVersion) -> HashSet<Name> {
         itl(version).into_iter().chain(self.external_objects.iter().cloned()).collect()
     }

@@ -1,13 +1,14 @@
-//! Events of SatelliteClusters: only where something begins or ends, so that `kubectl describe` tells the story.
+//! Events of SatelliteClusters: one when something begins or ends, so that `kubectl describe` shows what happened.
 
 use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::{Reason, SatelliteCluster};
+use crate::request::ask;
 use crate::text::clean;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use std::time::Duration;
 
-/// Longest text of an event: the API server's own limit is 1024.
+/// Longest text of an event, in bytes. The API server's own limit is 1024.
 const NOTE_MAX: usize = 1000;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -18,19 +19,19 @@ pub struct Events {
 }
 
 impl Events {
-    /// Through the hub's API server.
+    /// Publishes through the hub's API server.
     pub fn new(hub: Client) -> Self {
         Self {
             recorder: Recorder::new(hub, Reporter { controller: OPERATOR_MANAGER.into(), instance: None }),
         }
     }
 
-    /// Something that a person should see. An event that cannot be published is logged: it is no reason to stop.
+    /// Publishes something that a person should see. An event that cannot be published is logged.
     pub async fn warning(&self, object: &SatelliteCluster, reason: Reason, note: &str) {
         self.publish(object, EventType::Warning, reason, note).await;
     }
 
-    /// Something that is well again.
+    /// Publishes that something is well again.
     pub async fn normal(&self, object: &SatelliteCluster, reason: Reason, note: &str) {
         self.publish(object, EventType::Normal, reason, note).await;
     }
@@ -44,13 +45,8 @@ impl Events {
             secondary: None,
         };
         let reference = object.object_ref(&());
-        match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let why = clean(&error.to_string(), 200);
-                tracing::warn!(satellite = object.metadata.name, %why, "cannot publish an event");
-            }
-            Err(_) => tracing::warn!(satellite = object.metadata.name, "cannot publish an event: no answer"),
+        if let Err(why) = ask(TIMEOUT, self.recorder.publish(&event, &reference)).await {
+            tracing::warn!(satellite = object.metadata.name, %why, "cannot publish an event");
         }
     }
 }

@@ -1,29 +1,31 @@
-//! Snapshot to acknowledgement: one actor for each satellite cluster. An actor has its own client, deadlines, breaker and
+//! Snapshot to delivery: one actor for each satellite cluster. An actor has its own client, deadlines, breaker and
 //! mailbox of depth one (the latest snapshot wins), and shares nothing with the others, so a dead, slow or flapping
 //! satellite costs them nothing.
+//!
+//! `core` decides, and knows no client, clock or channel. `actor.rs`, `connection.rs` and `remote/` do what it decides.
 
 mod actor;
-mod breaker;
 mod client;
 mod connection;
 mod context;
+pub(crate) mod core;
 pub mod credential;
-mod delivery;
-mod drift;
 mod events;
-mod farewell;
+mod explain;
+mod fleet;
 mod namespaces;
 mod problem;
 mod registry;
 mod remote;
-mod report;
+mod status_writer;
 mod views;
-mod watermark;
 
+pub use self::core::order::{AllShards, PointerWrite};
 pub use client::{HTTPS, HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;
-pub use problem::{Contact, Problem, Redaction, transport};
+pub use explain::{Redaction, transport};
+pub use fleet::{Fleet, Satellite, sync_of};
+pub use problem::{Contact, Problem};
 pub use registry::run;
 pub use views::Views;
-pub use watermark::{Fleet, Held, sync_of};

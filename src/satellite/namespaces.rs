@@ -1,6 +1,8 @@
-//! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Followed only while one does.
+//! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Watched only if one does.
 
 use crate::api::satellite_cluster::NamespaceSelection;
+use crate::lasting::{Change, Lasting};
+use crate::request::causes;
 use crate::text::clean;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
@@ -14,22 +16,27 @@ use tokio::sync::watch;
 
 type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Labels by namespace, or why they are not known. After the first complete list a broken watch takes nothing back.
+/// Labels by namespace, or why they are not known. After the first complete list a failed watch takes nothing back.
 pub type Known = Result<Arc<Labels>, String>;
 
-/// Follows the namespaces until the receivers are gone.
+/// Watches the namespaces until the receivers are gone.
 pub async fn follow(hub: Client, known: watch::Sender<Known>) {
     let api = Api::<PartialObjectMeta<Namespace>>::all(hub);
     let config = watcher::Config::default().timeout(50);
     let mut events = watcher(api, config).default_backoff().map_err(Box::new).boxed();
     let mut labels = Labels::new();
     let mut listing = Labels::new();
+    // Why the watch fails: logged when that begins, changes and ends.
+    let mut failing = Lasting::default();
     loop {
         let event = tokio::select! {
             event = events.next() => event,
             () = known.closed() => return,
         };
         let Some(event) = event else { return };
+        if event.is_ok() && failing.set(None) == Change::Ended {
+            tracing::info!("namespaces are watched again");
+        }
         match event {
             Ok(watcher::Event::Init) => {
                 listing.clear();
@@ -50,14 +57,18 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
                 labels.remove(&object.name_any());
             }
             Err(error) => {
-                let why = clean(&error.to_string(), 300);
-                tracing::warn!(%why, "cannot watch namespaces");
+                let why = clean(&causes(&error), 300);
+                if let Change::Began(why) | Change::Changed(why) = failing.set(Some(why.clone())) {
+                    tracing::warn!(why, "cannot watch namespaces");
+                }
+                // What is known is not taken back because the watch broke.
+                let remedy = format!("{why}; set rbac.readNamespaces of the chart");
                 known.send_if_modified(|known| {
-                    let changed = known.as_ref().is_err_and(|old| *old != why);
-                    if changed {
-                        *known = Err(format!("{why}; set rbac.readNamespaces of the chart"));
+                    let is_news = known.as_ref().is_err_and(|old| *old != remedy);
+                    if is_news {
+                        *known = Err(remedy);
                     }
-                    changed
+                    is_news
                 });
                 continue;
             }
@@ -66,7 +77,10 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
     }
 }
 
-/// The namespaces that have every label of a selection.
+/// Returns the namespaces that have every label of a selection.
+///
+/// # Errors
+/// If the namespaces are not known.
 pub fn selected(known: &Known, selection: &NamespaceSelection) -> Result<BTreeSet<String>, String> {
     let labels = known.as_ref().map_err(Clone::clone)?;
     let has_all = |held: &BTreeMap<String, String>| {

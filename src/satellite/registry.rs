@@ -1,11 +1,13 @@
-//! Which satellites there are: one actor for each SatelliteCluster of the operator's namespace.
+//! Starts and stops one actor for each SatelliteCluster of the operator's namespace.
 
-use super::actor::Actor;
+use super::actor::Driver;
 use super::context::{Context, HUB_TIMEOUT};
+use super::core::config::Config;
 use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
 use crate::api::satellite_cluster::NamespacesFrom;
 use crate::readiness::Interruption;
+use crate::request::{ask, causes};
 use crate::text::clean;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -21,18 +23,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What `/readyz` calls the two watches.
+/// The names of the two watches in `/readyz`.
 const SATELLITES: &str = "satellites";
 const SECRETS: &str = "secrets";
-
-/// What an actor is told.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The resource.
-    pub object: Arc<SatelliteCluster>,
-    /// Namespaces that its selector chooses, or why they are not known; only for `from: Selector`.
-    pub selected: Result<BTreeSet<String>, String>,
-}
 
 struct Handle {
     uid: Option<String>,
@@ -42,7 +35,7 @@ struct Handle {
     task: JoinHandle<()>,
 }
 
-/// Follows the SatelliteClusters, their Secrets, and the namespaces that they choose, until `stop`.
+/// Watches the SatelliteClusters, their Secrets, and the namespaces that they choose, until `stop`.
 pub async fn run(mut context: Context, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => return,
@@ -81,7 +74,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
     }
     for (_, handle) in std::mem::take(&mut registry.handles) {
         handle.stop.cancel();
-        // An actor ends at its next await; a panic in it has been reported by then.
+        // An actor ends at its next await. A panic in it has been logged by then.
         let _ = handle.task.await;
     }
 }
@@ -93,25 +86,24 @@ struct Registry {
     handles: BTreeMap<String, Handle>,
     listed: BTreeSet<String>,
     namespaces: watch::Receiver<Known>,
-    /// What the namespaces are told through, until somebody follows them.
+    /// The sender for the task that watches the namespaces. None once that task runs.
     unfollowed: Option<watch::Sender<Known>>,
     /// Watches that failed.
     broken: BTreeMap<&'static str, Interruption>,
-    /// Watches that had a complete list.
+    /// Watches that have had a complete list.
     complete: BTreeSet<&'static str>,
 }
 
-/// The identity of the hub, however long it takes to read it.
+/// Reads the identity of the hub, however long that takes.
 async fn hub_id(context: &Context) -> Arc<str> {
     let api = Api::<PartialObjectMeta<Namespace>>::all(context.hub.clone());
     loop {
-        let why = match tokio::time::timeout(HUB_TIMEOUT, api.get_metadata("kube-system")).await {
-            Ok(Ok(namespace)) => match namespace.metadata.uid {
+        let why = match ask(HUB_TIMEOUT, api.get_metadata("kube-system")).await {
+            Ok(namespace) => match namespace.metadata.uid {
                 Some(uid) => return uid.into(),
                 None => "it has no UID".to_owned(),
             },
-            Ok(Err(error)) => clean(&error.to_string(), 300),
-            Err(_) => "no answer".to_owned(),
+            Err(failure) => failure.to_string(),
         };
         let why = format!("cannot read Namespace kube-system, whose UID is the hub's identity: {why}");
         context.readiness.set(SATELLITES, Some(why));
@@ -141,7 +133,7 @@ impl Registry {
                     return false;
                 }
                 let selected = namespaces::selected(&known, selection);
-                // A selection that is known is not lost because the watch broke.
+                // A selection that is known stays known if the watch fails.
                 let changed = config.selected != selected && (selected.is_ok() || config.selected.is_err());
                 if changed {
                     *config = Arc::new(Config { object: config.object.clone(), selected });
@@ -170,7 +162,7 @@ impl Registry {
             Ok(watcher::Event::Apply(object)) => self.apply(object).await,
             Ok(watcher::Event::Delete(object)) => self.remove(&object.name_any()).await,
             Err(error) => {
-                let why = clean(&error.to_string(), 300);
+                let why = clean(&causes(&error), 300);
                 self.fails(SATELLITES, format!("cannot watch SatelliteClusters: {why}"));
             }
         }
@@ -188,12 +180,12 @@ impl Registry {
         self.context.readiness.set(watch, None);
     }
 
-    /// A watch goes on where it broke off: nothing else says that it works again.
+    /// Ends the interruptions that are over. A watch resumes where it failed and reports nothing while nothing changes.
     fn works(&mut self) {
         for watch in [SATELLITES, SECRETS] {
             if self.broken.get(watch).is_some_and(|broken| broken.over() <= self.started.elapsed()) {
                 self.broken.remove(watch);
-                // Without a complete list, that is what is waited for.
+                // Without a complete list, the list is still waited for.
                 if self.complete.contains(watch) {
                     self.context.readiness.set(watch, None);
                 }
@@ -209,7 +201,7 @@ impl Registry {
         let uid = object.metadata.uid.clone();
         let next = Arc::new(self.config(Arc::new(object)));
         if let Some(handle) = self.handles.get(&name) {
-            // Our own status writes come back as events; only what a person changed matters to the actor.
+            // Our own status writes come back as events. The actor needs only what a person changed.
             handle.config.send_if_modified(|current| {
                 let (old, new) = (&current.object.metadata, &next.object.metadata);
                 let same = current.selected == next.selected
@@ -225,7 +217,7 @@ impl Registry {
         let secret_changed = Arc::new(Notify::new());
         let stop = self.stop.child_token();
         let actor =
-            Actor::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
+            Driver::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
         let task = tokio::spawn(actor.run());
         self.handles.insert(name, Handle { uid, config, secret_changed, stop, task });
     }
@@ -233,9 +225,8 @@ impl Registry {
     async fn remove(&mut self, name: &str) {
         let Some(handle) = self.handles.remove(name) else { return };
         handle.stop.cancel();
-        // A write that is under way is cut off at its deadline at the latest.
         let _ = handle.task.await;
-        // Only here: an actor also ends with the process, and then its satellite is still there.
+        // Not when the actor ends: it also ends with the process, and then its satellite still exists.
         self.context.fleet.send_modify(|fleet| {
             fleet.satellites.remove(name);
         });
@@ -253,13 +244,13 @@ impl Registry {
                 }
             }
             Ok(watcher::Event::InitDone) => {
-                // Whatever was missed while the watch was broken.
+                // Any Secret may have changed while the watch was interrupted.
                 self.handles.values().for_each(|handle| handle.secret_changed.notify_one());
                 self.restored(SECRETS);
             }
             Ok(_) => {}
             Err(error) => {
-                let why = clean(&error.to_string(), 300);
+                let why = clean(&causes(&error), 300);
                 self.fails(SECRETS, format!("cannot watch Secrets: {why}"));
             }
         }

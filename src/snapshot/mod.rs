@@ -14,7 +14,7 @@ pub use names::SnapshotNames;
 pub use set::Snapshot;
 
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use super::*;
     use crate::identity::Revision;
     use crate::render::Rendered;

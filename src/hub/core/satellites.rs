@@ -3,7 +3,7 @@
 use super::Core;
 use crate::identity::{ObjectKey, Revision};
 use crate::render::Rendered;
-use crate::satellite::{Fleet, Held, sync_of};
+use crate::satellite::{Fleet, Satellite, sync_of};
 use crate::status::Sync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -91,7 +91,7 @@ impl Core {
 
 /// Returns the objects that a satellite leaves out and did not leave out before.
 fn newly_left_out(old: &Fleet, new: &Fleet) -> Vec<ObjectKey> {
-    let of = |name: &String, held: &Held| {
+    let of = |name: &String, held: &Satellite| {
         let before = old.satellites.get(name).map(|old| old.left_out.clone()).unwrap_or_default();
         held.left_out.difference(&before).cloned().collect::<Vec<_>>()
     };

@@ -1,5 +1,5 @@
-//! When a credential ends, read from what it says of itself, and when a person should be told. The signature of a token is not
-//! checked, nor that of a certificate: a wrong time makes a wrong warning and a renewal too early, nothing else.
+//! When a credential ends, as the credential itself says, and when a person is warned. No signature is checked: a wrong
+//! time leads to a wrong warning or an early renewal, and to nothing else.
 
 use super::Identity;
 use crate::api::condition::format_timestamp;
@@ -11,30 +11,30 @@ use x509_cert::der::Decode as _;
 
 /// Largest certificate that is read, in bytes of its DER form.
 const MAX_CERTIFICATE: usize = 32 * 1024;
-/// 9999-12-31T23:59:59Z: what a certificate without an end says (RFC 5280), and the last time that can be written.
+/// 9999-12-31T23:59:59Z: the end of a certificate without an end (RFC 5280), and the last time that can be written.
 const NEVER: i64 = 253_402_300_799;
-/// Longest time before its end at which a credential is said to end soon: 14 days.
+/// A person is warned at most this long before the end, in seconds: 14 days.
 const WARN_AT_MOST: i64 = 14 * 24 * 3600;
-/// The same where nobody knows when the credential began: 7 days.
+/// The same for a credential whose beginning is unknown: 7 days.
 const WARN_UNKNOWN: i64 = 7 * 24 * 3600;
 
-/// From when to when a credential is good. Unix seconds, by the clock of whoever made it.
+/// From when to when a credential is good, in Unix seconds, by the clock of its issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// When it was made, if it says so: `iat` of a token, `notBefore` of a certificate.
+    /// When it was made: `iat` of a token, `notBefore` of a certificate. None if it does not say.
     pub issued: Option<i64>,
     /// When it ends: `exp` of a token, `notAfter` of a certificate.
     pub expires: i64,
 }
 
 impl Validity {
-    /// Its whole life in seconds, if both ends are known and in order.
+    /// Returns its whole life in seconds. None if the beginning is unknown or after the end.
     pub fn life(&self) -> Option<i64> {
         self.issued.map(|issued| self.expires.saturating_sub(issued)).filter(|life| *life > 0)
     }
 }
 
-/// The validity of an identity; nothing if it has no end, or none that can be read.
+/// Returns the validity of an identity. None if it has no end, or none that can be read.
 pub(super) fn of(identity: &Identity) -> Option<Validity> {
     match identity {
         Identity::Token(token) => of_token(token),
@@ -42,23 +42,24 @@ pub(super) fn of(identity: &Identity) -> Option<Validity> {
     }
 }
 
-/// The validity that a JSON Web Token states; nothing for an opaque token, and for one without `exp`.
+/// Returns the validity that a JSON Web Token states. None for an opaque token, and for one without `exp`.
 pub fn of_token(token: &str) -> Option<Validity> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
         return None;
     }
-    // What cannot be read is an opaque token, which is allowed.
+    // A token that cannot be read is opaque, which is allowed.
     let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     let seconds = |claim: &str| claims.get(claim).and_then(Value::as_f64).map(|seconds| seconds as i64);
     validity(seconds("iat"), seconds("exp")?)
 }
 
-/// The validity of the first certificate in a PEM text, which is the client's own; those of its authorities may follow.
+/// Returns the validity of the first certificate in a PEM text, which is the client's own. Those of its authorities may
+/// follow.
 pub fn of_certificate(text: &[u8]) -> Option<Validity> {
-    // Whether there is one was checked before; one that only this reader does not understand may still serve.
+    // A certificate that only this reader does not understand may still work.
     let blocks = pem::parse_many(text).ok()?;
     let first = blocks.iter().find(|block| block.tag() == "CERTIFICATE")?;
     if first.contents().len() > MAX_CERTIFICATE {
@@ -75,9 +76,9 @@ fn validity(issued: Option<i64>, expires: i64) -> Option<Validity> {
     Some(Validity { issued: issued.filter(sound), expires: Some(expires).filter(sound)? })
 }
 
-/// What a person should know about the end of a credential: nothing while more than a fifth of its life is left, or more than
-/// 14 days. It says the same until the credential has ended, so that it does not rewrite a status. `now` in Unix seconds; `place` is
-/// where it stands (`Secret edge-a`), `renews` whether the operator renews it.
+/// Returns the warning about the end of a credential. None while more than a fifth of its life is left, or more than 14
+/// days. The text stays the same until the end, so that it does not rewrite a status. `now` is in Unix seconds; `place` is
+/// where the credential is (`Secret edge-a`); `renews` is true if the operator renews it.
 pub fn warning(now: i64, validity: Validity, place: &str, renews: bool) -> Option<String> {
     let ahead = validity.life().map_or(WARN_UNKNOWN, |life| (life / 5).min(WARN_AT_MOST));
     let left = validity.expires.saturating_sub(now);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Largest accepted value of one key, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The key that tells that there are separate keys.
+/// The key whose presence means that the Secret has separate keys.
 pub(super) const SERVER: &str = "server";
 /// The key that a renewed token is written to.
 pub(super) const TOKEN: &str = "token";
@@ -19,7 +19,7 @@ type Data = BTreeMap<String, ByteString>;
 /// Reads the separate keys. Other keys are ignored.
 ///
 /// # Errors
-/// The key that is refused or missing, and why; never its value.
+/// If a key is refused or missing. The message names it and contains no value.
 pub(super) fn read(data: &Data, policy: &ServerPolicy) -> Result<(Server, Identity), Fault> {
     let url = text(data, SERVER)?.ok_or_else(|| missing(SERVER))?;
     policy.check(&url).map_err(|why| refused(SERVER, &why))?;
@@ -60,7 +60,7 @@ fn bytes<'a>(data: &'a Data, key: &str) -> Result<Option<&'a [u8]>, Fault> {
     Ok(Some(&value.0))
 }
 
-/// A text without the line break that most ways to make a Secret leave at its end.
+/// Returns a text without the line break at its end, which most ways to make a Secret leave there.
 fn text(data: &Data, key: &str) -> Result<Option<String>, Fault> {
     let Some(value) = bytes(data, key)? else { return Ok(None) };
     let text = std::str::from_utf8(value).map_err(|_| refused(key, "is not UTF-8"))?.trim();

@@ -35,13 +35,13 @@ pub const REFUSED_USER: [&str; 11] = [
     "as-groups",
     "as-user-extra",
 ];
-/// Fields of a cluster that would read a file, go another way, or trust anybody. `insecure-skip-tls-verify: false` is allowed.
+/// Fields of a cluster that would read a file, use a proxy, or trust anybody. `insecure-skip-tls-verify: false` is allowed.
 pub const REFUSED_CLUSTER: [&str; 3] = ["certificate-authority", "proxy-url", "insecure-skip-tls-verify"];
 
 /// Reads a kubeconfig.
 ///
 /// # Errors
-/// The field that is refused or missing, and what to do; never its value.
+/// If a field is refused or missing. The message names it and the remedy, and contains no value.
 pub(super) fn read(bytes: &[u8], policy: &ServerPolicy) -> Result<(Server, Identity), String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("the kubeconfig has {} bytes; at most {MAX_BYTES} are allowed", bytes.len()));
@@ -137,7 +137,7 @@ fn text_of<'a>(part: &'a Value, field: &str, place: &str) -> Result<Option<&'a s
     }
 }
 
-/// What stands in a field as base64.
+/// Returns the content of a base64 field.
 fn data_of(
     part: &Value,
     field: &str,

@@ -1,5 +1,5 @@
-//! A satellite's credential: read from a Secret of the hub, rebuilt from an allow-list before kube sees it, watched for its end,
-//! and renewed where that is wanted. No message, no log and no `Debug` has a part of it.
+//! A satellite's credential: read from a Secret of the hub, rebuilt from an allow-list before kube sees it, and renewed
+//! where that is wanted. No message, no log and no `Debug` contains a part of it.
 
 mod expiry;
 mod keys;
@@ -19,7 +19,8 @@ pub use server::ServerPolicy;
 
 use crate::api::Reason;
 use crate::api::satellite_cluster::SecretKeyRef;
-use crate::satellite::problem::{Problem, Redaction};
+use crate::satellite::explain::Redaction;
+use crate::satellite::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -33,14 +34,14 @@ const KUBECONFIG_KEYS: [&str; 2] = ["value", "kubeconfig"];
 /// Name of the one cluster, user and context in what is rebuilt.
 const NAME: &str = "satellite";
 
-/// Where a satellite is, and who we are there. Nothing that was refused or is unknown is in it.
+/// The address of a satellite's API server, and the operator's identity there. It contains only what is allowed.
 #[derive(Clone)]
 pub struct Credential {
     server: Server,
     identity: Identity,
     /// The key of the Secret that a renewed token is written to.
     key: String,
-    /// Whether that key holds a kubeconfig.
+    /// True if that key holds a kubeconfig.
     in_kubeconfig: bool,
 }
 
@@ -48,12 +49,12 @@ pub struct Credential {
 #[derive(Clone, PartialEq, Eq)]
 struct Server {
     url: String,
-    /// PEM; without it the authorities of this machine are trusted.
+    /// PEM. None to trust the authorities of this machine.
     authority: Option<Vec<u8>>,
     tls_name: Option<String>,
 }
 
-/// Who we are.
+/// The operator's identity.
 #[derive(Clone, PartialEq, Eq)]
 enum Identity {
     Token(String),
@@ -66,13 +67,13 @@ enum Identity {
 
 /// Why there is no credential.
 enum Fault {
-    /// Something is not there, and may come: a sentence that goes on after the Secret's name.
+    /// Something is missing, and may come. The text continues after the Secret's name.
     Missing(String),
-    /// Something must not be there.
+    /// Something must not be there, or cannot be used.
     Refused(String),
 }
 
-/// Neither address nor identity: a credential is compared and used, not printed.
+/// Prints neither address nor identity.
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential").finish_non_exhaustive()
@@ -80,13 +81,13 @@ impl std::fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Reads the credential that a SatelliteCluster refers to: the kubeconfig in the key that it names; else the one in `value` or
-    /// `kubeconfig`; else the separate keys `server`, `ca.crt`, and `token` or `tls.crt` with `tls.key`, and `tls-server-name` if
-    /// it is there.
+    /// Reads the credential that a SatelliteCluster refers to: the kubeconfig in the key that it names; else the one in
+    /// `value` or `kubeconfig`; else the separate keys `server`, `ca.crt`, and `token` or `tls.crt` with `tls.key`, and
+    /// `tls-server-name` if it exists.
     ///
     /// # Errors
-    /// [`Reason::CredentialMissing`] (it may come by itself) or [`Reason::CredentialRefused`] (a person must change it), with a
-    /// message that names the Secret, the key, the field and the remedy, and no value.
+    /// [`Reason::CredentialMissing`] if something is missing, [`Reason::CredentialRefused`] if a person must change
+    /// something. The message names the Secret, the key, the field and the remedy, and contains no value.
     pub fn from_secret(
         secret: &Secret,
         reference: &SecretKeyRef,
@@ -126,16 +127,16 @@ impl Credential {
         Ok(Self { server, identity, key: keys::TOKEN.to_owned(), in_kubeconfig: false })
     }
 
-    /// A credential from the text of a kubeconfig.
+    /// Reads a credential from the text of a kubeconfig.
     ///
     /// # Errors
-    /// The field that is refused or missing, and what to do; never its value.
+    /// If a field is refused or missing. The message names it and the remedy, and contains no value.
     pub fn from_kubeconfig(text: &str, policy: &ServerPolicy) -> Result<Self, String> {
         let (server, identity) = kubeconfig::read(text.as_bytes(), policy)?;
         Ok(Self { server, identity, key: KUBECONFIG_KEYS[0].to_owned(), in_kubeconfig: true })
     }
 
-    /// The kubeconfig for kube, made here from what is allowed and nothing else.
+    /// Returns a kubeconfig for kube, made from what is allowed and nothing else.
     pub fn kubeconfig(&self) -> Kubeconfig {
         let encode = |data: &[u8]| STANDARD.encode(data);
         let cluster = Cluster {
@@ -176,17 +177,18 @@ impl Credential {
         }
     }
 
-    /// From when to when it is good; nothing for an opaque token, and for what has no end.
+    /// Returns from when to when it is good. None for an opaque token, and for a credential without an end.
     pub fn validity(&self) -> Option<Validity> {
         expiry::of(&self.identity)
     }
 
-    /// When it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client certificate. Nothing as [`Self::validity`].
+    /// Returns when it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client certificate. None as in
+    /// [`Self::validity`].
     pub fn expiry(&self) -> Option<i64> {
         self.validity().map(|validity| validity.expires)
     }
 
-    /// Keeps it out of what others say.
+    /// Returns what keeps it out of messages.
     pub fn redaction(&self) -> Redaction {
         match &self.identity {
             Identity::Token(token) => Redaction::new(Some(token)),
@@ -194,28 +196,28 @@ impl Credential {
         }
     }
 
-    /// Whether it is a token, and not a client certificate: only a token can be renewed.
+    /// True for a token, which can be renewed; false for a client certificate.
     pub fn is_token(&self) -> bool {
         matches!(self.identity, Identity::Token(_))
     }
 
-    /// Whether a connection that was made with the other one can stay: same server, same trust, same identity.
+    /// True if server, trust and identity are the same, so that a connection made with the other one can stay.
     pub fn same_as(&self, other: &Self) -> bool {
         self.server == other.server && self.identity == other.identity
     }
 
-    /// Whether both lead to the same API server.
+    /// True if both lead to the same API server.
     pub fn same_server(&self, other: &Self) -> bool {
         self.server.url == other.server.url
     }
 
-    /// The same server with another token.
+    /// Returns the same credential with another token.
     fn with_token(&self, token: String) -> Self {
         Self { identity: Identity::Token(token), ..self.clone() }
     }
 }
 
-/// A token goes into a header: visible ASCII, of a length that every server takes.
+/// Checks a token, which goes into a header: visible ASCII, of a length that every server accepts.
 fn check_token(token: &str) -> Result<(), String> {
     if token.len() > MAX_TOKEN {
         return Err(format!("has {} bytes; at most {MAX_TOKEN} are allowed", token.len()));
@@ -228,7 +230,7 @@ fn check_token(token: &str) -> Result<(), String> {
     }
 }
 
-/// PEM with at least one certificate.
+/// Checks that this is PEM with at least one certificate.
 fn certificates(data: &[u8]) -> Result<(), String> {
     match pem::parse_many(data) {
         Ok(blocks) if blocks.iter().any(|block| block.tag() == "CERTIFICATE") => Ok(()),
@@ -236,7 +238,7 @@ fn certificates(data: &[u8]) -> Result<(), String> {
     }
 }
 
-/// PEM with a private key that needs no password.
+/// Checks that this is PEM with a private key that needs no password.
 fn check_key(data: &[u8]) -> Result<(), String> {
     let is_key = |block: &pem::Pem| {
         block.tag().ends_with("PRIVATE KEY")

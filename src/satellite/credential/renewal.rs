@@ -1,11 +1,15 @@
-//! A new token from the satellite, and its way into the hub's Secret. Whatever fails here leaves the old one in use.
+//! Gets a new token from the satellite and stores it in the hub's Secret. If something fails, the present token stays in
+//! use.
 
 use super::schedule::lifetime;
 use super::{Credential, check_token};
 use crate::api::Reason;
 use crate::api::condition::format_timestamp;
+use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::satellite_cluster::TokenRenewal;
-use crate::satellite::problem::{Problem, Redaction};
+use crate::request::{answer, ask, causes};
+use crate::satellite::explain::Redaction;
+use crate::satellite::problem::Problem;
 use crate::text::clean;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,12 +28,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest accepted answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Asks the satellite for a new token of `renewal.serviceAccount` in `namespace`, bound to `renewal.boundSecret`, and puts it in the
-/// place of the one in `current`. `client` speaks to the satellite with a credential that may ask; `now` in Unix seconds.
-/// Nothing is stored.
+/// Asks the satellite for a new token of `renewal.serviceAccount` in `namespace`, bound to `renewal.boundSecret`, and
+/// returns `current` with that token. Nothing is stored. `client` has a credential that may ask; `now` is in Unix seconds.
 ///
 /// # Errors
-/// What was refused and the remedy. It says nothing about the connection: whether the satellite answers, its deliveries tell.
+/// If the satellite does not answer, refuses, or makes a token that cannot be used. The problem says nothing about the
+/// connection: the deliveries show that.
 pub async fn renew(
     client: &Client,
     namespace: &str,
@@ -49,17 +53,13 @@ pub async fn renew(
     }
     let request = request(namespace, renewal).map_err(|why| failed(Reason::Invalid, why))?;
     let redaction = current.redaction();
-    let (code, body) = match tokio::time::timeout(TIMEOUT, exchange(client, request, &redaction)).await {
-        Err(_) => {
-            return Err(failed(Reason::Unreachable, format!("no answer within {} s", TIMEOUT.as_secs())));
-        }
-        Ok(answer) => answer.map_err(|why| failed(Reason::Unreachable, why))?,
-    };
+    let (code, body) =
+        exchange(client, request, &redaction).await.map_err(|why| failed(Reason::Unreachable, why))?;
     if !(200..300).contains(&code) {
         let (reason, why) = refusal(code, &body, renewal, &redaction);
         return Err(failed(reason, why));
     }
-    // An answer that cannot be read may hold a token: no part of it is told.
+    // An answer that cannot be read may contain a token: no part of it is quoted.
     let odd = |what: &str| failed(Reason::Rejected, format!("the satellite's answer {what}"));
     let answer: TokenRequest = serde_json::from_slice(&body).map_err(|_| odd("is not a TokenRequest"))?;
     let token = answer.status.and_then(|status| status.token).unwrap_or_default();
@@ -94,21 +94,23 @@ fn request(namespace: &str, renewal: &TokenRenewal) -> Result<http::Request<Vec<
         .map_err(|error| error.to_string())
 }
 
-/// Sends a request and reads the answer here: kube writes an answer that it cannot parse to the log.
+/// Sends a request and reads the whole answer. kube itself would log an answer that it cannot parse.
 async fn exchange(
     client: &Client,
     request: http::Request<Vec<u8>>,
     redaction: &Redaction,
 ) -> Result<(u16, Vec<u8>), String> {
-    let answer = client
-        .send(request.map(Body::from))
+    let call = async {
+        let answer = client.send(request.map(Body::from)).await?;
+        let code = answer.status().as_u16();
+        // An error here is of the body: it broke off, or is larger than is accepted.
+        Ok((code, Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()))
+    };
+    let (code, body) = answer(TIMEOUT, call)
         .await
-        .map_err(|error| clean(&redaction.of(&error.to_string()), 200))?;
-    let code = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), MAX_ANSWER)
-        .collect()
-        .await
-        .map_err(|_| format!("the answer broke off, or has more than {MAX_ANSWER} bytes"))?;
+        .map_err(|late| late.to_string())?
+        .map_err(|error| clean(&redaction.of(&causes(&error)), 200))?;
+    let body = body.ok_or_else(|| format!("the answer broke off, or has more than {MAX_ANSWER} bytes"))?;
     Ok((code, body.to_bytes().to_vec()))
 }
 
@@ -133,11 +135,11 @@ fn refusal(code: u16, body: &[u8], renewal: &TokenRenewal, redaction: &Redaction
     (reason, format!("{code} {said}{remedy}"))
 }
 
-/// Writes a renewed token into the hub's Secret, as it was read before: to the key `token`, or as a kubeconfig that has nothing but
-/// what is allowed. Nothing is written if someone changed the Secret meanwhile.
+/// Stores a renewed token in the hub's Secret: in the key `token`, or in a kubeconfig that contains only what is allowed.
+/// `secret` is the Secret as it was read; nothing is written if someone changed it since.
 ///
 /// # Errors
-/// What was refused and the remedy; no part of the token.
+/// If the hub does not answer or refuses. The message contains no part of the token.
 pub async fn store(secrets: &Api<Secret>, secret: &Secret, renewed: &Credential) -> Result<(), Problem> {
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let failed = |reason, why: String| {
@@ -145,43 +147,34 @@ pub async fn store(secrets: &Api<Secret>, secret: &Secret, renewed: &Credential)
     };
     let value = match (&renewed.identity, renewed.in_kubeconfig) {
         (super::Identity::Token(token), false) => token.clone(),
-        // Its own message could hold a part of it.
+        // The library's message could contain a part of it.
         _ => serde_saphyr::to_string(&renewed.kubeconfig())
             .map_err(|_| failed(Reason::Invalid, "it cannot be written as YAML".into()))?,
     };
-    // With the resourceVersion and the uid that were read, a write from an old reading fails.
+    // The resourceVersion and the UID make a write from an old reading fail.
     let patch = json!({
         "metadata": { "resourceVersion": secret.metadata.resource_version, "uid": secret.metadata.uid },
         "data": { &renewed.key: STANDARD.encode(value) },
     });
-    let parameters = PatchParams {
-        field_manager: Some(crate::api::marks::OPERATOR_MANAGER.into()),
-        ..PatchParams::default()
-    };
-    // Only the metadata is answered: nobody needs to send the credential back.
+    let parameters = PatchParams { field_manager: Some(OPERATOR_MANAGER.into()), ..PatchParams::default() };
+    // The answer is the metadata alone: the credential need not come back.
     let patch = Patch::Merge(patch);
     let call = secrets.patch_metadata(name, &parameters, &patch);
-    match tokio::time::timeout(TIMEOUT, call).await {
-        Err(_) => Err(failed(
-            Reason::Unreachable,
-            format!("the hub's API server did not answer within {} s", TIMEOUT.as_secs()),
-        )),
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::Error::Api(status))) => {
-            let said = format!("{} {}", status.code, clean(&status.message, 200));
-            Err(match status.code {
-                403 => failed(
-                    Reason::Forbidden,
-                    format!("{said}; let the operator patch it (the chart's rbac.renewTokens)"),
-                ),
-                404 => failed(Reason::CredentialMissing, said),
-                409 => failed(Reason::Conflict, format!("{said}; it is read again")),
-                400..500 => failed(Reason::Rejected, format!("{said}; it must not be immutable")),
-                _ => failed(Reason::Unreachable, said),
-            })
-        }
-        Ok(Err(error)) => Err(failed(Reason::Unreachable, clean(&error.to_string(), 200))),
-    }
+    let Err(failure) = ask(TIMEOUT, call).await else { return Ok(()) };
+    let said = match failure.code() {
+        Some(_) => failure.to_string(),
+        None => format!("the hub's API server: {failure}"),
+    };
+    Err(match failure.code() {
+        Some(403) => failed(
+            Reason::Forbidden,
+            format!("{said}; let the operator patch it (the chart's rbac.renewTokens)"),
+        ),
+        Some(404) => failed(Reason::CredentialMissing, said),
+        Some(409) => failed(Reason::Conflict, format!("{said}; it is read again")),
+        Some(400..500) => failed(Reason::Rejected, format!("{said}; it must not be immutable")),
+        _ => failed(Reason::Unreachable, said),
+    })
 }
 
 #[cfg(test)]

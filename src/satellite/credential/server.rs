@@ -1,5 +1,5 @@
-//! Which address a satellite's API server may have, as far as its text tells. What a name resolves to is checked again when it is
-//! connected to (`satellite/client.rs`).
+//! Which address a satellite's API server may have, judged by its text. The addresses that a name resolves to are checked
+//! when a connection is opened (`satellite/client.rs`).
 
 use crate::satellite::HostPolicy;
 use crate::satellite::client::HTTPS;
@@ -29,8 +29,8 @@ impl From<HostPolicy> for ServerPolicy {
 }
 
 impl ServerPolicy {
-    /// The same, and no satellite may have the hub's own API server, which is here. May be called for each of its addresses.
-    /// A URL without a host changes nothing.
+    /// The same policy, which also refuses the hub's own API server at this URL. May be called for each of its addresses. A
+    /// URL without a host changes nothing.
     #[must_use]
     pub fn without_hub(mut self, url: &http::Uri) -> Self {
         if let Some(host) = url.host() {
@@ -42,7 +42,7 @@ impl ServerPolicy {
     /// Checks the URL of an API server.
     ///
     /// # Errors
-    /// Why it is refused, for a person: a sentence that goes on after the name of its field, and holds no part of the URL.
+    /// If it is refused. The text continues after the name of the field, and contains no part of the URL.
     pub fn check(&self, url: &str) -> Result<(), String> {
         if url.len() > MAX_URL {
             return Err(format!("has {} bytes; at most {MAX_URL} are allowed", url.len()));
@@ -100,14 +100,15 @@ pub fn check_tls_name(name: &str) -> Result<(), String> {
     Err("is neither a DNS name nor an IP address".into())
 }
 
-/// A host in the one spelling that is compared: small letters, no brackets, no dot at the end; an address as it is usually written.
+/// Returns a host in the spelling that is compared: small letters, no brackets, no dot at the end; an address as it is
+/// usually written.
 fn bare(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     host.parse::<IpAddr>().map_or(host, |address| address.to_canonical().to_string())
 }
 
-/// Whether this is a DNS name that cannot be taken for an address: `127.1`, `2130706433` and `0x7f000001` are names by their
-/// letters, and a resolver makes 127.0.0.1 of each.
+/// True for a DNS name that cannot be an address: `127.1`, `2130706433` and `0x7f000001` look like names, and a resolver
+/// returns 127.0.0.1 for each.
 fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())

@@ -1,9 +1,12 @@
-//! The requests to one satellite: each has a deadline, each write is asked for the lease first, each failure becomes a problem.
+//! The requests to one satellite. Each has a deadline, each write needs the lease, and each failure is explained.
 
-use super::super::problem::{Contact, Problem, Redaction};
+use super::super::core::requests::Failed;
+use super::super::explain::Redaction;
+use super::super::problem::Problem;
 use crate::api::Reason;
 use crate::lease::Leadership;
 use crate::metrics::WriteCounts;
+use crate::request::answer;
 use crate::snapshot::FIELD_MANAGER;
 use crate::snapshot::pointer::Destination;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -15,57 +18,37 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Time beyond the wait for an answer's beginning within which the whole answer must be there.
+/// Time for the rest of an answer after its beginning.
 const BODY_TIME: Duration = Duration::from_secs(2);
-/// Most ConfigMaps of one satellite that are followed: the most shards that a set has, those of the set before, and as much garbage.
+/// Most ConfigMaps of one satellite that are followed: the most shards that a set has, those of the previous set, and as
+/// much garbage.
 const MOST: usize = 4096;
 /// Longest time for a whole list.
 const LIST_TIME: Duration = Duration::from_secs(60);
-/// What is listed and watched, as messages have it.
+/// The name in messages of a list or a watch.
 pub const ALL: &str = "*";
-/// How many objects one page of a list has. With the largest metadata that the API server admits a page is still small.
+/// Objects in one page of a list. With the largest metadata that the API server admits a page is still small.
 const PAGE: u32 = 250;
 
-/// A way to one satellite's ConfigMaps. Cheap to clone.
+/// Sends requests for one satellite's ConfigMaps. Cheap to clone.
 #[derive(Clone)]
 pub struct Requests {
     configmaps: Api<ConfigMap>,
     namespace: Arc<str>,
     deadline: Duration,
-    claim: Leadership,
+    leadership: Leadership,
     written: Arc<WriteCounts>,
     redaction: Redaction,
 }
 
-/// A failed request.
-#[derive(Debug)]
-pub struct Failure {
-    /// What it means.
-    pub problem: Problem,
-    /// HTTP status, if there was an answer.
-    pub code: Option<u16>,
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self { problem, code: None }
-    }
-}
-
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        failure.problem
-    }
-}
-
 impl Requests {
-    /// Requests through `client`; `request_timeout` is the longest wait for the beginning of an answer.
-    /// `redaction` keeps the credential out of what is told of an answer.
+    /// Sends through `client`. `request_timeout` is the longest wait for the beginning of an answer; `redaction` keeps the
+    /// credential out of messages.
     pub fn new(
         client: Client,
         target: &Destination,
         request_timeout: Duration,
-        claim: Leadership,
+        leadership: Leadership,
         written: Arc<WriteCounts>,
         redaction: Redaction,
     ) -> Self {
@@ -73,7 +56,7 @@ impl Requests {
             configmaps: Api::namespaced(client, &target.namespace),
             namespace: target.namespace.as_str().into(),
             deadline: request_timeout + BODY_TIME,
-            claim,
+            leadership,
             written,
             redaction,
         }
@@ -84,54 +67,53 @@ impl Requests {
         &self.configmaps
     }
 
-    /// `<namespace>/<name>`, as messages have it.
+    /// Returns `<namespace>/<name>`, for messages.
     pub fn full_name(&self, name: &str) -> String {
         format!("{}/{name}", self.namespace)
     }
 
-    /// What a failed request means.
+    /// Explains a failed request.
     pub fn problem(&self, action: &str, name: &str, error: &kube::Error) -> Problem {
         Problem::of(action, &self.full_name(name), error, &self.redaction)
     }
 
-    /// A request within its deadline.
+    /// Sends a request and waits for its answer until the deadline.
     ///
     /// # Errors
-    /// What went wrong.
+    /// If it fails or is late.
     pub async fn bounded<T>(
         &self,
         action: &str,
         name: &str,
         call: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, Failure> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Err(_) => {
+    ) -> Result<T, Failed> {
+        match answer(self.deadline, call).await {
+            Err(late) => {
                 let name = self.full_name(name);
-                let message =
-                    format!("cannot {action} ConfigMap {name}: no answer within {:?}", self.deadline);
+                let message = format!("cannot {action} ConfigMap {name}: {late}");
                 Err(Problem::silent(Reason::Unreachable, message).into())
             }
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 let code = if let kube::Error::Api(status) = &error { Some(status.code) } else { None };
-                Err(Failure { problem: self.problem(action, name, &error), code })
+                Err(Failed { problem: self.problem(action, name, &error), code })
             }
         }
     }
 
-    /// Reads a ConfigMap; nothing if there is none.
+    /// Reads a ConfigMap. None if there is none.
     ///
     /// # Errors
-    /// What went wrong.
-    pub async fn get(&self, name: &str) -> Result<Option<ConfigMap>, Failure> {
+    /// If the request fails.
+    pub async fn get(&self, name: &str) -> Result<Option<ConfigMap>, Failed> {
         self.bounded("read", name, self.configmaps.get_opt(name)).await
     }
 
-    /// Lists the metadata of what is ours, and the resourceVersion of the list.
+    /// Lists the metadata of the ConfigMaps that the selector chooses, and returns the resourceVersion of the list.
     ///
     /// # Errors
-    /// What went wrong; also a list that does not end, or has more than [`MOST`] objects.
-    pub async fn list(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failure> {
+    /// If a request fails, or the list does not end or has more than [`MOST`] objects.
+    pub async fn list(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failed> {
         tokio::time::timeout(LIST_TIME, self.pages(selector)).await.unwrap_or_else(|_| {
             let namespace = &self.namespace;
             let message = format!("a list of the ConfigMaps of {namespace} did not end within {LIST_TIME:?}");
@@ -139,17 +121,17 @@ impl Requests {
         })
     }
 
-    /// The first page of what is ours.
+    /// Lists the first page of the ConfigMaps that the selector chooses.
     ///
     /// # Errors
-    /// What went wrong.
-    pub async fn page(&self, selector: &str) -> Result<Vec<PartialObjectMeta<ConfigMap>>, Failure> {
+    /// If the request fails.
+    pub async fn page(&self, selector: &str) -> Result<Vec<PartialObjectMeta<ConfigMap>>, Failed> {
         let parameters = ListParams::default().labels(selector).limit(PAGE);
         let page = self.bounded("list", ALL, self.configmaps.list_metadata(&parameters)).await?;
         Ok(page.items)
     }
 
-    async fn pages(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failure> {
+    async fn pages(&self, selector: &str) -> Result<(Vec<PartialObjectMeta<ConfigMap>>, String), Failed> {
         let mut parameters = ListParams::default().labels(selector).limit(PAGE);
         let mut all = Vec::new();
         loop {
@@ -163,9 +145,11 @@ impl Requests {
         }
     }
 
+    /// Refuses more ConfigMaps than can be ours.
+    ///
     /// # Errors
-    /// There are more ConfigMaps than can be ours.
-    pub fn check_count(&self, count: usize) -> Result<(), Failure> {
+    /// If there are more than [`MOST`].
+    pub fn check_count(&self, count: usize) -> Result<(), Failed> {
         if count <= MOST {
             return Ok(());
         }
@@ -174,13 +158,12 @@ impl Requests {
              those with the label groundlink.dev/part=shard that the pointer does not name",
             self.namespace
         );
-        let problem = Problem::stalled(Reason::TooLarge, message);
-        Err(Problem { contact: Contact::Answered, ..problem }.into())
+        Err(Problem::stalled(Reason::TooLarge, message).answered().into())
     }
 
-    /// Asked before every write.
-    fn may_write(&self) -> Result<(), Failure> {
-        if self.claim.is_current() {
+    /// Asks for the right to write, before every write.
+    fn may_write(&self) -> Result<(), Failed> {
+        if self.leadership.is_current() {
             return Ok(());
         }
         Err(Problem::transient(Reason::Pending, "this process is not the leader any more").into())
@@ -198,38 +181,36 @@ impl Requests {
         PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() }
     }
 
-    /// Creates a ConfigMap. The answer is what the server stored.
+    /// Creates a ConfigMap, and returns what the server stored.
     ///
     /// # Errors
-    /// What went wrong; code 409 if there is one of this name.
-    pub async fn create(&self, name: &str, object: &ConfigMap) -> Result<ConfigMap, Failure> {
+    /// If the request fails: with 409 if one of this name exists.
+    pub async fn create(&self, name: &str, object: &ConfigMap) -> Result<ConfigMap, Failed> {
         self.may_write()?;
         let stored = self.bounded("create", name, self.configmaps.create(&Self::post(), object)).await?;
         self.wrote(object);
         Ok(stored)
     }
 
-    /// Replaces a ConfigMap; `object` carries the uid and the resourceVersion that were read, so a late write loses.
+    /// Replaces a ConfigMap, and returns what the server stored. `object` carries the UID and the resourceVersion that
+    /// were read, so a late write fails.
     ///
     /// # Errors
-    /// What went wrong; code 409 if it changed since, also if it was deleted.
-    pub async fn replace(&self, name: &str, object: &ConfigMap) -> Result<ConfigMap, Failure> {
+    /// If the request fails: with 409 if it changed since, with 404 if it was deleted.
+    pub async fn replace(&self, name: &str, object: &ConfigMap) -> Result<ConfigMap, Failed> {
         self.may_write()?;
-        match self.bounded("replace", name, self.configmaps.replace(name, &Self::post(), object)).await {
-            Err(Failure { code: Some(404), problem }) => Err(Failure { code: Some(409), problem }),
-            Ok(stored) => {
-                self.wrote(object);
-                Ok(stored)
-            }
-            other => other,
-        }
+        let parameters = Self::post();
+        let call = self.configmaps.replace(name, &parameters, object);
+        let stored = self.bounded("replace", name, call).await?;
+        self.wrote(object);
+        Ok(stored)
     }
 
-    /// Changes the metadata of a ConfigMap; `metadata` carries the resourceVersion that was read.
+    /// Changes the metadata of a ConfigMap. `metadata` carries the resourceVersion that was read.
     ///
     /// # Errors
-    /// What went wrong; code 409 if it changed since, 404 if it is gone.
-    pub async fn patch_metadata(&self, name: &str, metadata: serde_json::Value) -> Result<(), Failure> {
+    /// If the request fails: with 409 if it changed since, with 404 if it was deleted.
+    pub async fn patch_metadata(&self, name: &str, metadata: serde_json::Value) -> Result<(), Failed> {
         self.may_write()?;
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let patch = Patch::Merge(json!({ "metadata": metadata }));
@@ -239,29 +220,24 @@ impl Requests {
         Ok(())
     }
 
-    /// Deletes a ConfigMap if it is still the one that was read. One that is gone already is no failure.
+    /// Deletes a ConfigMap if it is still the one that was read.
     ///
     /// # Errors
-    /// What went wrong; code 409 if it changed since.
+    /// If the request fails: with 409 if it changed since, with 404 if it was deleted.
     pub async fn delete(
         &self,
         name: &str,
         uid: Option<String>,
         version: Option<String>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Failed> {
         self.may_write()?;
         let parameters = DeleteParams {
             preconditions: Some(Preconditions { uid, resource_version: version }),
             ..DeleteParams::default()
         };
-        match self.bounded("delete", name, self.configmaps.delete(name, &parameters)).await {
-            Ok(_) => {
-                self.written.requests.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(Failure { code: Some(404), .. }) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+        self.bounded("delete", name, self.configmaps.delete(name, &parameters)).await?;
+        self.written.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

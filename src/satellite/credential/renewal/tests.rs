@@ -113,7 +113,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let problem = renew(&client, "icinga", &TokenRenewal::default(), &current(), NOW).await.unwrap_err();
     assert!(problem.message.contains("no answer within 10 s"), "{}", problem.message);
     let problem = store(&Api::namespaced(client, "hub"), &secret(), &current()).await.unwrap_err();
-    assert!(problem.message.contains("did not answer within 10 s"), "{}", problem.message);
+    assert!(problem.message.contains("hub's API server: no answer within 10 s"), "{}", problem.message);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
-//! When a satellite is called and when it is only probed. Pure: time is passed in, in any monotonic unit of the caller's.
+//! When a satellite is called and when it is only probed.
 
+use super::times::jitter;
 use crate::api::satellite_cluster::BreakerState;
+use crate::backoff::Backoff;
 use std::time::Duration;
 
 /// Connection failures in a row that open the breaker.
@@ -9,17 +11,17 @@ const FAILURES: u32 = 5;
 const FAILING_FOR: Duration = Duration::from_secs(15);
 /// Time between probes, ±20 %.
 pub const PROBE_EVERY: Duration = Duration::from_secs(10);
-const BACKOFF_BASE: Duration = Duration::from_millis(250);
-const BACKOFF_CAP: Duration = Duration::from_secs(30);
+/// The pause between two calls of a satellite that is called.
+const PAUSE: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(30) };
 
-/// What shows whether a satellite can be called.
+/// What a request showed about a satellite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// No connection, or no answer.
     Silent,
-    /// An answer, whatever it said.
+    /// Any answer.
     Answered,
-    /// A whole pass was acknowledged.
+    /// A delivery succeeded.
     Passed,
 }
 
@@ -42,7 +44,7 @@ impl Breaker {
         self.failures
     }
 
-    /// The breaker after an event. `now` is a monotonic time.
+    /// Returns the breaker after an event.
     #[must_use]
     pub fn after(&self, event: Event, now: Duration) -> Self {
         use BreakerState::{Closed, HalfOpen, Open};
@@ -55,21 +57,18 @@ impl Breaker {
                 Self { state: if opens { Open } else { Closed }, failures, failing_since: Some(since) }
             }
             (Open | HalfOpen, Event::Silent) => Self { state: Open, failures, failing_since: Some(since) },
-            // A probe is cheap; whether requests work shows in a pass.
+            // A probe is cheap. Only a delivery shows that requests work.
             (Open, Event::Answered) => Self { state: HalfOpen, ..self.clone() },
             (HalfOpen, Event::Answered) | (Closed, Event::Answered) | (_, Event::Passed) => closed,
         }
     }
 
-    /// How long to wait before the next attempt. `random` is in 0..1; a closed breaker uses full jitter.
+    /// Returns the pause before the next attempt. `random` is in 0..1.
     pub fn pause(&self, attempts: u32, random: f64) -> Duration {
         match self.state {
-            BreakerState::Open => PROBE_EVERY.mul_f64(0.8 + 0.4 * random),
-            BreakerState::HalfOpen => BACKOFF_BASE,
-            BreakerState::Closed => BACKOFF_BASE
-                .saturating_mul(1 << attempts.saturating_sub(1).min(10))
-                .min(BACKOFF_CAP)
-                .mul_f64(random.max(0.05)),
+            BreakerState::Open => jitter(PROBE_EVERY, random),
+            BreakerState::HalfOpen => PAUSE.base,
+            BreakerState::Closed => PAUSE.pause(attempts, random),
         }
     }
 }
@@ -105,7 +104,7 @@ mod tests {
         let open: Vec<_> = (0..5).map(|second| (Silent, second)).collect();
         let with = |more: &[(Event, u64)]| after(&[&open[..], more].concat());
         assert_eq!(with(&[(Answered, 10)]).state(), BreakerState::HalfOpen);
-        assert_eq!(with(&[(Answered, 10)]).pause(9, 0.5), BACKOFF_BASE);
+        assert_eq!(with(&[(Answered, 10)]).pause(9, 0.5), PAUSE.base);
         assert_eq!(with(&[(Answered, 10), (Silent, 11)]).state(), BreakerState::Open);
         for closing in [Answered, Passed] {
             assert_eq!(with(&[(Answered, 10), (closing, 11)]), Breaker::default());
@@ -116,8 +115,8 @@ mod tests {
     #[test]
     fn pauses_are_bounded_and_jittered() {
         let closed = Breaker::default();
-        assert_eq!(closed.pause(1, 1.0), BACKOFF_BASE);
-        assert_eq!(closed.pause(1000, 1.0), BACKOFF_CAP);
+        assert_eq!(closed.pause(1, 1.0), PAUSE.base);
+        assert_eq!(closed.pause(1000, 1.0), PAUSE.cap);
         assert!(closed.pause(3, 0.0) < closed.pause(3, 1.0));
         let open = after(&[(Event::Silent, 0), (Event::Silent, 15)]);
         assert_eq!((open.pause(1, 0.0), open.pause(1, 1.0)), (s(8), s(12)));

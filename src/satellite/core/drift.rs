@@ -1,4 +1,4 @@
-//! How often what others changed was corrected, and when that became a fight. Pure: time is passed in, in any monotonic unit.
+//! How often changes by others were corrected, and when that became a fight.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,15 +9,15 @@ const WINDOW: Duration = Duration::from_mins(10);
 /// How often an object is corrected in a fight.
 const SLOW: Duration = Duration::from_mins(5);
 
-/// The corrections of one satellite.
+/// The corrections at one satellite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Corrections {
-    /// Times of the last ones, by name of the ConfigMap.
+    /// Times of the last corrections, by name of the ConfigMap.
     times: BTreeMap<String, VecDeque<Duration>>,
 }
 
 impl Corrections {
-    /// An object was corrected.
+    /// Records the correction of an object.
     pub fn add(&mut self, name: &str, now: Duration) {
         let times = self.times.entry(name.to_owned()).or_default();
         times.push_back(now);
@@ -26,18 +26,18 @@ impl Corrections {
         }
     }
 
-    /// What was not corrected for a while is forgotten.
+    /// Forgets the objects that were not corrected for a while.
     pub fn forget(&mut self, now: Duration) {
         self.times.retain(|_, times| times.back().is_some_and(|last| now.saturating_sub(*last) <= WINDOW));
     }
 
-    /// An object that is fought over, if there is one.
+    /// Returns an object that is fought over, if there is one.
     pub fn fight(&self, now: Duration) -> Option<&str> {
         self.times.iter().find(|(_, times)| is_fight(times, now)).map(|(name, _)| name.as_str())
     }
 
-    /// How long to leave an object as others made it; nothing if it may be corrected now. A fight over one is no reason to leave
-    /// another.
+    /// Returns for how long to leave an object as others made it. None if it may be corrected now. A fight over one object
+    /// does not hold back the others.
     pub fn pause(&self, name: &str, now: Duration) -> Option<Duration> {
         let times = self.times.get(name).filter(|times| is_fight(times, now))?;
         SLOW.checked_sub(now.saturating_sub(*times.back()?)).filter(|pause| !pause.is_zero())

@@ -1,5 +1,8 @@
 use super::super::breaker::Event;
 use super::*;
+use std::time::Duration;
+
+const T: i64 = 1_790_000_000;
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -26,7 +29,7 @@ fn open() -> Breaker {
 
 /// `Ready Synced Reachable CredentialsValid Loaded Drifted Stalled Reconciling`, each with its reason.
 fn said(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<String> {
-    let status = compose(object, SatelliteClusterStatus::default(), report, breaker);
+    let status = compose(object, SatelliteClusterStatus::default(), report, breaker, T);
     assert_eq!(status.observed_generation, 3);
     let text = |condition: &Condition| {
         let letter = match condition.status {
@@ -176,19 +179,19 @@ fn each_state_is_told_by_every_condition() {
 fn what_says_the_same_is_the_same_status() {
     let stats = Stats { objects: 2, bytes: 300, shards: 1 };
     let first = Report { stats: Some(stats.clone()), ..in_sync() };
-    let before = compose(&object(), SatelliteClusterStatus::default(), &first, &Breaker::default());
+    let before = compose(&object(), SatelliteClusterStatus::default(), &first, &Breaker::default(), T);
     let watermark = before.acked.clone().unwrap();
     assert_eq!((watermark.revision.as_str(), watermark.digest.as_str()), ("7.4", A));
     assert!(watermark.time.is_some() && before.desired == before.acked && before.written == before.acked);
     assert_eq!(before.stats, Some(stats));
     // Another process gives the same content another revision.
     let again = Report { desired: at(9, A), written: at(9, A), acked: at(9, A), ..first.clone() };
-    assert_eq!(compose(&object(), before.clone(), &again, &Breaker::default()), before);
+    assert_eq!(compose(&object(), before.clone(), &again, &Breaker::default(), T), before);
     // What is not known now was true once.
     let lost = Report { written: None, acked: None, ..first.clone() };
-    assert_eq!(compose(&object(), before.clone(), &lost, &Breaker::default()).acked, before.acked);
+    assert_eq!(compose(&object(), before.clone(), &lost, &Breaker::default(), T).acked, before.acked);
     let changed = Report { desired: at(10, B), ..first };
-    let after = compose(&object(), before.clone(), &changed, &Breaker::default());
+    let after = compose(&object(), before.clone(), &changed, &Breaker::default(), T);
     assert_eq!((after.desired.unwrap().revision.as_str(), &after.acked), ("7.10", &before.acked));
 }
 
@@ -196,15 +199,15 @@ fn what_says_the_same_is_the_same_status() {
 fn an_open_breaker_tells_since_when_and_when_it_probes() {
     let problem = Problem::silent(Reason::Unreachable, "no answer");
     let report = Report { problem: Some(problem), next_probe: 1_800_000_000, ..in_sync() };
-    let status = compose(&object(), SatelliteClusterStatus::default(), &report, &open());
+    let status = compose(&object(), SatelliteClusterStatus::default(), &report, &open(), T);
     let told = status.breaker.clone().unwrap();
     assert_eq!((told.state, told.consecutive_failures), (BreakerState::Open, 5));
     assert_eq!(told.next_probe.as_deref(), Some("2027-01-15T08:00:00Z"));
     // Another failed probe is no news but for the time of the next one.
     let later = open().after(Event::Silent, Duration::from_secs(20));
-    let again = compose(&object(), status.clone(), &report, &later);
+    let again = compose(&object(), status.clone(), &report, &later, T);
     assert_eq!(again, status);
-    let closed = compose(&object(), status, &in_sync(), &Breaker::default()).breaker.unwrap();
+    let closed = compose(&object(), status, &in_sync(), &Breaker::default(), T).breaker.unwrap();
     assert_eq!(
         (closed.state, closed.consecutive_failures, closed.next_probe),
         (BreakerState::Closed, 0, None)

@@ -1,0 +1,357 @@
+//! What the actor of one satellite does next, as a state machine.
+//!
+//! [`Actor::step`] takes what happened and returns the next [`Task`]; [`Actor::take_effects`] returns what is to be
+//! reported meanwhile. The driver applies the effects, does the task, and comes back with its outcome. One step of a
+//! satellite is: the finalizer, the set that it should hold, the connection, a probe, the delivery, what can wait until
+//! the set is there, and the token. Whatever fails ends the step with a pause.
+
+mod connecting;
+mod delivering;
+mod ending;
+mod leaving;
+
+pub(crate) use super::access::{Opened, Renewal, Source};
+
+use super::access::Access;
+use super::breaker::Event;
+use super::config::Config;
+use super::contact::ContactState;
+use super::delivery::{Ended, Facts, Job, Outcome};
+use super::drift::Corrections;
+use super::order::Wanted;
+use super::report::{Report, compose};
+use super::times::Moment;
+use crate::api::satellite_cluster::{BreakerState, Stats, TokenRenewal};
+use crate::api::{Reason, SatelliteCluster, SatelliteClusterStatus};
+use crate::identity::{Digest, Revision};
+use crate::satellite::problem::{Contact, Problem};
+use crate::snapshot::Acceptance;
+use delivering::Doing;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a process that is not the leader looks whether it has become one.
+const FOLLOW: Duration = Duration::from_millis(100);
+
+/// What the driver does next.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Wait, and come back with [`Input::Woken`].
+    Wait(Wait),
+    /// Add (true) or remove (false) the finalizer: [`Input::FinalizerSet`].
+    SetFinalizer(bool),
+    /// Choose the set of a satellite that accepts this: [`Input::Chosen`].
+    ChooseSet(Result<Acceptance, Problem>),
+    /// Read the credential from the Secret: [`Input::SecretRead`].
+    ReadSecret,
+    /// Open a connection, without a request: [`Input::Opened`].
+    Open(Source),
+    /// Read the pointer through the connection that was opened: [`Input::Tried`].
+    TryOpened,
+    /// Use the connection that was opened: [`Input::Used`].
+    UseOpened,
+    /// Do a job at the satellite: [`Input::Job`].
+    Do(Job, Option<Duration>),
+    /// Ask for a new token and store it in the hub's Secret: [`Input::TokenRenewed`].
+    RenewToken(TokenRenewal),
+    /// Publish this warning, if there is one, and remove the finalizer: [`Input::Released`].
+    Release(Option<(Reason, String)>),
+    /// End: the resource may go.
+    Finish,
+}
+
+/// For how long to wait, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub pause: Duration,
+    /// A new snapshot ends it. A change of the resource or of its Secret always does.
+    pub is_for_snapshots: bool,
+    /// A disturbance of the satellite ends it.
+    pub is_for_disturbances: bool,
+    /// The satellite is well, so that it is a disturbance if changes cannot be followed any more.
+    pub is_well: bool,
+}
+
+/// What ended a wait.
+#[derive(Clone, Debug)]
+pub(crate) enum Woken {
+    /// The time is over.
+    Time,
+    /// There is a new snapshot.
+    Snapshot,
+    /// The resource changed, or the namespaces that it chooses.
+    Config(Arc<Config>),
+    /// The Secret changed.
+    Secret,
+    /// Someone else changed something on the satellite.
+    Disturbed,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Woken(Woken),
+    FinalizerSet(Result<(), Problem>),
+    /// None before the first snapshot.
+    Chosen(Result<Option<Wanted>, Problem>),
+    /// True if the credential is the one in use.
+    SecretRead(Result<bool, Problem>),
+    Opened(Result<Opened, Problem>),
+    Tried(Result<(), Problem>),
+    Used,
+    Job(Result<Outcome, Ended>),
+    TokenRenewed(Result<Renewal, Problem>),
+    Released(Result<(), Problem>),
+    /// The task was not done before [`Actor::deadline`].
+    OutOfTime,
+}
+
+/// What the driver reports, in this order.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    /// To the hub: the satellite accepts this. None if that is not known.
+    Accepts(Option<Acceptance>),
+    /// To the hub: what the satellite delivered last is not there any more, or not known to be.
+    NotHeld,
+    /// To the hub: the satellite holds this set.
+    Holds(Wanted),
+    /// To the hub and the metrics: the state of the breaker.
+    Breaker(BreakerState),
+    /// An Event of the SatelliteCluster.
+    Event { is_warning: bool, reason: Reason, note: String },
+    /// A log line: something began, changed or ended.
+    Log(Log),
+    /// A metric: the satellite lacks something of the latest snapshot.
+    Behind,
+    /// A metric: a delivery succeeded.
+    Delivered(Option<Stats>),
+    /// A metric: a ConfigMap that someone changed was written again.
+    Corrected(String),
+    /// A metric: a step failed.
+    Failed(Reason),
+    /// A metric: when the credential in use ends.
+    Expiry(Option<i64>),
+    /// Follow what is on the satellite, if that was not begun.
+    Follow,
+    /// Stop following.
+    StopFollowing,
+    /// Read the pointer again before the next decision.
+    ForgetPointer,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// A problem began, or it is another one now.
+    Problem(Problem),
+    /// The satellite works again.
+    Recovered,
+    /// The satellite holds another set. The number of writes that it took.
+    Delivered(Revision, Digest, usize),
+    /// Something that a person should see began or changed.
+    Warning(&'static str, String),
+    /// What a warning said is over.
+    Over(&'static str),
+}
+
+/// The actor of one satellite.
+#[derive(Debug)]
+pub(crate) struct Actor {
+    config: Arc<Config>,
+    /// Identity of the hub.
+    hub: Arc<str>,
+    contact: ContactState,
+    access: Access,
+    progress: Progress,
+    report: Report,
+    /// Since when the resource is being deleted.
+    deleting_since: Option<Duration>,
+    step: StepState,
+    effects: Vec<Effect>,
+}
+
+/// What was delivered to one satellite, and corrected there.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The last delivery: the snapshot's revision and the digest of the set.
+    last: Option<(Revision, Digest)>,
+    /// The set that the satellite should hold. Kept for the next step, and so for all satellites that accept the same.
+    set: Option<Wanted>,
+    corrections: Corrections,
+}
+
+/// What one step knows.
+#[derive(Debug)]
+struct StepState {
+    /// What the satellite should hold. None before the first snapshot.
+    desired: Result<Option<Wanted>, Problem>,
+    /// The satellite held the set already when the step began.
+    has_nothing_new: bool,
+    doing: Doing,
+    /// When the job began.
+    began: Duration,
+    /// How the step ends, while the token is renewed.
+    result: Option<Result<Duration, Problem>>,
+    /// The cleanup must be done before this time.
+    deadline: Option<Duration>,
+}
+
+impl Actor {
+    /// Returns an actor that knows nothing yet. `hub` is the hub's identity. The first effects tell the hub what the
+    /// satellite accepts.
+    pub fn new(config: Arc<Config>, hub: Arc<str>) -> Self {
+        let mut actor = Self {
+            config: config.clone(),
+            hub,
+            contact: ContactState::default(),
+            access: Access::default(),
+            progress: Progress::default(),
+            report: Report::default(),
+            deleting_since: None,
+            step: StepState {
+                desired: Ok(None),
+                has_nothing_new: true,
+                doing: Doing::Nothing,
+                began: Duration::ZERO,
+                result: None,
+                deadline: None,
+            },
+            effects: Vec::new(),
+        };
+        actor.configured(config);
+        actor
+    }
+
+    /// Takes the resource as it is now, in which nothing changed that a person writes: our own status writes give it new
+    /// resourceVersions.
+    pub fn refresh(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// Takes what happened and returns what to do next. `facts` is what the delivery of the connection in use knows now.
+    pub fn step(&mut self, input: Input, moment: &Moment, facts: &Facts) -> Task {
+        match input {
+            Input::Woken(woken) => self.woken(woken, moment),
+            Input::FinalizerSet(Ok(())) => self.choose(),
+            Input::FinalizerSet(Err(problem)) => self.finish(Err(problem), moment),
+            Input::Chosen(desired) => {
+                self.chosen(desired);
+                self.connect(moment, facts)
+            }
+            Input::SecretRead(read) => self.secret_read(read, moment, facts),
+            Input::Opened(opened) => self.opened(opened, moment, facts),
+            Input::Tried(Ok(())) => self.use_opened(facts),
+            Input::Tried(Err(problem)) => self.cannot_open(problem, moment, facts),
+            Input::Used => self.used(moment, facts),
+            Input::Job(result) => self.done(result, moment, facts),
+            Input::TokenRenewed(result) => self.token_renewed(result, moment),
+            Input::Released(Ok(())) => Task::Finish,
+            Input::Released(Err(problem)) => self.finish(Err(problem), moment),
+            Input::OutOfTime => self.out_of_time(moment),
+        }
+    }
+
+    /// Returns what is to be reported.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Returns when the task that is under way must be done. None if it has no such time.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.step.deadline
+    }
+
+    /// The resource.
+    pub fn object(&self) -> &Arc<SatelliteCluster> {
+        &self.config.object
+    }
+
+    /// Returns the status to report, which follows `old`. None while nothing is known: after a restart the recorded
+    /// status is true until something else is.
+    pub fn status(&self, old: Option<&SatelliteClusterStatus>, unix: i64) -> Option<SatelliteClusterStatus> {
+        let report = &self.report;
+        if old.is_none() && report.desired.is_none() && report.problem.is_none() && !report.suspended {
+            return None;
+        }
+        let old = old.or(self.object().status.as_ref()).cloned().unwrap_or_default();
+        Some(compose(self.object(), old, report, &self.contact.breaker, unix))
+    }
+
+    fn woken(&mut self, woken: Woken, moment: &Moment) -> Task {
+        let is_changed = matches!(woken, Woken::Config(_) | Woken::Secret);
+        match woken {
+            Woken::Time => {}
+            Woken::Snapshot => self.contact.attempts = 0,
+            Woken::Config(config) => self.configured(config),
+            Woken::Secret => {
+                self.access.reload = true;
+                self.contact.attempts = 0;
+            }
+            Woken::Disturbed => self.effects.push(Effect::ForgetPointer),
+        }
+        match self.contact.rest(moment.now).filter(|_| !is_changed) {
+            Some(until) => Task::Wait(Wait {
+                pause: until - moment.now,
+                is_for_snapshots: false,
+                is_for_disturbances: false,
+                is_well: false,
+            }),
+            None => self.begin(moment),
+        }
+    }
+
+    /// Takes a new or changed resource: what the satellite accepts, and where it is, may be different.
+    fn configured(&mut self, config: Arc<Config>) {
+        self.config = config;
+        self.access.configured();
+        self.contact.attempts = 0;
+        self.progress.last = None;
+        self.effects.push(Effect::Accepts(self.config.acceptance().ok()));
+        self.not_held();
+    }
+
+    fn begin(&mut self, moment: &Moment) -> Task {
+        if !moment.is_leader {
+            return Task::Wait(self.wait(FOLLOW));
+        }
+        self.report.suspended = self.object().spec.suspend;
+        if self.config.is_deleted() {
+            return self.leave(moment);
+        }
+        match self.config.finalizer_change() {
+            Some(wanted) => Task::SetFinalizer(wanted),
+            None => self.choose(),
+        }
+    }
+
+    fn choose(&self) -> Task {
+        Task::ChooseSet(self.config.acceptance())
+    }
+
+    fn log(&mut self, log: Log) {
+        self.effects.push(Effect::Log(log));
+    }
+
+    fn event(&mut self, is_warning: bool, reason: Reason, note: impl Into<String>) {
+        self.effects.push(Effect::Event { is_warning, reason, note: note.into() });
+    }
+
+    /// What the satellite delivered is not there any more, or not known to be.
+    fn not_held(&mut self) {
+        (self.report.written, self.report.acked) = (None, None);
+        self.effects.push(Effect::NotHeld);
+    }
+
+    fn breaker_after(&mut self, event: Event, moment: &Moment) {
+        self.contact.after(event, moment.now);
+        self.effects.push(Effect::Breaker(self.contact.breaker.state()));
+    }
+
+    #[cfg(test)]
+    fn breaker(&self) -> &super::breaker::Breaker {
+        &self.contact.breaker
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! One delivery: a probe, what others changed, the set itself, and what can wait until the set is there.
+
+use super::super::breaker::Event;
+use super::super::delivery::{Delivered, Drift};
+use super::super::report::Drifted;
+use super::super::times::{RECHECK, VERIFY_EVERY, jitter};
+use super::{Actor, Effect, Ended, Facts, Job, Log, Moment, Outcome, Task, Wanted};
+use crate::api::Reason;
+use crate::api::satellite_cluster::{AckLevel, DriftPolicy, Stats};
+use crate::satellite::problem::Problem;
+use std::time::Duration;
+
+/// Longest wait for the answer to a probe while the breaker is open.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest delivery. What was stored is not stored again by the next one.
+const PASS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Garbage is deleted in a quiet moment, or when there are more shards of it than these.
+const GARBAGE: usize = 64;
+/// What the log calls drift.
+const DRIFT: &str = "someone changed what was delivered";
+
+/// The job that is under way.
+#[derive(Debug)]
+pub(super) enum Doing {
+    Nothing,
+    Probing,
+    Comparing,
+    Delivering,
+    /// The quota is used up.
+    MakingRoom(Problem),
+    Collecting,
+    CleaningUp,
+}
+
+impl Actor {
+    /// Takes the set that the satellite should hold.
+    pub(super) fn chosen(&mut self, desired: Result<Option<Wanted>, Problem>) {
+        match &desired {
+            // It may lack everything.
+            Err(_) => self.effects.push(Effect::Behind),
+            Ok(None) => {}
+            Ok(Some(set)) => {
+                let Wanted { revision, view } = set;
+                let report = &mut self.report;
+                report.desired = Some((*revision, view.digest));
+                report.left_out = view.left_out.len();
+                report.left_out_example = view.left_out.first().map(ToString::to_string);
+                let recorded = self.config.object.status.as_ref().and_then(|status| status.stats.as_ref());
+                let shards = report.stats.as_ref().or(recorded).map_or(0, |stats| stats.shards);
+                let (objects, bytes) = (view.len() as u32, view.bytes as u64);
+                report.stats = Some(Stats { objects, bytes, shards });
+                if self.progress.last.map(|(_, digest)| digest) != Some(view.digest) {
+                    self.effects.push(Effect::Behind);
+                }
+                self.progress.set = Some(set.clone());
+            }
+        }
+        self.step.desired = desired;
+    }
+
+    fn wanted(&self) -> Option<&Wanted> {
+        self.step.desired.as_ref().ok()?.as_ref()
+    }
+
+    /// True if the satellite holds the set of the latest snapshot, as far as is known.
+    fn has_nothing_new(&self) -> bool {
+        self.wanted().is_none_or(|set| self.progress.last == Some((set.revision, set.view.digest)))
+    }
+
+    /// True if the satellite was given this very set before: what is written now was changed by others.
+    fn is_same_set(&self) -> bool {
+        let last = self.progress.last.map(|(_, digest)| digest);
+        self.wanted().is_some_and(|set| last == Some(set.view.digest))
+    }
+
+    fn start(&mut self, doing: Doing, job: Job, limit: Option<Duration>) -> Task {
+        self.step.doing = doing;
+        Task::Do(job, limit)
+    }
+
+    /// Reads the pointer where it is not known, was not read for a while, or nothing else would be asked.
+    pub(super) fn probe(&mut self, moment: &Moment, facts: &Facts) -> Task {
+        self.step.has_nothing_new = self.has_nothing_new();
+        let is_needed = !self.contact.is_closed()
+            || self.step.has_nothing_new
+            || self.contact.is_quiet(VERIFY_EVERY, moment.now)
+            || !facts.knows_pointer;
+        if !is_needed {
+            return self.write(moment, facts);
+        }
+        let limit = if self.contact.is_open() { PROBE_TIMEOUT } else { PASS_TIMEOUT };
+        self.start(Doing::Probing, Job::Read, Some(limit))
+    }
+
+    /// Takes the end of a job.
+    pub(super) fn done(&mut self, ended: Result<Outcome, Ended>, moment: &Moment, facts: &Facts) -> Task {
+        let doing = std::mem::replace(&mut self.step.doing, Doing::Nothing);
+        match (doing, ended) {
+            (Doing::Probing, Ok(_)) => self.probed(moment, facts),
+            (Doing::Probing, Err(Ended::OutOfTime)) => {
+                let limit = if self.contact.is_open() { PROBE_TIMEOUT } else { PASS_TIMEOUT };
+                let message = format!("no answer to a probe within {} s", limit.as_secs());
+                self.tried(Err(Problem::silent(Reason::Unreachable, message)), moment)
+            }
+            (Doing::Comparing, Ok(Outcome::Compared(drift))) => self.compared(drift, moment),
+            (Doing::Comparing, Err(Ended::OutOfTime)) => {
+                let limit = PASS_TIMEOUT.as_secs();
+                let message =
+                    format!("the set was not read within {limit} s; the next attempt reads the rest");
+                self.tried(Err(Problem::transient(Reason::Unreachable, message)), moment)
+            }
+            (Doing::Delivering, Ok(Outcome::Delivered(delivered))) => {
+                self.delivered(&delivered, moment);
+                self.passed(moment, facts)
+            }
+            (Doing::Delivering, Err(Ended::Failed(problem))) if problem.reason == Reason::QuotaExceeded => {
+                self.start(Doing::MakingRoom(problem), Job::MakeRoom, None)
+            }
+            (Doing::Delivering, Err(Ended::OutOfTime)) => {
+                let limit = PASS_TIMEOUT.as_secs();
+                let message =
+                    format!("the set was not written within {limit} s; the next attempt writes the rest");
+                // It does answer, or a single request would have ended the delivery.
+                self.tried(Err(Problem::transient(Reason::Unreachable, message).answered()), moment)
+            }
+            (Doing::MakingRoom(mut problem), made) => {
+                if let Err(Ended::Failed(why)) = made {
+                    let more = format!("; and shards that nobody needs cannot be deleted: {}", why.message);
+                    problem.message.push_str(&more);
+                }
+                self.tried(Err(problem), moment)
+            }
+            (Doing::Collecting, Ok(_)) => self.tidy_end(moment, facts),
+            (Doing::CleaningUp, ended) => self.cleaned_up(ended, moment),
+            (_, Err(Ended::Failed(problem))) => self.tried(Err(problem), moment),
+            (doing, other) => {
+                let message = format!("{other:?} is no end of {doing:?}");
+                self.tried(Err(Problem::transient(Reason::Pending, message)), moment)
+            }
+        }
+    }
+
+    fn probed(&mut self, moment: &Moment, facts: &Facts) -> Task {
+        self.access.prove();
+        self.contact.answered(moment.now);
+        if self.report.acked.is_some_and(|(_, digest)| facts.digest != Some(digest)) {
+            self.not_held();
+        }
+        if !self.contact.is_closed() {
+            self.breaker_after(Event::Answered, moment);
+        }
+        self.write(moment, facts)
+    }
+
+    /// Writes what differs, if it may be written.
+    fn write(&mut self, moment: &Moment, facts: &Facts) -> Task {
+        self.effects.push(Effect::Follow);
+        let set = match &self.step.desired {
+            Err(problem) => return self.tried(Err(problem.clone()), moment),
+            Ok(None) => return self.passed(moment, facts),
+            Ok(Some(set)) => set.clone(),
+        };
+        if self.object().spec.suspend {
+            return self.held_back(RECHECK, moment);
+        }
+        // The same set again is written over what others changed. That is held back where it is only reported, and
+        // where somebody changes it again and again.
+        let is_fought = self.progress.corrections.fight(moment.now).is_some();
+        if self.is_same_set() && (self.only_reports() || is_fought) {
+            return self.start(Doing::Comparing, Job::Compare(set), Some(PASS_TIMEOUT));
+        }
+        self.deliver(moment)
+    }
+
+    fn only_reports(&self) -> bool {
+        self.object().spec.drift_policy == DriftPolicy::Report
+    }
+
+    fn deliver(&mut self, moment: &Moment) -> Task {
+        let Some(set) = self.wanted().cloned() else { return self.tried(Ok(RECHECK), moment) };
+        self.step.began = moment.now;
+        self.start(Doing::Delivering, Job::Deliver(set), Some(PASS_TIMEOUT))
+    }
+
+    fn compared(&mut self, drift: Option<Drift>, moment: &Moment) -> Task {
+        let Some(Drift { names, by }) = drift else {
+            self.drifted(None);
+            return self.deliver(moment);
+        };
+        self.not_held();
+        let corrections = &self.progress.corrections;
+        // What is not fought over is corrected, and the rest with it.
+        let pauses: Option<Vec<_>> = names.iter().map(|name| corrections.pause(name, moment.now)).collect();
+        let pause = match pauses {
+            _ if self.only_reports() => VERIFY_EVERY,
+            Some(pauses) => pauses.into_iter().min().unwrap_or(VERIFY_EVERY),
+            None => {
+                self.drifted(None);
+                return self.deliver(moment);
+            }
+        };
+        let fought = corrections.fight(moment.now).map(str::to_owned);
+        let drifted = Drifted { names, by, fought };
+        self.drifted(Some(drifted));
+        self.held_back(pause, moment)
+    }
+
+    /// Reports drift when it begins, when it is about other ConfigMaps, and when it ends.
+    fn drifted(&mut self, drifted: Option<Drifted>) {
+        let subject = |drifted: &Drifted| (drifted.names.clone(), drifted.fought.clone());
+        let is_same = self.report.drifted.as_ref().map(subject) == drifted.as_ref().map(subject);
+        match &drifted {
+            _ if is_same => {}
+            Some(now) => {
+                let reason = if now.fought.is_some() { Reason::DriftFight } else { Reason::ContentChanged };
+                self.log(Log::Warning(DRIFT, now.message()));
+                self.event(true, reason, now.message());
+            }
+            None => self.log(Log::Over(DRIFT)),
+        }
+        self.report.drifted = drifted;
+    }
+
+    fn held_back(&mut self, pause: Duration, moment: &Moment) -> Task {
+        self.breaker_after(Event::Answered, moment);
+        self.tried(Ok(pause), moment)
+    }
+
+    fn delivered(&mut self, delivered: &Delivered, moment: &Moment) {
+        let Some(set) = self.wanted().cloned() else { return };
+        let revision = set.revision;
+        self.access.prove();
+        if !delivered.wrote.is_empty() {
+            self.contact.wrote(moment.now.saturating_sub(self.step.began), moment.now);
+        }
+        if self.is_same_set() {
+            for name in &delivered.wrote {
+                self.progress.corrections.add(name, moment.now);
+                self.effects.push(Effect::Corrected(name.clone()));
+            }
+        }
+        self.progress.corrections.forget(moment.now);
+        // While it is fought over, the status says so.
+        let fought = self.progress.corrections.fight(moment.now).map(str::to_owned);
+        self.drifted(fought.map(|name| Drifted {
+            names: [name.clone()].into(),
+            by: None,
+            fought: Some(name),
+        }));
+        self.progress.last = Some((revision, delivered.digest));
+        self.report.written = Some((delivered.pointer_revision, delivered.digest));
+        self.report.acked = self.report.written;
+        if let Some(stats) = &mut self.report.stats {
+            stats.shards = delivered.shards as u32;
+        }
+        if !delivered.wrote.is_empty() {
+            self.log(Log::Delivered(revision, delivered.digest, delivered.wrote.len()));
+        }
+        self.effects.push(Effect::Delivered(self.report.stats.clone()));
+        if self.object().spec.ack_level != AckLevel::Loaded {
+            self.effects.push(Effect::Holds(set));
+        }
+    }
+
+    /// The satellite holds what it should: what can wait until then.
+    fn passed(&mut self, moment: &Moment, facts: &Facts) -> Task {
+        let is_quiet = self.step.has_nothing_new;
+        self.breaker_after(Event::Passed, moment);
+        let is_collected = facts.garbage > GARBAGE || is_quiet && facts.garbage > 0;
+        if is_collected && !self.object().spec.suspend {
+            return self.start(Doing::Collecting, Job::Collect, None);
+        }
+        self.tidy_end(moment, facts)
+    }
+
+    fn tidy_end(&mut self, moment: &Moment, facts: &Facts) -> Task {
+        let unfollowed = facts.watch_problem.clone().filter(|_| !self.object().spec.suspend);
+        let result = match unfollowed {
+            Some(problem) => Err(problem),
+            None => Ok(jitter(VERIFY_EVERY, moment.random)),
+        };
+        self.tried(result, moment)
+    }
+}

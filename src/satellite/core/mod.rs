@@ -1,0 +1,17 @@
+//! What is decided about one satellite: state in, commands out. It has no client, no clock, no channel and no random
+//! source: times and random numbers are passed in, so every decision is tested without a server.
+
+pub(crate) mod access;
+pub(crate) mod actor;
+pub(crate) mod breaker;
+pub(crate) mod config;
+mod contact;
+pub(crate) mod delivery;
+mod drift;
+pub(crate) mod inventory;
+pub(crate) mod order;
+mod owner;
+pub(crate) mod report;
+pub(crate) mod requests;
+mod shards;
+pub(crate) mod times;

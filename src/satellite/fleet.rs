@@ -1,0 +1,64 @@
+//! What the hub knows of its satellites: what each should hold, and the last revision that each delivered. It is the
+//! only thing that flows back, and it flows as data.
+
+use crate::identity::{ObjectKey, Revision};
+use crate::render::Rendered;
+use crate::snapshot::Acceptance;
+use crate::status::Sync;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the hub knows of one satellite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Satellite {
+    /// What it should hold. None if that is unknown: then it may be anything.
+    pub acceptance: Option<Acceptance>,
+    /// The last snapshot that was delivered to it.
+    pub acked: Option<Revision>,
+    /// Objects of that snapshot which it accepts and cannot hold, because it lacks what they name.
+    pub left_out: Arc<BTreeSet<ObjectKey>>,
+    /// True if its breaker is open.
+    pub unreachable: bool,
+}
+
+/// All satellites.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// True once every SatelliteCluster is in it, after their first complete LIST. Until then nobody can say who should
+    /// hold an object.
+    pub listed: bool,
+    /// By name.
+    pub satellites: BTreeMap<String, Satellite>,
+}
+
+/// Returns how far an object got that entered the snapshots at `revision`. None if it entered none yet.
+pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) -> Sync {
+    if !fleet.listed {
+        return Sync::Unknown;
+    }
+    let accepts = |satellite: &Satellite| {
+        satellite.acceptance.as_ref().is_none_or(|acceptance| acceptance.accepts(content))
+    };
+    let expected: Vec<_> = fleet.satellites.iter().filter(|(_, satellite)| accepts(satellite)).collect();
+    if expected.is_empty() {
+        return Sync::NoSatellites;
+    }
+    let has = |satellite: &Satellite| {
+        revision.is_some_and(|revision| satellite.acked.is_some_and(|acked| acked >= revision))
+    };
+    let missing: Vec<_> = expected.iter().filter(|(_, satellite)| !has(satellite)).collect();
+    if !missing.is_empty() {
+        return Sync::Pending {
+            expected: expected.len(),
+            unreachable: missing.iter().all(|(_, satellite)| satellite.unreachable),
+            missing: missing.iter().map(|(name, _)| (*name).clone()).collect(),
+        };
+    }
+    let leaves_out = |satellite: &Satellite| satellite.left_out.contains(content.key());
+    let by: Vec<String> = expected
+        .iter()
+        .filter(|(_, satellite)| leaves_out(satellite))
+        .map(|(name, _)| (*name).clone())
+        .collect();
+    if by.is_empty() { Sync::All(expected.len()) } else { Sync::LeftOut { expected: expected.len(), by } }
+}

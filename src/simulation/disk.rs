@@ -1,0 +1,373 @@
+//! A disk in memory that loses what was not synced. The operator's own commit and scan run on it.
+//!
+//! What a program sees is the cache: every rename and removal at once. A power cut leaves what a journal keeps (ext4, XFS):
+//! renames and removals in their order up to some point after the last sync of a directory, and of each file whose content
+//! was not synced the whole or a part. What is *promised* is less: an entry survives only if its own directory was synced.
+
+use super::planted::Planted;
+use super::random::Random;
+use crate::publish::Disk;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A file: which bytes, and whether they survive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inode {
+    bytes: Arc<Vec<u8>>,
+    is_synced: bool,
+    /// A sync failed: the cache counts as clean, and no later sync makes the content durable.
+    is_lost: bool,
+}
+
+impl Inode {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: Arc::new(bytes), is_synced: false, is_lost: false }
+    }
+
+    fn sync(&mut self) {
+        self.is_synced = !self.is_lost;
+    }
+}
+
+/// A name below a namespace's directory.
+type Place = (String, String);
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    temps: BTreeMap<String, Inode>,
+    directories: BTreeSet<String>,
+    durable_directories: BTreeSet<String>,
+    /// What programs see.
+    files: BTreeMap<Place, Inode>,
+    /// Names whose entry is promised to survive, and what it leads to. A name that is not synced keeps its old entry here.
+    durable: BTreeMap<Place, Inode>,
+    /// Entries and directories that the journal has, and the changes since, in their order.
+    journaled: BTreeMap<Place, Inode>,
+    journaled_directories: BTreeSet<String>,
+    journal: Vec<(Place, Option<Inode>)>,
+    /// Entries that changed since their directory was synced, in the order of the changes, and what they lead to.
+    unsynced: Vec<(Place, Option<Inode>)>,
+    /// Every change of a published name, as it becomes visible: the file's bytes, or that it was removed.
+    seen: Vec<(Place, Option<Arc<Vec<u8>>>)>,
+    /// How many operations are done before the power, or the process, is gone.
+    left: Option<u32>,
+    /// Which operations fail: one in so many. 0 for none.
+    fails: u64,
+    random: u64,
+    planted: Option<Planted>,
+    /// Renames that a planted violation delays.
+    delayed: Vec<(Place, Inode)>,
+    /// Operations that write.
+    writes: u64,
+}
+
+/// The disk. Clones share it.
+#[derive(Clone, Default)]
+pub struct ModelDisk(Arc<Mutex<State>>);
+
+impl ModelDisk {
+    pub fn new(planted: Option<Planted>) -> Self {
+        let disk = Self::default();
+        disk.state().planted = planted;
+        disk
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a disk with the same content that shares nothing with this one.
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// From now on one operation in `fails` fails. 0 for none.
+    pub fn fail_one_in(&self, fails: u64, seed: u64) {
+        let mut state = self.state();
+        (state.fails, state.random) = (fails, seed);
+    }
+
+    /// Ends all work after so many operations: the process is killed, or the power is cut.
+    pub fn stop_after(&self, operations: Option<u32>) {
+        self.state().left = operations;
+    }
+
+    /// Takes the changes of published names that became visible since the last call.
+    pub fn take_seen(&self) -> Vec<(Place, Option<Arc<Vec<u8>>>)> {
+        std::mem::take(&mut self.state().seen)
+    }
+
+    /// Returns all published names, and what programs see under them.
+    pub fn all_visible(&self) -> BTreeMap<Place, Arc<Vec<u8>>> {
+        self.state().files.iter().map(|(place, inode)| (place.clone(), inode.bytes.clone())).collect()
+    }
+
+    /// Returns everything that a power cut could leave under a name: these bytes, torn bytes, or nothing.
+    pub fn after_power_cut(&self, namespace: &str, file: &str) -> Vec<Option<Vec<u8>>> {
+        let place = (namespace.to_owned(), file.to_owned());
+        let state = self.state();
+        let mut possible = vec![state.durable.get(&place)];
+        let changes = state.unsynced.iter().filter(|(changed, _)| *changed == place);
+        possible.extend(changes.map(|(_, inode)| inode.as_ref()));
+        if !state.durable_directories.contains(namespace) {
+            possible.push(None);
+        }
+        let left = |inode: &Inode| {
+            let length = if inode.is_synced { inode.bytes.len() } else { inode.bytes.len() / 2 };
+            inode.bytes[..length].to_vec()
+        };
+        possible.into_iter().map(|inode| inode.map(left)).collect()
+    }
+
+    /// Number of operations that wrote something.
+    pub fn writes(&self) -> u64 {
+        self.state().writes
+    }
+
+    /// The power is cut: what was not synced survives or not, each thing by itself.
+    pub fn cut_power(&self, random: &mut Random) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.temps.clear();
+        state.delayed.clear();
+        let kept = random.below(state.journal.len() + 1);
+        if kept > 0 {
+            // The directories came before.
+            state.journaled_directories.clone_from(&state.directories);
+        }
+        let kept: Vec<_> = state.journal.drain(..).take(kept).collect();
+        kept.into_iter().for_each(|(place, inode)| change(&mut state.journaled, place, inode));
+        state.unsynced.clear();
+        state.durable.clone_from(&state.journaled);
+        state.durable_directories.clone_from(&state.journaled_directories);
+        let kept = &state.durable_directories;
+        state.durable.retain(|(namespace, _), _| kept.contains(namespace));
+        for inode in state.durable.values_mut().filter(|inode| !inode.is_synced) {
+            let whole = inode.bytes.len();
+            let length = if random.percent(50) { whole } else { random.below(whole.max(1)) };
+            let torn = Inode::new(inode.bytes[..length].to_vec());
+            *inode = Inode { is_synced: true, ..torn };
+        }
+        state.files.clone_from(&state.durable);
+        state.journaled.clone_from(&state.durable);
+        state.directories.clone_from(&state.durable_directories);
+        state.left = None;
+    }
+
+    /// The process is killed: what is in the cache stays.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.left = None;
+        // The next start removes what it finds in staging.
+        state.temps.clear();
+    }
+}
+
+fn change(entries: &mut BTreeMap<Place, Inode>, place: Place, inode: Option<Inode>) {
+    match inode {
+        Some(inode) => entries.insert(place, inode),
+        None => entries.remove(&place),
+    };
+}
+
+impl State {
+    fn chance(&mut self) -> u64 {
+        let mut random = Random::new(self.random);
+        self.random = random.next();
+        self.random
+    }
+
+    /// Begins an operation. Fails if the work was ended, or if it is this one's turn to fail.
+    fn begin(&mut self) -> io::Result<()> {
+        if let Some(left) = &mut self.left {
+            if *left == 0 {
+                return Err(io::Error::other("the process is gone"));
+            }
+            *left -= 1;
+        }
+        if self.fails > 0 && self.chance().is_multiple_of(self.fails) {
+            return Err(io::Error::from_raw_os_error(*Random::new(self.random).one_of(&[5, 28, 30])));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.begin()?;
+        self.writes += 1;
+        Ok(())
+    }
+
+    fn show_delayed(&mut self) {
+        while let Some((place, inode)) = self.delayed.pop() {
+            self.show(place, Some(inode));
+        }
+    }
+
+    fn show(&mut self, place: Place, inode: Option<Inode>) {
+        self.seen.push((place.clone(), inode.as_ref().map(|inode| inode.bytes.clone())));
+        match &inode {
+            Some(inode) => self.files.insert(place.clone(), inode.clone()),
+            None => self.files.remove(&place),
+        };
+        self.journal.push((place.clone(), inode.clone()));
+        self.unsynced.push((place, inode));
+    }
+
+    /// A sync of any directory writes the whole journal.
+    fn write_journal(&mut self) {
+        for (place, inode) in std::mem::take(&mut self.journal) {
+            change(&mut self.journaled, place, inode);
+        }
+        self.journaled_directories.clone_from(&self.directories);
+    }
+}
+
+impl Disk for ModelDisk {
+    type Temp = String;
+    type Directory = String;
+
+    fn write_temp(&self, name: &str, bytes: &[u8]) -> io::Result<String> {
+        let mut state = self.state();
+        state.write()?;
+        let mut bytes = bytes.to_vec();
+        if state.planted == Some(Planted::HalfFile) {
+            bytes.truncate(bytes.len() / 2);
+        }
+        state.temps.insert(name.into(), Inode::new(bytes));
+        Ok(name.into())
+    }
+
+    fn sync_temp(&self, temp: &String) -> io::Result<()> {
+        let mut state = self.state();
+        if state.planted == Some(Planted::ContentNotSynced) {
+            return Ok(());
+        }
+        let begun = state.begin();
+        let Some(inode) = state.temps.get_mut(temp) else { return Err(io::ErrorKind::NotFound.into()) };
+        inode.is_lost |= begun.is_err();
+        inode.sync();
+        begun
+    }
+
+    fn remove_temp(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin()?;
+        state.temps.remove(name);
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.planted == Some(Planted::ContentNotSynced) {
+            return Ok(());
+        }
+        let begun = state.begin();
+        let state = &mut *state;
+        for inode in state.temps.values_mut().chain(state.files.values_mut()) {
+            inode.is_lost |= begun.is_err() && !inode.is_synced;
+            inode.sync();
+        }
+        begun?;
+        state.durable.clone_from(&state.files);
+        state.durable_directories.clone_from(&state.directories);
+        state.unsynced.clear();
+        // The content of files is synced, too.
+        state.journal.clear();
+        state.journaled.clone_from(&state.files);
+        state.journaled_directories.clone_from(&state.directories);
+        Ok(())
+    }
+
+    fn open_directory(&self, namespace: &str) -> io::Result<Option<String>> {
+        let mut state = self.state();
+        state.begin()?;
+        Ok(state.directories.contains(namespace).then(|| namespace.to_owned()))
+    }
+
+    fn make_directory(&self, namespace: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.write()?;
+        state.directories.insert(namespace.to_owned());
+        Ok(())
+    }
+
+    fn remove_directory(&self, namespace: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin()?;
+        if state.files.keys().any(|(used, _)| used == namespace) {
+            return Err(io::Error::from_raw_os_error(39));
+        }
+        state.directories.remove(namespace);
+        Ok(())
+    }
+
+    fn sync_objects(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin()?;
+        let state = &mut *state;
+        state.durable_directories.clone_from(&state.directories);
+        state.write_journal();
+        Ok(())
+    }
+
+    fn rename(&self, temp: &str, directory: &String, file: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.write()?;
+        let Some(inode) = state.temps.remove(temp) else { return Err(io::ErrorKind::NotFound.into()) };
+        let place = (directory.clone(), file.to_owned());
+        if state.planted == Some(Planted::RenamesOutOfOrder) {
+            state.delayed.push((place, inode));
+        } else {
+            state.show(place, Some(inode));
+        }
+        Ok(())
+    }
+
+    fn remove(&self, directory: &String, file: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.write()?;
+        let place = (directory.clone(), file.to_owned());
+        if state.files.contains_key(&place) {
+            state.show(place, None);
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&self, directory: &String) -> io::Result<()> {
+        let mut state = self.state();
+        if state.planted == Some(Planted::DirectoryNotSynced) {
+            return Ok(());
+        }
+        state.begin()?;
+        state.show_delayed();
+        let state = &mut *state;
+        let (synced, rest) =
+            std::mem::take(&mut state.unsynced).into_iter().partition(|((of, _), _)| of == directory);
+        state.unsynced = rest;
+        let synced: Vec<_> = synced;
+        synced.into_iter().for_each(|(place, inode)| change(&mut state.durable, place, inode));
+        state.write_journal();
+        Ok(())
+    }
+
+    fn namespaces(&self) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        state.begin()?;
+        Ok(state.directories.iter().cloned().collect())
+    }
+
+    fn files(&self, directory: &String) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        state.begin()?;
+        let inside = state.files.keys().filter(|(namespace, _)| namespace == directory);
+        Ok(inside.map(|(_, file)| file.clone()).collect())
+    }
+
+    fn read(&self, directory: &String, file: &str) -> io::Result<Option<Vec<u8>>> {
+        let mut state = self.state();
+        state.begin()?;
+        let place = (directory.clone(), file.to_owned());
+        Ok(state.files.get(&place).map(|inode| inode.bytes.to_vec()))
+    }
+}

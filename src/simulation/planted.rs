@@ -1,0 +1,81 @@
+//! Violations that are planted on purpose: a driver, a disk or a server that does not do what it is told. Each shows that
+//! the rule it breaks is watched.
+
+use super::rules::Rule;
+
+/// One planted violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Planted {
+    /// Temp files lose their second half.
+    HalfFile,
+    /// The sync of a file's content does nothing.
+    ContentNotSynced,
+    /// The sync of a directory does nothing.
+    DirectoryNotSynced,
+    /// Renames show late, and the last one first.
+    RenamesOutOfOrder,
+    /// A commit is answered before it is carried out.
+    StatusBeforeCommit,
+    /// A status write is answered with success and not stored.
+    AcknowledgementWithoutStore,
+    /// A status write without an answer counts as stored.
+    UnknownTakenForStored,
+    /// The status write tests neither uid nor generation.
+    GenerationNotTested,
+    /// The driver goes on as the leader after the lease was lost.
+    LeadershipNotAsked,
+    /// A LIST that broke off is told as complete.
+    FailedListTakenAsComplete,
+    /// An old state of an object is told as its newest.
+    StaleReadBelieved,
+    /// After a restart each status is read as if it named the file that was found.
+    FoundTakenForAcknowledged,
+    /// A set leaves without an object that others name.
+    OpenSet,
+    /// The first snapshot after a restart leaves without an object that was found and acknowledged.
+    SnapshotBeforeRecovery,
+    /// The hub is told that satellites have a snapshot that they do not have.
+    SyncedTooEarly,
+    /// Shards are answered as stored and arrive after the pointer.
+    PointerBeforeShards,
+    /// What the previous pointer names is deleted with the garbage.
+    PreviousShardsDeleted,
+    /// A pointer of a higher revision is overwritten.
+    RevisionGoesBack,
+    /// The removal of a file is answered and not done.
+    DeletedFileStays,
+    /// A satellite that does not answer delays the answers of the others.
+    DeadSatelliteBlocks,
+    /// After a restart the statuses are not read.
+    StatusesNotRead,
+    /// The driver sends each status write twice.
+    WritesTwice,
+}
+
+impl Planted {
+    /// Every planted violation, and the rules by one of which it must be caught.
+    pub const ALL: [(Self, &'static [Rule]); 22] = [
+        (Self::HalfFile, &[Rule::I1]),
+        (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
+        (Self::DirectoryNotSynced, &[Rule::I2]),
+        (Self::RenamesOutOfOrder, &[Rule::R9]),
+        (Self::StatusBeforeCommit, &[Rule::I2]),
+        (Self::AcknowledgementWithoutStore, &[Rule::R1, Rule::R2]),
+        (Self::UnknownTakenForStored, &[Rule::R1, Rule::R2]),
+        (Self::GenerationNotTested, &[Rule::I2]),
+        (Self::LeadershipNotAsked, &[Rule::R4]),
+        (Self::FailedListTakenAsComplete, &[Rule::R6]),
+        (Self::StaleReadBelieved, &[Rule::I7, Rule::I2, Rule::I4]),
+        (Self::FoundTakenForAcknowledged, &[Rule::R1, Rule::R2]),
+        (Self::OpenSet, &[Rule::R9]),
+        (Self::SnapshotBeforeRecovery, &[Rule::R7]),
+        (Self::SyncedTooEarly, &[Rule::I4]),
+        (Self::PointerBeforeShards, &[Rule::R3]),
+        (Self::PreviousShardsDeleted, &[Rule::R3]),
+        (Self::RevisionGoesBack, &[Rule::R4]),
+        (Self::DeletedFileStays, &[Rule::I5, Rule::R5]),
+        (Self::DeadSatelliteBlocks, &[Rule::I6]),
+        (Self::StatusesNotRead, &[Rule::I8]),
+        (Self::WritesTwice, &[Rule::I9]),
+    ];
+}
