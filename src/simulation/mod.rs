@@ -15,6 +15,8 @@ mod witness;
 mod world;
 
 use planted::Planted;
+use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use world::{Done, Plan, run};
@@ -31,35 +33,34 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs seeds on all cores until one fails. Returns how many were run, their steps, and the first that failed.
-fn sweep(seeds: std::ops::Range<u64>, planted: Option<Planted>) -> (u64, u64, Option<(u64, Done)>) {
-    let next = AtomicU64::new(seeds.start);
-    let steps = AtomicU64::new(0);
-    let failed = std::sync::Mutex::new(None::<(u64, Done)>);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let done = run(Plan { seed, planted, traces: false });
-                    steps.fetch_add(done.steps, Ordering::Relaxed);
-                    if done.violation.is_some() {
-                        next.store(seeds.end, Ordering::Relaxed);
-                        let mut failed = failed.lock().unwrap();
-                        if failed.as_ref().is_none_or(|(first, _)| seed < *first) {
-                            *failed = Some((seed, done));
-                        }
-                        return;
-                    }
+fn sweep(seeds: Range<u64>, planted: Option<Planted>) -> (u64, u64, Option<(u64, Done)>) {
+    let (next, ran, steps) = (AtomicU64::new(seeds.start), AtomicU64::new(0), AtomicU64::new(0));
+    let failed = Mutex::new(None::<(u64, Done)>);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let done = run(Plan { seed, planted, traces: false });
+            ran.fetch_add(1, Ordering::Relaxed);
+            steps.fetch_add(done.steps, Ordering::Relaxed);
+            if done.violation.is_some() {
+                next.store(seeds.end, Ordering::Relaxed);
+                let mut failed = failed.lock().unwrap();
+                if failed.as_ref().is_none_or(|(first, _)| seed < *first) {
+                    *failed = Some((seed, done));
                 }
-            });
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
         }
     });
-    let ran = next.load(Ordering::Relaxed).min(seeds.end) - seeds.start;
-    (ran, steps.into_inner(), failed.into_inner().unwrap())
+    (ran.into_inner(), steps.into_inner(), failed.into_inner().unwrap())
 }
 
 /// Shows a seed step by step, and how it ends.
@@ -70,7 +71,7 @@ fn show(seed: u64, planted: Option<Planted>) -> String {
     format!("{}\nseed {seed}: {end}", done.trace[from..].join("\n"))
 }
 
-fn expect_clean(seeds: std::ops::Range<u64>) {
+fn expect_clean(seeds: Range<u64>) {
     let began = Instant::now();
     let (ran, steps, failed) = sweep(seeds, None);
     let seconds = began.elapsed().as_secs_f64();
@@ -120,25 +121,4 @@ fn every_planted_violation_is_caught_by_the_rule_that_it_breaks() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
-}
-
-#[test]
-#[ignore]
-fn survey() {
-    let mut kinds = std::collections::BTreeMap::<String, Vec<u64>>::new();
-    for seed in 0..number("SEEDS").unwrap_or(500) {
-        if let Some(v) = run(Plan { seed, planted: None, traces: false }).violation {
-            let words: Vec<_> = v
-                .to_string()
-                .split(' ')
-                .filter(|w| !w.contains('/') && !w.contains(':') && !w.chars().any(|c| c.is_ascii_digit()))
-                .take(9)
-                .map(str::to_owned)
-                .collect();
-            kinds.entry(format!("{:?} {}", v.rule, words.join(" "))).or_default().push(seed);
-        }
-    }
-    for (kind, seeds) in kinds {
-        println!("{} {kind} {:?}", seeds.len(), &seeds[..seeds.len().min(4)]);
-    }
 }

@@ -196,6 +196,11 @@ impl Witness {
         Ok(())
     }
 
+    /// A satellite had an object.
+    pub fn had(&mut self, satellite: usize, key: ObjectKey, digest: Digest) {
+        self.held.insert((satellite, key, digest));
+    }
+
     /// Checks that contents were acknowledged.
     pub fn were_acknowledged<'a>(
         &self,

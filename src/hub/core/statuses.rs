@@ -109,6 +109,9 @@ impl Core {
             }
             if entry.is_recorded_ready() && entry.recorded.published == facts.state.published() {
                 self.decided(key);
+            } else if !self.files.committing.contains(key) && !self.retries.has_publication(key) {
+                // Another status was written meanwhile (a removal failed, and then it was wanted again).
+                self.reconfirm(key);
             }
             return;
         }
