@@ -1,5 +1,6 @@
-//! A satellite's API server in memory, and what the operator's driver does for one delivery: it sends requests, takes
-//! answers, follows the watch. Every request can be late, lost, or answered without having been heard.
+//! A satellite's API server in memory, and the operator's driver for one delivery: it sends
+//! requests, hands in answers, and follows the watch. Every request can be late or lost, or get an
+//! answer although the server never received it.
 
 use super::planted::Planted;
 use super::random::Random;
@@ -45,15 +46,15 @@ pub struct Server {
     pub objects: BTreeMap<String, ConfigMap>,
     version: u64,
     log: Vec<Event>,
-    /// It answers nothing.
+    /// True if it does not answer.
     pub is_silent: bool,
-    /// Requests that changed something for the operator.
+    /// Number of requests by the operator that changed something.
     pub writes: u64,
-    /// Of these, the pointers.
+    /// Number of these that wrote the pointer.
     pub pointers: u64,
-    /// Highest revision that the pointer ever had since somebody else touched it.
+    /// Highest revision of the pointer since somebody else last changed it.
     highest: Option<Revision>,
-    /// Shards that somebody else deleted: the operator may not know that yet.
+    /// Shards that somebody else deleted, which the operator may not know yet.
     stolen: BTreeSet<String>,
 }
 
@@ -107,7 +108,8 @@ impl Server {
         }
     }
 
-    /// Returns the files that the pointer leads to. `None` if there is no pointer, or it cannot be followed.
+    /// Returns the files that the pointer leads to. `None` if there is no pointer, or it cannot be
+    /// followed.
     pub fn set(&self) -> Option<Set> {
         let pointer = self.objects.get(POINTER)?;
         let held = pointer::read(pointer, &destination(self.number));
@@ -128,7 +130,7 @@ impl Server {
         Some(set)
     }
 
-    /// Carries out a request, and checks what the order of requests must be.
+    /// Carries out a request, and checks the order of requests.
     fn apply(&mut self, request: Request, planted: Option<Planted>, terms: u64) -> Result<Answer, Violation> {
         let destination = destination(self.number);
         let is_as_read = |object: &ConfigMap, uid: &Option<String>, version: &Option<String>| {
@@ -291,23 +293,23 @@ fn silent() -> Answer {
 /// The operator's side of one satellite.
 pub struct Client {
     delivery: Delivery,
-    /// Requests on their way, and the answer if the server has heard them.
+    /// Requests under way, or their answers once the server has received them.
     under_way: Vec<(u64, Sent)>,
     is_busy: bool,
-    /// What it should hold.
+    /// The set that the satellite should hold.
     wanted: Option<Wanted>,
     /// The revision that was delivered last.
     pub delivered: Option<Revision>,
-    /// Which watch the events come from, and how far it is in the server's log.
+    /// Number of the watch that is followed, and its position in the log of the server.
     watch: Option<(u64, usize)>,
     /// Nothing is tried before this time.
     rests_until: Duration,
     failures: u32,
-    /// Requests that a job left behind: they may still arrive.
+    /// Requests that an ended job left behind. They may still arrive.
     late: Vec<Request>,
 }
 
-/// A request between the two.
+/// A request that is under way, or its answer.
 pub enum Sent {
     Request(Box<Request>),
     Answer(Box<Answer>),
@@ -335,12 +337,12 @@ impl Client {
         self.rests_until = Duration::ZERO;
     }
 
-    /// The digest of the set that it should hold.
+    /// Returns the digest of the set that the satellite should hold.
     pub fn digest(&self) -> Option<Digest> {
         self.wanted.as_ref().map(|wanted| wanted.view.digest)
     }
 
-    /// Returns when something is to be done without a cause. `None` if nothing waits.
+    /// Returns when the next attempt is due. `None` if nothing waits.
     pub fn wakes(&self) -> Option<Duration> {
         if self.is_busy { self.delivery.wakes() } else { Some(self.rests_until).filter(|_| self.is_behind()) }
     }
@@ -349,14 +351,15 @@ impl Client {
         self.wanted.as_ref().is_some_and(|wanted| self.delivered != Some(wanted.revision))
     }
 
-    /// Whether nothing is under way and nothing waits.
+    /// True if nothing is under way and nothing waits.
     pub fn is_quiet(&self, server: &Server) -> bool {
         let is_heard = self.watch.is_some_and(|(_, at)| at == server.log.len())
             && self.watch.map(|(number, _)| number) == self.delivery.watching();
         !self.is_busy && !self.is_behind() && is_heard
     }
 
-    /// Begins what is due, and takes the requests that the delivery wants sent. Returns the contents in them.
+    /// Begins the job that is due, and takes the requests of the delivery. Returns the contents in
+    /// them.
     pub fn go_on(
         &mut self,
         now: Duration,
@@ -407,7 +410,8 @@ impl Client {
         self.under_way.len()
     }
 
-    /// One request gets a step further: it is heard, answered, or lost. Returns true if a delivery ended well.
+    /// Advances one request: the server receives it, the client gets its answer, or it is lost.
+    /// Returns true if a set was delivered.
     pub fn advance(
         &mut self,
         server: &mut Server,
@@ -434,7 +438,7 @@ impl Client {
                 let answer = match is_lost {
                     true => silent(),
                     false if is_late => {
-                        // Answered, and never heard.
+                        // It gets an answer, although the server never received it.
                         let Request::CreateShard { shard, revision, .. } = &*request else {
                             return Ok(false);
                         };
@@ -449,7 +453,7 @@ impl Client {
                     }
                     false => {
                         let answer = server.apply(*request, planted, *terms)?;
-                        // Heard, and the answer is lost.
+                        // The server receives it, and the answer is lost.
                         if !asks_nobody && faults && random.percent(4) { silent() } else { answer }
                     }
                 };
@@ -463,11 +467,11 @@ impl Client {
         }
     }
 
-    /// Looks whether the job ended. True if a set was delivered.
+    /// Takes the end of a job. Returns true if a set was delivered.
     pub fn take_end(&mut self, now: Duration) -> bool {
         let Some(ended) = self.delivery.ended() else { return false };
         self.is_busy = false;
-        // What is still on its way is not waited for, and may arrive all the same.
+        // The job does not wait for requests under way, and they may still arrive.
         self.leave_requests();
         match ended {
             Ok(Outcome::Delivered(delivered)) => {
@@ -498,13 +502,13 @@ impl Client {
         std::mem::take(&mut self.late)
     }
 
-    /// The process is gone. Returns the requests that may still arrive.
+    /// Ends with the process. Returns the requests that may still arrive.
     pub fn end(mut self) -> Vec<Request> {
         self.leave_requests();
         self.late
     }
 
-    /// The watch reports one event, or begins anew.
+    /// Hands in one event of the watch, or begins the watch again.
     pub fn hear(&mut self, server: &Server, now: Duration, random: &mut Random, faults: bool) {
         let Some(wanted) = self.delivery.watching() else { return };
         if server.is_silent || faults && random.percent(3) {
@@ -529,7 +533,7 @@ impl Client {
     }
 }
 
-/// A request of a dead process arrives.
+/// Lets a request of a dead process arrive.
 pub fn arrive_late(server: &mut Server, request: Request, terms: u64) -> Result<(), Violation> {
     if !server.is_silent {
         server.apply(request, None, terms)?;
@@ -537,7 +541,7 @@ pub fn arrive_late(server: &mut Server, request: Request, terms: u64) -> Result<
     Ok(())
 }
 
-/// Returns a set as it is delivered.
+/// Returns a set in the form that a delivery takes.
 pub fn wanted(revision: Revision, view: Arc<crate::snapshot::View>) -> Wanted {
     Wanted { revision, view }
 }

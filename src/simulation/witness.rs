@@ -1,4 +1,4 @@
-//! What a run remembers of the past, and the checks that need it.
+//! The history of a run, and the checks that need it.
 
 use super::hub_api::{HubApi, Stored, group, is_group};
 use super::rules::{Rule, Violation, hold};
@@ -10,22 +10,23 @@ use crate::simulation::disk::ModelDisk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The past.
+/// The history of a run.
 #[derive(Default)]
 pub struct Witness {
     /// Generations of each resource at which its spec rendered to a digest.
     generations: BTreeMap<(ObjectKey, Digest), BTreeSet<(String, i64)>>,
     /// Digests that the API server stored a status for, while the file was durable.
     acknowledged: BTreeSet<(ObjectKey, Digest)>,
-    /// Resources that a person deleted, and those that name a group that a person deleted: their absence has a reason.
+    /// Resources that a person deleted, and resources whose group a person deleted. Only these may
+    /// be absent.
     may_be_absent: BTreeSet<ObjectKey>,
-    /// The lowest generation that each place can have now: of the volume (`None`) and of each satellite.
+    /// The lowest generation that each place may have now: the volume (`None`) and each satellite.
     lowest: BTreeMap<(Option<usize>, ObjectKey), (String, i64)>,
-    /// What programs see on the volume, change by change.
+    /// The files that programs see on the volume.
     volume: Set,
-    /// What each satellite had at its last pointer.
+    /// The set of each satellite at its last pointer.
     sets: BTreeMap<usize, Set>,
-    /// What each satellite ever had.
+    /// Every content that each satellite ever had.
     held: BTreeSet<(usize, ObjectKey, Digest)>,
 }
 
@@ -36,9 +37,10 @@ pub fn key_of(file_key: &str) -> Option<ObjectKey> {
 }
 
 impl Witness {
-    /// A person applied a resource.
+    /// Takes a resource that a person applied.
     pub fn applied(&mut self, api: &HubApi, stored: &Stored) {
-        // It may be published on the ground of a group whose deletion the hub has not heard of.
+        // It may be published because of a group whose deletion the hub has not heard of. Then it
+        // is removed later.
         if stored.spec.group.is_some_and(|number| !api.objects.contains_key(&group(number))) {
             self.may_be_absent.insert(stored.key.clone());
         }
@@ -48,7 +50,7 @@ impl Witness {
         }
     }
 
-    /// A resource goes, because a person deleted it.
+    /// Takes a deletion by a person.
     pub fn deleted(&mut self, api: &HubApi, key: &ObjectKey) {
         self.may_be_absent.insert(key.clone());
         if is_group(key) {
@@ -56,12 +58,12 @@ impl Witness {
         }
     }
 
-    /// Nothing may be missing any more without a new reason.
+    /// From now on nothing may be missing, unless a person deletes something again.
     pub fn all_is_there(&mut self) {
         self.may_be_absent.clear();
     }
 
-    /// A published name changed on the volume.
+    /// Takes a change of a published name on the volume.
     pub fn file_seen(
         &mut self,
         place: &(String, String),
@@ -84,7 +86,7 @@ impl Witness {
         closed(&self.volume, || "the volume".into())
     }
 
-    /// The power was cut: programs see what survived.
+    /// Takes a power cut: from now on programs see the files that survived.
     pub fn power_cut(&mut self, disk: &ModelDisk) -> Result<(), Violation> {
         self.volume.clear();
         for ((namespace, file), bytes) in disk.all_visible() {
@@ -118,7 +120,7 @@ impl Witness {
         Ok(())
     }
 
-    /// A status write is sent.
+    /// Checks a status write that is sent.
     pub fn status_sent(
         &self,
         api: &HubApi,
@@ -146,7 +148,7 @@ impl Witness {
         })?;
         for left in disk.after_power_cut(key.namespace(), &format!("{}.conf", key.name())) {
             let is_as_new = match &left {
-                // What it names was deleted, and the hub has not heard yet that the file is gone.
+                // The group that it names was deleted, and the hub has not heard of that yet.
                 None => self.may_be_absent.contains(key),
                 Some(bytes) => self
                     .generations
@@ -174,14 +176,14 @@ impl Witness {
         Ok(())
     }
 
-    /// A resource has this status now.
+    /// Checks the status that a resource has now.
     pub fn status_stored(&mut self, key: &ObjectKey, stored: &Stored) -> Result<(), Violation> {
         let Some(status) = &stored.status else { return Ok(()) };
         let ready = status.conditions.iter().find(|c| c.r#type == ConditionType::Ready);
         let digest: Option<Digest> = status.published_digest.as_deref().and_then(|text| text.parse().ok());
         let Some(digest) = digest else { return Ok(()) };
         if ready.is_some_and(|ready| ready.status == ConditionStatus::True) {
-            // Whoever reads it believes it of this very resource.
+            // A reader takes the status as one of this very resource.
             let generations = self.generations.get(&(key.clone(), digest));
             let is_of = generations
                 .is_some_and(|all| all.contains(&(stored.uid.clone(), status.observed_generation)));
@@ -196,7 +198,7 @@ impl Witness {
         Ok(())
     }
 
-    /// A satellite had an object.
+    /// Records that a satellite had an object.
     pub fn had(&mut self, satellite: usize, key: ObjectKey, digest: Digest) {
         self.held.insert((satellite, key, digest));
     }
@@ -214,7 +216,7 @@ impl Witness {
         })
     }
 
-    /// A satellite has a new pointer.
+    /// Checks the set of a new pointer on a satellite.
     pub fn set_stored(&mut self, satellite: usize, set: Set) -> Result<(), Violation> {
         for (file_key, (digest, text)) in &set {
             let Some(key) = key_of(file_key) else { continue };
@@ -240,7 +242,7 @@ impl Witness {
     }
 }
 
-/// Checks that a set names nothing that it does not hold.
+/// Checks that every object that a set names is in the set.
 fn closed(set: &Set, of: impl Fn() -> String) -> Result<(), Violation> {
     let contents: Vec<_> = set
         .iter()
@@ -260,7 +262,8 @@ fn closed(set: &Set, of: impl Fn() -> String) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Returns what should be published of these resources: every valid one that names nothing missing.
+/// Returns the content that should be published for these resources: that of every valid one whose
+/// references exist.
 pub fn desired(api: &HubApi) -> BTreeMap<ObjectKey, Digest> {
     let is_there =
         |number: usize| api.objects.get(&group(number)).is_some_and(|group| group.digest.is_some());
@@ -269,7 +272,7 @@ pub fn desired(api: &HubApi) -> BTreeMap<ObjectKey, Digest> {
     api.objects.values().filter(published).filter_map(digest).collect()
 }
 
-/// Returns what the volume holds.
+/// Returns the digests of the files on the volume.
 pub fn on_volume(disk: &ModelDisk) -> BTreeMap<ObjectKey, Digest> {
     let file = |((namespace, file), bytes): ((String, String), Arc<Vec<u8>>)| {
         (ObjectKey::new(&namespace, file.trim_end_matches(".conf")), Digest::of(&bytes))
@@ -277,7 +280,7 @@ pub fn on_volume(disk: &ModelDisk) -> BTreeMap<ObjectKey, Digest> {
     disk.all_visible().into_iter().map(file).collect()
 }
 
-/// Returns what a set holds.
+/// Returns the digests of the files of a set.
 pub fn in_set(set: &Set) -> BTreeMap<ObjectKey, Digest> {
     set.iter().filter_map(|(file_key, (digest, _))| Some((key_of(file_key)?, *digest))).collect()
 }

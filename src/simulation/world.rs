@@ -1,5 +1,6 @@
-//! One run: a hub, its volume, satellites and one operator process after another, with everything that can go wrong
-//! between them. The seed chooses what happens next; after each step the rules are checked.
+//! One run: a hub, its volume, satellites, and one operator process after another, with everything
+//! that can go wrong between them. The seed chooses what happens next, and the rules are checked
+//! after each step.
 
 use super::disk::ModelDisk;
 use super::hub_api::{HubApi, Logged, Spec, Stored, Written, group, host};
@@ -23,24 +24,24 @@ use crate::watch::{Crd, Event};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Host groups and hosts that a person plays with.
+/// Numbers of the host groups and hosts that people change.
 const GROUPS: usize = 3;
 const HOSTS: usize = 6;
 /// Most status writes that may be under way.
 const WRITES: usize = 16;
-/// Steps in which everything must become quiet after the faults have stopped.
+/// Most steps until nothing changes any more after the faults have stopped.
 const QUIET_STEPS: usize = 20_000;
 
-/// How one run differs from others, beside its seed.
+/// The choices of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
     pub seed: u64,
     pub planted: Option<Planted>,
-    /// Keep what happened, for a person.
+    /// True to keep a trace for a person.
     pub traces: bool,
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Done {
     pub steps: u64,
@@ -54,7 +55,7 @@ struct World {
     trace: Vec<String>,
     steps: u64,
     clock: Duration,
-    /// Things go wrong.
+    /// True while faults happen.
     faults: bool,
     api: HubApi,
     disk: ModelDisk,
@@ -63,10 +64,10 @@ struct World {
     process: Option<Process>,
     /// Highest term that any process had.
     terms: u64,
-    /// Requests of dead processes, on their way.
+    /// Requests of dead processes that are still under way.
     late_writes: Vec<(ObjectKey, Uid, i64, MonitoringObjectStatus)>,
     late_requests: Vec<(usize, Request)>,
-    /// Snapshots that were cut.
+    /// Number of snapshots that were cut.
     snapshots: u64,
     layout: Layout,
 }
@@ -76,19 +77,19 @@ struct Process {
     core: Core,
     volume: Volume<ModelDisk>,
     started: Duration,
-    /// It holds the lease.
+    /// True if it holds the lease.
     leads: bool,
     /// The term that it believes it has.
     term: Option<u64>,
     floor: u64,
     watch: Watch,
-    /// A LIST was complete.
+    /// True if a LIST was complete.
     has_listed: bool,
     commit: Option<Batch>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,
-    /// What every satellite gets, from snapshot to snapshot.
+    /// The view of every satellite, kept up to date from snapshot to snapshot.
     view: Maintained,
     clients: Vec<Client>,
     fleet: Fleet,
@@ -96,23 +97,23 @@ struct Process {
 
 struct Batch {
     changes: Vec<Change>,
-    /// Outcomes that were told before the work was done (planted).
+    /// True if the outcomes were reported before the work was done (planted).
     is_told: bool,
 }
 
 struct StatusWrite {
     write: Write,
-    /// How the server answered, if it has heard the write.
+    /// The answer of the server, if it has received the write.
     heard: Option<Result<Written, Error>>,
 }
 
-/// How far the watch is.
+/// The state of the watch.
 enum Watch {
-    /// Not listed, or broken off: begins with a LIST.
+    /// Not listed, or interrupted: it begins with a LIST.
     Idle,
-    /// A LIST, object by object.
+    /// A LIST that is read object by object.
     Listing { objects: Vec<Stored>, at: usize, log: usize },
-    /// Follows the log from here.
+    /// A watch that follows the log from this position.
     Following(usize),
 }
 
@@ -157,7 +158,7 @@ impl World {
         }
     }
 
-    /// Faults for a while, then quiet, more than once; at the end a restart that has nothing to do.
+    /// Several rounds of faults and then quiet. At the end, a restart that has nothing to do.
     fn whole_run(&mut self) -> Step {
         for _ in 0..1 + self.random.below(2) {
             self.faults = true;
@@ -185,7 +186,7 @@ impl World {
         Ok(())
     }
 
-    /// One satellite may stay away while all else becomes quiet.
+    /// One satellite may stay silent while everything else becomes quiet.
     fn dead_satellite(&mut self) -> Option<usize> {
         let may_be_dead = self.servers.len() > 1 && self.random.percent(20);
         may_be_dead.then(|| self.random.below(self.servers.len()))
@@ -210,7 +211,7 @@ impl World {
         }
     }
 
-    // What people do.
+    // Changes by people.
 
     fn person(&mut self) -> Step {
         let key = match self.random.percent(30) {
@@ -228,7 +229,8 @@ impl World {
         } else if what < 15 {
             let status = self.api.objects.values().find_map(|stored| stored.status.clone());
             let status = status.filter(|_| self.random.percent(50));
-            // Whoever writes a status by hand claims what he likes; only an empty one claims nothing.
+            // A status that is written by hand may claim anything, so the model only writes an
+            // empty one.
             if status.is_none() {
                 self.say(|| format!("wipe the status of {key}"));
                 self.api.edit_status(&key, None);
@@ -261,7 +263,7 @@ impl World {
         let is_power = self.random.percent(50);
         self.say(|| if is_power { "the power is cut".into() } else { "the process is killed".into() });
         if let Some(batch) = process.commit {
-            // In the middle of it.
+            // The commit is interrupted somewhere in the middle.
             self.disk.stop_after(Some(self.random.below(30) as u32));
             drop(process.volume.commit(batch.changes, &|| true));
             self.look_at_volume()?;
@@ -286,7 +288,7 @@ impl World {
 
     fn start_process(&mut self) -> Step {
         self.terms = match self.random.below(100) {
-            // Somebody deleted the Lease, and the terms begin again.
+            // Somebody deleted the Lease, so the terms begin again.
             0..3 => 0,
             // Somebody else led in between.
             3..12 => self.terms + 1,
@@ -343,7 +345,7 @@ impl World {
         self.tell(Input::Tick)
     }
 
-    /// Tells the core what happened, and carries out what it commands.
+    /// Hands an event to the core, and carries out its commands.
     fn tell(&mut self, input: Input) -> Step {
         let Some(process) = &mut self.process else { return Ok(()) };
         if process.term.is_some_and(|term| process.floor > term) {
@@ -405,7 +407,8 @@ impl World {
         Ok(())
     }
 
-    /// The snapshot as the driver hands it on, which is as it is unless a violation is planted.
+    /// Returns the snapshot that the driver hands on. It is the same one unless a violation is
+    /// planted.
     fn mangled(&mut self, snapshot: Snapshot) -> Snapshot {
         let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none());
         let drops: fn(&ObjectKey) -> bool = match self.plan.planted {
@@ -527,12 +530,12 @@ impl World {
             return self.tell(Input::Committed { outcomes, took });
         }
         if self.faults && self.random.percent(2) {
-            // It panics somewhere.
+            // The commit panics somewhere.
             self.disk.stop_after(Some(self.random.below(20) as u32));
             let keys: Vec<_> = batch.changes.iter().map(|change| change.key().clone()).collect();
             drop(process.volume.commit(batch.changes, &|| true));
             self.disk.stop_after(None);
-            // The driver reads until that succeeds.
+            // The driver tries until it has read the volume.
             let found = (0..1_000).find_map(|_| process.volume.look(&keys).ok()).unwrap_or_default();
             self.look_at_volume()?;
             self.say(|| format!("the commit panics, and leaves {} files", found.len()));
@@ -596,7 +599,7 @@ impl World {
         }
     }
 
-    /// A write reaches the server, or is lost before or after it.
+    /// Lets a write reach the server, or loses the write or its answer.
     fn status_heard(&mut self, write: &Write) -> Result<Result<Written, Error>, Violation> {
         let planted = self.plan.planted;
         if planted == Some(Planted::AcknowledgementWithoutStore) && self.random.percent(30) {
@@ -692,7 +695,7 @@ impl World {
 
     fn satellite_advances(&mut self) -> Step {
         let number = match self.plan.planted {
-            // Whoever waits for the dead one waits for ever.
+            // Planted: everything waits for the dead satellite, for ever.
             Some(Planted::DeadSatelliteBlocks) => self
                 .servers
                 .iter()
@@ -731,7 +734,7 @@ impl World {
         Ok(())
     }
 
-    /// If the operator wrote the pointer, looks at what the satellite has now.
+    /// Checks the set of a satellite if the operator wrote its pointer.
     fn look_at_set(&mut self, number: usize, pointers: u64) -> Step {
         if self.servers[number].pointers == pointers {
             return Ok(());
@@ -742,7 +745,8 @@ impl World {
                 self.witness.set_stored(number, set)
             }
             None => {
-                // Somebody deleted a shard between its answer and the pointer: it was there.
+                // Somebody deleted the shard after its answer and before the pointer, so the proof
+                // was true.
                 let latest = self.process.iter().filter_map(|process| process.latest.as_ref());
                 for file in latest.flat_map(Snapshot::files) {
                     self.witness.had(number, file.key().clone(), file.digest());
@@ -785,7 +789,7 @@ impl World {
                 .all(|(_, (client, server))| client.is_quiet(server))
     }
 
-    /// Lets everything go on until nothing happens any more.
+    /// Continues until nothing happens any more.
     fn become_quiet(&mut self, dead: Option<usize>) -> Step {
         let mut quiet = 0;
         for _ in 0..QUIET_STEPS {
@@ -806,10 +810,10 @@ impl World {
             self.step()?;
         }
         let rule = if dead.is_some() { Rule::I6 } else { Rule::I4 };
-        Err(Violation { rule, what: format!("nothing becomes quiet after {QUIET_STEPS} steps") })
+        Err(Violation { rule, what: format!("still busy after {QUIET_STEPS} steps without faults") })
     }
 
-    /// A satellite that returned got each snapshot, and what somebody else had changed, in one pass.
+    /// Checks that a satellite got each snapshot, and each correction, in one pass.
     fn one_pass_each(&self, (snapshots, pointers): &(u64, Vec<u64>)) -> Step {
         let most = self.snapshots - snapshots + 2;
         for (server, before) in self.servers.iter().zip(pointers) {
@@ -821,17 +825,17 @@ impl World {
         Ok(())
     }
 
-    /// The volume, the statuses and the satellites say what the resources say.
+    /// Checks that the volume, the statuses and the satellites agree with the resources.
     fn everything_is_equal(&mut self, dead: Option<usize>) -> Step {
         let mut wanted = desired(&self.api);
         let volume = on_volume(&self.disk);
-        // Suspended, or not valid: what was published stays, whatever it was.
+        // Suspended or not valid: the published file stays, whatever it is.
         let is_free = |stored: &Stored| stored.spec.is_suspended || !stored.spec.is_valid;
         let free: Vec<_> = self.api.objects.values().filter(|s| is_free(s)).map(|s| s.key.clone()).collect();
         for key in &free {
             wanted.remove(key);
         }
-        // What names something that is kept or missing is decided with it.
+        // An object that names a kept or missing one may be published or not.
         let is_sure = |key: &ObjectKey| {
             let names = self.api.objects.get(key).and_then(|stored| stored.spec.group).map(group);
             !free.contains(key) && names.is_none_or(|group| !free.contains(&group))
@@ -879,7 +883,7 @@ impl World {
         Ok(())
     }
 
-    /// A restart with nothing to do writes nothing.
+    /// Checks that a restart with nothing to do writes nothing.
     fn restart_writes_nothing(&mut self) -> Step {
         let writes = |world: &Self| {
             (
