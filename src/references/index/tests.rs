@@ -226,7 +226,7 @@ fn chains_and_webs_of_one_type_are_bounded_from_either_end() {
     let mut index = Index::default();
     (0..2).for_each(|number| upsert(&mut index, 1, content(number, &[])));
     (2..20).for_each(|number| upsert(&mut index, 1, content(number, &[number - 1, number - 2])));
-    assert!(index.waiting(&key("a/16")).unwrap().message.contains("1000 ways"));
+    assert!(index.waiting(&key("a/16")).unwrap().message.contains("1000 paths"));
     assert!(visible(&index).len() > 10);
 }
 
