@@ -72,8 +72,8 @@ impl Metrics {
         r.register("commit_files", "Files in one group commit", self.commit_files.clone());
         r.register(
             "status_writes",
-            "Answered writes of MonitoringObject statuses, by kind (ready, refusal, synced) and result (ok, stale, gone, refused, \
-             unknown)",
+            "Ended writes of MonitoringObject statuses, by kind (ready, refusal, synced) and result (ok, stale, gone, refused, \
+             unknown, panicked)",
             self.status_writes.clone(),
         );
         r.register(

@@ -1,4 +1,5 @@
-//! Admission: which waiting contents enter the visible set, as many as possible at once, none of them on nothing.
+//! Admission: finds the waiting contents that may become visible, as many as possible at once.
+//! Nothing is admitted whose references are not met.
 
 use super::dependencies::circle;
 use super::index::{Index, Overlay, provides};
@@ -9,7 +10,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 impl Index {
-    /// Admits what can be admitted; true if anything was.
+    /// Admits waiting contents. Returns true if any was admitted.
     pub(super) fn admit(&mut self) -> bool {
         let group = self.group();
         let mut excluded: HashSet<ObjectKey> = HashSet::new();
@@ -20,7 +21,8 @@ impl Index {
                 .map(|(key, content)| (key.clone(), content.clone()))
                 .collect();
             let admitted = self.admissible(&hoped);
-            // Those whose mutual need is not met after all go first: they may have taken a name from others here.
+            // Exclude contents whose mutual need is not met first: they may have taken a name that
+            // others in the group could have.
             let unmet = |mutual: bool| -> Vec<ObjectKey> {
                 let met = |content: &Rendered, needed: &Use| {
                     needed.mutual != mutual || self.satisfied(content, needed, &admitted)
@@ -39,7 +41,8 @@ impl Index {
             }
             excluded.extend(disappointed);
         };
-        // What was left out for the sake of others may stand alone.
+        // Nothing could be admitted together. An excluded content may be admissible without the
+        // others.
         let mut admitted = admitted;
         if admitted.is_empty() {
             let alone = |key: &ObjectKey| -> Option<Overlay> {
@@ -75,8 +78,9 @@ impl Index {
         any
     }
 
-    /// The waiting contents that a decision may concern: the hopeful ones, and those that use what these provide, and so on. Who
-    /// provides what a hopeful one misses is among these if it uses anything of them, and else could have been admitted before.
+    /// Returns the waiting contents that a decision may concern: the hopeful ones, the referrers
+    /// of their names, and so on. The provider that a hopeful one misses is in the group if it
+    /// uses a name of the group; otherwise it was admitted before, if it could be.
     fn group(&mut self) -> Overlay {
         let mut queue: Vec<ObjectKey> = std::mem::take(&mut self.hopefuls).into_iter().collect();
         let mut group = Overlay::new();
@@ -94,12 +98,14 @@ impl Index {
         group
     }
 
-    /// The part of `hoped` that stands on visible ground, step by step; a mutual need may be met by anything in `hoped`.
+    /// Returns the part of `hoped` that can be admitted, step by step: each need must be met by
+    /// the visible set or by an earlier step. A mutual need may be met by anything in `hoped`.
     fn admissible(&self, hoped: &Overlay) -> Overlay {
         let mut admitted = Overlay::new();
         let mut keys: Vec<_> = hoped.keys().cloned().collect();
         keys.sort();
-        // Nothing stands on a dependency. They come last, so that the oldest win of those that would make a circle together.
+        // No object refers to a dependency, so dependencies come last. They are sorted by age: of
+        // those that would close a circle together, the oldest are admitted.
         let is_link = |key: &ObjectKey| hoped.get(key).is_some_and(|content| content.link().is_some());
         let (mut links, rest): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_link);
         links.sort_by_cached_key(|key| self.age(key));
@@ -134,7 +140,7 @@ impl Index {
             && self.obstacle(content, admitted).is_none()
     }
 
-    /// What keeps a content that lacks nothing from being admitted, for a person.
+    /// Returns why a content whose references all exist cannot be admitted, for a person.
     pub(super) fn obstacle(&self, content: &Arc<Rendered>, admitted: &Overlay) -> Option<String> {
         if self.is_circular(content, admitted) {
             return Some(
@@ -143,8 +149,8 @@ impl Index {
         }
         if self.is_too_deep(content, admitted) {
             return Some(format!(
-                "it makes a chain of more than {MAX_DEPTH} templates, groups, zones or time periods that stand on each other, or \
-                 more than {MAX_WAYS} ways through such; make it flatter"
+                "it makes a chain of more than {MAX_DEPTH} templates, groups, zones or time periods, or more than \
+                 {MAX_WAYS} paths through them; make the nesting flatter"
             ));
         }
         circle(content, &|name| {
@@ -158,8 +164,8 @@ impl Index {
         })
     }
 
-    /// Whether a content, taking the place of a visible one, would name itself through what it names, or stand on
-    /// something that stands on a name it gives up.
+    /// True if a content that replaces a visible one would refer to itself through other objects,
+    /// or would refer to an object that needs a name which the replacement gives up.
     fn is_circular(&self, content: &Rendered, admitted: &Overlay) -> bool {
         let key = content.key();
         let has_referrers =
@@ -178,7 +184,8 @@ impl Index {
         while let Some((needed, mutual)) = queue.pop() {
             for name in &needed.any_of {
                 for provider in self.names.providers(name) {
-                    // Through a mutual need it may come back to itself, if it still provides what is needed there.
+                    // A mutual need may lead back to the content, if the content still provides
+                    // the needed name.
                     if provider == key && !(mutual && provides(content, name)) {
                         return true;
                     }
@@ -197,8 +204,8 @@ impl Index {
         false
     }
 
-    /// Whether objects of one type that stand on each other (templates, groups, zones, time periods) would do so in a longer chain,
-    /// or in more ways, than Icinga bears. A content that takes the place of another changes this for all that stand on it.
+    /// True if templates, groups, zones or time periods would form a longer chain, or more paths,
+    /// than Icinga bears. A replaced content changes this for every object that refers to it.
     fn is_too_deep(&self, content: &Arc<Rendered>, admitted: &Overlay) -> bool {
         let visible = self.slots.get(content.key()).and_then(|slot| slot.visible.as_ref());
         let is_as_before = visible.is_some_and(|visible| {
@@ -230,12 +237,13 @@ impl Index {
     }
 }
 
-/// Longest chain. Icinga's own limits: about 75 templates, 32 zones; of nested groups more than 20 lose members without a word.
+/// Longest chain. Icinga itself fails at about 75 templates or 32 zones, and silently drops
+/// members of groups that are nested more than 20 deep.
 const MAX_DEPTH: usize = 20;
-/// Most ways from an object down to the ends of its chains: Icinga follows each of them.
+/// Most paths from an object down to the ends of its chains. Icinga follows each of them.
 const MAX_WAYS: usize = 1_000;
 
-/// How an object stands on others of its type.
+/// The chains below an object, through references to objects of its own type.
 #[derive(Clone, Copy)]
 struct Shape {
     depth: usize,
@@ -257,7 +265,7 @@ impl<'a> Nesting<'a> {
         self.admitted.get(key).or_else(|| self.index.slots.get(key)?.visible.as_ref())
     }
 
-    /// Stops a little beyond the limit, whatever stands below.
+    /// Returns the chains below a content. Stops just past the limit, however long they are.
     fn of(&mut self, content: &Rendered, above: usize) -> Shape {
         if let Some(known) = self.known.get(content.key()) {
             return *known;

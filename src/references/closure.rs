@@ -1,5 +1,5 @@
-//! Closed references: whether a set has everything that a content needs. The index, the catalog and the views ask this of
-//! different sets, and here is the one answer.
+//! Closed references: whether a set has everything that a content needs. The index, the catalog
+//! and the views all ask this, each about its own set.
 
 use crate::render::Rendered;
 use crate::validate::{Name, Use};
@@ -9,11 +9,12 @@ const MAX_RELAYED: usize = 20;
 
 /// A set of contents, as one content sees it.
 pub trait Ground {
-    /// True if a name exists without any content of the set: the template library's, or an external object.
+    /// True if a name exists without any content of the set: one of the template library, or an
+    /// external object.
     fn is_reserved(&self, name: &Name) -> bool;
 
-    /// True if `is_wanted` holds for a content of the set that provides the name or passes it on. It may be called with
-    /// contents that do neither.
+    /// True if `is_wanted` holds for a content of the set that provides the name or passes it on.
+    /// May also call it with contents that do neither.
     fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool;
 }
 

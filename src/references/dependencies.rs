@@ -1,6 +1,8 @@
-//! Nothing may depend on itself: Icinga 2.14 and later refuse the whole configuration for one circle of dependencies, and older ones
-//! never notify about what is in it. A service depends on its host without being told to. What a rule matches is known of names
-//! only, so what could match counts as matching.
+//! Ensures that no host or service depends on itself. Icinga 2.14 and later refuse the whole
+//! configuration if there is one circle of dependencies; older versions never notify about the
+//! hosts and services in it. A service always depends on its host. Only the names that a rule
+//! excludes or selects can be checked here, so everything that a rule could match counts as
+//! matched.
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
@@ -8,16 +10,19 @@ use crate::validate::{Checkable, Child, Name, facts};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Longest chain of dependencies. Icinga's own limit is 256.
+/// Longest chain of dependencies. Icinga itself allows 256.
 const MAX_DEPTH: usize = 20;
-/// Most ways from one host or service up to the ends of its chains: Icinga follows each of them, at every check.
+/// Most paths from one host or service up to the ends of its chains. Icinga follows each of them
+/// at every check.
 const MAX_WAYS: usize = 1_000;
 
-/// Who of the set provides a name. The content that is asked about counts as one of the set, in place of an older one.
+/// Returns the contents of the set that provide a name. The set includes the content that is being
+/// judged, instead of an older one of the same resource.
 pub type Providers<'a> = dyn Fn(&Name) -> Vec<Arc<Rendered>> + 'a;
 
-/// Why a set with this dependency in it could not be loaded, for a person; nothing if it can be. It is taken for granted that the
-/// set without it can. Costs what stands above the dependency and below it; of a rule, what any dependency stands on.
+/// Returns why Icinga would not load the set with this dependency in it, for a person. None if it
+/// would. Without the dependency the set must be free of circles. A single dependency costs a
+/// search above and below it; a rule costs a search above every parent of the set.
 pub fn circle(content: &Rendered, providers: &Providers) -> Option<String> {
     let link = content.link()?;
     let mut chains = Chains {
@@ -33,14 +38,14 @@ pub fn circle(content: &Rendered, providers: &Providers) -> Option<String> {
     starts.iter().find_map(|start| chains.of(start, None).err())
 }
 
-/// How a host or service stands on others.
+/// The chains above a host or service: how long the longest is, and how many paths there are.
 #[derive(Clone, Copy)]
 struct Shape {
     depth: usize,
     ways: usize,
 }
 
-/// By which dependency one comes to a host or service; nothing for a service's own host.
+/// The dependency that led here. None for the implicit link from a service to its host.
 type Via = Option<Arc<Rendered>>;
 
 fn key(via: &Via) -> Option<&ObjectKey> {
@@ -55,7 +60,7 @@ struct Chains<'a> {
 }
 
 impl Chains<'_> {
-    /// What a host or service depends on.
+    /// Returns the direct parents of a host or service.
     fn above(&self, child: &Checkable) -> Vec<(Checkable, Via)> {
         let single = (self.providers)(&facts::dependency_of(child));
         let by_dependency = single
@@ -66,12 +71,13 @@ impl Chains<'_> {
         if child.service.is_some() {
             above.push((Checkable { host: child.host.clone(), service: None }, None));
         }
-        // The same set gives the same words.
+        // Sorted, so that the message does not change while the set is the same.
         above.sort_by(|(a, via), (b, other)| (a, key(via)).cmp(&(b, key(other))));
         above
     }
 
-    /// The shape of a host or service, or what is wrong with what stands above it.
+    /// Returns the chains above a host or service, or the message about a circle or a chain that
+    /// is too long.
     fn of(&mut self, node: &Checkable, via: Via) -> Result<Shape, String> {
         if let Some(known) = self.known.get(node) {
             return Ok(*known);
@@ -102,8 +108,8 @@ impl Chains<'_> {
 
     fn too_much(&self, node: &Checkable) -> String {
         format!(
-            "{node} would depend on a chain of more than {MAX_DEPTH} hosts and services, or on others in more than {MAX_WAYS} \
-             ways; make it flatter"
+            "{node} would depend on a chain of more than {MAX_DEPTH} hosts and services, or have more than {MAX_WAYS} \
+             paths to its parents; make the chain flatter"
         )
     }
 
@@ -134,7 +140,7 @@ impl Chains<'_> {
         text
     }
 
-    /// A child and, of what stands below it, all on which others depend.
+    /// Returns the child, plus every descendant that is itself a parent.
     fn with_what_is_below(&self, child: &Checkable) -> Vec<Checkable> {
         let mut starts = Vec::new();
         let mut queue = vec![child.host.clone()];
@@ -151,7 +157,7 @@ impl Chains<'_> {
                 starts.push(link.parent());
                 match &link.child {
                     Child::One(below) => queue.push(below.host.clone()),
-                    // It may match anything.
+                    // A rule may match any host or service.
                     Child::Hosts(_) | Child::Services(_) => return self.all_parents(),
                 }
             }
@@ -159,13 +165,14 @@ impl Chains<'_> {
             let own_services = own_services.filter(|link| link.parent_host.is_none());
             starts.extend(own_services.map(|link| Checkable { host: host.clone(), ..link.parent() }));
         }
-        // The same set gives the same words, and they begin with the child.
+        // Sorted, so that the message does not change while the set is the same. The child comes
+        // first, so that the message begins with it.
         starts.sort();
         starts.insert(0, child.clone());
         starts
     }
 
-    /// Everything on which something depends: a circle has one of these in it.
+    /// Returns every parent of the set. Every circle contains one of these.
     fn all_parents(&self) -> Vec<Checkable> {
         let all = (self.providers)(&facts::dependency());
         let parents: BTreeSet<_> =

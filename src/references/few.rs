@@ -1,15 +1,17 @@
-//! A small set: most names have one provider and no referrer.
+//! A small set. Most names have one provider and no referrer.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// A set of which most are empty or have one member. Those cost no allocation, and no more room than the member itself has.
+/// A set that is usually empty or has one member. Then it needs no allocation, and no more room
+/// than the member itself.
 pub struct Few<T>(Form<T>);
 
 #[allow(clippy::box_collection, reason = "the set itself would make every name three times as large")]
 enum Form<T> {
     One(T),
-    /// None is the empty set. It is no variant of its own, because a member has room for one mark beside it, not for two.
+    /// None is the empty set. An own variant would make the type larger: a member has room for one
+    /// mark beside it, not for two.
     Other(Option<Box<HashSet<T>>>),
 }
 
@@ -86,7 +88,7 @@ mod tests {
     use crate::identity::ObjectKey;
     use proptest::prelude::*;
 
-    /// There are three of these for each name of the hub.
+    /// Each name of the hub has three of these sets.
     #[test]
     fn it_is_no_larger_than_a_key() {
         assert_eq!(size_of::<Few<ObjectKey>>(), size_of::<ObjectKey>());

@@ -1,7 +1,9 @@
-//! The index of names: who provides one, who uses it, and what follows when that changes.
+//! The index of names: which resources provide or use a name, and which objects may be published
+//! as a result.
 //!
-//! A resource has at most two contents here: the *visible* one, which belongs into the published set, and a *waiting* one,
-//! which is newer and cannot be published yet. So a change that names something missing keeps the last good state.
+//! A resource has at most two contents here. The *visible* one belongs in the published set. The
+//! *waiting* one is newer and cannot be published yet. So a change that names something missing
+//! keeps the last good state.
 
 use super::closure::{Ground, is_met};
 use super::names::Names;
@@ -12,7 +14,8 @@ use crate::validate::{Name, Provided, Use};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Who is older: creation time in Unix seconds, then UID. It decides who keeps a name that two resources want.
+/// The age of a resource: creation time in Unix seconds, then UID. If two resources provide the
+/// same name, the older one keeps it.
 pub(super) type Age = (i64, Uid);
 
 /// Which valid objects may be published.
@@ -21,13 +24,14 @@ pub struct Index {
     reserved: HashSet<Name>,
     pub(super) slots: HashMap<ObjectKey, Slot>,
     pub(super) names: Names,
-    /// Resources of which a content waits.
+    /// Resources that have a waiting content.
     who_waits: HashSet<ObjectKey>,
     /// Visible contents that may have lost what they need.
     suspects: BTreeSet<ObjectKey>,
     /// Waiting contents that may have gained what they need.
     pub(super) hopefuls: BTreeSet<ObjectKey>,
-    /// Waiting contents that lack nothing, but would name themselves through what they name.
+    /// Waiting contents whose references all exist, but that would close a circle or make a chain
+    /// too long.
     pub(super) circular: BTreeSet<ObjectKey>,
     pub(super) changed: BTreeSet<ObjectKey>,
 }
@@ -41,22 +45,23 @@ pub(super) struct Slot {
 /// Why a content waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// NameConflict or UnresolvedReference.
+    /// `NameConflict` or `UnresolvedReference`.
     pub reason: Reason,
-    /// Names what is missing, or the winner.
+    /// For a person: the missing names, or the resource that keeps the name.
     pub message: String,
 }
 
 pub(super) type Overlay = HashMap<ObjectKey, Arc<Rendered>>;
 
 impl Index {
-    /// An empty index; `reserved` are the names that exist without any resource: the template library's and the external
-    /// objects. No resource can take one.
+    /// Returns an empty index. `reserved` has the names that exist without any resource: those of
+    /// the template library and the external objects. No resource can take one.
     pub fn new(reserved: HashSet<Name>) -> Self {
         Self { reserved, ..Self::default() }
     }
 
-    /// A valid content of a resource. Nothing is decided before [`Self::resolve`].
+    /// Takes a valid content of a resource. It becomes visible in [`Self::resolve`] at the
+    /// earliest.
     pub fn upsert(&mut self, created: i64, uid: &Uid, content: Arc<Rendered>) {
         let key = content.key().clone();
         let age = (created, uid.clone());
@@ -65,13 +70,14 @@ impl Index {
         }
         self.update(&key, |slots| {
             let slot = slots.entry(key.clone()).or_insert(Slot { age, visible: None, waiting: None });
-            // Back to what is published: nothing is waiting any more.
+            // The spec is again the published one, so nothing waits.
             let published = slot.visible.as_ref().is_some_and(|visible| visible.digest() == content.digest());
             slot.waiting = if published { None } else { Some(content) };
         });
     }
 
-    /// The resource's present content is not valid (or suspended): what is visible stays, nothing waits.
+    /// Notes that the present spec is invalid or suspended: the visible content stays, and none
+    /// waits.
     pub fn keep(&mut self, key: &ObjectKey) {
         self.update(key, |slots| {
             if let Some(slot) = slots.get_mut(key) {
@@ -80,35 +86,37 @@ impl Index {
         });
     }
 
-    /// The resource is gone.
+    /// Removes a deleted resource.
     pub fn remove(&mut self, key: &ObjectKey) {
         self.update(key, |slots| {
             slots.remove(key);
         });
     }
 
-    /// The content that belongs into the published set.
+    /// Returns the content that belongs in the published set.
     pub fn visible(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
         self.slots.get(key)?.visible.as_ref()
     }
 
-    /// All visible contents, in no order.
+    /// Returns all visible contents, in no order.
     pub fn all_visible(&self) -> impl Iterator<Item = &Arc<Rendered>> {
         self.slots.values().filter_map(|slot| slot.visible.as_ref())
     }
 
-    /// Resources that provide a name, visible or not.
+    /// Returns the resources that provide a name, visible or not.
     pub fn providers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.names.providers(name)
     }
 
-    /// Resources that use a name, visible or not: also those that use what others make of it and pass on.
+    /// Returns the resources that use a name, visible or not. Includes those that use a fact which
+    /// templates derive from the name and pass on.
     pub fn referrers(&self, name: &Name) -> Vec<ObjectKey> {
         let names = self.made_of(name);
         names.iter().flat_map(|name| self.names.referrers(name)).cloned().collect()
     }
 
-    /// Those of which a content waits: mostly few, however many use the name.
+    /// Returns the referrers that have a waiting content. These are few, even if thousands use the
+    /// name.
     pub(super) fn waiting_referrers(&self, name: &Name) -> Vec<ObjectKey> {
         let names = self.made_of(name).into_iter();
         names
@@ -116,7 +124,8 @@ impl Index {
             .collect()
     }
 
-    /// A name, and what is passed on for it, through any number of templates.
+    /// Returns a name, plus every fact that is passed on because of it, through any number of
+    /// templates.
     pub(super) fn made_of(&self, name: &Name) -> Vec<Name> {
         let mut names = vec![name.clone()];
         let mut at = 0;
@@ -133,17 +142,18 @@ impl Index {
         names
     }
 
-    /// Whether a name exists without any resource.
+    /// True if a name exists without any resource.
     pub fn is_reserved(&self, name: &Name) -> bool {
         self.reserved.contains(name)
     }
 
-    /// Resources whose visible content or reason to wait may have changed since the last call.
+    /// Returns the resources whose visible content, or whose reason to wait, may have changed
+    /// since the last call.
     pub fn take_changed(&mut self) -> BTreeSet<ObjectKey> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Why the newest content of a resource is not visible; nothing if it is.
+    /// Returns why the newest content of a resource is not visible. None if it is.
     pub fn waiting(&self, key: &ObjectKey) -> Option<Waiting> {
         let content = self.slots.get(key)?.waiting.as_ref()?;
         for provided in content.provides() {
@@ -190,7 +200,8 @@ impl Index {
         Some(Waiting { reason: Reason::UnresolvedReference, message })
     }
 
-    /// Decides again about everything that changed: withdraws what lost its ground, admits what gained it.
+    /// Decides again about everything that changed: withdraws contents that lost a name they need,
+    /// and admits those that gained it.
     pub fn resolve(&mut self) {
         loop {
             self.withdraw();
@@ -200,7 +211,8 @@ impl Index {
         }
     }
 
-    /// Applies a change to one slot, keeps the names in step with it, and marks everyone whom it may concern.
+    /// Applies a change to one slot, updates the names, and marks every resource that the change
+    /// may concern.
     pub(super) fn update(&mut self, key: &ObjectKey, change: impl FnOnce(&mut HashMap<ObjectKey, Slot>)) {
         let of = |slots: &HashMap<ObjectKey, Slot>| {
             slots.get(key).map(|slot| [slot.visible.clone(), slot.waiting.clone()]).unwrap_or_default()
@@ -213,7 +225,7 @@ impl Index {
         } else {
             self.who_waits.remove(key);
         }
-        // A content that only comes to be visible, or to wait, has the names that it had.
+        // A content that moves between waiting and visible keeps its names.
         let which = |both: &[Option<Arc<Rendered>>; 2]| {
             let mut which = both.each_ref().map(|content| content.as_ref().map(Arc::as_ptr));
             which.sort();
@@ -234,12 +246,13 @@ impl Index {
         self.changed.insert(key.clone());
     }
 
-    /// What stood on the old content may have lost its ground; what waits for either may be told something else, and may
-    /// have got what it needs.
+    /// Marks the resources that a new visible content may concern. Referrers of the old content
+    /// may have lost a name. Waiting referrers of either content may have gained one, or now wait
+    /// for another reason.
     fn visible_changed(&mut self, old: Option<&Rendered>, new: Option<&Rendered>) {
         let same_place = old.map(Rendered::zone) == new.map(Rendered::zone);
         for (name, _) in old.into_iter().flat_map(Rendered::names) {
-            // What is passed on may be given by something else now.
+            // A fact that is passed on may come from another provider now.
             if !(same_place && new.is_some_and(|new| provides(new, name))) {
                 self.suspects.extend(self.referrers(name));
             }
@@ -250,15 +263,17 @@ impl Index {
             self.changed.extend(waiting);
         }
         if old.is_some() {
-            // Any circle may have gone through it.
+            // The old content may have been part of any circle.
             self.hopefuls.append(&mut self.circular);
         } else if new.is_some_and(|new| new.link().is_some()) {
-            // The circles that are told may go another way now.
+            // The new dependency may be a shorter way round a reported circle, so the message may
+            // change.
             self.changed.extend(self.circular.iter().cloned());
         }
     }
 
-    /// Other providers of the name win or lose it, and its referrers gain or lose it.
+    /// Marks the resources that a gained or lost provider may concern: other providers of the
+    /// name, and its referrers.
     fn provider_changed(&mut self, name: &Name, exclusive: bool) {
         self.suspects.extend(self.referrers(name));
         let mut rivals: Vec<_> = self.names.exclusive(name).cloned().collect();
@@ -266,7 +281,8 @@ impl Index {
         if let Some(twin) = name.twin() {
             rivals.extend(self.names.exclusive(&twin).cloned());
         }
-        // Sharers meet exclusive providers alone: one more or less of thousands concerns none of the others.
+        // A sharer conflicts only with exclusive providers. So one sharer more or less, among
+        // thousands, does not concern the others.
         if exclusive {
             let shared = self.names.shared(name).filter(|key| is_contested || self.waits(key));
             rivals.extend(shared.cloned());
@@ -293,17 +309,17 @@ impl Index {
         self.who_waits.contains(key)
     }
 
-    /// Resources, visible or not, beside which this one cannot provide the name.
+    /// Returns the resources, visible or not, that cannot provide the name together with this one.
     pub fn rivals(&self, provided: &Provided) -> Vec<ObjectKey> {
         let twin = provided.name.twin();
-        // Not even looked through for a sharer: there may be thousands.
+        // Sharers do not conflict with each other. There may be thousands, so a sharer skips them.
         let shared = provided.exclusive.then(|| self.names.shared(&provided.name)).into_iter().flatten();
         let exclusive = self.names.exclusive(&provided.name);
         let twins = twin.iter().flat_map(|twin| self.names.exclusive(twin));
         exclusive.chain(twins).chain(shared).cloned().collect()
     }
 
-    /// The older resource that keeps `key` from having the name, or the name's twin.
+    /// Returns the older resource that has the name or its twin, so that `key` cannot have it.
     fn winner_over(&self, key: &ObjectKey, provided: &Provided) -> Option<ObjectKey> {
         let own = &self.slots.get(key)?.age;
         let age = |other: &ObjectKey| self.slots.get(other).map(|slot| &slot.age);
@@ -320,8 +336,8 @@ impl Index {
         })
     }
 
-    /// True if something visible, or in `overlay`, provides one of the alternatives where the referrer can see it. For an
-    /// object that is in both, the overlay counts.
+    /// True if a content that the referrer can see provides one of the alternatives. If an object
+    /// is in the overlay, its content there counts instead of the visible one.
     pub(super) fn satisfied(&self, referrer: &Rendered, needed: &Use, overlay: &Overlay) -> bool {
         is_met(needed, &Seen { index: self, referrer, overlay })
     }
@@ -336,7 +352,7 @@ impl Index {
                 Some((key, zone))
             })
         });
-        // The same set gives the same words.
+        // The lowest key, so that the message does not change while the set is the same.
         if let Some((key, zone)) = elsewhere.min() {
             text.push_str(&format!(
                 " here (MonitoringObject {key} is in zone {zone:?}, which this object is not)"
@@ -364,7 +380,8 @@ impl Index {
     }
 }
 
-/// The visible set, as one object sees it. An object of a zone is seen only from that zone, because only its satellites have it.
+/// The visible set, as one object sees it. Only the satellites of a zone have its objects, so only
+/// objects of the same zone see them.
 struct Seen<'a> {
     index: &'a Index,
     referrer: &'a Rendered,

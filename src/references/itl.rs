@@ -1,10 +1,11 @@
-//! Names that the Icinga Template Library provides. The tables are made by `hack/itl.sh` from a real installation.
+//! Names that the Icinga Template Library provides. `hack/itl.sh` makes the tables from a real
+//! installation.
 
 use crate::api::IcingaVersion;
 use crate::validate::{Name, or_later, trusted};
 use std::collections::HashSet;
 
-/// One name a line, and comments.
+/// Returns the table of a version: one name a line, and comments.
 fn table(version: IcingaVersion) -> &'static str {
     match version {
         IcingaVersion::V2_13 => include_str!("itl/2.13.txt"),
@@ -14,11 +15,12 @@ fn table(version: IcingaVersion) -> &'static str {
     }
 }
 
-/// The library's objects and templates, and which versions this one is not older than. (The main configuration must include itl, plugins, plugins-contrib, manubulon,
-/// windows-plugins and nscp, as Debian's does, for all of them to exist.)
+/// Returns the names of the library's objects and templates, and the facts about its version (one
+/// for each version up to this one). They all exist only if the main configuration includes itl,
+/// plugins, plugins-contrib, manubulon, windows-plugins and nscp, as Debian's does.
 pub fn itl(version: IcingaVersion) -> HashSet<Name> {
     let mut names: HashSet<Name> = table(version).lines().filter_map(|line| Name::parse(line).ok()).collect();
-    // Of the library's templates only these set a command; the others are for adding arguments.
+    // Of the library's templates only these set a command. The others only add arguments.
     let with_command = WITH_COMMAND.iter().filter_map(|name| Name::parse(name).ok());
     let facts: Vec<Name> =
         with_command.filter(|name| names.contains(name)).flat_map(|name| trusted(&name)).collect();

@@ -1,5 +1,6 @@
-//! Which of the valid objects may be published: the largest set in which everything that is named exists, and every name
-//! is given once. Incremental: a change costs what it touches. Pure.
+//! Decides which valid objects may be published: the largest set in which every named object
+//! exists and every name is provided once. A change costs only as much as the objects that it
+//! concerns. Pure.
 
 mod admission;
 mod closure;

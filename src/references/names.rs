@@ -1,4 +1,4 @@
-//! Who provides and who uses each name.
+//! The resources that provide, pass on or use each name.
 
 use super::few::Few;
 use crate::identity::ObjectKey;
@@ -7,12 +7,12 @@ use crate::validate::Name;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Every name that some content provides, passes on or uses. The contents of one resource count as one: a name that both its visible
-/// and its waiting content have is there once.
+/// Every name that a content provides, passes on or uses. The visible and the waiting content of a
+/// resource count as one: a name that both have is recorded once.
 #[derive(Default)]
 pub(super) struct Names {
     entries: HashMap<Name, Entry>,
-    /// Resources that pass on something for a name. Only facts have any.
+    /// Resources that pass on a fact because of a name. Only facts have any.
     relayers: HashMap<Name, Few<ObjectKey>>,
 }
 
@@ -24,27 +24,27 @@ struct Entry {
 }
 
 impl Names {
-    /// Resources that alone may provide a name.
+    /// Returns the resources that provide a name and share it with none.
     pub fn exclusive(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter())
     }
 
-    /// Resources that provide a name beside others.
+    /// Returns the resources that provide a name and share it.
     pub fn shared(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.shared.iter())
     }
 
-    /// Resources that provide a name in either way.
+    /// Returns the resources that provide a name, shared or not.
     pub fn providers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.exclusive.iter().chain(entry.shared.iter()))
     }
 
-    /// Resources that use a name.
+    /// Returns the resources that use a name.
     pub fn referrers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.entries.get(name).into_iter().flat_map(|entry| entry.referrers.iter())
     }
 
-    /// Those of some resources that use a name. Looks through the fewer, however many use it.
+    /// Returns those of `some` that use a name. Searches the smaller of the two sets.
     pub fn referrers_among<'a>(
         &'a self,
         name: &Name,
@@ -59,13 +59,13 @@ impl Names {
         }
     }
 
-    /// Resources that pass on something for a name.
+    /// Returns the resources that pass on a fact because of a name.
     pub fn relayers(&self, name: &Name) -> impl Iterator<Item = &ObjectKey> {
         self.relayers.get(name).into_iter().flat_map(Few::iter)
     }
 
-    /// Replaces the contents of a resource. Returns the names that it newly provides or provides no more, and whether
-    /// exclusively.
+    /// Replaces the contents of a resource. Returns the names that it gained or lost, and whether
+    /// it provides each exclusively.
     pub fn replace(
         &mut self,
         key: &ObjectKey,
@@ -114,7 +114,7 @@ impl Names {
         }
     }
 
-    /// Whether a name is kept although nobody has it.
+    /// True if a name is kept that no content has.
     #[cfg(test)]
     pub fn keeps_unused(&self) -> bool {
         self.entries.values().any(Entry::is_unused) || self.relayers.values().any(Few::is_empty)
@@ -137,7 +137,7 @@ fn names_of(contents: &[Arc<Rendered>]) -> (HashSet<(&Name, bool)>, HashSet<&Nam
     (names, uses)
 }
 
-/// Names for which contents pass on something.
+/// Returns the names because of which contents pass on facts.
 fn given_to(contents: &[Arc<Rendered>]) -> impl Iterator<Item = &Name> {
     contents.iter().flat_map(|content| content.relays()).flat_map(|relay| &relay.given).flatten()
 }

@@ -1,5 +1,5 @@
-//! The order in which a batch reaches the volume, so that at every instant what is named is there: what is named comes
-//! before what names it, and goes after it.
+//! The order in which a batch of changes reaches the volume, so that at every instant every named
+//! object exists: an object is written before its referrers and removed after them.
 
 use crate::identity::ObjectKey;
 use crate::render::Rendered;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// One change of one file.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What the volume holds now.
+    /// The file on the volume now.
     pub old: Option<Arc<Rendered>>,
-    /// What it will hold; nothing to remove the file.
+    /// The file after the change. None to remove it.
     pub new: Option<Arc<Rendered>>,
 }
 
@@ -21,12 +21,12 @@ impl Step {
         difference(&self.new, &self.old)
     }
 
-    /// Whether something will depend on something that did not.
+    /// True if a dependency begins or changes.
     fn begins(&self) -> bool {
         link(&self.new).is_some_and(|new| link(&self.old) != Some(new))
     }
 
-    /// Whether something will no longer depend on something.
+    /// True if a dependency ends or changes.
     fn ends(&self) -> bool {
         link(&self.old).is_some_and(|old| link(&self.new) != Some(old))
     }
@@ -48,7 +48,7 @@ fn link(content: &Option<Arc<Rendered>>) -> Option<&Link> {
     content.as_ref()?.link()
 }
 
-/// Names that one provides and the other does not.
+/// Returns the names that `one` provides and `other` does not.
 fn difference<'a>(one: &'a Option<Arc<Rendered>>, other: &'a Option<Arc<Rendered>>) -> Vec<&'a Provided> {
     let provides = |content: &'a Option<Arc<Rendered>>| content.iter().flat_map(|content| content.provides());
     let others: HashSet<&Name> = provides(other).map(|provided| &provided.name).collect();
@@ -63,11 +63,12 @@ fn uses(content: &Option<Arc<Rendered>>) -> impl Iterator<Item = &Name> {
         .flat_map(|needed| &needed.any_of)
 }
 
-/// Sorts a batch; `keys` are the resources of the steps. Beside each resource stand those that must come before it: if one
-/// of them fails, it must not happen. Where two steps need each other (two resources that trade names, a zone and its endpoint), one of them
-/// comes first all the same: no order of single renames could satisfy both.
+/// Sorts a batch; `keys` are the resources of the steps. Returns each resource with those that
+/// must come before it: if one of them fails, the step must not run. If two steps need each other
+/// (two resources that swap names, a zone and its endpoint), one of them comes first anyway: no
+/// order of single renames could satisfy both.
 pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<ObjectKey>)> {
-    // For each step, those that must come before it.
+    // The steps that must come before each step.
     let mut gained_by: HashMap<&Name, Vec<usize>> = HashMap::new();
     let mut lost_by: HashMap<&Name, Vec<(usize, &Provided)>> = HashMap::new();
     for (i, step) in steps.iter().enumerate() {
@@ -80,7 +81,8 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
     }
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
     for (i, step) in steps.iter().enumerate() {
-        // A name that is used must be there first, and a referrer must have let go before it disappears.
+        // A name must exist before its first referrer is written, and its last referrer must be
+        // gone before the name is.
         for name in uses(&step.new) {
             before[i].extend(gained_by.get(name).into_iter().flatten());
         }
@@ -89,7 +91,7 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
                 before[*loser].push(i);
             }
         }
-        // A name that moves is given up before it is taken.
+        // If a name moves to another resource, the old one gives it up first.
         for provided in step.gains() {
             let twin = provided.name.twin();
             let lost = [Some(&provided.name), twin.as_ref()]
@@ -101,14 +103,15 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
         }
     }
     let mut starts: Vec<usize> = (0..steps.len()).collect();
-    // Between two renames nothing may depend on itself either: what ends a dependency comes before what begins one.
-    // And what templates pass on reaches further than the batch can tell: what is gained comes first, what is lost last.
+    // Between two renames there must be no circle of dependencies either, so dependencies end
+    // before others begin. And templates pass facts on to objects outside the batch, so facts are
+    // gained first and lost last.
     starts.sort_by_cached_key(|i| {
         let step = &steps[*i];
         let is_removed = step.new.is_none() && !step.ends();
         (step.begins(), is_removed, step.loses_fact(), !step.gains_fact(), keys[*i].clone())
     });
-    // Depth first, without recursion: a long chain of templates must not end the stack.
+    // Depth first, without recursion: a long chain of templates must not overflow the stack.
     let mut sorted = Vec::with_capacity(steps.len());
     let mut state = vec![0u8; steps.len()];
     for start in starts {

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 pub(super) fn head(out: &mut String, for_each: &ForEach) {
     let mut guarded = String::new();
     expression::attribute(&mut guarded, &for_each.attribute);
-    // Equal entries would make equal names, and a list may hold a number beside the text of it, so
-    // all become text first.
+    // Equal entries would make equal names. A list may hold a number and the same number as text,
+    // so all entries become text first.
     let _ = write!(
         out,
         " for (key in (typeof({guarded}) == Dictionary && {guarded}.keys() || typeof({guarded}) == Array && {guarded})\

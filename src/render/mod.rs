@@ -15,9 +15,9 @@ use crate::validate::{
 use packed::Packed;
 use std::fmt::Write as _;
 
-/// A file's bytes, and the names that they provide and need. Only [`render`] makes one from a checked
-/// declaration, and [`read_back`] from a file that an earlier run published, so everything that is
-/// published was rendered here.
+/// A file's bytes, and the names that they provide and need. Only two functions make one:
+/// [`render`] from a checked declaration, and [`read_back`] from a file that an earlier run
+/// published. So everything that is published was rendered here.
 ///
 /// Nothing else can make or change one. Of these two functions only the first compiles:
 ///
@@ -57,7 +57,7 @@ impl Rendered {
         self.packed.bytes()
     }
 
-    /// Returns the file's bytes as text. They always are: only text is rendered, and only text is
+    /// Returns the file's bytes as text. They are always text, because only text is rendered or
     /// read back.
     pub fn text(&self) -> String {
         String::from_utf8(self.bytes())
@@ -89,7 +89,7 @@ impl Rendered {
         &self.provides
     }
 
-    /// Returns the needed names of the same sort as its own: the templates that a template
+    /// Returns the needed names of the same type as its own: the templates that a template
     /// imports, the groups of a group, the parent of a zone, and so on.
     pub(crate) fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
@@ -112,7 +112,7 @@ impl Rendered {
         provided.chain(self.relays.iter().map(|relay| (&relay.name, false)))
     }
 
-    /// True if the set gains a name by the file; `has` tells whether the set has another name.
+    /// True if the set gains a name by the file; `has` returns whether the set has another name.
     pub(crate) fn gives(&self, name: &Name, has: &dyn Fn(&Name) -> bool) -> bool {
         self.provides.iter().any(|provided| provided.name == *name)
             || self
@@ -224,8 +224,8 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     }
 }
 
-/// Reads a file that an earlier run published: its header tells the names that it provides and
-/// needs. None if the bytes have no such header, that is, if this program did not write them.
+/// Reads a file that an earlier run published. Its header has the names that it provides and
+/// needs. None if the bytes have no such header, so this program did not write them.
 pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
     let text = std::str::from_utf8(&bytes).ok()?;
     let line = text.lines().nth(1)?.strip_prefix(HEADER_MARK)?;

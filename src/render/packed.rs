@@ -1,8 +1,8 @@
-//! A file's bytes as they are kept in memory: packed, because 100,000 of them are most of what the
-//! hub holds.
+//! The bytes of a file, packed in memory: 100,000 files are most of the memory of the hub.
 
-/// Text that nearly every file has: headers and attributes of the types that large sets consist of, as [`super::render`] writes
-/// them. In each file it then costs a few bytes. A file is packed and unpacked by one process, so this may change at any time.
+/// Text that nearly every file has: headers and attributes of the types that large sets consist
+/// of, as [`super::render`] writes them. In each file such text then costs a few bytes. The
+/// process that packs a file also unpacks it, so this may change at any time.
 const COMMON: &[u8] = br#"// Published by Groundlink from MonitoringObject . Changes here are overwritten.
 // groundlink: {"provides":["template Host!","Zone!","Endpoint!","=a Zone \"\" that is not global","=a Zone that lists Endpoint \"\""],"mutual":[["=a Zone that lists Endpoint \""]]}
 // groundlink: {"provides":["template Host!","=a check command in template Host \"\""],"uses":[["template Host!"]],"relays":[{"name":"=a check command in template Host \"\"","given":[["=a check command in template Host \"\""]]}]}

@@ -1,5 +1,5 @@
-//! The actor of one satellite: does what [`Actor`] decides. It has the clients, the clock and the channels, and decides
-//! nothing.
+//! The actor of one satellite: does what [`Actor`] decides. It has the clients, the clock and the
+//! channels, and decides nothing.
 
 use super::connection::{Connection, read_secret, release, set_finalizer};
 use super::context::{Context, Latest};
@@ -32,7 +32,7 @@ pub struct Driver {
     secret_changed: Arc<Notify>,
     stop: CancellationToken,
     connection: Option<Connection>,
-    /// A connection that is opened, and not used yet.
+    /// A connection that was opened and is not in use yet.
     opening: Option<Connection>,
     /// The credential that was read last, until it is used.
     read: Option<Credential>,
@@ -45,7 +45,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Returns the driver of one SatelliteCluster's actor. The hub knows of the satellite when this returns.
+    /// Returns the driver of one SatelliteCluster's actor. The hub knows of the satellite when
+    /// this returns.
     pub fn new(
         context: Context,
         name: String,
@@ -78,7 +79,7 @@ impl Driver {
         driver
     }
 
-    /// Runs until it is stopped or its resource may go.
+    /// Runs until it is stopped or its resource may be deleted.
     pub async fn run(mut self) {
         let stop = self.stop.clone();
         tokio::select! {
@@ -122,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// Waits, and takes the resource as it is then. None if the registry is gone.
+    /// Waits, then takes the present resource. None if the registry is gone.
     async fn wait(&mut self, wait: Wait) -> Option<Woken> {
         let woken = self.woken(wait).await?;
         let is_changed = self.config.has_changed().ok()?;
@@ -234,7 +235,7 @@ impl Driver {
         }
     }
 
-    /// Reports the status if it is known and another one than before.
+    /// Reports the status if it is known and has changed.
     fn report(&mut self) {
         let (actor, unix) = (&self.actor, jiff::Timestamp::now().as_second());
         self.statuses.send_if_modified(|current| {
@@ -305,7 +306,8 @@ impl Driver {
         }
     }
 
-    /// Changes what the hub knows of this satellite; `change` returns true if there is something new in it.
+    /// Changes the hub's knowledge of this satellite; `change` returns true if it changed
+    /// something.
     fn tell_hub(&self, change: impl FnOnce(&mut Satellite) -> bool) {
         self.context.fleet.send_if_modified(|fleet| fleet.satellites.get_mut(&self.name).is_some_and(change));
     }
@@ -317,7 +319,7 @@ impl Driver {
     }
 }
 
-/// Waits until someone changed what is on the satellite.
+/// Waits until someone else changed something on the satellite.
 async fn disturbed(connection: &mut Option<Connection>, is_well: bool) {
     match connection {
         Some(connection) => connection.remote.disturbed(is_well).await,

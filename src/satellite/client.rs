@@ -1,5 +1,6 @@
-//! The client of one satellite: every request has a deadline, nothing is retried, redirects are not followed, the size of
-//! an answer is bounded, and no connection is opened to an address that no satellite can have.
+//! The client of one satellite: every request has a deadline, nothing is retried, redirects are
+//! not followed, the size of an answer is bounded, and no connection is opened to an address that
+//! no satellite can have.
 
 use http_body_util::Limited;
 use hyper_util::client::legacy::Client as HyperClient;
@@ -22,8 +23,8 @@ use tower::timeout::TimeoutLayer;
 pub struct HostPolicy {
     /// Loopback and link-local too: for tests and the demo.
     pub allow_loopback: bool,
-    /// The hub's own API server, which no satellite has, whatever name leads to it. Another port of its address is another
-    /// server: a load balancer in front of many clusters.
+    /// The hub's own API server, which no satellite has, whatever name leads to it. Another port
+    /// of its address is another server: a load balancer in front of many clusters.
     pub hub: Option<SocketAddr>,
 }
 
@@ -61,8 +62,8 @@ pub async fn connect(
     policy: HostPolicy,
     request_timeout: Duration,
 ) -> Result<Client, String> {
-    // kube reads the proxy of this process's environment, and fails if that is not a URL. It looks there only if a cluster
-    // has none.
+    // kube reads the proxy of this process's environment, and fails if that is not a URL. It looks
+    // there only if a cluster has none.
     for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         cluster.proxy_url = Some("http://unused.invalid".into());
     }
@@ -70,7 +71,8 @@ pub async fn connect(
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|_| wrong.to_owned())?;
-    // Never the proxy of this process's environment: the satellite's address is the one in its Secret.
+    // Never the proxy of this process's environment: the satellite's address is the one in its
+    // Secret.
     config.proxy_url = None;
     let port = config.cluster_url.port_u16().unwrap_or(HTTPS);
     let hub = policy.hub.filter(|hub| hub.port() == port && !policy.allow_loopback).map(|hub| hub.ip());

@@ -1,4 +1,5 @@
-//! A connection to one satellite, and what its actor asks of the hub: the Secret and the finalizer.
+//! A connection to one satellite, and the requests of its actor to the hub: for the Secret and the
+//! finalizer.
 
 use super::client::connect;
 use super::context::{Context, HUB_TIMEOUT};
@@ -21,11 +22,11 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A connection to one satellite, and what it was made of.
+/// A connection to one satellite, with the inputs that it was made from.
 pub struct Connection {
-    /// The way to its ConfigMaps.
+    /// Sends requests for its ConfigMaps.
     pub remote: Remote,
-    /// What it was made of.
+    /// The inputs that it was made from.
     pub credential: Credential,
     client: Client,
 }
@@ -64,7 +65,8 @@ impl Connection {
     /// Renews the token and writes it into the hub's Secret, whose watch brings it back here.
     ///
     /// # Errors
-    /// If the satellite makes no token, or the hub does not store it. The present token stays in use.
+    /// If the satellite makes no token, or the hub does not store it. The present token stays in
+    /// use.
     pub async fn renew(
         &self,
         context: &Context,
@@ -91,7 +93,7 @@ fn secrets(context: &Context) -> Api<Secret> {
 /// Reads the Secret that a resource names, and the credential in it.
 ///
 /// # Errors
-/// [`Reason::CredentialMissing`] or [`Reason::CredentialRefused`].
+/// With [`Reason::CredentialMissing`] or [`Reason::CredentialRefused`].
 pub async fn read_secret(
     context: &Context,
     object: &SatelliteCluster,
@@ -138,10 +140,11 @@ pub async fn set_finalizer(
     }
 }
 
-/// Publishes a warning, if there is one, while there is a resource that it can be about, and removes the finalizer.
+/// Publishes the warning, if there is one, and removes the finalizer. In this order, because an
+/// event needs a resource that it is about.
 ///
 /// # Errors
-/// As [`set_finalizer`].
+/// If [`set_finalizer`] fails.
 pub async fn release(
     context: &Context,
     object: &SatelliteCluster,

@@ -29,7 +29,7 @@ pub struct Latest {
     pub cut: Instant,
 }
 
-/// What every actor needs.
+/// The context that all actors share.
 #[derive(Clone)]
 pub struct Context {
     /// Client of the hub.
@@ -40,12 +40,12 @@ pub struct Context {
     pub policy: HostPolicy,
     /// The right to write.
     pub leadership: Leadership,
-    /// Objects that every Icinga gets from elsewhere.
+    /// External objects: every Icinga gets them from elsewhere.
     pub external_objects: Arc<BTreeSet<Name>>,
     /// Which API servers a satellite may have.
     pub servers: ServerPolicy,
-    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the cluster. Empty until it is
-    /// read.
+    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the
+    /// cluster. Empty until it is read.
     pub hub_id: Arc<str>,
     /// The sets, shared by the satellites that accept the same.
     pub views: Arc<Views>,
@@ -53,11 +53,11 @@ pub struct Context {
     pub events: Events,
     /// The latest snapshot. None before the first.
     pub snapshots: watch::Receiver<Option<Latest>>,
-    /// What the hub knows of its satellites.
+    /// The hub's knowledge of its satellites.
     pub fleet: Arc<watch::Sender<Fleet>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// What `/readyz` says.
+    /// The state that `/readyz` reports.
     pub readiness: Readiness,
 }
 

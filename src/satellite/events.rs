@@ -1,4 +1,5 @@
-//! Events of SatelliteClusters: one when something begins or ends, so that `kubectl describe` shows what happened.
+//! Events of SatelliteClusters: one when something begins or ends, so that `kubectl describe`
+//! shows what happened.
 
 use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::{Reason, SatelliteCluster};

@@ -1,5 +1,5 @@
-//! What a failed request to a satellite means, in the words of its conditions. Text from another server is redacted, cut
-//! and cleaned here.
+//! Explains a failed request to a satellite in the words of its conditions. Text from another
+//! server is redacted, cut and cleaned here.
 
 use super::problem::{Problem, RETRY_AFTER_MAX};
 use crate::api::Reason;
@@ -8,7 +8,7 @@ use crate::text::clean;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keeps the credential out of messages: a hostile satellite can quote what it was sent.
+/// Keeps the credential out of messages: a hostile satellite can quote the request.
 #[derive(Clone, Default)]
 pub struct Redaction {
     token: Option<Arc<str>>,
@@ -39,7 +39,8 @@ impl Redaction {
 }
 
 impl Problem {
-    /// Explains a failed request. `action` is what was asked, `target` is `<namespace>/<name>`.
+    /// Explains a failed request. `action` is the attempted action, `target` is
+    /// `<namespace>/<name>`.
     pub fn of(action: &str, target: &str, error: &kube::Error, redaction: &Redaction) -> Self {
         match error {
             kube::Error::Api(status) => {

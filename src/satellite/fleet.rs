@@ -1,5 +1,5 @@
-//! What the hub knows of its satellites: what each should hold, and the last revision that each delivered. It is the
-//! only thing that flows back, and it flows as data.
+//! The hub's knowledge of its satellites: the acceptance of each, and the last revision that each
+//! delivered. Nothing else flows back from satellites to the hub.
 
 use crate::identity::{ObjectKey, Revision};
 use crate::render::Rendered;
@@ -8,14 +8,15 @@ use crate::status::Sync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What the hub knows of one satellite.
+/// The hub's knowledge of one satellite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Satellite {
-    /// What it should hold. None if that is unknown: then it may be anything.
+    /// The objects that it accepts. None if that is unknown: then it may be anything.
     pub acceptance: Option<Acceptance>,
     /// The last snapshot that was delivered to it.
     pub acked: Option<Revision>,
-    /// Objects of that snapshot which it accepts and cannot hold, because it lacks what they name.
+    /// Objects of that snapshot that it accepts and cannot hold, because they name an object that
+    /// it lacks.
     pub left_out: Arc<BTreeSet<ObjectKey>>,
     /// True if its breaker is open.
     pub unreachable: bool,
@@ -24,14 +25,15 @@ pub struct Satellite {
 /// All satellites.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
-    /// True once every SatelliteCluster is in it, after their first complete LIST. Until then nobody can say who should
-    /// hold an object.
+    /// True once every SatelliteCluster is in it, after their first complete LIST. Until then
+    /// nobody can say which satellites should hold an object.
     pub listed: bool,
     /// By name.
     pub satellites: BTreeMap<String, Satellite>,
 }
 
-/// Returns how far an object got that entered the snapshots at `revision`. None if it entered none yet.
+/// Returns how far an object got that joined the snapshots at `revision`. None if it joined none
+/// yet.
 pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) -> Sync {
     if !fleet.listed {
         return Sync::Unknown;

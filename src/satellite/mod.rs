@@ -1,8 +1,9 @@
-//! Snapshot to delivery: one actor for each satellite cluster. An actor has its own client, deadlines, breaker and
-//! mailbox of depth one (the latest snapshot wins), and shares nothing with the others, so a dead, slow or flapping
-//! satellite costs them nothing.
+//! Snapshot to delivery: one actor for each satellite cluster. An actor has its own client,
+//! deadlines, breaker and mailbox of depth one (the latest snapshot wins), and shares nothing with
+//! the others, so a dead, slow or flapping satellite costs them nothing.
 //!
-//! `core` decides, and knows no client, clock or channel. `actor.rs`, `connection.rs` and `remote/` do what it decides.
+//! `core` decides, without a client, clock or channel. `actor.rs`, `connection.rs` and `remote/`
+//! execute its decisions.
 
 mod actor;
 mod client;

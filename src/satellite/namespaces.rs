@@ -1,4 +1,5 @@
-//! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Watched only if one does.
+//! The hub's namespaces and their labels, for SatelliteClusters that choose by label. Watched only
+//! if one does.
 
 use crate::api::satellite_cluster::NamespaceSelection;
 use crate::lasting::{Change, Lasting};
@@ -16,7 +17,8 @@ use tokio::sync::watch;
 
 type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Labels by namespace, or why they are not known. After the first complete list a failed watch takes nothing back.
+/// Labels by namespace, or why they are unknown. After the first complete list, a failed watch
+/// does not remove known labels.
 pub type Known = Result<Arc<Labels>, String>;
 
 /// Watches the namespaces until the receivers are gone.
@@ -26,7 +28,7 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
     let mut events = watcher(api, config).default_backoff().map_err(Box::new).boxed();
     let mut labels = Labels::new();
     let mut listing = Labels::new();
-    // Why the watch fails: logged when that begins, changes and ends.
+    // The reason why the watch fails. It is logged when the failure begins, changes and ends.
     let mut failing = Lasting::default();
     loop {
         let event = tokio::select! {
@@ -61,7 +63,7 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
                 if let Change::Began(why) | Change::Changed(why) = failing.set(Some(why.clone())) {
                     tracing::warn!(why, "cannot watch namespaces");
                 }
-                // What is known is not taken back because the watch broke.
+                // An interrupted watch does not remove known labels.
                 let remedy = format!("{why}; set rbac.readNamespaces of the chart");
                 known.send_if_modified(|known| {
                     let is_news = known.as_ref().is_err_and(|old| *old != remedy);

@@ -1,9 +1,9 @@
-//! What is wrong with a satellite, in the words of its conditions.
+//! A problem of a satellite, in the words of its conditions.
 
 use crate::api::Reason;
 use std::time::Duration;
 
-/// What a problem says about the connection to the satellite's API server.
+/// The state of the connection to the satellite's API server, as a problem shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
     /// It was not asked.
@@ -17,19 +17,19 @@ pub enum Contact {
 /// A problem of one satellite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// In one word.
+    /// The reason, one word.
     pub reason: Reason,
     /// For a person.
     pub message: String,
-    /// What it says about the connection, for the breaker.
+    /// The state of the connection, for the breaker.
     pub contact: Contact,
-    /// True if another attempt can succeed without a change by a person.
+    /// True if another attempt may succeed without a change by a person.
     pub transient: bool,
-    /// How long the server asked to be left alone; at most [`RETRY_AFTER_MAX`].
+    /// The pause that the server asked for; at most [`RETRY_AFTER_MAX`].
     pub retry_after: Option<Duration>,
 }
 
-/// Longest time that a server can ask to be left alone: a delivery cannot wait for an hour.
+/// Longest pause that a server can ask for: a delivery cannot wait for an hour.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 impl Problem {
@@ -48,7 +48,7 @@ impl Problem {
         Self { reason, message: message.into(), contact: Contact::Silent, transient: true, retry_after: None }
     }
 
-    /// The same problem, told by an answer of the satellite.
+    /// Returns the same problem, reported in an answer of the satellite.
     pub fn answered(self) -> Self {
         Self { contact: Contact::Answered, ..self }
     }

@@ -35,7 +35,8 @@ struct Handle {
     task: JoinHandle<()>,
 }
 
-/// Watches the SatelliteClusters, their Secrets, and the namespaces that they choose, until `stop`.
+/// Watches the SatelliteClusters, their Secrets, and the namespaces that they choose, until
+/// `stop`.
 pub async fn run(mut context: Context, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => return,
@@ -180,7 +181,8 @@ impl Registry {
         self.context.readiness.set(watch, None);
     }
 
-    /// Ends the interruptions that are over. A watch resumes where it failed and reports nothing while nothing changes.
+    /// Ends the interruptions that are over. A watch resumes where it failed and reports nothing
+    /// while nothing changes.
     fn works(&mut self) {
         for watch in [SATELLITES, SECRETS] {
             if self.broken.get(watch).is_some_and(|broken| broken.over() <= self.started.elapsed()) {
@@ -201,7 +203,8 @@ impl Registry {
         let uid = object.metadata.uid.clone();
         let next = Arc::new(self.config(Arc::new(object)));
         if let Some(handle) = self.handles.get(&name) {
-            // Our own status writes come back as events. The actor needs only what a person changed.
+            // Our own status writes come back as events. The actor needs only what a person
+            // changed.
             handle.config.send_if_modified(|current| {
                 let (old, new) = (&current.object.metadata, &next.object.metadata);
                 let same = current.selected == next.selected
@@ -226,7 +229,8 @@ impl Registry {
         let Some(handle) = self.handles.remove(name) else { return };
         handle.stop.cancel();
         let _ = handle.task.await;
-        // Not when the actor ends: it also ends with the process, and then its satellite still exists.
+        // Not when the actor ends: it also ends with the process, and then its satellite still
+        // exists.
         self.context.fleet.send_modify(|fleet| {
             fleet.satellites.remove(name);
         });

@@ -1,5 +1,5 @@
-//! Writes the statuses of one SatelliteCluster: a mailbox of depth one beside the actor, so that a slow hub API never
-//! delays a delivery.
+//! Writes the statuses of one SatelliteCluster: a mailbox of depth one beside the actor, so that a
+//! slow hub API never delays a delivery.
 
 use super::context::HUB_TIMEOUT;
 use crate::api::marks::OPERATOR_MANAGER;
@@ -23,7 +23,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// The pause after a failed write; never shorter than [`WINDOW`].
 const PAUSE: Backoff = Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(30) };
 
-/// Writes the latest status in the mailbox, at most one a second, until the sender or the resource is gone.
+/// Writes the latest status in the mailbox, at most one a second, until the sender or the resource
+/// is gone.
 pub async fn write(
     api: Api<SatelliteCluster>,
     leadership: Leadership,
@@ -71,7 +72,7 @@ pub async fn write(
     }
 }
 
-/// What became of a status.
+/// The outcome of a status write.
 enum Fate {
     Stored,
     /// This process is not the leader now.

@@ -1,11 +1,12 @@
-//! One view for all satellites that accept the same. It is kept up to date here, from snapshot to snapshot.
+//! Keeps one view for all satellites that accept the same, and updates it from snapshot to
+//! snapshot.
 
 use crate::snapshot::{Acceptance, Maintained, Snapshot, SnapshotNames, View};
 use crate::validate::Name;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The view of one acceptance, as long as somebody uses it.
+/// The view of one acceptance, as long as an actor uses it.
 type Slot = Arc<tokio::sync::Mutex<Option<Maintained>>>;
 
 /// The views that are in use.
@@ -17,11 +18,12 @@ pub struct Views {
 }
 
 impl Views {
-    /// Returns the view of a snapshot for satellites that accept this. `reserved` is asked once for each acceptance in use, as
-    /// in [`Maintained::new`]. Satellites wait here for each other's computation, and for nothing else.
+    /// Returns the view of a snapshot for satellites that accept this. `reserved` is asked once
+    /// for each acceptance in use, as in [`Maintained::new`]. Satellites wait here for each
+    /// other's computation, and for nothing else.
     ///
     /// # Errors
-    /// If the computation panicked. The next one then starts from nothing.
+    /// If the computation panicked. The next one then starts from scratch.
     pub async fn get(
         &self,
         snapshot: &Snapshot,
@@ -42,7 +44,7 @@ impl Views {
                 return view;
             }
             let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
-            // Taken out, so that a panic leaves none behind that is half changed.
+            // Taken out of the map, so that a panic leaves no half-changed view behind.
             let mut moved = std::mem::take(&mut *names);
             view.update(&snapshot, &mut moved);
             *names = moved;
@@ -53,7 +55,7 @@ impl Views {
 
     fn slot(&self, acceptance: &Acceptance) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // Views that nobody holds any more belong to satellites that accept something else by now.
+        // Drop views that no actor uses: their satellites accept something else now.
         slots.retain(|key, slot| key == acceptance || Arc::strong_count(slot) > 1 || is_used(slot));
         if !slots.keys().chain([acceptance]).any(Acceptance::may_leave_out) {
             *self.names.lock().unwrap_or_else(PoisonError::into_inner) = SnapshotNames::default();

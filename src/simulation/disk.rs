@@ -1,8 +1,10 @@
-//! A disk in memory that loses what was not synced. The operator's own commit and scan run on it.
+//! A disk in memory that loses everything that was not synced. The operator's own commit and scan
+//! run on it.
 //!
-//! What a program sees is the cache: every rename and removal at once. A power cut leaves what a journal keeps (ext4, XFS):
-//! renames and removals in their order up to some point after the last sync of a directory, and of each file whose content
-//! was not synced the whole or a part. What is *promised* is less: an entry survives only if its own directory was synced.
+//! Programs see the cache: every rename and removal at once. A power cut leaves what a journal
+//! keeps (ext4, XFS): the renames and removals in their order, up to some point after the last
+//! sync of a directory. Of a file whose content was not synced, it leaves the whole or a part.
+//! Less than that is *promised*: an entry survives only if its own directory was synced.
 
 use super::planted::Planted;
 use super::random::Random;
@@ -38,21 +40,24 @@ struct State {
     temps: BTreeMap<String, Inode>,
     directories: BTreeSet<String>,
     durable_directories: BTreeSet<String>,
-    /// What programs see.
+    /// The files that programs see.
     files: BTreeMap<Place, Inode>,
-    /// Names whose entry is promised to survive, and what it leads to. A name that is not synced keeps its old entry here.
+    /// Entries that are promised to survive, with the file of each. A name whose change was not
+    /// synced keeps its old entry here.
     durable: BTreeMap<Place, Inode>,
-    /// Entries and directories that the journal has, and the changes since, in their order.
+    /// Entries and directories that are in the journal on disk. `journal` has the later changes,
+    /// in their order.
     journaled: BTreeMap<Place, Inode>,
     journaled_directories: BTreeSet<String>,
     journal: Vec<(Place, Option<Inode>)>,
-    /// Entries that changed since their directory was synced, in the order of the changes, and what they lead to.
+    /// Changed entries whose directory was not synced since, in the order of the changes, with the
+    /// file of each.
     unsynced: Vec<(Place, Option<Inode>)>,
-    /// Every change of a published name, as it becomes visible: the file's bytes, or that it was removed.
+    /// Every visible change of a published name: the bytes of the file, or None if it was removed.
     seen: Vec<(Place, Option<Arc<Vec<u8>>>)>,
-    /// How many operations are done before the power, or the process, is gone.
+    /// Number of operations until the process is killed or the power is cut. None for no end.
     left: Option<u32>,
-    /// Which operations fail: one in so many. 0 for none.
+    /// One operation in this many fails. 0 for none.
     fails: u64,
     random: u64,
     planted: Option<Planted>,
@@ -82,13 +87,13 @@ impl ModelDisk {
         Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
-    /// From now on one operation in `fails` fails. 0 for none.
+    /// Lets one operation in `fails` fail from now on. 0 for none.
     pub fn fail_one_in(&self, fails: u64, seed: u64) {
         let mut state = self.state();
         (state.fails, state.random) = (fails, seed);
     }
 
-    /// Ends all work after so many operations: the process is killed, or the power is cut.
+    /// Ends all work after this many operations, as a kill or a power cut does.
     pub fn stop_after(&self, operations: Option<u32>) {
         self.state().left = operations;
     }
@@ -98,12 +103,13 @@ impl ModelDisk {
         std::mem::take(&mut self.state().seen)
     }
 
-    /// Returns all published names, and what programs see under them.
+    /// Returns all published names with the bytes that programs see.
     pub fn all_visible(&self) -> BTreeMap<Place, Arc<Vec<u8>>> {
         self.state().files.iter().map(|(place, inode)| (place.clone(), inode.bytes.clone())).collect()
     }
 
-    /// Returns everything that a power cut could leave under a name: these bytes, torn bytes, or nothing.
+    /// Returns everything that a power cut could leave under a name: the bytes of a file, torn
+    /// bytes, or None for no file.
     pub fn after_power_cut(&self, namespace: &str, file: &str) -> Vec<Option<Vec<u8>>> {
         let place = (namespace.to_owned(), file.to_owned());
         let state = self.state();
@@ -120,12 +126,12 @@ impl ModelDisk {
         possible.into_iter().map(|inode| inode.map(left)).collect()
     }
 
-    /// Number of operations that wrote something.
+    /// Returns the number of operations that wrote something.
     pub fn writes(&self) -> u64 {
         self.state().writes
     }
 
-    /// The power is cut: what was not synced survives or not, each thing by itself.
+    /// Cuts the power: each thing that was not synced survives or not, independently.
     pub fn cut_power(&self, random: &mut Random) {
         let mut state = self.state();
         let state = &mut *state;
@@ -133,7 +139,7 @@ impl ModelDisk {
         state.delayed.clear();
         let kept = random.below(state.journal.len() + 1);
         if kept > 0 {
-            // The directories came before.
+            // The directories were restored above.
             state.journaled_directories.clone_from(&state.directories);
         }
         let kept: Vec<_> = state.journal.drain(..).take(kept).collect();
@@ -155,7 +161,7 @@ impl ModelDisk {
         state.left = None;
     }
 
-    /// The process is killed: what is in the cache stays.
+    /// Kills the process: the cache stays.
     pub fn kill(&self) {
         let mut state = self.state();
         state.left = None;

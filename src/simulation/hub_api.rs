@@ -1,5 +1,5 @@
-//! The hub's API server in memory: MonitoringObjects with uid, generation and resourceVersion, a log of events, and status
-//! writes that test what they claim.
+//! The hub's API server in memory: MonitoringObjects with uid, generation and resourceVersion, a
+//! log of events, and status writes that test their preconditions.
 
 use crate::api::{MonitoringObject, MonitoringObjectSpec, MonitoringObjectStatus};
 use crate::identity::{Digest, ObjectKey, Uid};
@@ -9,12 +9,12 @@ use crate::watch::{Event, Received};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use std::collections::BTreeMap;
 
-/// What a resource of the model says.
+/// The spec of a resource of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spec {
     /// Number of the host group that a host is in. `None` for a host without one.
     pub group: Option<usize>,
-    /// Told in `notes`: another number is another content.
+    /// Written into `notes`, so that another number is another content.
     pub text: u32,
     pub is_valid: bool,
     pub is_suspended: bool,
@@ -30,7 +30,7 @@ pub struct Stored {
     pub created: i64,
     pub spec: Spec,
     pub status: Option<MonitoringObjectStatus>,
-    /// Digest of what the spec renders to. `None` if it is not valid.
+    /// Digest of the rendered file. `None` if the spec is not valid.
     pub digest: Option<Digest>,
 }
 
@@ -41,7 +41,7 @@ pub enum Logged {
     Deleted(Box<Stored>),
 }
 
-/// How a status write was answered.
+/// The answer to a status write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Stored(u64),
@@ -57,23 +57,23 @@ pub struct HubApi {
     pub log: Vec<Logged>,
     version: u64,
     uids: u64,
-    /// Status writes that changed something.
+    /// Number of status writes that changed something.
     pub status_writes: u64,
     settings: Settings,
     contents: BTreeMap<(ObjectKey, Spec), (MonitoringObjectSpec, Option<Digest>)>,
 }
 
-/// Whether a resource of the model is a host group; all others are hosts.
+/// True if a resource of the model is a host group. All others are hosts.
 pub fn is_group(key: &ObjectKey) -> bool {
     key.name().starts_with('g')
 }
 
-/// The resource of a host group.
+/// Returns the key of a host group.
 pub fn group(number: usize) -> ObjectKey {
     ObjectKey::new("a", &format!("g{number}"))
 }
 
-/// The resource of a host.
+/// Returns the key of a host.
 pub fn host(number: usize) -> ObjectKey {
     ObjectKey::new(["a", "b"][number % 2], &format!("h{number}"))
 }
@@ -107,7 +107,7 @@ impl HubApi {
         self.contents.entry((key.clone(), spec)).or_insert_with(make).clone()
     }
 
-    /// A person applies a resource: creates it, or changes its spec.
+    /// Applies a resource for a person: creates it, or changes its spec.
     pub fn apply(&mut self, key: &ObjectKey, spec: Spec) {
         let (_, digest) = self.content(key, spec);
         let version = self.next_version();
@@ -130,7 +130,7 @@ impl HubApi {
         self.log.push(Logged::Put(Box::new(stored)));
     }
 
-    /// A resource is deleted.
+    /// Deletes a resource.
     pub fn delete(&mut self, key: &ObjectKey) {
         if let Some(mut gone) = self.objects.remove(key) {
             gone.version = self.next_version();
@@ -138,7 +138,7 @@ impl HubApi {
         }
     }
 
-    /// Somebody writes a status by hand.
+    /// Writes a status by hand.
     pub fn edit_status(&mut self, key: &ObjectKey, status: Option<MonitoringObjectStatus>) {
         let version = self.next_version();
         if let Some(old) = self.objects.get(key) {
@@ -146,7 +146,7 @@ impl HubApi {
         }
     }
 
-    /// A status write arrives.
+    /// Takes a status write of the operator.
     pub fn write_status(
         &mut self,
         key: &ObjectKey,

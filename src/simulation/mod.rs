@@ -1,9 +1,10 @@
-//! The whole promise in one thread: the hub's core, the group commit and the deliveries run on models of the disk, the API
-//! servers and the network. A seed decides what happens next: people, delays, lost answers, stale reads, failing disks,
-//! kills, power cuts. After every step the rules R1 to R9 and I1 to I9 are checked (`rules.rs`).
+//! Simulates the whole promise in one thread: the hub's core, the group commit and the deliveries
+//! run on models of the disk, the API servers and the network. A seed decides what happens next:
+//! changes by people, delays, lost answers, stale reads, failing disks, kills, power cuts. After
+//! every step the rules R1 to R9 and I1 to I9 are checked (`rules.rs`).
 //!
-//! `cargo test --lib simulation` runs 10,000 seeds. `make simulate ARGS="SEEDS=1000000"` runs on, and
-//! `make simulate ARGS="SEED=42"` shows one seed step by step.
+//! `cargo test --lib simulation` runs 10,000 seeds. `make simulate ARGS="SEEDS=1000000"` runs as
+//! many as given, and `make simulate ARGS="SEED=42"` shows one seed step by step.
 
 mod client;
 mod disk;
@@ -24,16 +25,17 @@ use world::{Done, Plan, run};
 
 /// Seeds that `make test` runs.
 const SEEDS: u64 = 10_000;
-/// Seeds within which each planted violation must be caught.
+/// Most seeds that may be needed to catch a planted violation.
 const SEEDS_PLANTED: u64 = 3_000;
-/// Lines of a trace that are shown.
+/// Last lines of a trace that are shown.
 const TRACE: usize = 2000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs seeds on all cores until one fails. Returns how many were run, their steps, and the first that failed.
+/// Runs seeds on all cores until one fails. Returns how many were run, their steps, and the first
+/// that failed.
 fn sweep(seeds: Range<u64>, planted: Option<Planted>) -> (u64, u64, Option<(u64, Done)>) {
     let (next, ran, steps) = (AtomicU64::new(seeds.start), AtomicU64::new(0), AtomicU64::new(0));
     let failed = Mutex::new(None::<(u64, Done)>);

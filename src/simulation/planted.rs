@@ -1,5 +1,5 @@
-//! Violations that are planted on purpose: a driver, a disk or a server that does not do what it is told. Each shows that
-//! the rule it breaks is watched.
+//! Violations that are planted on purpose: a driver, a disk or a server that misbehaves. Each
+//! shows that the rule which it breaks is checked.
 
 use super::rules::Rule;
 
@@ -12,7 +12,7 @@ pub enum Planted {
     ContentNotSynced,
     /// The sync of a directory does nothing.
     DirectoryNotSynced,
-    /// Renames show late, and the last one first.
+    /// Renames become visible late, and in reverse order.
     RenamesOutOfOrder,
     /// A commit is answered before it is carried out.
     StatusBeforeCommit,
@@ -24,25 +24,25 @@ pub enum Planted {
     GenerationNotTested,
     /// The driver goes on as the leader after the lease was lost.
     LeadershipNotAsked,
-    /// A LIST that broke off is told as complete.
+    /// An interrupted LIST is reported as complete.
     FailedListTakenAsComplete,
-    /// An old state of an object is told as its newest.
+    /// An old state of an object is reported as its newest.
     StaleReadBelieved,
     /// After a restart each status is read as if it named the file that was found.
     FoundTakenForAcknowledged,
-    /// A set leaves without an object that others name.
+    /// A snapshot lacks an object that others name.
     OpenSet,
-    /// The first snapshot after a restart leaves without an object that was found and acknowledged.
+    /// The first snapshot after a restart lacks an object that was found and acknowledged.
     SnapshotBeforeRecovery,
-    /// The hub is told that satellites have a snapshot that they do not have.
+    /// The hub gets a report that satellites have a snapshot which they do not have.
     SyncedTooEarly,
-    /// Shards are answered as stored and arrive after the pointer.
+    /// Shards are reported as stored, and arrive after the pointer.
     PointerBeforeShards,
-    /// What the previous pointer names is deleted with the garbage.
+    /// Shards that the previous pointer names are deleted with the garbage.
     PreviousShardsDeleted,
     /// A pointer of a higher revision is overwritten.
     RevisionGoesBack,
-    /// The removal of a file is answered and not done.
+    /// The removal of a file is reported and not done.
     DeletedFileStays,
     /// A satellite that does not answer delays the answers of the others.
     DeadSatelliteBlocks,
@@ -53,7 +53,7 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// Every planted violation, and the rules by one of which it must be caught.
+    /// Every planted violation, with the rules of which one must catch it.
     pub const ALL: [(Self, &'static [Rule]); 22] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),

@@ -1,4 +1,5 @@
-//! The only source of chance in a run: a sequence that the seed decides (SplitMix64), the same on every machine.
+//! The only source of chance in a run: a sequence that the seed decides (SplitMix64), the same on
+//! every machine.
 
 /// A seeded sequence of numbers.
 #[derive(Clone, Debug)]

@@ -1,27 +1,32 @@
-//! The rules that every step of a run is checked against: R1 to R9 of the design, and the oracles I1 to I9 of the fault
-//! cases. Their names are defined here and nowhere else in the simulation.
+//! The rules that every step of a run is checked against: R1 to R9 of the design, and the oracles
+//! I1 to I9 of the fault cases. Their names are defined here and nowhere else in the simulation.
 //!
-//! I10 (no credential leaves the process) is missing: the model has no credentials. `tests/fleet/hostile.rs` and
-//! `tests/satellites/refused.rs` hold it.
+//! I10 (no credential leaves the process) is missing, because the model has no credentials.
+//! `tests/fleet/hostile.rs` and `tests/satellites/refused.rs` check it.
 
 use std::fmt;
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// A satellite gets only bytes whose file was durable and whose `Ready=True` the API server stored, before.
+    /// A satellite only gets bytes whose file was durable, and for which the API server had stored
+    /// `Ready=True`, before.
     R1,
-    /// A status write that failed or has an unknown outcome changes no snapshot: it keeps the bytes that were acknowledged.
+    /// A status write that failed or has an unknown outcome changes no snapshot: the acknowledged
+    /// bytes stay.
     R2,
-    /// Every shard is stored before the pointer that names it. What the current or previous pointer names is not deleted.
+    /// Every shard is stored before the pointer that names it. No shard is deleted that the
+    /// current or the previous pointer names.
     R3,
     /// A satellite never goes back to a lower revision, and only the leader writes.
     R4,
     /// Deleting is absence: no satellite keeps an object whose resource is gone.
     R5,
-    /// A file or an object of a set leaves only after its resource, or what it names, was deleted or stopped being valid.
+    /// A file is removed, and an object leaves a set, only after its resource, or one that it
+    /// names, was deleted or became invalid.
     R6,
-    /// After a crash the set is rebuilt before the first snapshot: no satellite loses what was acknowledged.
+    /// After a crash the set is rebuilt before the first snapshot: no satellite loses an
+    /// acknowledged object.
     R7,
     /// A satellite that returns gets the current set in one pass.
     R8,
@@ -31,12 +36,13 @@ pub enum Rule {
     I1,
     /// `Ready=True` for a generation means that its content is in place and survives a power cut.
     I2,
-    /// What is sent to a satellite was acknowledged before the request began, not only before it arrived.
+    /// A content was acknowledged before the request that sends it to a satellite began, not only
+    /// before it arrived.
     I3,
-    /// When faults stop, everything becomes equal to the resources, and then nothing is written. `Synced=True` is said only
-    /// when every satellite that should hold the object has it.
+    /// Once faults stop, everything becomes equal to the resources, and then nothing is written.
+    /// `Synced=True` is only reported once every satellite that should hold the object has it.
     I4,
-    /// Nothing deleted stays behind: no file without a resource.
+    /// No file stays behind whose resource was deleted.
     I5,
     /// A broken satellite delays no other.
     I6,
@@ -44,7 +50,7 @@ pub enum Rule {
     I7,
     /// A restart with nothing to do writes nothing.
     I8,
-    /// What is under way is bounded: one commit, 16 status writes, 4 requests to a satellite.
+    /// The work under way is limited: one commit, 16 status writes, 4 requests to a satellite.
     I9,
 }
 

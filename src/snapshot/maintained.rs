@@ -1,5 +1,6 @@
-//! The view of one acceptance, kept up to date from snapshot to snapshot. One change costs the buckets and the digests that it
-//! touches, and the objects whose references it may open or close; not the set.
+//! The view of one acceptance, kept up to date from snapshot to snapshot. A change costs the
+//! buckets and digests that it touches, and the objects whose references it may open or close. It
+//! does not cost the whole set.
 
 use super::format::listing::{GROUPS, digest_of, digest_of_groups, group_of};
 use super::format::{BUCKETS, Bucket, View};
@@ -16,11 +17,12 @@ use std::sync::Arc;
 /// What a satellite accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Acceptance {
-    /// Zones, beside every object without one.
+    /// Zones whose objects are accepted. Objects without a zone always are.
     pub zones: BTreeSet<String>,
-    /// Namespaces. None for all.
+    /// Namespaces whose objects are accepted. None for all.
     pub namespaces: Option<BTreeSet<String>>,
-    /// Version of its Icinga. None for the hub's.
+    /// Version of the Icinga on the satellite. None if it is the version that the hub is
+    /// configured for.
     pub icinga_version: Option<IcingaVersion>,
 }
 
@@ -31,17 +33,18 @@ impl Acceptance {
             && self.namespaces.as_ref().is_none_or(|names| names.contains(content.key().namespace()))
     }
 
-    /// True if an accepted object may name one that the satellite does not have. Zones alone never do that: an object of a
-    /// zone is only named from that zone.
+    /// True if an accepted object may name one that the satellite does not have. A choice of zones
+    /// alone never causes that: only objects of the same zone can name an object of a zone.
     pub fn may_leave_out(&self) -> bool {
         self.namespaces.is_some() || self.icinga_version.is_some()
     }
 }
 
-/// The latest view of one acceptance, with what is needed to make the next.
+/// The latest view of one acceptance, with the state from which the next one is computed.
 pub struct Maintained {
     acceptance: Acceptance,
-    /// Names that exist on the satellite without any object. None if they are the hub's.
+    /// Names that exist on the satellite without any object. None if they are the same as on the
+    /// hub.
     reserved: Option<HashSet<Name>>,
     seen: Snapshot,
     buckets: Vec<Arc<Bucket>>,
@@ -50,8 +53,8 @@ pub struct Maintained {
 }
 
 impl Maintained {
-    /// Returns an empty view. `reserved` has the names that exist on the satellite without any object, or is None if they are
-    /// the hub's.
+    /// Returns an empty view. `reserved` has the names that exist on the satellite without any
+    /// object. None if they are the same as on the hub.
     pub fn new(acceptance: Acceptance, reserved: Option<HashSet<Name>>) -> Self {
         let buckets = vec![Arc::default(); BUCKETS];
         let mut groups = Groups::default();
@@ -74,10 +77,10 @@ impl Maintained {
         self.seen.is_same(snapshot)
     }
 
-    /// Returns the view of a snapshot, which may be any number of revisions newer or older than the last one. `names` is
-    /// moved to that snapshot if it is needed.
+    /// Returns the view of a snapshot, which may be any number of revisions newer or older than
+    /// the last one. Moves `names` to that snapshot if the view needs it.
     ///
-    /// The view is closed: where an accepted object names one that is not in the view, it is left out.
+    /// The view is closed: an accepted object is left out if it names one that is not in the view.
     pub fn update(&mut self, snapshot: &Snapshot, names: &mut SnapshotNames) -> Arc<View> {
         let mut touched = snapshot.changed_buckets(&self.seen);
         let differences = snapshot.differences(&self.seen, &touched);
@@ -112,7 +115,8 @@ impl Maintained {
         self.latest.clone()
     }
 
-    /// Returns the part of a bucket that is in the view; the bucket itself if that is all of it.
+    /// Returns the part of a bucket that is in the view. If that is all of it, returns the same
+    /// allocation.
     fn accepted(&self, bucket: &Arc<Bucket>, left_out: &BTreeSet<ObjectKey>) -> Arc<Bucket> {
         let is_in = |file: &Rendered| {
             self.acceptance.accepts(file) && (left_out.is_empty() || !left_out.contains(file.key()))
@@ -132,9 +136,9 @@ struct Groups {
 /// Files whose digests begin with the same two digits.
 #[derive(Clone, Default)]
 struct Group {
-    /// Sorted by digest, then by key: as their lines are.
+    /// Sorted by digest, then by key, as their lines are.
     files: Vec<Arc<Rendered>>,
-    /// None if there are no files, or if they changed since it was computed.
+    /// None if there are no files, or if they changed since the digest was computed.
     digest: Option<Digest>,
 }
 
@@ -163,7 +167,7 @@ impl Groups {
         }
     }
 
-    /// Returns the digest of the set. Only groups that changed are hashed.
+    /// Returns the digest of the set. Hashes only the groups that changed.
     fn digest(&mut self) -> Digest {
         digest_of_groups(self.groups.iter_mut().map(|group| {
             if group.digest.is_none() && !group.files.is_empty() {
@@ -182,22 +186,24 @@ impl Group {
     }
 }
 
-/// One step of keeping a view closed: which objects are left out now, or are not any more.
+/// One step that keeps a view closed: decides which objects are newly left out, and which return.
 ///
-/// An object that is left out can only return if it refers to a name that changed, or to one of another object that returns.
-/// All of these are let in, and whatever then lacks something is put out again, with whatever refers to it. So objects that
-/// need each other return together.
+/// An object that was left out can return only if it refers to a name that changed, or to a name
+/// of another object that returns. First, all of these return. Then every object with a missing
+/// reference is left out again, and so are its referrers if that opens them. So objects that need
+/// each other return together.
 struct Closing<'a> {
     acceptance: &'a Acceptance,
     reserved: Option<&'a HashSet<Name>>,
     names: &'a SnapshotNames,
     before: &'a BTreeSet<ObjectKey>,
-    /// Objects about which this step decides: true for those that are left out.
+    /// Objects about which this step has decided. True if the object is left out.
     decided: HashMap<ObjectKey, bool>,
 }
 
 impl<'a> Closing<'a> {
-    /// Returns the objects that are left out now and were not before (true), or are not left out any more (false).
+    /// Returns the objects whose place changes: true if the object is newly left out, false if it
+    /// returns.
     fn of(
         acceptance: &'a Acceptance,
         reserved: Option<&'a HashSet<Name>>,
@@ -220,14 +226,14 @@ impl<'a> Closing<'a> {
                 changed.extend(difference.both().flat_map(|file| file.names()).map(|(name, _)| name));
             }
         }
-        // A name is followed once, however many objects share it.
+        // Each name is followed once, however many objects share it.
         let mut followed = HashSet::new();
         while let Some(name) = changed.pop() {
             if !followed.insert(name) {
                 continue;
             }
             for referrer in names.referrers(name).filter(|referrer| acceptance.accepts(referrer)) {
-                // It is among the suspects already, or cannot be in the view at all.
+                // It is a suspect already, or cannot be in the view at all.
                 if closing.decided.contains_key(referrer.key()) {
                     continue;
                 }
@@ -246,7 +252,7 @@ impl<'a> Closing<'a> {
         decided.into_iter().filter(|(key, is_out)| *is_out != before.contains(key)).collect()
     }
 
-    /// Puts out what is open, and whatever becomes open by that.
+    /// Leaves out each object with a missing reference, and the objects that this opens.
     fn put_out(&mut self, mut suspects: Vec<&'a Arc<Rendered>>) {
         while let Some(suspect) = suspects.pop() {
             if self.is_out(suspect.key()) || is_closed(suspect, self) {
@@ -264,13 +270,13 @@ impl<'a> Closing<'a> {
         self.decided.get(key).copied().unwrap_or_else(|| self.before.contains(key))
     }
 
-    /// True if an object cannot be where the reserved names exist.
+    /// True if an object provides a name that is reserved on the satellite.
     fn clashes(&self, file: &Rendered) -> bool {
         self.reserved
             .is_some_and(|reserved| file.provides().iter().any(|provided| provided.is_taken(reserved)))
     }
 
-    /// True if no other object can gain or lose by a difference.
+    /// True if a difference cannot affect any other object.
     fn is_the_same_for_others(&self, difference: &Difference) -> bool {
         let (Some(old), Some(new)) = (&difference.old, &difference.new) else { return false };
         let is_in = |file: &Arc<Rendered>| self.acceptance.accepts(file);
@@ -282,7 +288,8 @@ impl<'a> Closing<'a> {
 }
 
 impl Ground for Closing<'_> {
-    /// A name that nothing in the whole snapshot provides exists without an object, unless the satellite has other such names.
+    /// If no object of the whole snapshot provides a name, the name is reserved on the hub. It is
+    /// reserved on the satellite, too, unless that has reserved names of its own.
     fn is_reserved(&self, name: &Name) -> bool {
         self.names.providers(name).is_none() && self.reserved.is_none_or(|reserved| reserved.contains(name))
     }

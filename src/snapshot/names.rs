@@ -1,4 +1,5 @@
-//! The names of a snapshot: who provides each, and who refers to it. All views that leave objects out share it.
+//! The names of a snapshot: the contents that provide each, and those that refer to it. All views
+//! that leave objects out share one.
 
 use super::set::{Difference, Snapshot};
 use crate::references::Few;
@@ -8,13 +9,14 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The names of one snapshot. It moves from one snapshot to any other at the cost of what differs between them.
+/// The names of one snapshot. Moving to any other snapshot costs only the differences between the
+/// two.
 #[derive(Default)]
 pub struct SnapshotNames {
     /// None before the first snapshot.
     seen: Option<Snapshot>,
     entries: HashMap<Name, Entry>,
-    /// Contents that pass something on for a name. Few names have any.
+    /// Contents that pass on a fact because of a name. Few names have any.
     relayers: HashMap<Name, Few<Content>>,
 }
 
@@ -25,7 +27,8 @@ struct Entry {
     referrers: Few<Content>,
 }
 
-/// A content of the snapshot. Two are the same if they are one allocation, which the buckets of snapshots share.
+/// A content of the snapshot. Two are equal if they are the same allocation, which the buckets of
+/// snapshots share.
 #[derive(Clone)]
 struct Content(Arc<Rendered>);
 
@@ -59,14 +62,15 @@ impl SnapshotNames {
         self.seen = Some(snapshot.clone());
     }
 
-    /// Returns the contents that provide a name or pass it on. None if there are none in the whole snapshot.
+    /// Returns the contents that provide a name or pass it on. None if the whole snapshot has
+    /// none.
     pub(super) fn providers(&self, name: &Name) -> Option<impl Iterator<Item = &Arc<Rendered>>> {
         let providers = &self.entries.get(name)?.providers;
         (!providers.is_empty()).then(|| providers.iter().map(|content| &content.0))
     }
 
-    /// Returns the contents that may lose or gain something with a name: those that refer to it, or to a name that is passed
-    /// on for it through any number of templates.
+    /// Returns the contents that may lose or gain a reference with a name: those that refer to it,
+    /// or to a fact that templates pass on because of it.
     pub(super) fn referrers<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Arc<Rendered>> {
         let mut names = vec![name];
         let mut seen = HashSet::from([name]);

@@ -1,4 +1,5 @@
-//! The snapshot: an immutable set of files that shares with the previous one whatever did not change.
+//! The snapshot: an immutable set of files. It shares every unchanged bucket with the previous
+//! one.
 
 use super::format::{BUCKETS, Bucket};
 use crate::identity::{ObjectKey, Revision};
@@ -12,16 +13,16 @@ pub struct Snapshot {
     buckets: Arc<[Arc<Bucket>]>,
 }
 
-/// One object in two snapshots.
+/// An object that differs between two snapshots.
 pub struct Difference {
-    /// Its file in the old one.
+    /// The file in the old snapshot. None if there was none.
     pub old: Option<Arc<Rendered>>,
-    /// Its file in the new one.
+    /// The file in the new snapshot. None if there is none.
     pub new: Option<Arc<Rendered>>,
 }
 
 impl Difference {
-    /// Returns both files.
+    /// Returns the files that exist.
     pub fn both(&self) -> impl Iterator<Item = &Arc<Rendered>> {
         [&self.old, &self.new].into_iter().flatten()
     }
@@ -64,8 +65,8 @@ impl Snapshot {
         Arc::ptr_eq(&self.buckets, &other.buckets)
     }
 
-    /// Returns the numbers of the buckets that differ from those of `old`. This looks at addresses alone, so it costs the
-    /// same however many snapshots are between the two.
+    /// Returns the numbers of the buckets that differ from those of `old`. Only addresses are
+    /// compared, so the cost does not depend on how many snapshots are between the two.
     pub(super) fn changed_buckets(&self, old: &Self) -> Vec<usize> {
         let differ = |number: &usize| !Arc::ptr_eq(self.bucket(*number), old.bucket(*number));
         (0..BUCKETS).filter(differ).collect()

@@ -1,4 +1,5 @@
-//! Joining: what is made, that a second run changes nothing, and that what is made can do nothing else.
+//! Joining: the objects that it creates, that a second run changes nothing, and that the new
+//! account can do nothing else.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::eventually;
@@ -184,7 +185,7 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     println!("{}", list.out);
     assert_eq!(list.out.lines().count(), 5, "{}", list.out);
     assert!(list.out.contains("in 364 days"), "{}", list.out);
-    // What the operator reports is told.
+    // The report of the operator is printed.
     let status = json!({ "status": {
         "observedGeneration": 1,
         "desired": { "revision": "3.12", "digest": "sha256:x" }, "acked": { "revision": "3.10", "digest": "sha256:y" },
@@ -273,7 +274,8 @@ async fn what_no_flag_says_stays() {
     // A context of another cluster: the token of one must not go to the address of the other.
     let wrong = ["add", "edge-a", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
     clusters.satellite(&wrong).await.ended(1).tells(&["the context is", "--server"]);
-    // A value that the hub refuses is told as it is; that the hub does not know a field at all, with the remedy.
+    // A value that the hub refuses is reported as it is. A field that the hub does not know is
+    // reported with the remedy.
     let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.ended(1);
     long.tells(&["between 10m and 365d"]);
     assert!(!long.err.contains("upgrade"), "{}", long.err);

@@ -150,7 +150,7 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     assert_eq!((with(steps, "skipped"), with(steps, "failed")), (vec!["write".into()], vec![]));
     tells(steps, "namespace", "ok", &[]);
 
-    // Who may not ask is told nothing, which is not the same as that all is well.
+    // A user without the right to ask gets no result, which does not mean that all is well.
     kubectl(&clusters.edge, &["delete", "clusterrolebinding", "system:basic-user"]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 3);

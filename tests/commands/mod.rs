@@ -1,4 +1,5 @@
-//! `groundlink satellite ...` and `groundlink snapshot` on real API servers: what it makes, what it leaves, and what it says.
+//! `groundlink satellite ...` and `groundlink snapshot` on real API servers: the objects that they
+//! create, the ones that they leave, and their messages.
 
 mod add;
 mod check;

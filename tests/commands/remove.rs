@@ -109,7 +109,8 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert_eq!(kubectl(&clusters.hub, &get).await, "Orphan");
     kubectl(&clusters.hub, &["-n", OPERATOR, "get", "secret", "edge-a"]).await;
     clusters.patch_satellite("edge-a", json!({ "metadata": { "finalizers": null } })).await;
-    // What was delivered is left, and told; what another hub delivered to a satellite of this name is neither.
+    // The delivered ConfigMaps stay and are reported. Those of another hub for a satellite of this
+    // name are not reported.
     let get = ["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"];
     let hub_id = kubectl(&clusters.hub, &get).await;
     for (name, hub) in [("groundlink", hub_id.as_str()), ("of-another-hub", "another")] {
@@ -135,7 +136,7 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     assert_eq!(kubectl(&clusters.edge, &maps).await, "configmap/of-another-hub\n");
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "configmap", "of-another-hub"]).await;
 
-    // Without the satellite's context: what is left there is told, and how to delete it.
+    // Without the satellite's context: reports what is left there, and how to delete it.
     let hub_only = clusters.satellite(&["remove", "edge-b"]).await.ended(0);
     println!("{}", hub_only.out);
     assert!(hub_only.out.contains("account icinga/groundlink is left"), "{}", hub_only.out);

@@ -100,7 +100,8 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
     assert_eq!(bound(&clusters.edge).await, ["secret/groundlink-token"]);
 
-    // Whether an operator runs cannot be told: the hub has the new token, and the old one is not revoked.
+    // It is unknown whether an operator runs: the hub has the new token, and the old one is not
+    // revoked.
     let unknown = clusters.rotate(&["--timeout", "1s"]).await.ended(1);
     unknown.tells(&["no Lease groundlink/groundlink", "old token was not revoked", "--without-operator"]);
     let second = clusters.token("edge-a").await;

@@ -1,5 +1,6 @@
-//! Hostile satellites of every kind beside three good ones, under a steady load: they cost the good ones nothing and the
-//! operator little, each says what is wrong in one word, and no credential is ever told.
+//! Hostile satellites of every kind beside three good ones, under a steady load. They cost the
+//! good ones nothing and the operator little, each reports its problem in one word, and no
+//! credential is ever shown.
 
 use super::stage::{LONG, TEAM, all_ready, equal, says, volume_holds};
 use crate::support::reader::{mentions, published};

@@ -143,7 +143,8 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     place.api().delete("groundlink", &DeleteParams::default()).await.unwrap();
     equal(&place, &reader, &files, RECOVERY).await;
 
-    // Another cluster under the same name, of which nobody is told what is there: what was there before is not taken for granted.
+    // Another cluster takes the place of the satellite, without any notice. The operator must not
+    // assume that the shards of the old one exist there.
     cut(&installation);
     delete_maps(&place).await;
     let watch = SatelliteWatch::start(&place, &reader).await;

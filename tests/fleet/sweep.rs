@@ -63,7 +63,7 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let several = 2..first.shards.len();
     assert!(several.contains(&touched) && update.bits == first.bits, "{touched} shards touched");
 
-    // Back to the bytes of before: the names of their shards are those of before.
+    // The previous bytes again, so the shards have their previous names.
     suspend(&sweep.installation, SAT).await;
     change_all(&hub, TEAM, 0..2, |number| bulk_host(number, 1, NOTES)).await;
     create_all(&hub, TEAM, 179..180, |number| bulk_host(number, 1, NOTES)).await;
@@ -184,7 +184,7 @@ impl Sweep {
 
     /// A process that finds everything as it should be reads every shard, and writes nothing anywhere but its Lease.
     async fn restart_writes_nothing(&mut self, held: &Delivered, objects: usize) {
-        // What is not told yet would be told after the start.
+        // Reports that are still due would be made after the start.
         all_say(&self.installation, ConditionType::Synced, objects).await;
         self.installation.satellite_in_sync(SAT, LONG).await;
         let status = self.operator.terminate(LONG).await;

@@ -125,7 +125,8 @@ impl Stage {
         let new = self.builder().await.spawn();
         self.installation.ready(&new).await;
         let volume = self.volumes[self.leader].clone();
-        // Back to the bytes of before: the very shards that the frozen one is about to remove, or has replaced, are wanted again.
+        // The previous bytes again: the very shards that the frozen one is about to remove, or has
+        // replaced, are needed again.
         let back = if write.method == Method::DELETE { 3 } else { 2 };
         let before = self.versions[self.versions.len().saturating_sub(back)];
         self.change(before).await;

@@ -25,7 +25,8 @@ async fn a_token_is_renewed_while_nothing_may_be_delivered() {
         async || operator.metrics().await.lines().find_map(|l| l.strip_prefix(EXPIRY).map(str::to_owned));
     assert!(expiry().await.is_some(), "a token of an hour");
 
-    // A token without an end is renewed at once. Not without the right to store it, and that is told.
+    // A token without an end is renewed at once. Without the right to store it, it is not renewed,
+    // and a message says so.
     let secrets: Api<Secret> = Api::namespaced(installation.hub.clone(), OPERATOR);
     let admin = server.admin_kubeconfig().replace(&server.url(), &installation.proxies[SAT].url());
     installation.set_secret(SAT, &admin).await;

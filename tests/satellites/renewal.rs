@@ -54,7 +54,8 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     let first = Credential::from_secret(&old, &reference("sat-a"), &policy()).unwrap();
     assert!(first.expiry().is_some_and(|end| (now()..=now() + 3700).contains(&end)), "{:?}", first.expiry());
 
-    // Without the right to it, and then without the Secret that tokens are bound to: told apart, and nothing is lost.
+    // Without the right to renew, and then without the Secret that tokens are bound to: two
+    // different messages, and nothing is lost.
     let refused = renew(&client(&first).await, "icinga", &renewal, &first, now()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::Forbidden, "{}", refused.message);
     assert!(refused.message.contains("serviceaccounts/token"), "{}", refused.message);

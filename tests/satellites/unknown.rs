@@ -1,4 +1,4 @@
-//! Before it is known which satellites there are, nobody is told that all of them have an object.
+//! Until the operator knows all satellites, it reports no object as delivered everywhere.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, Fault, GENEROUS, Installation, carries, condition_of, eventually, host};
@@ -33,7 +33,8 @@ async fn an_object_is_not_synced_before_the_satellites_are_listed() {
     assert!(claims.is_empty(), "{claims:#?}");
 }
 
-/// A watch goes on where it broke off, and tells nothing while nothing happens: that it works again must be seen by itself.
+/// A watch resumes where it was interrupted, and reports nothing while nothing changes. So the
+/// operator must notice by itself that the watch works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_returns_when_a_watch_of_the_satellites_works_again() {
     let installation = Installation::start(&["sat-a"]).await;

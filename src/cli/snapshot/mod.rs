@@ -25,7 +25,8 @@ use std::process::ExitCode;
     after_help = "Exit codes: 0 if the set is whole, 1 if there is a problem, 2 if it cannot be read or the usage is wrong."
 )]
 pub struct Arguments {
-    /// Files or directories with ConfigMaps (YAML or JSON, lists and several documents); - for standard input.
+    /// Files or directories with ConfigMaps (YAML or JSON, lists and several documents); - for
+    /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["context", "kubeconfig"])]
     files: Vec<PathBuf>,
     /// Namespace of the ConfigMaps.
@@ -79,9 +80,9 @@ struct Summary<'a> {
     layout: Option<&'static str>,
     /// Bits of the hash that choose a shard. Null in layout Single.
     bits: Option<u8>,
-    /// In the pointer.
+    /// Claimed by the pointer.
     revision: Option<String>,
-    /// In the pointer.
+    /// Claimed by the pointer.
     digest: Option<String>,
     /// Files that were read.
     objects: usize,
@@ -105,7 +106,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { namespace, name, action, .. } = arguments;
-    // A directory that cannot be used is reported before anything is read.
+    // A directory that cannot be used is reported before the set is read.
     let directory = action.unpack.as_deref().map(unpack::Directory::new).transpose()?;
     let (origin, report) = match arguments.files.as_slice() {
         [] => source::cluster(&arguments.satellite, namespace, name)?,

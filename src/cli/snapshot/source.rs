@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Requests at the same time.
 const PARALLEL: usize = 8;
-/// How often reading starts over because the pointer changed meanwhile.
+/// How often reading is tried, because the pointer may change meanwhile.
 const ATTEMPTS: usize = 5;
 /// ConfigMaps in one page of a list.
 const PAGE: u32 = 500;
@@ -40,7 +40,7 @@ fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
 }
 
-/// Returns the latest revision that claimed a shard. None if its annotation cannot be read.
+/// Returns the latest revision that used a shard. None if its annotation cannot be read.
 fn revision(metadata: &ObjectMeta) -> Option<Revision> {
     metadata.annotations.as_ref().and_then(|all| all.get(REVISION)).and_then(|text| text.parse().ok())
 }
@@ -74,8 +74,9 @@ struct Satellite<'a> {
 }
 
 impl Satellite<'_> {
-    /// Reads the pointer first, then the shards that it names. Problems count only if the pointer is still the same afterwards:
-    /// otherwise the operator wrote a newer one, and may have deleted shards of the older one.
+    /// Reads the pointer first, then its shards. Problems count only if the pointer is still the
+    /// same afterwards: otherwise the operator wrote a newer one, and may have deleted shards of
+    /// the older one.
     async fn read(&self) -> anyhow::Result<Report> {
         let mut pointer = self.pointer().await?;
         for _ in 0..ATTEMPTS {
@@ -123,7 +124,8 @@ impl Satellite<'_> {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// Lists the metadata of all shards of the pointer's satellite and hub. If listing is forbidden, returns a note instead.
+    /// Lists the metadata of all shards of the pointer's satellite and hub. If listing is
+    /// forbidden, returns a note instead.
     async fn inventory(&self, pointer: &ConfigMap) -> anyhow::Result<(Option<Inventory>, Option<String>)> {
         let mut selector = format!("{}={},{PART}={PART_SHARD}", MANAGED_BY.0, MANAGED_BY.1);
         for name in [SATELLITE, HUB] {
@@ -157,7 +159,7 @@ impl Satellite<'_> {
 /// Reads and verifies the set in files.
 ///
 /// # Errors
-/// If a file cannot be read, or none has the pointer.
+/// If a file cannot be read, or none of them has the pointer.
 pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<Report> {
     let mut found: BTreeMap<String, ConfigMap> = BTreeMap::new();
     let mut elsewhere = None;

@@ -1,4 +1,5 @@
-//! The files of a set in a directory: all of them, or nothing. They are written beside it and appear with one rename.
+//! Writes the files of a set into a directory: all of them or none. They are written beside it and
+//! appear with one rename.
 
 use crate::snapshot::archive::is_file_key;
 use crate::snapshot::verify::Content;
@@ -11,15 +12,15 @@ use std::path::{Path, PathBuf};
 /// A directory that is new or empty.
 pub struct Directory {
     path: PathBuf,
-    /// Where the files are until they are all there.
+    /// Where the files are until all of them are written.
     staging: PathBuf,
 }
 
 impl Directory {
-    /// Looks at the place; makes nothing.
+    /// Checks the path. Creates nothing.
     ///
     /// # Errors
-    /// When it is anything but a new or empty directory, or its parent is not there.
+    /// If the path is anything but a new or empty directory, or its parent does not exist.
     pub fn new(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let name = path
@@ -30,15 +31,15 @@ impl Directory {
             _ => Path::new("."),
         };
         if !parent.is_dir() {
-            bail!("--unpack {shown}: {} is not a directory; make it first", parent.display());
+            bail!("--unpack {shown}: {} is not a directory; create it first", parent.display());
         }
-        // Without a slash at the end, by which a link would be followed.
+        // Without a trailing slash, which would follow a link.
         let path = parent.join(name);
         match std::fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("--unpack {shown} cannot be looked at")),
+            Err(error) => return Err(error).with_context(|| format!("--unpack {shown} cannot be inspected")),
             Ok(found) if !found.is_dir() => {
-                bail!("--unpack {shown} is there and is not a directory; name another")
+                bail!("--unpack {shown} exists and is not a directory; name another")
             }
             Ok(_) => {
                 let mut entries =
@@ -52,7 +53,7 @@ impl Directory {
         Ok(Self { path, staging })
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -60,13 +61,15 @@ impl Directory {
     /// Writes the files.
     ///
     /// # Errors
-    /// When a name could leave the directory, or something cannot be written; then nothing is left.
+    /// If a name could leave the directory, or something cannot be written. Then nothing is left
+    /// behind.
     pub fn fill(&self, files: &BTreeMap<String, Content>) -> anyhow::Result<()> {
         std::fs::create_dir(&self.staging)
             .with_context(|| format!("cannot create directory {}", self.staging.display()))?;
         let filled = self.write(files);
         if filled.is_err() {
-            // It is ours: it was made a moment ago. That it cannot be removed is less than why it is.
+            // We just created it. A failed cleanup matters less than the error that caused it, so
+            // it is ignored.
             let _ = std::fs::remove_dir_all(&self.staging);
         }
         filled
@@ -78,14 +81,15 @@ impl Directory {
                 bail!("{key:?} is not the name of a file");
             }
             let path = self.staging.join(key);
-            // A new file: a link of this name is not followed, it is an error.
+            // create_new: a link of this name is an error, it is not followed.
             let file = OpenOptions::new().write(true).create_new(true).open(&path);
             file.and_then(|mut file| file.write_all(&content.bytes))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        // Over an empty directory, or nothing: the kernel refuses anything else, whatever was there when it was looked at.
+        // The rename replaces an empty directory or none. The kernel refuses anything else,
+        // whatever was there when the path was checked.
         std::fs::rename(&self.staging, &self.path)
-            .with_context(|| format!("{} is not empty any more, or no directory", self.path.display()))
+            .with_context(|| format!("{} is no longer an empty directory", self.path.display()))
     }
 }
 
@@ -134,7 +138,7 @@ mod tests {
         for name in ["full", "file", "link", "link/", "no/such", ".."] {
             assert!(Directory::new(&path(name)).is_err(), "{name}");
         }
-        // It was fine when it was looked at.
+        // It was empty when it was checked.
         let late = Directory::new(&path("late")).unwrap();
         std::os::unix::fs::symlink(path("target"), path("late")).unwrap();
         assert!(late.fill(&files(&["a.b.conf"])).is_err());

@@ -76,13 +76,13 @@ fn what_would_depend_on_itself_waits_until_it_would_not() {
         "Host \"c\" would depend on itself: Host \"c\" -> Service \"p\" of Host \"a\" (MonitoringObject n/3) -> Host \"a\" -> \
          Host \"b\" (MonitoringObject n/1) -> Host \"c\" (MonitoringObject n/2); remove one of these dependencies"
     );
-    // Something far from it goes.
+    // An unrelated object is removed.
     index.remove(&ObjectKey::new("n", "1"));
     index.resolve();
     assert_eq!(why(&index, "3"), "");
     upsert(&mut index, "1", &one(&a, &b));
     assert!(why(&index, "1").contains("would depend on itself"));
-    // The content that is there stays when a newer one would close a circle.
+    // The visible content stays when a newer one would close a circle.
     upsert(&mut index, "2", &one(&c, &b));
     assert_eq!(why(&index, "1"), "");
     upsert(&mut index, "2", &one(&b, &a));
@@ -147,7 +147,7 @@ fn what_stands_below_a_rule_counts() {
     assert!(why(&index, "high 8").contains("more than 20"), "{}", why(&index, "high 8"));
 }
 
-/// Who depends on whom, of hosts and services that there are: the slow model.
+/// The slow model: which host or service depends on which, among those that exist.
 fn depends(links: &BTreeMap<String, Value>) -> BTreeSet<(Checkable, Checkable)> {
     let mut pairs = BTreeSet::new();
     for child in universe() {
@@ -181,7 +181,7 @@ fn depends(links: &BTreeMap<String, Value>) -> BTreeSet<(Checkable, Checkable)> 
     pairs
 }
 
-/// Takes away who depends on nothing, until nobody is left, or a circle.
+/// Removes everything that depends on nothing, until nothing is left or only circles are.
 fn has_circle(links: &BTreeMap<String, Value>) -> bool {
     let mut pairs = depends(links);
     loop {
@@ -220,7 +220,7 @@ fn link() -> impl Strategy<Value = Value> {
             prop::option::of(service())
         )
             .prop_map(build("services")),
-        // Of a host's own services nothing is known but their names.
+        // Only the names of a host's own services are known.
         1 => (some(is_service().boxed()), some(is_service().boxed()), Just(None), service().prop_map(Some))
             .prop_map(build("services")),
     ]

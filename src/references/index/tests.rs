@@ -214,19 +214,19 @@ fn chains_and_webs_of_one_type_are_bounded_from_either_end() {
     (1..25).for_each(|number| upsert(&mut index, 1, content(number, &[number - 1])));
     assert_eq!(visible(&index).len(), 20);
     assert!(index.waiting(&key("a/20")).unwrap().message.contains("chain of more than 20"));
-    // One that grows at its lower end: the content that was there stays.
+    // A chain that grows at its lower end: the previous content stays.
     upsert(&mut index, 1, content(30, &[]));
     upsert(&mut index, 0, content(0, &[30]));
     assert!(index.waiting(&key("a/00")).unwrap().message.contains("chain of more than 20"));
     assert_eq!(visible(&index).len(), 21);
-    // A part of it goes: what waited for room is admitted.
+    // The chain becomes shorter, and the waiting content is admitted.
     upsert(&mut index, 1, content(10, &[]));
     assert_eq!(visible(&index).len(), 26);
     // A web: each imports the two below it.
     let mut index = Index::default();
     (0..2).for_each(|number| upsert(&mut index, 1, content(number, &[])));
     (2..20).for_each(|number| upsert(&mut index, 1, content(number, &[number - 1, number - 2])));
-    assert!(index.waiting(&key("a/16")).unwrap().message.contains("1000 ways"));
+    assert!(index.waiting(&key("a/16")).unwrap().message.contains("1000 paths"));
     assert!(visible(&index).len() > 10);
 }
 
@@ -276,7 +276,7 @@ fn reserved_names_satisfy_and_cannot_be_taken() {
     assert_eq!(index.waiting(&key("a/c")).unwrap().reason, Reason::NameConflict);
 }
 
-/// A name for many: a rule takes it whole, single objects share it.
+/// A name for many objects: a rule takes it exclusively, single objects share it.
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
     Whole,
@@ -340,7 +340,7 @@ fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, referrer: &Rendered, mut
     let others = || set.values().filter(|content| content.key() != referrer.key());
     let mut names: HashSet<&Name> =
         others().flat_map(|c| c.provides()).map(|provided| &provided.name).collect();
-    // What is passed on, until nothing more is.
+    // Collects what is passed on, until nothing is added.
     loop {
         let relays = others().flat_map(|content| content.relays());
         let given =
@@ -355,7 +355,7 @@ fn names_held(set: &BTreeMap<ObjectKey, Arc<Rendered>>, referrer: &Rendered, mut
     needed.into_iter().all(|needed| needed.any_of.iter().any(|name| names.contains(name)))
 }
 
-/// The part of a set that stands on something, step by step.
+/// Returns the part of a set whose needs are met, step by step.
 fn grounded(set: &BTreeMap<ObjectKey, Arc<Rendered>>) -> BTreeMap<ObjectKey, Arc<Rendered>> {
     let mut grounded = BTreeMap::new();
     loop {
@@ -368,7 +368,8 @@ fn grounded(set: &BTreeMap<ObjectKey, Arc<Rendered>>) -> BTreeMap<ObjectKey, Arc
     }
 }
 
-/// The slow model of what must hold after every step: closed, every name once, and nothing that waits could be added.
+/// The slow model of the rules after every step: the set is closed, every name is provided once,
+/// and no waiting content could be added.
 fn check(index: &Index) {
     let set: BTreeMap<_, _> = index.all_visible().map(|c| (c.key().clone(), c.clone())).collect();
     let mut names: HashMap<Name, bool> = HashMap::new();
@@ -383,9 +384,10 @@ fn check(index: &Index) {
             );
         }
     }
-    // Everything stands on something that was there before it: no circles but mutual ones.
+    // Each need is met by an earlier step: there are no circles except mutual needs.
     assert_eq!(grounded(&set).len(), set.len(), "a circle is visible");
-    // Largest: one or two waiting contents that own their names and would be grounded in the set must not exist.
+    // The set is as large as possible: no one or two waiting contents own their names and could be
+    // added.
     let waiting: Vec<_> = index.slots.values().filter_map(|slot| slot.waiting.as_ref()).collect();
     for (i, one) in waiting.iter().enumerate() {
         assert!(index.waiting(one.key()).is_some());
@@ -399,7 +401,7 @@ fn check(index: &Index) {
             }
         }
     }
-    // Nothing is remembered of names that nobody has.
+    // Names that no resource has are forgotten.
     assert!(!index.names.keeps_unused());
 }
 
@@ -415,7 +417,8 @@ proptest! {
             for change in group {
                 match change {
                     Change::Upsert { key, fact, place, own, uses, needs, mutual } => {
-                        // Name and type of a resource are immutable; the facts that it provides are not.
+                        // Name and type of a resource are immutable; the facts that it provides
+                        // are not.
                         let fact_name = |fact: &u8| format!("=fact {fact}");
                         let own_fact = |of: u8| format!("=own fact of {}", of % 10);
                         let mut provides = vec![format!("Host!{}", key % 10)];
@@ -429,7 +432,8 @@ proptest! {
                         match own {
                             Own::Nothing => {}
                             Own::Needs(more) => uses.push(own_fact(key + more)),
-                            // What passes on names stands below all who may need them, as templates do.
+                            // A content that passes on names is numbered below all that may need
+                            // them, as templates are.
                             Own::Has => (uses, mutual, provides) = (vec![], vec![], [provides, vec![own_fact(*key)]].concat()),
                             Own::PassesOn(more) if key % 10 + more < 10 => {
                                 (uses, mutual) = (vec![], vec![]);
@@ -450,14 +454,15 @@ proptest! {
             index.resolve();
             check(&index);
             let changed = index.take_changed();
-            // Whoever waits is told again when the reason is another: a status never names what is missing no more.
+            // A waiting resource is reported again when its reason changes, so its status never
+            // names a missing object that exists by now.
             let keys = (0..12).map(|key| self::key(&format!("n/{key}")));
             let waiting: BTreeMap<_, _> =
                 keys.filter_map(|key| index.waiting(&key).map(|waiting| (key, waiting))).collect();
             for (key, why) in &waiting {
                 prop_assert!(
                     changed.contains(key) || told.get(key) == Some(why),
-                    "{} is not told that {:?}, and still reads {:?}", key, why, told.get(key)
+                    "{} waits because of {:?}, and its last report says {:?}", key, why, told.get(key)
                 );
             }
             told = waiting;

@@ -85,7 +85,8 @@ impl Default for Access {
 }
 
 impl Access {
-    /// Takes a change of the resource. A person who changed it may have mended why a token was not renewed.
+    /// Takes a change of the resource. A person who changed it may have mended why a token was not
+    /// renewed.
     pub fn configured(&mut self) {
         (self.reload, self.is_changed) = (true, true);
         self.renewals = Schedule::default();

@@ -1,9 +1,10 @@
-//! What the actor of one satellite does next, as a state machine.
+//! Decides the next task of the actor of one satellite, as a state machine.
 //!
-//! [`Actor::step`] takes what happened and returns the next [`Task`]; [`Actor::take_effects`] returns what is to be
-//! reported meanwhile. The driver applies the effects, does the task, and comes back with its outcome. One step of a
-//! satellite is: the finalizer, the set that it should hold, the connection, a probe, the delivery, what can wait until
-//! the set is there, and the token. Whatever fails ends the step with a pause.
+//! [`Actor::step`] takes an input and returns the next [`Task`]; [`Actor::take_effects`] returns
+//! the reports that are due meanwhile. The driver applies the effects, does the task, and comes
+//! back with its outcome. One step of a satellite is: the finalizer, the set that it should hold,
+//! the connection, a probe, the delivery, the work that can wait until the set is delivered, and
+//! the token. Any failure ends the step with a pause.
 
 mod connecting;
 mod delivering;
@@ -33,7 +34,7 @@ use std::time::Duration;
 /// How often a process that is not the leader looks whether it has become one.
 const FOLLOW: Duration = Duration::from_millis(100);
 
-/// What the driver does next.
+/// The next task of the driver.
 #[derive(Debug)]
 pub(crate) enum Task {
     /// Wait, and come back with [`Input::Woken`].
@@ -60,19 +61,20 @@ pub(crate) enum Task {
     Finish,
 }
 
-/// For how long to wait, and for what.
+/// The length of a wait, and the events that end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait {
     pub pause: Duration,
     /// A new snapshot ends it. A change of the resource or of its Secret always does.
     pub is_for_snapshots: bool,
-    /// A disturbance of the satellite ends it.
+    /// A change by others on the satellite ends it.
     pub is_for_disturbances: bool,
-    /// The satellite is well, so that it is a disturbance if changes cannot be followed any more.
+    /// True if the satellite is well. Then the wait also ends if changes cannot be followed any
+    /// more.
     pub is_well: bool,
 }
 
-/// What ended a wait.
+/// The event that ended a wait.
 #[derive(Clone, Debug)]
 pub(crate) enum Woken {
     /// The time is over.
@@ -87,7 +89,7 @@ pub(crate) enum Woken {
     Disturbed,
 }
 
-/// What happened.
+/// An input of [`Actor::step`].
 #[derive(Debug)]
 pub(crate) enum Input {
     Woken(Woken),
@@ -106,12 +108,12 @@ pub(crate) enum Input {
     OutOfTime,
 }
 
-/// What the driver reports, in this order.
+/// A report that the driver makes. The order counts.
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     /// To the hub: the satellite accepts this. None if that is not known.
     Accepts(Option<Acceptance>),
-    /// To the hub: what the satellite delivered last is not there any more, or not known to be.
+    /// To the hub: forget the last delivery of the satellite. It is lost, or may be.
     NotHeld,
     /// To the hub: the satellite holds this set.
     Holds(Wanted),
@@ -142,7 +144,7 @@ pub(crate) enum Effect {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// A problem began, or it is another one now.
+    /// A problem began or changed.
     Problem(Problem),
     /// The satellite works again.
     Recovered,
@@ -150,7 +152,7 @@ pub(crate) enum Log {
     Delivered(Revision, Digest, usize),
     /// Something that a person should see began or changed.
     Warning(&'static str, String),
-    /// What a warning said is over.
+    /// The cause of a warning is over.
     Over(&'static str),
 }
 
@@ -164,41 +166,42 @@ pub(crate) struct Actor {
     access: Access,
     progress: Progress,
     report: Report,
-    /// Since when the resource is being deleted.
+    /// When the deletion of the resource began.
     deleting_since: Option<Duration>,
     step: StepState,
     effects: Vec<Effect>,
 }
 
-/// What was delivered to one satellite, and corrected there.
+/// The last delivery to one satellite, and the corrections there.
 #[derive(Debug, Default)]
 struct Progress {
     /// The last delivery: the snapshot's revision and the digest of the set.
     last: Option<(Revision, Digest)>,
-    /// The set that the satellite should hold. Kept for the next step, and so for all satellites that accept the same.
+    /// The set that the satellite should hold. Kept for the next step, and so for all satellites
+    /// that accept the same.
     set: Option<Wanted>,
     corrections: Corrections,
 }
 
-/// What one step knows.
+/// The state of one step.
 #[derive(Debug)]
 struct StepState {
-    /// What the satellite should hold. None before the first snapshot.
+    /// The set that the satellite should hold. None before the first snapshot.
     desired: Result<Option<Wanted>, Problem>,
     /// The satellite held the set already when the step began.
     has_nothing_new: bool,
     doing: Doing,
     /// When the job began.
     began: Duration,
-    /// How the step ends, while the token is renewed.
+    /// The end of the step, kept while the token is renewed.
     result: Option<Result<Duration, Problem>>,
     /// The cleanup must be done before this time.
     deadline: Option<Duration>,
 }
 
 impl Actor {
-    /// Returns an actor that knows nothing yet. `hub` is the hub's identity. The first effects tell the hub what the
-    /// satellite accepts.
+    /// Returns an actor that knows nothing yet. `hub` is the hub's identity. The first effects
+    /// tell the hub what the satellite accepts.
     pub fn new(config: Arc<Config>, hub: Arc<str>) -> Self {
         let mut actor = Self {
             config: config.clone(),
@@ -222,13 +225,14 @@ impl Actor {
         actor
     }
 
-    /// Takes the resource as it is now, in which nothing changed that a person writes: our own status writes give it new
-    /// resourceVersions.
+    /// Takes a resource in which only our own status writes changed something, such as the
+    /// resourceVersion.
     pub fn refresh(&mut self, config: Arc<Config>) {
         self.config = config;
     }
 
-    /// Takes what happened and returns what to do next. `facts` is what the delivery of the connection in use knows now.
+    /// Takes an input and returns the next task. `facts` is the present knowledge of the delivery
+    /// of the connection in use.
     pub fn step(&mut self, input: Input, moment: &Moment, facts: &Facts) -> Task {
         match input {
             Input::Woken(woken) => self.woken(woken, moment),
@@ -251,12 +255,12 @@ impl Actor {
         }
     }
 
-    /// Returns what is to be reported.
+    /// Returns the reports that are due.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Returns when the task that is under way must be done. None if it has no such time.
+    /// Returns the deadline of the task that is under way. None if it has none.
     pub fn deadline(&self) -> Option<Duration> {
         self.step.deadline
     }
@@ -266,8 +270,8 @@ impl Actor {
         &self.config.object
     }
 
-    /// Returns the status to report, which follows `old`. None while nothing is known: after a restart the recorded
-    /// status is true until something else is.
+    /// Returns the status to report; `old` is the previous one. None while nothing is known: after
+    /// a restart, the recorded status stays until there is a newer fact.
     pub fn status(&self, old: Option<&SatelliteClusterStatus>, unix: i64) -> Option<SatelliteClusterStatus> {
         let report = &self.report;
         if old.is_none() && report.desired.is_none() && report.problem.is_none() && !report.suspended {
@@ -300,7 +304,7 @@ impl Actor {
         }
     }
 
-    /// Takes a new or changed resource: what the satellite accepts, and where it is, may be different.
+    /// Takes a new or changed resource. Its acceptance and its place may have changed.
     fn configured(&mut self, config: Arc<Config>) {
         self.config = config;
         self.access.configured();
@@ -336,7 +340,7 @@ impl Actor {
         self.effects.push(Effect::Event { is_warning, reason, note: note.into() });
     }
 
-    /// What the satellite delivered is not there any more, or not known to be.
+    /// Forgets the last delivery: it is lost, or may be.
     fn not_held(&mut self) {
         (self.report.written, self.report.acked) = (None, None);
         self.effects.push(Effect::NotHeld);

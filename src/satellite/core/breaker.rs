@@ -1,4 +1,4 @@
-//! When a satellite is called and when it is only probed.
+//! The breaker: decides when a satellite is called, and when it is only probed.
 
 use super::times::jitter;
 use crate::api::satellite_cluster::BreakerState;
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// Connection failures in a row that open the breaker.
 const FAILURES: u32 = 5;
-/// Time of failing that opens it, however few the failures.
+/// It also opens after failures for this long, however few they are.
 const FAILING_FOR: Duration = Duration::from_secs(15);
 /// Time between probes, ±20 %.
 pub const PROBE_EVERY: Duration = Duration::from_secs(10);
-/// The pause between two calls of a satellite that is called.
+/// The pause between two attempts while the breaker is closed.
 const PAUSE: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(30) };
 
-/// What a request showed about a satellite.
+/// The result of a request, for the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// No connection, or no answer.

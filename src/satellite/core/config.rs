@@ -1,4 +1,4 @@
-//! What an actor is told of its satellite.
+//! The settings of an actor for its satellite.
 
 use crate::api::duration::parse_duration;
 use crate::api::marks::FINALIZER;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an actor is told.
+/// The settings of an actor.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// The resource.
@@ -72,8 +72,8 @@ impl Config {
         finalizers.iter().any(|name| name == FINALIZER)
     }
 
-    /// Returns whether the finalizer is to be added (true) or removed (false): it is there if the ConfigMaps are to be
-    /// deleted with the resource, and only then. None if that is so.
+    /// Returns whether the finalizer is to be added (true) or removed (false): it is there if the
+    /// ConfigMaps are to be deleted with the resource, and only then. None if that is so.
     pub(super) fn finalizer_change(&self) -> Option<bool> {
         let wanted = self.object.spec.deletion.cleanup == Cleanup::Delete;
         (wanted != self.is_kept()).then_some(wanted)

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// When a refused set is tried again for the first time.
 const REFUSED: Duration = Duration::from_secs(5);
-/// A delivery is followed by this many times its length of rest, so that a burst takes a share of the satellite's API
-/// server and not all of it.
+/// A delivery is followed by a rest of this many times its own length, so that a burst takes only
+/// a share of the satellite's API server.
 const REST: u32 = 3;
 /// Longest rest.
 const REST_MAX: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ impl ContactState {
         self.rested = now + (took * REST).min(REST_MAX);
     }
 
-    /// Returns until when nothing may be done. None if that is over.
+    /// Returns the time before which nothing may be done. None if it has passed.
     pub fn rest(&self, now: Duration) -> Option<Duration> {
         Some(self.rested).filter(|rested| *rested > now)
     }
@@ -70,19 +70,20 @@ impl ContactState {
         }
     }
 
-    /// Returns the pause after a failed step. `is_refused`: the satellite refused the set, so that another set may fare
-    /// better.
+    /// Returns the pause after a failed step. `is_refused` is true if the satellite refused the
+    /// set. Then another set may be accepted.
     pub fn pause(&self, problem: &Problem, is_refused: bool, random: f64) -> Duration {
         if problem.reason == Reason::Unauthorized && self.attempts == 1 {
             return self.breaker.pause(1, random);
         }
         if !problem.transient && is_refused && self.attempts == 1 {
-            // What was refused may be refused for what was in it: the next snapshot is tried soon.
+            // The content may be the reason for the refusal, so the next snapshot is tried soon.
             return REFUSED;
         }
         if !problem.transient {
-            // Whoever mends a Role, a quota or a namespace waits no longer than for a probe. What is too large or
-            // rejected is sent only to be refused again, which costs more than a look.
+            // A person who mends a Role, a quota or a namespace waits no longer than for a probe.
+            // A set that is too large or rejected would only be refused again, and sending it
+            // costs more than a probe.
             let every = match problem.reason {
                 Reason::TooLarge | Reason::Rejected => RECHECK,
                 _ => PROBE_EVERY,

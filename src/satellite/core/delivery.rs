@@ -1,13 +1,16 @@
-//! The delivery to one satellite as a state machine: it decides each request, and never asks by itself.
+//! The delivery to one satellite as a state machine: it decides each request, and never asks by
+//! itself.
 //!
-//! [`Delivery::begin`] starts a [`Job`]. Then, until [`Delivery::ended`] returns how it ended, the driver executes the
-//! commands of [`Delivery::next`], hands in each answer with [`Delivery::answered`] and each event of the watch with
-//! [`Delivery::observed`], and calls `next` again after every one of these and at the time of [`Delivery::wakes`].
-//! Times are monotonic, from any origin. A request that is under way when its job ends may be dropped: its outcome is
-//! unknown then, and nothing relies on it.
+//! [`Delivery::begin`] starts a [`Job`]. Then, until [`Delivery::ended`] returns how it ended, the
+//! driver executes the commands of [`Delivery::next`], hands in each answer with
+//! [`Delivery::answered`] and each event of the watch with [`Delivery::observed`], and calls
+//! `next` again after every one of these and at the time of [`Delivery::wakes`]. Times are
+//! monotonic, from any origin. A request that is under way when its job ends may be dropped: its
+//! outcome is unknown then, and nothing relies on it.
 //!
-//! Shards first, the pointer last (R3). The pointer is written with the resourceVersion that was read, so a late
-//! request of an earlier job fails; and never over a higher revision, so a satellite does not go backwards (R4).
+//! Shards first, the pointer last (R3). The pointer is written with the resourceVersion that was
+//! read, so a late request of an earlier job fails; and never over a higher revision, so a
+//! satellite does not go backwards (R4).
 
 mod jobs;
 mod removing;
@@ -40,8 +43,8 @@ pub(crate) struct Delivery {
     adoption: AdoptionPolicy,
     /// The pointer as last read or written. None if it is unknown, `Some(None)` if there is none.
     pointer: Option<Option<Pointer>>,
-    /// UID and resourceVersion of the pointer that was known before, which show that a satellite was replaced or
-    /// restored from a backup.
+    /// UID and resourceVersion of the pointer that was known before, which show that a satellite
+    /// was replaced or restored from a backup.
     known_before: Option<(String, u64)>,
     seen: SeenShards,
     inventory: Inventory,
@@ -182,8 +185,8 @@ impl Delivery {
         commands
     }
 
-    /// Takes the answer to the request of this number. A request is forgotten with its job, so a late answer counts
-    /// for nothing.
+    /// Takes the answer to the request of this number. A request is forgotten with its job, so a
+    /// late answer counts for nothing.
     pub fn answered(&mut self, id: u64, answer: Answer, now: Duration) {
         self.now = now;
         let (Some((purpose, asked)), Some(running)) = (self.asked.remove(&id), self.job.take()) else {
@@ -206,7 +209,8 @@ impl Delivery {
         self.ended.take()
     }
 
-    /// Returns when `next` must be called although nothing happened. None if there is no such time.
+    /// Returns when `next` must be called although nothing happened. None if there is no such
+    /// time.
     pub fn wakes(&self) -> Option<Duration> {
         let running = self.job.as_ref()?;
         running.list_wait().into_iter().chain(running.deadline).min()
@@ -222,8 +226,8 @@ impl Delivery {
         self.watch.is_wanted = true;
     }
 
-    /// Stops following: a satellite that does not answer is only probed. What was seen of it may be gone when it
-    /// returns.
+    /// Stops following: a satellite that does not answer is only probed. What was seen of it may
+    /// be gone when it returns.
     pub fn stop_following(&mut self, now: Duration) {
         self.now = now;
         self.follow_anew();
@@ -241,8 +245,8 @@ impl Delivery {
         self.pointer = None;
     }
 
-    /// True if an event arrived since the last call, and what is on the satellite is not what this process knows; or
-    /// if a satellite that is well refuses that changes are followed.
+    /// True if an event arrived since the last call, and what is on the satellite is not what this
+    /// process knows; or if a satellite that is well refuses that changes are followed.
     pub fn take_disturbance(&mut self, is_well: bool) -> bool {
         std::mem::take(&mut self.watch.has_news)
             && (self.is_pointer_changed()

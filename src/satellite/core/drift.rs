@@ -1,4 +1,4 @@
-//! How often changes by others were corrected, and when that became a fight.
+//! Counts the corrections of changes by others, and decides when they are a fight.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -36,8 +36,8 @@ impl Corrections {
         self.times.iter().find(|(_, times)| is_fight(times, now)).map(|(name, _)| name.as_str())
     }
 
-    /// Returns for how long to leave an object as others made it. None if it may be corrected now. A fight over one object
-    /// does not hold back the others.
+    /// Returns how long to wait with the correction of an object. None if it may be corrected now.
+    /// A fight over one object does not delay the others.
     pub fn pause(&self, name: &str, now: Duration) -> Option<Duration> {
         let times = self.times.get(name).filter(|times| is_fight(times, now))?;
         SLOW.checked_sub(now.saturating_sub(*times.back()?)).filter(|pause| !pause.is_zero())

@@ -1,22 +1,22 @@
-//! The ConfigMaps of ours on a satellite, as a list and a watch of metadata report them.
+//! The operator's ConfigMaps on a satellite, as a list and a watch of metadata report them.
 
 use crate::identity::Revision;
 use crate::satellite::problem::{Contact, Problem};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// One ConfigMap of ours.
+/// One ConfigMap with the operator's labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub uid: String,
     pub version: String,
     /// True for a shard, false for a pointer.
     pub is_shard: bool,
-    /// The newest revision that wanted it, as its annotation says.
+    /// The newest revision that uses it, from its annotation.
     pub revision: Option<Revision>,
 }
 
-/// What the list or the watch reports.
+/// An event of the list or the watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A complete list, which was asked for at `began`.
@@ -31,7 +31,7 @@ pub(crate) enum Event {
     Failed(Problem),
 }
 
-/// The ConfigMaps of ours, as far as they are known.
+/// The operator's ConfigMaps, as far as they are known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inventory {
     /// By name.
@@ -42,7 +42,7 @@ pub(crate) struct Inventory {
     pub deleted: BTreeMap<String, String>,
     /// Why changes cannot be followed.
     pub problem: Option<Problem>,
-    /// When a change could last have been missed.
+    /// The last time when a change could have been missed.
     pub lost: Option<Duration>,
 }
 
@@ -69,8 +69,8 @@ impl Inventory {
                 self.deleted.insert(name, uid);
             }
             Event::Failed(problem) => {
-                // A satellite that refuses the list loses nothing by refusing it again. One that does not
-                // answer may have been away.
+                // A satellite that refuses the list loses nothing by refusing it again. One that
+                // does not answer may have been away.
                 if self.listed.take().is_some() || problem.contact == Contact::Silent {
                     self.lost = Some(now);
                 }
@@ -79,13 +79,13 @@ impl Inventory {
         }
     }
 
-    /// Returns why the satellite refuses that changes are followed, if it does.
+    /// Returns why the satellite refuses the list or the watch. None if it does not.
     pub fn refusal(&self) -> Option<&Problem> {
         self.problem.as_ref().filter(|problem| problem.contact == Contact::Answered)
     }
 
-    /// True if a ConfigMap that was seen is reported as deleted or replaced since. Nothing is reported while changes
-    /// cannot be followed.
+    /// True if a ConfigMap that was seen is reported as deleted or replaced since. Nothing is
+    /// reported while changes cannot be followed.
     pub fn is_gone(&self, name: &str, seen: &Seen) -> bool {
         let Some(began) = self.listed else { return false };
         match self.items.get(name) {
@@ -97,7 +97,7 @@ impl Inventory {
     }
 }
 
-/// A ConfigMap as an answer to a request showed it.
+/// A ConfigMap, as an answer to a request showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub uid: String,
@@ -107,8 +107,8 @@ pub(crate) struct Seen {
     pub asked: Duration,
 }
 
-/// Returns a resourceVersion as a number, which is how Kubernetes orders the versions of one object. A version that is
-/// none counts as the newest: what is unknown is read again.
+/// Returns a resourceVersion as a number, which is how Kubernetes orders the versions of one
+/// object. If it is no number it counts as the newest, so that the object is read again.
 pub(crate) fn number(version: &str) -> u64 {
     version.parse().unwrap_or(u64::MAX)
 }

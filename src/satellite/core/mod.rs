@@ -1,5 +1,6 @@
-//! What is decided about one satellite: state in, commands out. It has no client, no clock, no channel and no random
-//! source: times and random numbers are passed in, so every decision is tested without a server.
+//! The decisions about one satellite: state in, commands out. There is no client, no clock, no
+//! channel and no random source here. Times and random numbers are passed in, so every decision is
+//! tested without a server.
 
 pub(crate) mod access;
 pub(crate) mod actor;

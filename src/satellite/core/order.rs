@@ -1,5 +1,5 @@
-//! The order of a delivery as types: a pointer can be written only with the proof that the satellite's API server
-//! answered for every shard that the pointer names.
+//! The order of a delivery as types: a pointer can be written only with the proof that the
+//! satellite's API server answered for every shard that the pointer names.
 
 use super::inventory::{Inventory, Seen};
 use crate::identity::Revision;
@@ -43,27 +43,27 @@ impl fmt::Debug for Division {
     }
 }
 
-/// A shard whose content the satellite's API server answered for.
+/// A shard whose content the satellite's API server confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SeenShard {
     seen: Seen,
-    /// The newest revision that wants it, as its annotation says.
+    /// The newest revision that uses it, from its annotation.
     wanted: Option<Revision>,
 }
 
 impl SeenShard {
-    /// The newest revision that wants it, as its annotation says.
+    /// The newest revision that uses it, from its annotation.
     pub fn wanted(&self) -> Option<Revision> {
         self.wanted
     }
 
-    /// When the request was sent that saw it.
+    /// When the request was sent whose answer showed it.
     pub fn asked(&self) -> Duration {
         self.seen.asked
     }
 }
 
-/// The shards of one satellite that were seen to hold what they should, by name.
+/// The verified shards of one satellite, by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeenShards(BTreeMap<String, SeenShard>);
 
@@ -73,7 +73,7 @@ impl SeenShards {
         self.0.insert(name, SeenShard { seen, wanted });
     }
 
-    /// Returns the shard of this name, if it was seen.
+    /// Returns the shard of this name. None if it was not verified.
     pub fn get(&self, name: &str) -> Option<&SeenShard> {
         self.0.get(name)
     }
@@ -88,18 +88,18 @@ impl SeenShards {
         self.0.clear();
     }
 
-    /// Forgets the shards that the satellite reported as deleted or replaced.
+    /// Forgets the shards that were reported as deleted or replaced.
     pub fn forget_gone(&mut self, inventory: &Inventory) {
         self.0.retain(|name, shard| !inventory.is_gone(name, &shard.seen));
     }
 
-    /// True if a shard that was seen is deleted or replaced.
+    /// True if a verified shard is deleted or replaced.
     pub fn has_gone(&self, inventory: &Inventory) -> bool {
         self.0.iter().any(|(name, shard)| inventory.is_gone(name, &shard.seen))
     }
 
-    /// Returns the proof that every shard of the set was seen, and that none of them was reported as gone since.
-    /// None if one is missing.
+    /// Returns the proof that every shard of the set was verified, and none of them reported as
+    /// gone since. None if one is missing.
     pub fn all(
         &self,
         set: Wanted,
@@ -115,8 +115,8 @@ impl SeenShards {
     }
 }
 
-/// Proof that the satellite's API server answered for every shard of one set. Made only from those answers, and used
-/// up by the one pointer that names these shards.
+/// Proof that the satellite's API server confirmed every shard of one set. Made only from its
+/// answers, and consumed by the one pointer that names these shards.
 ///
 /// ```
 /// use groundlink::satellite::{AllShards, PointerWrite};
@@ -126,7 +126,7 @@ impl SeenShards {
 /// }
 /// ```
 ///
-/// Nobody else can claim that every shard is there:
+/// No other code can make the proof:
 ///
 /// ```compile_fail,E0451
 /// use groundlink::satellite::{AllShards, PointerWrite};
@@ -136,7 +136,7 @@ impl SeenShards {
 /// }
 /// ```
 ///
-/// One proof is one pointer:
+/// One proof serves one pointer:
 ///
 /// ```compile_fail,E0599
 /// use groundlink::satellite::{AllShards, PointerWrite};
@@ -168,15 +168,15 @@ impl AllShards {
     }
 }
 
-/// A pointer that may be written, because every shard that it names is there.
+/// A pointer that may be written, because every shard that it names exists.
 #[derive(Debug)]
 pub struct PointerWrite {
     object: ConfigMap,
 }
 
 impl PointerWrite {
-    /// Makes the pointer that names these shards. `previous` are shards of the pointer before it, which readers may
-    /// still need.
+    /// Makes the pointer that names these shards. `previous` are shards of the pointer before it,
+    /// which readers may still need.
     pub fn new(all: AllShards, target: &Destination, previous: &BTreeSet<String>) -> Self {
         let AllShards { set: Wanted { revision, view }, division } = all;
         let object = match division.form {
@@ -188,8 +188,8 @@ impl PointerWrite {
         Self { object }
     }
 
-    /// The same write, which fails unless the pointer on the satellite is still the one with this UID and
-    /// resourceVersion.
+    /// Returns the same write with a precondition: it fails unless the pointer on the satellite
+    /// still has this UID and resourceVersion.
     #[must_use]
     pub(crate) fn over(mut self, uid: Option<String>, version: Option<String>) -> Self {
         self.object.metadata.uid = uid;
@@ -197,7 +197,8 @@ impl PointerWrite {
         self
     }
 
-    /// The ConfigMap to send. With a resourceVersion it replaces the pointer, without one it is created.
+    /// The ConfigMap to send. With a resourceVersion it replaces the pointer, without one it is
+    /// created.
     pub(crate) fn object(&self) -> &ConfigMap {
         &self.object
     }

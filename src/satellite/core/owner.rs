@@ -4,7 +4,8 @@ use crate::api::Reason;
 use crate::api::satellite_cluster::AdoptionPolicy;
 use crate::satellite::problem::Problem;
 
-/// Refuses to write over, or to delete, a ConfigMap of someone else, unless `spec.adoptionPolicy` permits it.
+/// Refuses to write over, or to delete, a ConfigMap of someone else, unless `spec.adoptionPolicy`
+/// permits it.
 ///
 /// # Errors
 /// If it is not ours and may not be adopted.

@@ -11,7 +11,7 @@ use crate::satellite::problem::{Contact, Problem};
 use crate::text::clean_message;
 use std::collections::BTreeSet;
 
-/// What an actor knows about its satellite.
+/// The knowledge of an actor about its satellite.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     /// Revision and digest that it should hold.
@@ -36,7 +36,8 @@ pub(crate) struct Report {
     pub renewal: Option<String>,
     /// When an open breaker probes next, Unix seconds.
     pub next_probe: i64,
-    /// Number of accepted objects that are left out because they name what the satellite does not have.
+    /// Number of accepted objects that are left out because they name what the satellite does not
+    /// have.
     pub left_out: usize,
     /// The first of them.
     pub left_out_example: Option<String>,
@@ -72,8 +73,8 @@ impl Drifted {
     }
 }
 
-/// Composes the status from the report; `old` is the previous one, `unix` is now in Unix seconds. Only a change of
-/// content moves a revision or a time.
+/// Composes the status from the report; `old` is the previous one, `unix` is now in Unix seconds.
+/// Only a change of content moves a revision or a time.
 pub(crate) fn compose(
     object: &SatelliteCluster,
     old: SatelliteClusterStatus,
@@ -204,7 +205,8 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     ]
 }
 
-/// Keeps the recorded watermark while the digest is the same: after a restart the same content has another revision.
+/// Keeps the recorded watermark while the digest is the same: after a restart the same content has
+/// another revision.
 fn watermark(old: Option<&Watermark>, new: Option<(Revision, Digest)>, now: &str) -> Option<Watermark> {
     let (revision, digest) = new?;
     match old.filter(|old| old.digest == digest.to_string()) {
@@ -226,7 +228,8 @@ fn breaker_status(
 ) -> BreakerStatus {
     let state = breaker.state();
     let since = old.filter(|old| old.state == state).and_then(|old| old.since.clone());
-    // The count is shown up to the point where the breaker opens. Later probes change only the time of the next one.
+    // The count is shown up to the point where the breaker opens. Later probes change only the
+    // time of the next one.
     BreakerStatus {
         state,
         consecutive_failures: breaker.failures().min(5),

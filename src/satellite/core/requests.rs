@@ -1,5 +1,5 @@
-//! What a delivery asks for, and the answers that it takes. A driver executes each request as it is: it adds the
-//! client, the deadline and the lease, and decides nothing.
+//! The requests of a delivery, and their answers. A driver executes each request as it is: it adds
+//! the client, the deadline and the lease, and decides nothing.
 
 use super::order::{Division, PointerWrite, Wanted};
 use crate::api::satellite_cluster::Layout;
@@ -41,28 +41,30 @@ impl std::fmt::Debug for ShardOf {
     }
 }
 
-/// What the driver is asked to do.
+/// A request to the driver.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Read the pointer. Answer: [`Answer::Pointer`].
     ReadPointer,
-    /// Create the pointer, or replace it if the object carries a resourceVersion. Answer: [`Answer::PointerStored`].
+    /// Create the pointer, or replace it if the object carries a resourceVersion. Answer:
+    /// [`Answer::PointerStored`].
     WritePointer(Box<PointerWrite>),
     /// Read a shard and compare its content. Answer: [`Answer::Shard`].
     ReadShard { name: String, shard: ShardOf },
     /// Create a shard for this revision. Answer: [`Answer::ShardStored`].
     CreateShard { name: String, shard: ShardOf, revision: Revision },
-    /// Write into a shard's metadata that this revision wants it, if it still has the resourceVersion `version`.
-    /// Answer: [`Answer::Done`].
+    /// Mark a shard in its metadata as used by this revision, if it still has the resourceVersion
+    /// `version`. Answer: [`Answer::Done`].
     MarkShard { name: String, version: Option<String>, revision: Revision },
     /// Delete a ConfigMap if it still has this UID and resourceVersion. Answer: [`Answer::Done`].
     Delete(Identity),
-    /// List the first page of the ConfigMaps that are ours. Answer: [`Answer::Page`].
+    /// List the first page of the operator's ConfigMaps. Answer: [`Answer::Page`].
     ListPage,
-    /// Choose the form of the set and divide it. `present` is the form on the satellite. It asks nobody, but hashing a
-    /// large set takes a while. Answer: [`Answer::Divided`].
+    /// Choose the form of the set and divide it. `present` is the form on the satellite. This
+    /// sends no request, but hashing a large set takes a while. Answer: [`Answer::Divided`].
     Divide { set: Wanted, layout: Layout, present: Option<Form> },
-    /// Take a term above this one, which was read on the satellite. It asks nobody. Answer: [`Answer::TermRaised`].
+    /// Take a term above this one, which was read on the satellite. This sends no request to the
+    /// satellite. Answer: [`Answer::TermRaised`].
     RaiseTerm { above: Revision },
 }
 
@@ -81,7 +83,7 @@ pub(crate) struct FoundShard {
     pub version: Option<String>,
     /// True if its labels say that it is this SatelliteCluster's.
     pub is_ours: bool,
-    /// The newest revision that wanted it, as its annotation says.
+    /// The newest revision that uses it, from its annotation.
     pub wanted: Option<Revision>,
     /// True if it is immutable and has the content that the shard should have.
     pub holds: bool,
@@ -102,7 +104,7 @@ impl FoundShard {
     }
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The pointer. None if there is none.
@@ -111,15 +113,16 @@ pub(crate) enum Answer {
     PointerStored(Box<ConfigMap>),
     /// The shard. None if there is none.
     Shard(Option<FoundShard>),
-    /// UID and resourceVersion of the shard that the server stored, and whether it stored what was sent.
+    /// UID and resourceVersion of the shard that the server stored, and whether its content is the
+    /// one that was sent.
     ShardStored { uid: Option<String>, version: Option<String>, is_as_sent: bool },
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// Some ConfigMaps of ours; none if there are none left.
+    /// Some of the operator's ConfigMaps. Empty if there are none left.
     Page(Vec<Identity>),
     /// The set in its form, or why it has none: it is too large.
     Divided(Result<Division, String>),
-    /// False if nobody can have had that term: a person wrote it.
+    /// False if no operator can have had that term, so that a person must have written it.
     TermRaised(bool),
     /// The request failed.
     Failed(Failed),

@@ -1,5 +1,5 @@
-//! One shard on its way: read if it may exist, created if it does not, replaced if it holds something else, and marked
-//! if a deletion of it may be on its way.
+//! One shard on its way: read if it may exist, created if it does not, replaced if it holds
+//! something else, and marked if a deletion of it may be on its way.
 
 use super::owner::check_owner;
 use super::requests::{Answer, Failed, FoundShard, Identity, Request, ShardOf};
@@ -41,7 +41,8 @@ pub(super) struct ShardWork {
 enum State {
     Reading,
     Creating,
-    /// It holds something else. It is immutable, or should have been, so it is deleted and created.
+    /// It holds something else. It is immutable, or should have been, so it is deleted and
+    /// created.
     Replacing(Identity),
     Marking(Identity),
 }
@@ -130,8 +131,9 @@ impl ShardWork {
         if !holds {
             return self.ask(State::Replacing(found));
         }
-        // No pointer names it and no newer revision wants it: a deletion of it may be on its way, from this process
-        // or from another. That deletion tests the resourceVersion, which the mark changes.
+        // No pointer names it and no newer revision wants it: a deletion of it may be on its way,
+        // from this process or from another. That deletion tests the resourceVersion, which the
+        // mark changes.
         let is_garbage =
             !is_kept && pointer.is_none_or(|pointer| wanted.is_none_or(|wanted| wanted < pointer));
         if is_garbage || !is_ours {

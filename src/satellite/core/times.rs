@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How often the pointer of a quiet satellite is read, to find what the watch missed.
 pub(super) const VERIFY_EVERY: Duration = Duration::from_secs(30);
-/// How often a cause that needs a person is looked at again all the same.
+/// How often an attempt is made even though a person must remove the cause.
 pub(crate) const RECHECK: Duration = Duration::from_secs(30);
 
 /// The moment of a step.
@@ -12,7 +12,8 @@ pub(crate) const RECHECK: Duration = Duration::from_secs(30);
 pub(crate) struct Moment {
     /// Monotonic, from any origin.
     pub now: Duration,
-    /// Unix seconds, for what is compared with the clocks of others: ends of tokens, times in a status.
+    /// Unix seconds, for what is compared with the clocks of others: ends of tokens, times in a
+    /// status.
     pub unix: i64,
     /// A random number in 0..1.
     pub random: f64,

@@ -1,5 +1,6 @@
-//! When a credential ends, as the credential itself says, and when a person is warned. No signature is checked: a wrong
-//! time leads to a wrong warning or an early renewal, and to nothing else.
+//! When a credential ends, as the credential itself says, and when a person is warned. No
+//! signature is checked: a wrong time leads to a wrong warning or an early renewal, and to nothing
+//! else.
 
 use super::Identity;
 use crate::api::condition::format_timestamp;
@@ -11,7 +12,8 @@ use x509_cert::der::Decode as _;
 
 /// Largest certificate that is read, in bytes of its DER form.
 const MAX_CERTIFICATE: usize = 32 * 1024;
-/// 9999-12-31T23:59:59Z: the end of a certificate without an end (RFC 5280), and the last time that can be written.
+/// 9999-12-31T23:59:59Z: the end of a certificate without an end (RFC 5280), and the last time
+/// that can be written.
 const NEVER: i64 = 253_402_300_799;
 /// A person is warned at most this long before the end, in seconds: 14 days.
 const WARN_AT_MOST: i64 = 14 * 24 * 3600;
@@ -42,7 +44,8 @@ pub(super) fn of(identity: &Identity) -> Option<Validity> {
     }
 }
 
-/// Returns the validity that a JSON Web Token states. None for an opaque token, and for one without `exp`.
+/// Returns the validity that a JSON Web Token states. None for an opaque token, and for one
+/// without `exp`.
 pub fn of_token(token: &str) -> Option<Validity> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -56,8 +59,8 @@ pub fn of_token(token: &str) -> Option<Validity> {
     validity(seconds("iat"), seconds("exp")?)
 }
 
-/// Returns the validity of the first certificate in a PEM text, which is the client's own. Those of its authorities may
-/// follow.
+/// Returns the validity of the first certificate in a PEM text, which is the client's own. Those
+/// of its authorities may follow.
 pub fn of_certificate(text: &[u8]) -> Option<Validity> {
     // A certificate that only this reader does not understand may still work.
     let blocks = pem::parse_many(text).ok()?;
@@ -76,9 +79,10 @@ fn validity(issued: Option<i64>, expires: i64) -> Option<Validity> {
     Some(Validity { issued: issued.filter(sound), expires: Some(expires).filter(sound)? })
 }
 
-/// Returns the warning about the end of a credential. None while more than a fifth of its life is left, or more than 14
-/// days. The text stays the same until the end, so that it does not rewrite a status. `now` is in Unix seconds; `place` is
-/// where the credential is (`Secret edge-a`); `renews` is true if the operator renews it.
+/// Returns the warning about the end of a credential. None while more than a fifth of its life is
+/// left, or more than 14 days. The text stays the same until the end, so that it does not rewrite
+/// a status. `now` is in Unix seconds; `place` is where the credential is (`Secret edge-a`);
+/// `renews` is true if the operator renews it.
 pub fn warning(now: i64, validity: Validity, place: &str, renews: bool) -> Option<String> {
     let ahead = validity.life().map_or(WARN_UNKNOWN, |life| (life / 5).min(WARN_AT_MOST));
     let left = validity.expires.saturating_sub(now);

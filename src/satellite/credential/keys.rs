@@ -1,5 +1,5 @@
-//! The parts of a kubeconfig as separate keys of a Secret: what `kubernetes.io/service-account-token` and `kubernetes.io/tls`
-//! Secrets have, and the address beside it.
+//! The parts of a kubeconfig as separate keys of a Secret: those of Secrets of type
+//! `kubernetes.io/service-account-token` and `kubernetes.io/tls`, and the address.
 
 use super::server::ServerPolicy;
 use super::{Fault, Identity, Server, certificates, check_key, check_token};

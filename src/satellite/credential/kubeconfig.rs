@@ -1,9 +1,10 @@
-//! A kubeconfig, read for what is allowed in it.
+//! Reads a kubeconfig by an allow-list.
 //!
-//! kube runs `exec` and `auth-provider` commands and reads any file that a kubeconfig names, so the text of a Secret never
-//! reaches it. What is allowed: one cluster, one user, one context; `server` (https), `certificate-authority-data`,
-//! `tls-server-name`, and `token` or `client-certificate-data` with `client-key-data`. What is dangerous is refused whatever
-//! its value; what is unknown is dropped. Refusals name the field, never its value.
+//! kube runs `exec` and `auth-provider` commands and reads any file that a kubeconfig names, so
+//! the text of a Secret never reaches it. Allowed are one cluster, one user, one context; `server`
+//! (https), `certificate-authority-data`, `tls-server-name`, and `token` or
+//! `client-certificate-data` with `client-key-data`. Dangerous fields are refused, whatever their
+//! value. Unknown fields are dropped. Refusals name the field, never its value.
 
 use super::server::{ServerPolicy, check_tls_name};
 use super::{Identity, Server, certificates, check_key, check_token};
@@ -35,7 +36,8 @@ pub const REFUSED_USER: [&str; 11] = [
     "as-groups",
     "as-user-extra",
 ];
-/// Fields of a cluster that would read a file, use a proxy, or trust anybody. `insecure-skip-tls-verify: false` is allowed.
+/// Fields of a cluster that would read a file, use a proxy, or trust anybody.
+/// `insecure-skip-tls-verify: false` is allowed.
 pub const REFUSED_CLUSTER: [&str; 3] = ["certificate-authority", "proxy-url", "insecure-skip-tls-verify"];
 
 /// Reads a kubeconfig.
@@ -128,7 +130,7 @@ fn identity(user: &Value) -> Result<Identity, String> {
     }
 }
 
-/// A text; a value of another type is refused, and not taken for a missing one.
+/// Returns a text. Refuses a value of another type instead of treating it as missing.
 fn text_of<'a>(part: &'a Value, field: &str, place: &str) -> Result<Option<&'a str>, String> {
     match part.get(field) {
         None | Some(Value::Null) => Ok(None),

@@ -1,5 +1,6 @@
-//! A satellite's credential: read from a Secret of the hub, rebuilt from an allow-list before kube sees it, and renewed
-//! where that is wanted. No message, no log and no `Debug` contains a part of it.
+//! A satellite's credential: read from a Secret of the hub, rebuilt from an allow-list before kube
+//! sees it, and renewed where that is wanted. No message, no log and no `Debug` contains a part of
+//! it.
 
 mod expiry;
 mod keys;
@@ -34,7 +35,8 @@ const KUBECONFIG_KEYS: [&str; 2] = ["value", "kubeconfig"];
 /// Name of the one cluster, user and context in what is rebuilt.
 const NAME: &str = "satellite";
 
-/// The address of a satellite's API server, and the operator's identity there. It contains only what is allowed.
+/// The address of a satellite's API server, and the operator's identity there. It contains only
+/// what is allowed.
 #[derive(Clone)]
 pub struct Credential {
     server: Server,
@@ -67,9 +69,9 @@ enum Identity {
 
 /// Why there is no credential.
 enum Fault {
-    /// Something is missing, and may come. The text continues after the Secret's name.
+    /// Something is missing and may appear later. The text continues after the name of the Secret.
     Missing(String),
-    /// Something must not be there, or cannot be used.
+    /// A field is refused or cannot be used.
     Refused(String),
 }
 
@@ -86,8 +88,9 @@ impl Credential {
     /// `tls-server-name` if it exists.
     ///
     /// # Errors
-    /// [`Reason::CredentialMissing`] if something is missing, [`Reason::CredentialRefused`] if a person must change
-    /// something. The message names the Secret, the key, the field and the remedy, and contains no value.
+    /// [`Reason::CredentialMissing`] if something is missing, [`Reason::CredentialRefused`] if a
+    /// person must change something. The message names the Secret, the key, the field and the
+    /// remedy, and contains no value.
     pub fn from_secret(
         secret: &Secret,
         reference: &SecretKeyRef,
@@ -130,7 +133,8 @@ impl Credential {
     /// Reads a credential from the text of a kubeconfig.
     ///
     /// # Errors
-    /// If a field is refused or missing. The message names it and the remedy, and contains no value.
+    /// If a field is refused or missing. The message names it and the remedy, and contains no
+    /// value.
     pub fn from_kubeconfig(text: &str, policy: &ServerPolicy) -> Result<Self, String> {
         let (server, identity) = kubeconfig::read(text.as_bytes(), policy)?;
         Ok(Self { server, identity, key: KUBECONFIG_KEYS[0].to_owned(), in_kubeconfig: true })
@@ -177,18 +181,18 @@ impl Credential {
         }
     }
 
-    /// Returns from when to when it is good. None for an opaque token, and for a credential without an end.
+    /// Returns its validity. None for an opaque token, and for a credential without an end.
     pub fn validity(&self) -> Option<Validity> {
         expiry::of(&self.identity)
     }
 
-    /// Returns when it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client certificate. None as in
-    /// [`Self::validity`].
+    /// Returns when it ends, in Unix seconds: `exp` of the token, or `notAfter` of the client
+    /// certificate. None as in [`Self::validity`].
     pub fn expiry(&self) -> Option<i64> {
         self.validity().map(|validity| validity.expires)
     }
 
-    /// Returns what keeps it out of messages.
+    /// Returns the redaction that keeps it out of messages.
     pub fn redaction(&self) -> Redaction {
         match &self.identity {
             Identity::Token(token) => Redaction::new(Some(token)),
@@ -201,7 +205,8 @@ impl Credential {
         matches!(self.identity, Identity::Token(_))
     }
 
-    /// True if server, trust and identity are the same, so that a connection made with the other one can stay.
+    /// True if server, trust and identity are the same, so that a connection made with the other
+    /// one can stay.
     pub fn same_as(&self, other: &Self) -> bool {
         self.server == other.server && self.identity == other.identity
     }

@@ -1,5 +1,5 @@
-//! Gets a new token from the satellite and stores it in the hub's Secret. If something fails, the present token stays in
-//! use.
+//! Gets a new token from the satellite and stores it in the hub's Secret. If something fails, the
+//! present token stays in use.
 
 use super::schedule::lifetime;
 use super::{Credential, check_token};
@@ -28,12 +28,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest accepted answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Asks the satellite for a new token of `renewal.serviceAccount` in `namespace`, bound to `renewal.boundSecret`, and
-/// returns `current` with that token. Nothing is stored. `client` has a credential that may ask; `now` is in Unix seconds.
+/// Asks the satellite for a new token of `renewal.serviceAccount` in `namespace`, bound to
+/// `renewal.boundSecret`, and returns `current` with that token. Nothing is stored. `client` has a
+/// credential that may ask; `now` is in Unix seconds.
 ///
 /// # Errors
-/// If the satellite does not answer, refuses, or makes a token that cannot be used. The problem says nothing about the
-/// connection: the deliveries show that.
+/// If the satellite does not answer, refuses, or makes a token that cannot be used. The problem
+/// says nothing about the connection: the deliveries show that.
 pub async fn renew(
     client: &Client,
     namespace: &str,
@@ -94,7 +95,8 @@ fn request(namespace: &str, renewal: &TokenRenewal) -> Result<http::Request<Vec<
         .map_err(|error| error.to_string())
 }
 
-/// Sends a request and reads the whole answer. kube itself would log an answer that it cannot parse.
+/// Sends a request and reads the whole answer. kube itself would log an answer that it cannot
+/// parse.
 async fn exchange(
     client: &Client,
     request: http::Request<Vec<u8>>,
@@ -157,7 +159,7 @@ pub async fn store(secrets: &Api<Secret>, secret: &Secret, renewed: &Credential)
         "data": { &renewed.key: STANDARD.encode(value) },
     });
     let parameters = PatchParams { field_manager: Some(OPERATOR_MANAGER.into()), ..PatchParams::default() };
-    // The answer is the metadata alone: the credential need not come back.
+    // Asks for the metadata alone as the answer: the credential need not come back.
     let patch = Patch::Merge(patch);
     let call = secrets.patch_metadata(name, &parameters, &patch);
     let Err(failure) = ask(TIMEOUT, call).await else { return Ok(()) };

@@ -4,13 +4,15 @@ use super::Validity;
 use crate::api::duration::parse_duration;
 use crate::api::satellite_cluster::TokenRenewal;
 
-/// A token is renewed after this part of its life, so that two thirds of it are left for an outage.
+/// A token is renewed after this part of its life. Two thirds of it are then left, in case the
+/// satellite does not answer.
 const PART: i64 = 3;
-/// Shortest and longest life that is asked for, in seconds. A TokenRequest accepts no less than 10 minutes.
+/// Shortest and longest life that is asked for, in seconds. A TokenRequest accepts no less than 10
+/// minutes.
 const LIFETIME: std::ops::RangeInclusive<i64> = 600..=365 * 24 * 3600;
 /// Shortest and longest pause after a failed renewal, in seconds.
 const PAUSE: std::ops::RangeInclusive<i64> = 30..=600;
-/// A failed renewal is tried again after this part of the rest of the life.
+/// A failed renewal is tried again after this part of the remaining life.
 const PAUSE_PART: i64 = 20;
 
 /// Returns the life to ask for, in seconds.
@@ -23,15 +25,16 @@ pub fn lifetime(renewal: &TokenRenewal) -> i64 {
 /// Decides when the token of one satellite is renewed next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// Not before this time, by our clock.
+    /// No renewal before this time, by our clock.
     not_before: i64,
     /// The token that `not_before` is about. Another token has a time of its own.
     of: Option<Validity>,
 }
 
 impl Schedule {
-    /// Returns when a token with this validity is to be renewed; `lifetime` is the life to ask for, in seconds. A token
-    /// that lives longer is renewed as if it lived that long, and one without an end at once.
+    /// Returns when a token with this validity is to be renewed; `lifetime` is the life to ask
+    /// for, in seconds. A token that lives longer is renewed as if it lived that long, and one
+    /// without an end at once.
     pub fn due(&self, validity: Option<Validity>, lifetime: i64) -> i64 {
         let due = match validity {
             None => 0,
@@ -43,15 +46,16 @@ impl Schedule {
         if validity == self.of { due.max(self.not_before) } else { due }
     }
 
-    /// Records that a token was renewed at `now`. The next renewal counts from our own clock: a token carries the
-    /// satellite's clock, and if that is behind ours, the token would be renewed without a pause.
+    /// Records that a token was renewed at `now`. The next renewal counts from our own clock: a
+    /// token carries the satellite's clock, and if that is behind ours, the token would be renewed
+    /// without a pause.
     pub fn renewed(&mut self, now: i64, validity: Option<Validity>, lifetime: i64) {
         let life = validity.and_then(|validity| validity.life()).unwrap_or(lifetime);
         *self = Self { not_before: now.saturating_add(life.min(lifetime) / PART), of: validity };
     }
 
-    /// Records that the token with this validity could not be renewed at `now`. The less of its life is left, the sooner
-    /// it is tried again.
+    /// Records that the token with this validity could not be renewed at `now`. The less of its
+    /// life is left, the sooner it is tried again.
     pub fn failed(&mut self, now: i64, validity: Option<Validity>) {
         let left = validity.map_or(i64::MAX, |validity| validity.expires.saturating_sub(now));
         let pause = (left / PAUSE_PART).clamp(*PAUSE.start(), *PAUSE.end());

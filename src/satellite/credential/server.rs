@@ -1,5 +1,5 @@
-//! Which address a satellite's API server may have, judged by its text. The addresses that a name resolves to are checked
-//! when a connection is opened (`satellite/client.rs`).
+//! Which address a satellite's API server may have, judged by its text. The addresses that a name
+//! resolves to are checked when a connection is opened (`satellite/client.rs`).
 
 use crate::satellite::HostPolicy;
 use crate::satellite::client::HTTPS;
@@ -12,7 +12,8 @@ const MAX_URL: usize = 2048;
 const MAX_NAME: usize = 253;
 /// Longest label of a name, in bytes.
 const MAX_LABEL: usize = 63;
-/// Names by which every Pod of the hub reaches the hub's own API server; the last one with the cluster's domain after it too.
+/// Names by which every Pod of the hub reaches the hub's own API server; the last one with the
+/// cluster's domain after it too.
 const IN_CLUSTER: [&str; 3] = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
 
 /// Which API servers a satellite may have.
@@ -29,8 +30,8 @@ impl From<HostPolicy> for ServerPolicy {
 }
 
 impl ServerPolicy {
-    /// The same policy, which also refuses the hub's own API server at this URL. May be called for each of its addresses. A
-    /// URL without a host changes nothing.
+    /// The same policy, which also refuses the hub's own API server at this URL. May be called for
+    /// each of its addresses. A URL without a host changes nothing.
     #[must_use]
     pub fn without_hub(mut self, url: &http::Uri) -> Self {
         if let Some(host) = url.host() {
@@ -42,7 +43,8 @@ impl ServerPolicy {
     /// Checks the URL of an API server.
     ///
     /// # Errors
-    /// If it is refused. The text continues after the name of the field, and contains no part of the URL.
+    /// If it is refused. The text continues after the name of the field, and contains no part of
+    /// the URL.
     pub fn check(&self, url: &str) -> Result<(), String> {
         if url.len() > MAX_URL {
             return Err(format!("has {} bytes; at most {MAX_URL} are allowed", url.len()));
@@ -92,7 +94,7 @@ impl ServerPolicy {
 /// Checks the name that a server's certificate must have.
 ///
 /// # Errors
-/// As [`ServerPolicy::check`].
+/// As for [`ServerPolicy::check`].
 pub fn check_tls_name(name: &str) -> Result<(), String> {
     if name.parse::<IpAddr>().is_ok() || is_name(name) {
         return Ok(());
@@ -100,15 +102,15 @@ pub fn check_tls_name(name: &str) -> Result<(), String> {
     Err("is neither a DNS name nor an IP address".into())
 }
 
-/// Returns a host in the spelling that is compared: small letters, no brackets, no dot at the end; an address as it is
-/// usually written.
+/// Returns a host in the spelling that is compared: small letters, no brackets, no dot at the end;
+/// an address as it is usually written.
 fn bare(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     host.parse::<IpAddr>().map_or(host, |address| address.to_canonical().to_string())
 }
 
-/// True for a DNS name that cannot be an address: `127.1`, `2130706433` and `0x7f000001` look like names, and a resolver
-/// returns 127.0.0.1 for each.
+/// True for a DNS name that cannot be an address: `127.1`, `2130706433` and `0x7f000001` look like
+/// names, and a resolver returns 127.0.0.1 for each.
 fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
@@ -222,7 +224,8 @@ mod tests {
         ] {
             assert!(why(&policy, url).contains("hub's own"), "{url}");
         }
-        // Another port of the same address is another server: a load balancer in front of many clusters.
+        // Another port of the same address is another server: a load balancer in front of many
+        // clusters.
         assert_eq!(policy.check("https://hub.example:6444"), Ok(()));
         let lenient = hub("https://10.96.0.1", HostPolicy { allow_loopback: true, ..HostPolicy::default() });
         assert_eq!(lenient.check("https://10.96.0.1"), Ok(()));

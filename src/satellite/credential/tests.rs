@@ -1,4 +1,4 @@
-//! A credential from a Secret: which key, which form, when it ends, and that nothing of it is shown.
+//! A credential from a Secret: its keys, its form, its end, and that no output shows any of it.
 
 use super::expiry::{of_certificate, of_token};
 use super::*;

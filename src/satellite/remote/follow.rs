@@ -15,23 +15,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// After this time the API server ends a watch, and the next one begins.
+/// The API server ends a watch after this time, and the next one begins.
 const WATCH_SECONDS: u32 = 50;
-/// A watch that reports nothing for this long, not even its end, is dead.
+/// A watch that is silent for this long, without even an end, is dead.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
-/// A complete list after this many watches (ten minutes) heals whatever a watch has missed.
+/// After this many watches (ten minutes), a complete list finds whatever a watch has missed.
 const WATCHES_PER_LIST: u32 = 12;
-/// More deletions than these are found by a new list, and need not be remembered.
+/// Most deletions that are remembered. If there are more, a new list finds them.
 const DELETIONS: usize = 4096;
 /// The pause after a list or a watch that failed.
 const PAUSE: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
-/// A server that ends every watch at once is asked again after this, twice at most.
+/// A server that ends every watch at once is asked again after this pause, twice at most.
 const SHORTEST: Duration = Duration::from_millis(500);
 
 /// The receiver is gone: nobody needs the events.
 struct Unheard;
 
-/// Why a list or a watch is begun again.
+/// The reason to list or watch again.
 enum End {
     Failed(Failed),
     Unheard,
@@ -49,7 +49,8 @@ impl From<Unheard> for End {
     }
 }
 
-/// Follows the ConfigMaps that the selector chooses until nobody listens. Times count from `origin`.
+/// Follows the ConfigMaps that the selector chooses until nobody listens. Times count from
+/// `origin`.
 pub async fn follow(requests: Requests, selector: String, origin: Instant, events: mpsc::Sender<Event>) {
     let mut watch = Watch { requests, selector, origin, events, failures: 0 };
     loop {
@@ -97,8 +98,8 @@ impl Watch {
             self.failures = 0;
             self.send(Event::Watching).await?;
             let since = Instant::now();
-            // Ended by the server's own timeout, cut off, or silent: what happened meanwhile comes with the next
-            // watch.
+            // Ended by the server's own timeout, cut off, or silent: what happened meanwhile comes
+            // with the next watch.
             while let Ok(Some(Ok(event))) = tokio::time::timeout(SILENCE, stream.next()).await {
                 let (event, newer) = match event {
                     WatchEvent::Error(status) if status.code == 410 => return Ok(()),

@@ -1,4 +1,5 @@
-//! The way to one satellite: executes what [`Delivery`] asks for, and hands in the answers. It decides nothing.
+//! Executes the requests of a [`Delivery`] for one satellite, and hands in the answers. It decides
+//! nothing.
 
 mod follow;
 mod requests;
@@ -75,8 +76,8 @@ impl Remote {
         self.keep_watch();
     }
 
-    /// Waits until someone else changed something; or, of a satellite that is well, until changes cannot be followed
-    /// any more.
+    /// Waits until someone else changed something; or, of a satellite that is well, until changes
+    /// cannot be followed any more.
     pub async fn disturbed(&mut self, is_well: bool) {
         while !self.delivery.take_disturbance(is_well) {
             let (number, event) = next_event(&mut self.watch).await;
@@ -84,7 +85,7 @@ impl Remote {
         }
     }
 
-    /// Does a job.
+    /// Runs a job until it ends.
     ///
     /// # Errors
     /// If it failed, or was not done within `limit`.
@@ -140,7 +141,7 @@ async fn next_event(watch: &mut Option<Following>) -> (u64, Event) {
     std::future::pending().await
 }
 
-/// Does what a command says, and nothing else.
+/// Executes one command.
 async fn execute(
     requests: Requests,
     target: Arc<Destination>,
@@ -210,7 +211,7 @@ async fn answer(
     })
 }
 
-/// Runs what takes a while where it stops nobody.
+/// Runs slow computations on a thread of their own, where they block no other task.
 async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,

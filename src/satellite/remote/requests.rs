@@ -1,4 +1,5 @@
-//! The requests to one satellite. Each has a deadline, each write needs the lease, and each failure is explained.
+//! The requests to one satellite. Each has a deadline, each write needs the lease, and each
+//! failure is explained.
 
 use super::super::core::requests::Failed;
 use super::super::explain::Redaction;
@@ -20,14 +21,15 @@ use std::time::Duration;
 
 /// Time for the rest of an answer after its beginning.
 const BODY_TIME: Duration = Duration::from_secs(2);
-/// Most ConfigMaps of one satellite that are followed: the most shards that a set has, those of the previous set, and as
-/// much garbage.
+/// Most ConfigMaps of one satellite that are followed: the most shards that a set has, those of
+/// the previous set, and as much garbage.
 const MOST: usize = 4096;
 /// Longest time for a whole list.
 const LIST_TIME: Duration = Duration::from_secs(60);
 /// The name in messages of a list or a watch.
 pub const ALL: &str = "*";
-/// Objects in one page of a list. With the largest metadata that the API server admits a page is still small.
+/// Objects in one page of a list. With the largest metadata that the API server admits a page is
+/// still small.
 const PAGE: u32 = 250;
 
 /// Sends requests for one satellite's ConfigMaps. Cheap to clone.
@@ -42,8 +44,8 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Sends through `client`. `request_timeout` is the longest wait for the beginning of an answer; `redaction` keeps the
-    /// credential out of messages.
+    /// Sends through `client`. `request_timeout` is the longest wait for the beginning of an
+    /// answer; `redaction` keeps the credential out of messages.
     pub fn new(
         client: Client,
         target: &Destination,
@@ -80,7 +82,7 @@ impl Requests {
     /// Sends a request and waits for its answer until the deadline.
     ///
     /// # Errors
-    /// If it fails or is late.
+    /// If it fails, or its deadline passes.
     pub async fn bounded<T>(
         &self,
         action: &str,
@@ -109,7 +111,8 @@ impl Requests {
         self.bounded("read", name, self.configmaps.get_opt(name)).await
     }
 
-    /// Lists the metadata of the ConfigMaps that the selector chooses, and returns the resourceVersion of the list.
+    /// Lists the metadata of the ConfigMaps that the selector chooses, and returns the
+    /// resourceVersion of the list.
     ///
     /// # Errors
     /// If a request fails, or the list does not end or has more than [`MOST`] objects.
@@ -145,7 +148,7 @@ impl Requests {
         }
     }
 
-    /// Refuses more ConfigMaps than can be ours.
+    /// Refuses a list with more ConfigMaps than the operator can have made.
     ///
     /// # Errors
     /// If there are more than [`MOST`].
@@ -192,8 +195,8 @@ impl Requests {
         Ok(stored)
     }
 
-    /// Replaces a ConfigMap, and returns what the server stored. `object` carries the UID and the resourceVersion that
-    /// were read, so a late write fails.
+    /// Replaces a ConfigMap, and returns what the server stored. `object` carries the UID and the
+    /// resourceVersion that were read, so a late write fails.
     ///
     /// # Errors
     /// If the request fails: with 409 if it changed since, with 404 if it was deleted.

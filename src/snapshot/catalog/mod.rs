@@ -1,8 +1,8 @@
 //! The catalog: the last acknowledged file of each object, from which snapshots are cut.
 //!
-//! An acknowledgement or a withdrawal enters only together with what keeps the set closed: a host whose group is not
-//! acknowledged yet waits for it, and a group leaves only when the last object that names it has left or names it no more.
-//! Until then the previous acknowledged bytes stay.
+//! A change (an acknowledged file or a removal) is admitted only if the set stays closed. A host
+//! waits until its group is acknowledged. A group is removed only once no admitted object names
+//! it. Until then the previous acknowledged bytes stay.
 
 use super::format::{BUCKETS, Bucket};
 use super::set::Snapshot;
@@ -14,15 +14,16 @@ use crate::validate::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The acknowledged files, and those of them that satellites may have.
+/// The files that satellites may have, and the acknowledged changes that wait to join them.
 pub struct Catalog {
     /// The files that satellites may have.
     admitted: Vec<Arc<Bucket>>,
-    /// Number of these.
+    /// Number of admitted files.
     count: usize,
-    /// Files that wait to enter. None waits to leave.
+    /// Changes that wait to be admitted. None is a removal.
     pending: BTreeMap<ObjectKey, Option<Arc<Rendered>>>,
-    /// Objects whose file on the volume is newer than the admitted one. The index of names does not know the admitted one.
+    /// Objects whose file on the volume differs from the admitted one. The index of names only
+    /// knows the file on the volume.
     in_transit: BTreeSet<ObjectKey>,
     changed: BTreeSet<ObjectKey>,
 }
@@ -40,7 +41,7 @@ impl Default for Catalog {
 }
 
 impl Catalog {
-    /// Returns a catalog that has these contents, whatever they name.
+    /// Returns a catalog that has these contents, without a check of references.
     #[cfg(test)]
     pub fn of(contents: &[Arc<Rendered>]) -> Self {
         let mut catalog = Self::default();
@@ -48,7 +49,7 @@ impl Catalog {
         catalog
     }
 
-    /// Puts a file into the set, or removes it with `None`, whatever it names.
+    /// Puts a file into the set, or removes it with `None`, without a check of references.
     pub(super) fn admit(&mut self, key: &ObjectKey, content: Option<Arc<Rendered>>) {
         let is_in = content.is_some();
         let old = Arc::make_mut(&mut self.admitted[Bucket::number(key)]).set(key, content);
@@ -58,7 +59,8 @@ impl Catalog {
 
     /// Notes that a newer file of this object is on the volume and not acknowledged yet.
     pub fn publishing(&mut self, key: &ObjectKey) {
-        // An object that was never acknowledged has no older content that the index could have forgotten.
+        // An object that was never acknowledged has no older content, so the index knows all of
+        // it.
         if self.admitted(key).is_some() || self.pending.contains_key(key) {
             self.in_transit.insert(key.clone());
         }
@@ -76,7 +78,7 @@ impl Catalog {
         self.pending.insert(key.clone(), None);
     }
 
-    /// Returns whether an acknowledged content of an object waits for what it names.
+    /// True if an acknowledged content of an object waits for an object that it names.
     pub fn is_waiting(&self, key: &ObjectKey) -> bool {
         self.pending.get(key).is_some_and(Option::is_some)
     }
@@ -91,13 +93,13 @@ impl Catalog {
         self.count
     }
 
-    /// True if there are none.
+    /// True if satellites may have no object.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Admits every pending change that leaves nothing unresolved, as many as possible at once. Returns true if the set
-    /// changed since the last snapshot.
+    /// Admits the pending changes that leave no reference open, as many as possible at once.
+    /// Returns true if the set changed since the last snapshot.
     pub fn settle(&mut self, index: &Index) -> bool {
         let mut applied = std::mem::take(&mut self.pending);
         loop {
@@ -122,7 +124,8 @@ impl Catalog {
         !self.changed.is_empty()
     }
 
-    /// Returns the snapshot of the admitted files, and the objects that changed since the last one.
+    /// Returns the snapshot of the admitted files, and the objects that changed since the last
+    /// one.
     pub fn cut(&mut self, revision: Revision) -> (Snapshot, BTreeSet<ObjectKey>) {
         (Snapshot::new(revision, &self.admitted), std::mem::take(&mut self.changed))
     }
@@ -147,7 +150,8 @@ impl Proposal<'_> {
         is_closed(content, &Others { proposal: self, than: content.key() })
     }
 
-    /// True if something would depend on itself by it, as long as another dependency has not left yet.
+    /// True if the content would close a circle of dependencies with those that are admitted,
+    /// including ones that are about to leave.
     fn makes_circle(&self, content: &Rendered) -> bool {
         let is_new = self.catalog.admitted(content.key()).and_then(|old| old.link()) != content.link();
         is_new
@@ -160,8 +164,8 @@ impl Proposal<'_> {
             .is_some()
     }
 
-    /// The changes that cannot be applied: entering without what they need, taking a name that is still held, or leaving
-    /// while needed.
+    /// Returns the changes that cannot be applied: a file that needs a missing object or takes a
+    /// name that another file still has, and a removal of a name that is still needed.
     fn culprits(&self) -> BTreeSet<ObjectKey> {
         let mut culprits = BTreeSet::new();
         let mut takers: HashMap<&Name, &ObjectKey> = HashMap::new();
@@ -223,7 +227,8 @@ impl Ground for Others<'_> {
         self.proposal.index.is_reserved(name)
     }
 
-    /// Asks those that the index knows, and those whose admitted content it does not know.
+    /// Considers the providers that the index knows, plus objects in transit, whose admitted
+    /// content the index does not know.
     fn any_provider(&self, name: &Name, is_wanted: &dyn Fn(&Rendered) -> bool) -> bool {
         let Proposal { catalog, index, .. } = self.proposal;
         let keys = index.providers(name).chain(&catalog.in_transit).filter(|key| *key != self.than);

@@ -19,7 +19,7 @@ fn with_header(key: &str, header: serde_json::Value) -> Arc<Rendered> {
     Arc::new(read_back(&ObjectKey::new(namespace, name), text.into_bytes()).unwrap())
 }
 
-/// An index and a catalog that have all of these, acknowledged.
+/// Returns an index and a catalog with all of these, acknowledged.
 fn settled(contents: &[Arc<Rendered>]) -> (Index, Catalog) {
     let (mut index, mut catalog) = (Index::default(), Catalog::default());
     for content in contents {
@@ -32,7 +32,7 @@ fn settled(contents: &[Arc<Rendered>]) -> (Index, Catalog) {
     (index, catalog)
 }
 
-/// Two changes that the volume has, of which the first alone must not reach satellites.
+/// Two changes on the volume, of which the first must not reach satellites alone.
 fn only_together(before: &[Arc<Rendered>], first: &Arc<Rendered>, second: &Arc<Rendered>) {
     let (mut index, mut catalog) = settled(before);
     let known = admitted(&catalog);
@@ -95,7 +95,8 @@ fn what_cannot_be_beside_what_has_not_left_yet_waits() {
         (with_header("a/h", serde_json::json!({ "provides": ["Host!h"] })), twin),
         (with_header("a/s", single), rule),
     ] {
-        // A referrer that cannot leave keeps the old one, which the volume has lost.
+        // A referrer that cannot be replaced keeps the old object in the catalog, although the
+        // volume has lost it.
         let referrer = |uses: &[[&str; 1]]| {
             with_header("a/u", serde_json::json!({ "provides": ["Host!u"], "uses": uses }))
         };
@@ -153,8 +154,8 @@ enum Event {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Random changes with acknowledgements that arrive late and in any order: the admitted set is closed at every step,
-    /// and equals the published one when everything was acknowledged.
+    /// Random changes with acknowledgements that arrive late and in any order. The admitted set is
+    /// closed at every step, and equals the published one once everything is acknowledged.
     #[test]
     fn closed_at_every_step_and_complete_at_the_end(
         events in prop::collection::vec(

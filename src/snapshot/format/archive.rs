@@ -1,19 +1,22 @@
-//! The archive of a shard: a tar.gz that is the same bytes for the same files, and that any tar reads.
+//! The archive of a shard: a tar.gz. The same files always give the same bytes, and any tar can
+//! read it.
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-/// Largest archive that is unpacked, in unpacked bytes: 512 KiB of files, with a header and padding for each.
+/// Largest archive that is unpacked, in unpacked bytes: room for 512 KiB of files with the header
+/// and padding of each.
 pub const MAX_UNPACKED: u64 = 16 * 1024 * 1024;
 /// Longest name in an archive: the longest key of a ConfigMap.
 const MAX_NAME: usize = 253;
 
-/// Packs files in the given order. No time, owner or system enters, so nothing but the files decides the bytes.
+/// Packs files in the given order. Times, owners and the system are left out, so only the files
+/// decide the bytes.
 ///
 /// # Errors
-/// The archive's own message; memory is written, so none is expected.
+/// If the archive library fails. That is not expected, because it writes to memory.
 pub fn pack(files: impl Iterator<Item = (impl AsRef<str>, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
@@ -27,16 +30,17 @@ pub fn pack(files: impl Iterator<Item = (impl AsRef<str>, Vec<u8>)>) -> std::io:
         tar.append_data(&mut header, name.as_ref(), bytes.as_slice())?;
     }
     let tar = tar.into_inner()?;
-    // 255: no system is named.
+    // 255 means an unknown system.
     let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::new(5));
     gzip.write_all(&tar)?;
     gzip.finish()
 }
 
-/// Unpacks an archive that anyone may have made.
+/// Unpacks an archive, which anybody may have changed.
 ///
 /// # Errors
-/// What is wrong with it: not an archive, too large, anything but plain files, or a name that could leave a directory.
+/// If it is no archive, is too large, has anything but plain files, or has a name that could leave
+/// a directory.
 pub fn unpack(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let broken = |error: std::io::Error| format!("is no tar.gz: {error}");
     let mut tar = Vec::new();
@@ -64,7 +68,8 @@ pub fn unpack(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     Ok(files)
 }
 
-/// Whether a name is one that [`crate::identity::ObjectKey::file_key`] makes: it cannot leave a directory.
+/// True if [`crate::identity::ObjectKey::file_key`] can make this name. Such a name cannot leave a
+/// directory.
 pub fn is_file_key(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     name.len() <= MAX_NAME
@@ -102,7 +107,7 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_size(1);
             header.set_entry_type(tar::EntryType::Regular);
-            // Past the library's own check, as an attacker would.
+            // Bypasses the check of the library, as an attacker would.
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
             header.set_cksum();
             let mut tar = tar::Builder::new(Vec::new());

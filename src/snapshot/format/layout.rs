@@ -1,7 +1,8 @@
-//! How a set is divided: one ConfigMap while it is small, else shards, each a bucket of objects.
+//! How a set is divided: one ConfigMap while it is small, otherwise shards. Each shard is a bucket
+//! of objects.
 //!
-//! An object's bucket depends on its key alone, so a change of one object changes one shard. The number of buckets is a power of
-//! two: doubling it divides every bucket in two.
+//! The bucket of an object depends on its key alone, so a change of one object changes one shard.
+//! The number of buckets is a power of two: doubling it splits every bucket in two.
 
 use super::naming::MAX_BITS;
 use super::view::View;
@@ -9,10 +10,11 @@ use crate::api::satellite_cluster::Layout;
 
 /// Largest set in layout Single, in bytes of keys and files.
 pub const SINGLE_MAX: usize = 700 * 1024;
-/// Layout Auto returns to Single at this size. It is well below [`SINGLE_MAX`], so that a set near the limit does not change its
-/// form with every object.
+/// Layout Auto returns to Single at this size. It is well below [`SINGLE_MAX`], so that a set near
+/// the limit does not change its form with every object.
 pub const SINGLE_AGAIN: usize = 500 * 1024;
-/// Largest shard, in bytes of keys and files. A ConfigMap holds 1 MiB; the archive is smaller than its files, or hardly larger.
+/// Largest shard, in bytes of keys and files. A ConfigMap holds 1 MiB, and the archive is smaller
+/// than its files, or hardly larger.
 pub const SHARD_MAX: usize = 512 * 1024;
 /// The number of buckets is halved once each of them would have at most this.
 const SHARD_AGAIN: usize = 192 * 1024;
@@ -29,8 +31,8 @@ pub enum Form {
     },
 }
 
-/// Chooses the form of a set. `present` is the form on the satellite: it is kept while the set fits, so that nothing is
-/// rewritten without need.
+/// Chooses the form of a set. `present` is the form on the satellite. It is kept while the set
+/// fits, so that nothing is rewritten without need.
 ///
 /// # Errors
 /// If the set is too large for the layout. The message has the figures.

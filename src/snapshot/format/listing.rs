@@ -1,9 +1,10 @@
 //! Digests of files by name, over the lines `<sha256>  <name>` that `sha256sum` prints.
 //!
-//! The digest of a set is that of a tree with two levels. The lines of all files, sorted, fall into groups by their first two
-//! digits; each group has a digest over its lines; the digest of the set is over a line for each group. One changed file
-//! changes two groups at most, so a set of 100,000 files is not hashed again for it. And the tree is the same however the
-//! files are divided into shards, because it depends on the lines alone.
+//! The digest of a set is that of a tree with two levels. All lines are sorted and fall into
+//! groups by their first two digits. Each group has a digest over its lines; the digest of the set
+//! is over one line for each group. A changed file changes at most two groups, so 100,000 files
+//! need not be hashed again. The tree depends on the lines alone, so it is the same however the
+//! files are divided into shards.
 
 use crate::identity::Digest;
 use std::fmt::{Display, Write as _};
@@ -19,11 +20,12 @@ pub fn group_of(digest: &Digest) -> usize {
 /// Appends the line of one file.
 pub fn line(text: &mut String, digest: &Digest, name: impl Display) {
     digest.write_hex(text);
-    // A String takes everything.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "  {name}");
 }
 
-/// Returns the digest over the lines of these files, in the order given. A shard's digest has them sorted by name.
+/// Returns the digest over the lines of these files, in the given order. For the digest of a shard
+/// they must be sorted by name.
 pub fn digest_of<N: Display>(files: impl IntoIterator<Item = (Digest, N)>) -> Digest {
     let files = files.into_iter();
     let mut text = String::with_capacity(files.size_hint().0 * 100);
@@ -31,7 +33,8 @@ pub fn digest_of<N: Display>(files: impl IntoIterator<Item = (Digest, N)>) -> Di
     Digest::of(text.as_bytes())
 }
 
-/// Returns the digest of a set from those of its groups, in their order. `None` is a group without files.
+/// Returns the digest of a set from the digests of its groups, in their order. None is a group
+/// without files.
 pub fn digest_of_groups(groups: impl IntoIterator<Item = Option<Digest>>) -> Digest {
     let groups = groups.into_iter().enumerate();
     digest_of(groups.filter_map(|(number, digest)| Some((digest?, format!("{number:02x}")))))
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// As the documentation has it, over text alone.
+    /// The recipe of the documentation, over text alone.
     fn documented(mut lines: Vec<String>) -> Digest {
         lines.sort();
         let mut groups: BTreeMap<String, String> = BTreeMap::new();

@@ -14,7 +14,7 @@ pub const KEY: &str = "manifest.json";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// 1. A reader refuses any other.
+    /// Always 1. A reader refuses any other version.
     pub version: u32,
     /// Revision of the set, `<term>.<counter>`.
     pub revision: String,
@@ -24,11 +24,13 @@ pub struct Manifest {
     pub objects: usize,
     /// Bytes of all files and keys.
     pub bytes: usize,
-    /// A file is in the shard that the first `bits` bits of the sha256 of `<namespace>/<name>` choose.
+    /// Number of bits that choose the shard of a file: the first `bits` bits of the sha256 of
+    /// `<namespace>/<name>`.
     pub bits: u8,
     /// The shards that hold the set.
     pub shards: Vec<ShardReference>,
-    /// Shards of the previous revision that are not in this one. They are kept for readers that are not done with it.
+    /// Shards of the previous revision that this one does not use. They are kept for readers that
+    /// still read the previous pointer.
     pub previous: Vec<String>,
 }
 
@@ -59,15 +61,15 @@ impl ShardReference {
 }
 
 impl Manifest {
-    /// Returns the text. The same manifest always has the same text.
+    /// Returns the text. Equal manifests have equal texts.
     pub fn text(&self) -> String {
-        // Plain strings and numbers always have a text.
+        // Serializing plain strings and numbers cannot fail.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
     }
 
-    /// Reads a manifest that anyone may have changed.
+    /// Reads a manifest, which anybody may have changed.
     ///
     /// # Errors
     /// If it is not JSON of this version, or a value in it cannot be read.

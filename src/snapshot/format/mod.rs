@@ -1,5 +1,5 @@
-//! The form of a set on a satellite, for whoever writes or reads it: a pointer and, if the set is large, shards.
-//! `docs/snapshot-format.md` describes the same for other programs.
+//! The form of a set on a satellite, for its writer and its readers: a pointer and, if the set is
+//! large, shards. `docs/snapshot-format.md` describes the same for other programs.
 
 pub mod archive;
 pub mod layout;

@@ -1,4 +1,5 @@
-//! The bucket of a file and the name of a shard. Both follow from content alone, so writer and reader agree without asking.
+//! The bucket of a file and the name of a shard. Both follow from content alone, so writer and
+//! readers need not agree on them.
 
 use crate::identity::Digest;
 use sha2::{Digest as _, Sha256};
@@ -7,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 pub const MAX_BITS: u8 = 10;
 /// The largest number of buckets.
 pub const BUCKETS: usize = 1 << MAX_BITS;
-/// Hexadecimal digits of the digest at the end of a shard's name. 128 bits: nobody finds two contents with one name.
+/// Hexadecimal digits of the digest at the end of a shard's name. 128 bits: nobody can find two
+/// contents with the same name.
 const NAME_DIGITS: usize = 32;
 
-/// Returns the bucket, among [`BUCKETS`], of the object with this key (`<namespace>/<name>`). With fewer bits the bucket is
-/// given by the first bits of this number.
+/// Returns the bucket, among [`BUCKETS`], of the object with this key (`<namespace>/<name>`). With
+/// fewer bits, the bucket is the first bits of this number.
 pub fn bucket_of(key: &str) -> u16 {
     let hash = Sha256::digest(key.as_bytes());
     u16::from_be_bytes([hash[0], hash[1]]) >> (16 - MAX_BITS)

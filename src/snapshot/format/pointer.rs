@@ -1,4 +1,5 @@
-//! The ConfigMaps of a set: the pointer, which is the only one that ever changes, and the shards of a sharded set.
+//! The ConfigMaps of a set: the pointer and, if the set is sharded, its shards. Only the pointer
+//! ever changes.
 
 use super::layout::Form;
 use super::listing;
@@ -22,7 +23,8 @@ pub const ARCHIVE: &str = "files.tar.gz";
 /// Where the ConfigMaps of a satellite are, and the labels and annotations that they carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Destination {
-    /// Identity of the hub, so that two hubs never mistake each other's ConfigMaps for their own.
+    /// Identity of the hub. It ensures that two hubs never mistake the other's ConfigMaps for
+    /// their own.
     pub hub: String,
     /// Name of the SatelliteCluster.
     pub satellite: String,
@@ -37,7 +39,8 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Labels of the ConfigMaps. Those of the resources are never copied: others would act on them (Argo CD prunes by them).
+    /// Returns the labels of the ConfigMaps. Labels of the resources are never copied, because
+    /// other tools act on them (Argo CD prunes by them).
     fn labels(&self, part: &str) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
         labels.insert(MANAGED_BY.0.into(), MANAGED_BY.1.into());
@@ -72,8 +75,9 @@ impl Destination {
         }
     }
 
-    /// Returns the metadata that claims an existing shard for a newer revision. The patch changes its resourceVersion
-    /// (`version` is the one that was read), so a deletion that is under way fails.
+    /// Returns the metadata that marks an existing shard as used by a newer revision. The patch
+    /// changes its resourceVersion (`version` is the one that was read), so a deletion of the old
+    /// version fails.
     pub fn shard_claim(&self, version: Option<String>, revision: Revision) -> serde_json::Value {
         serde_json::json!({
             "resourceVersion": version,
@@ -91,7 +95,8 @@ impl Destination {
     }
 }
 
-/// Returns the pointer of layout Single, with the files. `previous` names the shards of the pointer that it replaces.
+/// Returns the pointer of layout Single, with the files. `previous` names the shards of the
+/// pointer that it replaces.
 pub fn single(
     destination: &Destination,
     revision: Revision,
@@ -143,24 +148,27 @@ fn base(destination: &Destination, revision: Revision, view: &View, layout: &str
 /// Returns the ConfigMap of a shard.
 ///
 /// # Errors
-/// As [`Shard::archive`].
+/// If [`Shard::archive`] fails.
 pub fn shard(destination: &Destination, revision: Revision, shard: &Shard) -> std::io::Result<ConfigMap> {
     let annotations = [(REVISION, revision.to_string()), (DIGEST, shard.digest().to_string())];
     Ok(ConfigMap {
         metadata: destination.metadata(shard.name(&destination.name), PART_SHARD, annotations),
         binary_data: Some([(ARCHIVE.to_owned(), ByteString(shard.archive()?.to_vec()))].into()),
-        // Its name is its content: the API server itself refuses an edit.
+        // The name follows from the content, so the content must never change: the API server
+        // itself refuses an edit.
         immutable: Some(true),
         ..ConfigMap::default()
     })
 }
 
-/// True if a ConfigMap holds exactly the files of this shard, whatever its labels and annotations say.
+/// True if a ConfigMap holds exactly the files of this shard, whatever its labels and annotations
+/// say.
 pub fn holds(held: &ConfigMap, shard: &Shard) -> bool {
     let archive = held.binary_data.as_ref().filter(|data| data.len() == 1).and_then(|data| data.get(ARCHIVE));
     let only = held.data.as_ref().is_none_or(BTreeMap::is_empty);
     let (Some(archive), true, Some(true)) = (archive, only, held.immutable) else { return false };
-    // The files are compared, not the archive: another version of the library packs the same files to other bytes.
+    // Compares the files, not the archives: another version of the library may pack the same files
+    // to different bytes.
     super::archive::unpack(&archive.0).is_ok_and(|files| {
         let is_held = |file: &Rendered| {
             let held = files.get(&file.key().file_key().to_string());
@@ -170,14 +178,14 @@ pub fn holds(held: &ConfigMap, shard: &Shard) -> bool {
     })
 }
 
-/// What a pointer says of itself and really holds.
+/// The claims of a pointer, and its true content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundPointer {
     /// True if its labels are those of this SatelliteCluster and hub.
     pub ours: bool,
     /// Its revision. None if that cannot be read.
     pub revision: Option<Revision>,
-    /// Digest of the files that it holds, or the one in its manifest.
+    /// Digest of its files in layout Single. Otherwise the digest in its manifest.
     pub digest: Option<Digest>,
     /// Its form. None if its content cannot be read.
     pub form: Option<Form>,
@@ -187,9 +195,9 @@ pub struct FoundPointer {
     pub shards: BTreeSet<String>,
     /// Shards that the previous pointer named.
     pub previous: BTreeSet<String>,
-    /// True if annotations, labels and content are as they were written.
+    /// True if annotations, labels and content are as the operator wrote them.
     pub intact: bool,
-    /// The field manager that wrote it last, if that is another one.
+    /// The field manager that wrote it last. None if that is the operator.
     pub changed_by: Option<String>,
 }
 
@@ -199,13 +207,13 @@ impl FoundPointer {
         self.shards.contains(name) || self.previous.contains(name)
     }
 
-    /// True if it holds this set in this form, exactly as it would be written.
+    /// True if it has this set in this form, exactly as the operator would write it.
     pub fn is(&self, destination: &Destination, view: &View, form: Form) -> bool {
         let named = match (form, &self.manifest) {
             (Form::Single, None) => true,
             (Form::Sharded { bits }, Some(manifest)) => {
                 let shards = view.shards(bits);
-                // Each figure counts: a reader refuses a set that does not agree with its manifest.
+                // Every figure must agree: a reader refuses a set that contradicts its manifest.
                 manifest.objects == view.len()
                     && manifest.bytes == view.bytes
                     && manifest.bits == bits
@@ -222,7 +230,7 @@ impl FoundPointer {
     }
 }
 
-/// Reads a pointer. Only its content is trusted.
+/// Reads a pointer. Its content is trusted, its annotations are not.
 pub fn read(pointer: &ConfigMap, destination: &Destination) -> FoundPointer {
     let metadata = &pointer.metadata;
     let annotation =
@@ -273,7 +281,7 @@ pub fn read(pointer: &ConfigMap, destination: &Destination) -> FoundPointer {
     found
 }
 
-/// Returns the field manager that wrote last, if it is not the operator.
+/// Returns the field manager that wrote last. None if that is the operator.
 fn changed_by(metadata: &ObjectMeta) -> Option<String> {
     let entries = metadata.managed_fields.as_ref()?;
     let last = entries.iter().max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;

@@ -1,5 +1,6 @@
-//! Verifies that a satellite holds one whole set: everything that the pointer says is compared with the content. Anybody may
-//! have changed any of it, so nothing is believed that can be computed.
+//! Verifies that a satellite holds one whole set: compares every claim of the pointer with the
+//! content. Anybody may have changed any of it, so everything that can be computed is computed,
+//! not believed.
 
 use super::archive::{is_file_key, unpack};
 use super::layout::{Form, SHARD_MAX, SINGLE_MAX};
@@ -20,12 +21,12 @@ pub struct Found<'a> {
     pub pointer: &'a ConfigMap,
     /// The shards that [`wanted`] names and that exist.
     pub shards: &'a BTreeMap<String, ConfigMap>,
-    /// All shards of this satellite and hub, with the latest revision that claimed each. None if they were not listed: then
-    /// previous and left-over shards are not judged.
+    /// All shards of this satellite and hub, with the latest revision that used each. None if they
+    /// were not listed. Then previous and left-over shards are not judged.
     pub inventory: Option<&'a BTreeMap<String, Option<Revision>>>,
 }
 
-/// A sort of problem, in one word that programs may rely on.
+/// A kind of problem, in one word that programs may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Fault {
     /// A label that marks a ConfigMap as the operator's is missing or different.
@@ -36,25 +37,25 @@ pub enum Fault {
     Data,
     /// The manifest cannot be read.
     Manifest,
-    /// A name does not follow from the digest.
+    /// The name of a shard does not follow from its digest.
     Name,
     /// The pointer names a shard that does not exist.
     ShardMissing,
-    /// A shard could be changed.
+    /// A shard is not immutable, so anybody could change it in place.
     NotImmutable,
     /// A shard cannot be unpacked.
     Archive,
     /// The content has a different digest.
     Digest,
-    /// There are more or fewer files.
+    /// The number of files differs from the stated one.
     Objects,
-    /// There are more or fewer bytes.
+    /// The number of bytes differs from the stated one.
     Bytes,
     /// A file is in the shard of another bucket.
     Bucket,
     /// A file, or a shard, is there twice.
     Twice,
-    /// There are more bytes than the format allows.
+    /// The content has more bytes than the format allows.
     TooLarge,
     /// A shard of the previous revision is missing. The set itself is whole.
     PreviousMissing,
@@ -66,7 +67,7 @@ pub enum Fault {
 pub struct Problem {
     /// Name of the ConfigMap.
     pub config_map: String,
-    /// Its sort.
+    /// Its kind.
     pub fault: Fault,
     /// For a person.
     pub message: String,
@@ -84,7 +85,7 @@ pub struct Content {
 /// The result of [`verify`].
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The form that the content shows. None if the manifest cannot be read.
+    /// The form of the content. None if the manifest cannot be read.
     pub form: Option<Form>,
     /// Revision in the pointer.
     pub revision: Option<Revision>,
@@ -98,7 +99,7 @@ pub struct Report {
     pub files: BTreeMap<String, Content>,
     /// All problems.
     pub problems: Vec<Problem>,
-    /// Harmless facts worth knowing.
+    /// Facts that are worth knowing and no problem.
     pub notes: Vec<String>,
 }
 
@@ -134,8 +135,8 @@ fn size((key, content): (&String, &Content)) -> usize {
     key.len() + content.bytes.len()
 }
 
-/// Returns the names of the shards that must be read beside this pointer. Only names that follow from the digests: a forged
-/// manifest cannot make its reader ask for anything else.
+/// Returns the names of the shards that must be read with this pointer. Leaves out names that do
+/// not follow from their digests, so a forged manifest cannot make a reader ask for anything else.
 pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     let name = pointer.metadata.name.as_deref().unwrap_or_default();
     let text = pointer.data.as_ref().and_then(|data| data.get(manifest::KEY));
@@ -145,7 +146,8 @@ pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     shards.filter(|shard| is_named_by_digest(name, shard)).map(|shard| shard.name).collect()
 }
 
-/// The largest number of shards: one for each bucket. Together with [`SHARD_MAX`] it bounds how much a reader holds.
+/// Returns the largest number of shards: one for each bucket. Together with [`SHARD_MAX`] it
+/// limits how much memory a reader needs.
 fn most_shards(bits: u8) -> usize {
     1 << bits.min(MAX_BITS)
 }
@@ -184,7 +186,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn problem(&mut self, config_map: &str, fault: Fault, message: &str) {
-        // Others may have written these names and texts, and they are shown on terminals.
+        // Others may have written these names and texts, and terminals show them.
         let (config_map, message) = (clean(config_map, 253), clean(message, 500));
         self.report.problems.push(Problem { config_map, fault, message });
     }
@@ -239,7 +241,8 @@ impl<'a> Check<'a> {
                     );
                 }
                 (Some(is), Some(wanted)) if is != wanted => {
-                    // A sharded pointer contradicts its manifest; in layout Single, the files.
+                    // In a sharded set the annotation contradicts the manifest; in layout Single,
+                    // the files.
                     let fault = if layout == "Single" { fault } else { Fault::Annotation };
                     self.pointer(fault, &format!("annotation {name} is {is:?}; what it holds says {wanted}"));
                 }
@@ -314,7 +317,7 @@ impl<'a> Check<'a> {
             }
             complete &= self.shard(reference, &mut shards);
         }
-        // The missing shard is reported already; the sums then differ because of it.
+        // The missing shard is reported already. It also makes the sums differ.
         if !complete {
             return;
         }
@@ -335,8 +338,9 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Verifies one shard. Returns true if its files were read. Files of a shard that has another digest or is too large are
-    /// not kept: whoever may write ConfigMaps must not decide how much a reader holds.
+    /// Verifies one shard. Returns true if its files were read. Files of a shard that has another
+    /// digest or is too large are not kept: whoever can write ConfigMaps must not decide how much
+    /// memory a reader needs.
     fn shard(&mut self, reference: &ShardReference, shards: &mut Shards) -> bool {
         let name = &reference.name;
         if !is_named_by_digest(&self.name, reference) {
@@ -385,7 +389,7 @@ impl<'a> Check<'a> {
         }
         let said = shard.metadata.annotations.as_ref().and_then(|all| all.get(pointer::DIGEST));
         if said != Some(&reference.digest) {
-            // No reader depends on it: name and pointer carry the digest, too.
+            // Not a problem: no reader uses it, because name and pointer carry the digest, too.
             self.report.notes.push(format!("shard {name}: annotation {} is not its digest", pointer::DIGEST));
         }
         if files.len() != reference.objects {
@@ -432,7 +436,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Judges the shards that are kept, and those that are left over.
+    /// Judges the kept shards of the previous revision, and those that are left over.
     fn beside(&mut self) {
         let previous = self.report.previous.clone();
         for name in &previous {
@@ -475,7 +479,7 @@ struct Shards {
 impl Shards {
     fn bucket(&self, key: &str) -> u16 {
         let stem = key.strip_suffix(".conf").unwrap_or(key);
-        // A namespace has no dot: the first one ends it.
+        // A namespace has no dot, so the first dot ends it.
         bucket_of(&stem.replacen('.', "/", 1)) >> (MAX_BITS - self.bits)
     }
 }

@@ -13,7 +13,8 @@ pub fn size(file: &Rendered) -> usize {
     file.key().file_key().size() + file.size()
 }
 
-/// Files whose keys have the same [`bucket_of`]. Snapshots and views share a bucket while nothing in it changes.
+/// The files whose keys have the same [`bucket_of`]. Snapshots and views share a bucket until it
+/// changes.
 #[derive(Clone, Default)]
 pub struct Bucket {
     /// Sorted by key in a ConfigMap.
@@ -52,7 +53,7 @@ impl Bucket {
         self.bytes -= old.as_deref().map_or(0, size);
         if let Some(file) = file {
             self.bytes += size(&file);
-            // One more, not twice as many: there are a thousand of these.
+            // Grow by one, not to twice the size: there are a thousand buckets.
             self.files.reserve_exact(1);
             self.files.insert(place, file);
         }
@@ -63,7 +64,8 @@ impl Bucket {
         self.files.binary_search_by(|file| file.key().file_key().cmp(&key.file_key()))
     }
 
-    /// Calls `found` with the old and the new file of each object that differs between two buckets of one number.
+    /// Compares two buckets of the same number. Calls `found` with the old and the new file of
+    /// each object that differs.
     pub fn differences(
         old: &Self,
         new: &Self,
@@ -89,7 +91,8 @@ impl Bucket {
 
 /// The files of one satellite at one revision. Satellites that accept the same share it.
 pub struct View {
-    /// Accepted objects that are left out because they name something which the satellite does not have: the set must load.
+    /// Accepted objects that are left out because they name an object that the satellite does not
+    /// have. With them, Icinga would not load the set.
     pub left_out: Arc<BTreeSet<ObjectKey>>,
     /// Digest of the set. It does not depend on the layout.
     pub digest: Digest,
@@ -97,13 +100,13 @@ pub struct View {
     pub bytes: usize,
     objects: usize,
     buckets: Box<[Arc<Bucket>]>,
-    /// Shards by bits, divided when they are asked for.
+    /// Shards for each number of bits, computed at the first use.
     shards: [OnceLock<Arc<[Shard]>>; MAX_BITS as usize + 1],
 }
 
 impl View {
-    /// Returns a view of these [`BUCKETS`] buckets, whose files together have this digest. What did not change since
-    /// `before` is shared with it: shards of unchanged buckets are not hashed again.
+    /// Returns a view of these [`BUCKETS`] buckets, whose files together have this digest. Shards
+    /// of buckets that did not change since `before` are shared, so they are not hashed again.
     pub(in crate::snapshot) fn new(
         before: Option<&Self>,
         buckets: &[Arc<Bucket>],
@@ -152,14 +155,15 @@ impl View {
         self.buckets.iter().map(|bucket| bucket.bytes)
     }
 
-    /// Returns the set in shards: one for each of 2^bits buckets that is not empty. `bits` is at most [`MAX_BITS`].
+    /// Returns the set in shards: one for each of 2^bits buckets that is not empty. `bits` is at
+    /// most [`MAX_BITS`].
     pub fn shards(&self, bits: u8) -> Arc<[Shard]> {
         let bits = bits.min(MAX_BITS);
         self.shards[usize::from(bits)].get_or_init(|| self.divide(bits, &[])).clone()
     }
 
-    /// Divides the set. Of `before`, shards of the same buckets are taken over, without their archives: those are kept only
-    /// as long as the view in which they were written.
+    /// Divides the set. Takes over the shards of unchanged buckets from `before`, but not their
+    /// archives: an archive is kept only as long as the view that wrote it.
     fn divide(&self, bits: u8, before: &[Shard]) -> Arc<[Shard]> {
         let mut before = before.iter().peekable();
         let mut shards = Vec::new();
@@ -179,9 +183,9 @@ impl View {
     }
 }
 
-/// The files of one bucket, or of several that stand beside each other: what one ConfigMap holds.
+/// The content of one ConfigMap: the files of one bucket, or of several adjacent ones.
 pub struct Shard {
-    /// Its place among the 2^bits.
+    /// Its number among the 2^bits.
     number: usize,
     part: Arc<Part>,
     archive: OnceLock<Arc<[u8]>>,
@@ -209,7 +213,7 @@ impl Shard {
         self.part.buckets.iter().map(|bucket| bucket.files.len()).sum()
     }
 
-    /// True if there is no file; no such shard is made.
+    /// True if there is no file. An empty shard is never written.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -231,10 +235,11 @@ impl Shard {
         shard_name(pointer, &self.digest())
     }
 
-    /// Returns the archive. It is packed at the first call, and shared by all satellites that get this shard.
+    /// Returns the archive. The first call packs it, and all satellites that get this shard share
+    /// it.
     ///
     /// # Errors
-    /// As [`pack`].
+    /// If [`pack`] fails.
     pub fn archive(&self) -> std::io::Result<Arc<[u8]>> {
         if let Some(archive) = self.archive.get() {
             return Ok(archive.clone());

@@ -21,7 +21,7 @@ fn snapshot_of(files: &[Arc<Rendered>]) -> Snapshot {
     Catalog::of(files).cut(Revision { term: 1, counter: 1 }).0
 }
 
-/// The oracle: the view computed from nothing, by passes over everything.
+/// The oracle: computes the view from scratch, by passes over the whole set.
 struct FromNothing {
     files: BTreeMap<String, Arc<Rendered>>,
     left_out: BTreeSet<ObjectKey>,
@@ -112,7 +112,7 @@ const NAMESPACES: [&str; 3] = ["a", "b", "c"];
 const ZONES: [Option<&str>; 3] = [None, Some("z1"), Some("z2")];
 const OUTSIDE: [&str; 3] = ["CheckCommand!library", "CheckCommand!newer", "=Icinga 2.14 or later"];
 
-/// What an object may say of itself. Names are few, so that objects meet.
+/// What an object may declare. There are few names, so that objects meet.
 #[derive(Clone, Debug)]
 struct Spec {
     text: u8,
@@ -136,7 +136,8 @@ impl Spec {
     fn any() -> impl Strategy<Value = Self> {
         let names = |range: std::ops::Range<u8>, most: usize| prop::collection::vec(range, 0..=most);
         let uses = prop::collection::vec(prop::collection::vec(0..18_u8, 1..3), 0..3);
-        // Facts are passed on upwards alone: templates make no circle, and one would be followed in every way there is.
+        // Facts are passed on only to higher numbers: templates form no circle, and a circle would
+        // be followed along every path.
         let relays = prop::option::weighted(0.5, (10..14_u8, prop::collection::vec(1..5_u8, 1..3)));
         (0..3_u8, 0..ZONES.len(), names(0..18, 2), names(10..15, 1), uses, relays).prop_map(
             |(text, zone, provides, facts, uses, relays)| Self { text, zone, provides, facts, uses, relays },
@@ -162,7 +163,7 @@ impl Spec {
     }
 }
 
-/// One object changes (or goes), and some of the satellites take the snapshot after it.
+/// One object changes or is removed, and some of the satellites take the next snapshot.
 #[derive(Clone, Debug)]
 struct Step {
     key: (usize, u8),
@@ -180,7 +181,7 @@ impl Step {
     }
 }
 
-/// Acceptances of every sort, with the names that exist on such a satellite.
+/// Acceptances of every kind, with the names that are reserved on such a satellite.
 fn acceptances() -> Vec<(Acceptance, Option<HashSet<Name>>)> {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     let reserved = |names: &[&str]| Some(names.iter().map(|name| Name::from_header(name)).collect());
@@ -204,8 +205,8 @@ fn acceptances() -> Vec<(Acceptance, Option<HashSet<Name>>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Whatever changes in whatever order, and whichever snapshots a satellite misses or sees again: the view is the one that
-    /// is computed from nothing.
+    /// Whatever changes, in any order, and whichever snapshots a satellite misses or sees again,
+    /// the view equals the one that is computed from scratch.
     #[test]
     fn a_maintained_view_is_the_one_from_nothing(steps in prop::collection::vec(Step::any(), 1..50)) {
         let mut catalog = Catalog::default();
@@ -283,7 +284,7 @@ fn objects_that_need_each_other_return_together() {
         (view.len(), view.left_out.len())
     };
     assert_eq!(look(&mut catalog), (0, 2));
-    // Nothing in the hub's set provides the name any more, so every Icinga has it.
+    // No object of the snapshot provides the name any more, so every Icinga has it.
     catalog.admit(&key, Some(base("Zone!other")));
     assert_eq!(look(&mut catalog), (2, 0));
     catalog.admit(&key, Some(base("Zone!base")));
@@ -324,7 +325,7 @@ fn one_change_shares_everything_that_it_does_not_touch() {
     let groups = view.groups.groups.iter().filter(|group| !group.files.is_empty()).count();
     assert!(groups > 200, "{groups} groups");
 
-    // What it does not accept is no news for it.
+    // A change of an object that the satellite does not accept does not change its view.
     catalog.admit(changed(0).key(), Some(changed(0)));
     let third = catalog.cut(Revision { term: 1, counter: 3 }).0;
     assert!(Arc::ptr_eq(&view.update(&third, &mut names), &after));

@@ -1,5 +1,5 @@
-//! The connection: made of what Secret and resource say now. One that works stays in use until its successor has
-//! worked.
+//! The connection, made from the present Secret and resource. A working connection stays in use
+//! until its successor has worked.
 
 use super::super::access::{InUse, Opening};
 use super::{Actor, Effect, Facts, Log, Moment, Opened, Source, Task};
@@ -75,7 +75,7 @@ impl Actor {
                     self.settled();
                     self.report.renewal = None;
                 }
-                // The resource changed: with the credential that works.
+                // The resource changed: connect again with the working credential.
                 Some(problem) => {
                     self.access.is_changed = false;
                     self.not_used(problem);
@@ -85,7 +85,7 @@ impl Actor {
         self.connected(moment, facts)
     }
 
-    /// Stays with the credential that works, if there is one.
+    /// Keeps the working credential, if there is one.
     pub(super) fn cannot_open(&mut self, problem: Problem, moment: &Moment, facts: &Facts) -> Task {
         self.access.opening = None;
         if !self.access.is_proven() {
@@ -128,8 +128,8 @@ impl Actor {
         self.report.credential = Some(problem);
     }
 
-    /// Reports what stays where the satellite, or its target, was before. Nothing is deleted there, because somebody
-    /// may still load it.
+    /// Reports the ConfigMaps that stay in the previous place of the satellite or its target. They
+    /// are not deleted, because an Icinga may still load them.
     fn left_behind(&mut self, new: &Opened, facts: &Facts) {
         let Some(old) = self.access.in_use.as_ref().map(|in_use| in_use.opened.place.clone()) else { return };
         if !new.is_elsewhere && old == new.place {

@@ -1,4 +1,5 @@
-//! One delivery: a probe, what others changed, the set itself, and what can wait until the set is there.
+//! One delivery: a probe, the changes by others, the set itself, and last the work that can wait
+//! until the set is delivered.
 
 use super::super::breaker::Event;
 use super::super::delivery::{Delivered, Drift};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// Longest wait for the answer to a probe while the breaker is open.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Longest delivery. What was stored is not stored again by the next one.
+/// Longest delivery. The next one does not store again what this one stored.
 const PASS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Garbage is deleted in a quiet moment, or when there are more shards of it than these.
 const GARBAGE: usize = 64;
@@ -36,7 +37,7 @@ impl Actor {
     /// Takes the set that the satellite should hold.
     pub(super) fn chosen(&mut self, desired: Result<Option<Wanted>, Problem>) {
         match &desired {
-            // It may lack everything.
+            // The satellite may lack everything.
             Err(_) => self.effects.push(Effect::Behind),
             Ok(None) => {}
             Ok(Some(set)) => {
@@ -62,12 +63,12 @@ impl Actor {
         self.step.desired.as_ref().ok()?.as_ref()
     }
 
-    /// True if the satellite holds the set of the latest snapshot, as far as is known.
+    /// True if the satellite is known to hold the set of the latest snapshot.
     fn has_nothing_new(&self) -> bool {
         self.wanted().is_none_or(|set| self.progress.last == Some((set.revision, set.view.digest)))
     }
 
-    /// True if the satellite was given this very set before: what is written now was changed by others.
+    /// True if this very set was delivered before: then a write corrects a change by others.
     fn is_same_set(&self) -> bool {
         let last = self.progress.last.map(|(_, digest)| digest);
         self.wanted().is_some_and(|set| last == Some(set.view.digest))
@@ -78,7 +79,8 @@ impl Actor {
         Task::Do(job, limit)
     }
 
-    /// Reads the pointer where it is not known, was not read for a while, or nothing else would be asked.
+    /// Reads the pointer if it is unknown, was not read for a while, or if no other request would
+    /// be sent.
     pub(super) fn probe(&mut self, moment: &Moment, facts: &Facts) -> Task {
         self.step.has_nothing_new = self.has_nothing_new();
         let is_needed = !self.contact.is_closed()
@@ -120,7 +122,8 @@ impl Actor {
                 let limit = PASS_TIMEOUT.as_secs();
                 let message =
                     format!("the set was not written within {limit} s; the next attempt writes the rest");
-                // It does answer, or a single request would have ended the delivery.
+                // The satellite does answer: otherwise a single request would have ended the
+                // delivery.
                 self.tried(Err(Problem::transient(Reason::Unreachable, message).answered()), moment)
             }
             (Doing::MakingRoom(mut problem), made) => {
@@ -152,7 +155,7 @@ impl Actor {
         self.write(moment, facts)
     }
 
-    /// Writes what differs, if it may be written.
+    /// Writes the differences, if that is allowed now.
     fn write(&mut self, moment: &Moment, facts: &Facts) -> Task {
         self.effects.push(Effect::Follow);
         let set = match &self.step.desired {
@@ -163,8 +166,8 @@ impl Actor {
         if self.object().spec.suspend {
             return self.held_back(RECHECK, moment);
         }
-        // The same set again is written over what others changed. That is held back where it is only reported, and
-        // where somebody changes it again and again.
+        // The set is the same as before, so a write would correct changes by others. It is held
+        // back if drift is only reported, and in a fight.
         let is_fought = self.progress.corrections.fight(moment.now).is_some();
         if self.is_same_set() && (self.only_reports() || is_fought) {
             return self.start(Doing::Comparing, Job::Compare(set), Some(PASS_TIMEOUT));
@@ -240,7 +243,7 @@ impl Actor {
             }
         }
         self.progress.corrections.forget(moment.now);
-        // While it is fought over, the status says so.
+        // During a fight the status says so.
         let fought = self.progress.corrections.fight(moment.now).map(str::to_owned);
         self.drifted(fought.map(|name| Drifted {
             names: [name.clone()].into(),
@@ -262,7 +265,7 @@ impl Actor {
         }
     }
 
-    /// The satellite holds what it should: what can wait until then.
+    /// The satellite holds its set: does the work that could wait until then.
     fn passed(&mut self, moment: &Moment, facts: &Facts) -> Task {
         let is_quiet = self.step.has_nothing_new;
         self.breaker_after(Event::Passed, moment);

@@ -1,4 +1,4 @@
-//! How a step ends: the token, what is reported, and the pause before the next step.
+//! The end of a step: the token, the report, and the pause before the next step.
 
 use super::{Actor, BreakerState, Contact, Effect, Log, Moment, Problem, Reason, Renewal, Task, Wait};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use std::time::Duration;
 const NOT_RENEWED: &str = "the token is not renewed";
 
 impl Actor {
-    /// The satellite was called: keeps the credential, then ends the step. A credential ends whatever else is wrong; a
-    /// satellite that does not answer would not answer to this either.
+    /// The satellite was called: keeps the credential, then ends the step. A credential ends
+    /// whatever else is wrong; a satellite that does not answer would not answer to this either.
     pub(super) fn tried(&mut self, result: Result<Duration, Problem>, moment: &Moment) -> Task {
         if result.as_ref().is_err_and(|problem| problem.contact == Contact::Silent) {
             return self.finish(result, moment);
@@ -33,7 +33,8 @@ impl Actor {
         self.access.renewed(&renewed, &object, moment.unix);
         match renewed {
             Ok(Renewal::Renewed(_)) => self.renewal_problem(None),
-            // Whoever replaced it is waited for: nothing was renewed here.
+            // Someone else replaced the token: wait for the watch of the Secret, because nothing
+            // was renewed here.
             Ok(Renewal::Overtaken) => {}
             Err(problem) => self.renewal_problem(Some(problem.message)),
         }
@@ -111,8 +112,9 @@ impl Actor {
         pause
     }
 
-    /// Returns a wait of this length. A new snapshot ends it unless the breaker is open, which waits for its probe, or
-    /// the satellite refused the last one: it is not asked more often because there is more to refuse.
+    /// Returns a wait of this length. A new snapshot ends it, with two exceptions. An open breaker
+    /// waits for its probe. A satellite that refused the last snapshot is not asked more often
+    /// because there are new ones.
     pub(super) fn wait(&self, pause: Duration) -> Wait {
         Wait {
             pause,
@@ -123,10 +125,12 @@ impl Actor {
     }
 
     fn is_refused(&self) -> bool {
-        // A satellite that holds what it should, and refuses something else (a watch), gets what is new at once.
+        // A satellite that holds its set, and refuses something else (a watch), gets a new
+        // snapshot at once.
         let digest = |held: Option<(_, _)>| held.map(|(_, digest): (crate::identity::Revision, _)| digest);
         let holds_all = digest(self.report.acked) == digest(self.report.desired);
-        // Nor is a satellite without a usable credential asked: its Secret tells when there is a new one.
+        // A satellite without a usable credential is not asked either: the watch of its Secret
+        // reports a new one.
         let refuses = |problem: &Problem| {
             problem.contact == Contact::Answered
                 || matches!(problem.reason, Reason::CredentialMissing | Reason::CredentialRefused)

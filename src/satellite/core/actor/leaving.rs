@@ -1,4 +1,5 @@
-//! The resource is being deleted: the ConfigMaps go first if that is wanted, within the time that is allowed for it.
+//! Handles a resource that is being deleted: first deletes the ConfigMaps, if that is wanted,
+//! within the allowed time.
 
 use super::delivering::Doing;
 use super::{Actor, Effect, Ended, Job, Log, Moment, Outcome, Problem, Reason, Task};

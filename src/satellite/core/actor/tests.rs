@@ -38,7 +38,7 @@ fn deleted() -> Value {
     metadata
 }
 
-/// An actor with a satellite that does what it is told, unless the test says otherwise.
+/// An actor with a satellite that obeys, unless the test says otherwise.
 struct Stage {
     actor: Actor,
     now: Duration,
@@ -47,7 +47,7 @@ struct Stage {
     validity: Option<Validity>,
     is_leader: bool,
     random: f64,
-    /// What became of the tasks of the last step, in words.
+    /// The outcomes of the tasks of the last step, in words.
     said: Vec<String>,
     effects: Vec<Effect>,
     /// Answers in place of the usual ones, by the beginning of the task's word.
@@ -247,7 +247,7 @@ fn a_step_is_the_promise_of_one_satellite_in_order() {
     stage.actor.configured(config(json!({}), kept()));
     stage.actor.access.settled();
     stage.step(Woken::Time).unwrap();
-    assert_eq!(stage.said, ["choose", "deliver within 60"], "what is known is not probed");
+    assert_eq!(stage.said, ["choose", "deliver within 60"], "the pointer is known, so there is no probe");
     // Nothing new: the pointer is read, and nobody needs more.
     stage.now += s(30);
     stage.step(Woken::Time).unwrap();
@@ -486,7 +486,7 @@ fn a_watch_that_is_refused_is_told_and_the_set_is_delivered_all_the_same() {
     let mut stage = Stage::new(json!({}));
     stage.facts.watch_problem = Some(refused(Reason::Forbidden));
     let wait = stage.step(Woken::Time).unwrap();
-    assert!(stage.holds() && wait.is_for_snapshots, "what is new is delivered at once");
+    assert!(stage.holds() && wait.is_for_snapshots, "a new snapshot is delivered at once");
     assert_eq!((stage.says(Ready), stage.says(Synced)), ("False Forbidden".into(), "True InSync".into()));
 }
 
@@ -564,7 +564,7 @@ fn without_a_credential_the_secret_is_waited_for() {
         stage.fail("secret", problem);
         let wait = stage.step(Woken::Time).unwrap();
         assert_eq!(stage.said, ["choose", "secret"]);
-        assert!(!wait.is_for_snapshots, "its Secret tells when there is a new one");
+        assert!(!wait.is_for_snapshots, "a change of the Secret ends this wait");
         assert_eq!(stage.says(CredentialsValid), format!("False {reason:?}"));
         stage.step(Woken::Secret).unwrap();
         assert!(stage.holds());
@@ -598,7 +598,7 @@ fn what_stays_where_the_target_was_is_told() {
     stage.instead.push(("open", Input::Opened(Ok(moved))));
     stage.step(Woken::Config(config(json!({ "target": { "name": "other" } }), kept()))).unwrap();
     assert_eq!(stage.events(), [Reason::CleanupSkipped]);
-    // Another cluster by a new Secret: what is held there is not known.
+    // A new Secret leads to another cluster, whose content is unknown.
     stage.instead.push(("secret", Input::SecretRead(Ok(false))));
     let moved = Opened { place: "icinga/other".into(), is_elsewhere: true, validity: None };
     stage.instead.push(("open", Input::Opened(Ok(moved))));

@@ -1,4 +1,5 @@
-//! The jobs of a delivery, stage by stage: each answer leads to the next requests, or to the end of the job.
+//! The jobs of a delivery, stage by stage: each answer leads to the next requests, or to the end
+//! of the job.
 
 use super::super::order::{AllShards, Division, Wanted};
 use super::super::owner::check_owner;
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// Longest wait of a delivery for the first list.
 const FIRST_LIST: Duration = Duration::from_secs(5);
 
-/// What can be done at a satellite.
+/// A job at a satellite.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     /// Read the pointer: the cheapest probe.
@@ -25,26 +26,26 @@ pub(crate) enum Job {
     Deliver(Wanted),
     /// Find what differs from this set. Writes nothing.
     Compare(Wanted),
-    /// Delete the shards that nobody needs.
+    /// Delete the garbage: shards that no pointer needs.
     Collect,
-    /// Read the pointer and delete the shards that nobody needs: there is no room for the next ones.
+    /// Read the pointer and delete the garbage, because there is no room for the next shards.
     MakeRoom,
-    /// Delete everything of ours, the pointer first.
+    /// Delete all ConfigMaps of the operator, the pointer first.
     CleanUp,
 }
 
-/// What a job did.
+/// The outcome of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The pointer was read.
     Read,
     /// The satellite holds the set.
     Delivered(Delivered),
-    /// What differs from the set. None if nothing does.
+    /// The differences from the set. None if there are none.
     Compared(Option<Drift>),
-    /// What nobody needs is deleted.
+    /// The garbage is deleted.
     Collected,
-    /// Nothing of ours is left.
+    /// All ConfigMaps of the operator are deleted.
     CleanedUp,
 }
 
@@ -64,7 +65,8 @@ pub(super) struct Running {
 /// How far a job is.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Waits for the first list until this time: what exists need not be tried to be created.
+    /// Waits for the first list until this time. With the list, shards that exist are not created
+    /// in vain.
     FirstList(Duration),
     /// Reads the pointer.
     Reading,
@@ -72,34 +74,35 @@ pub(super) enum Stage {
     Dividing,
     /// Asks for a term above the one that the pointer has.
     Raising(Division),
-    /// Reads or creates every shard. `pointer` is the revision of the pointer if it names them already.
+    /// Reads or creates every shard. `pointer` is the revision of the pointer if it names them
+    /// already.
     Shards { division: Division, waiting: VecDeque<ShardWork>, pointer: Option<Revision> },
     /// Deletes a pointer that someone made immutable: only a new one can say anything else.
     Removing { all: AllShards, previous: BTreeSet<String> },
     /// Writes the pointer.
     Writing { form: Form, shards: usize, is_replacement: bool },
-    /// Reads and compares shards. `wrong` are those that are missing or hold something else.
+    /// Reads and compares shards. `wrong` are those that are missing or have another content.
     Comparing { form: Form, waiting: VecDeque<(String, ShardOf)>, wrong: BTreeSet<String> },
-    /// Deletes ConfigMaps. `page` has all of them if they are a page of a cleanup.
+    /// Deletes ConfigMaps. `page` has all of them if they are one page of a cleanup.
     Deleting { waiting: VecDeque<Identity>, page: Option<BTreeSet<Identity>> },
     /// Deletes the pointer because the SatelliteCluster is deleted.
     Leaving,
-    /// Lists what is left; `before` was left before.
+    /// Lists the remaining ConfigMaps; `before` remained last time.
     Listing { before: BTreeSet<Identity> },
     /// Between two stages.
     Over,
 }
 
-/// What a request without an answer was sent for.
+/// The purpose of a request that has no answer yet.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// The stage has one request, and knows.
+    /// The only request of the stage, which knows its purpose.
     Stage,
     /// To store a shard.
     Store(Box<ShardWork>),
     /// To compare the shard of this name.
     Compare(String),
-    /// To delete a ConfigMap that nobody needs.
+    /// To delete a ConfigMap that is no longer needed.
     Delete,
 }
 
@@ -132,7 +135,7 @@ impl Delivery {
         }
     }
 
-    /// Goes on if the job waits for the first list, and that is there, refused or late.
+    /// Continues if the job waits for the first list, and the list is complete, refused or late.
     pub(super) fn look_for_list(&mut self, running: &mut Running) -> Flow {
         let Stage::FirstList(until) = running.stage else { return Ok(None) };
         // A satellite that did not answer the list is asked again soon. One that refuses is not.
@@ -152,7 +155,7 @@ impl Delivery {
             (Purpose::Stage, answer) => return self.take_for_stage(running, answer),
             (Purpose::Store(work), answer) => self.take_for_shard(running, *work, asked, answer)?,
             (Purpose::Compare(name), Answer::Shard(found)) => self.compared(running, name, found, asked),
-            // It is gone already, or it changed since it was seen: someone wants it.
+            // It is gone already, or it changed since it was seen: another operator uses it.
             (Purpose::Delete, Answer::Done | Answer::Failed(Failed { code: Some(404 | 409), .. })) => {}
             (Purpose::Compare(_) | Purpose::Delete, Answer::Failed(failed)) => return Err(failed.problem),
             (Purpose::Compare(_) | Purpose::Delete, answer) => return Err(unexpected(&answer)),
@@ -181,7 +184,7 @@ impl Delivery {
                 let stored = Pointer::of(&stored, &self.target);
                 self.stored(running, stored, form, shards)
             }
-            // It changed since it was read, or it is gone: everything is decided again.
+            // It changed since it was read, or it is gone. Start again from a new reading.
             (
                 Stage::Removing { .. } | Stage::Writing { .. },
                 Answer::Failed(Failed { code: Some(409), problem }),
@@ -199,7 +202,7 @@ impl Delivery {
         }
     }
 
-    /// Reads the pointer if it is not known or known to be another one.
+    /// Reads the pointer if it is unknown, or if the watch reported another one.
     pub(super) fn need_pointer(&mut self, running: &mut Running) -> Flow {
         if self.pointer.is_some() && !self.is_pointer_changed() {
             return self.with_pointer(running);
@@ -252,8 +255,8 @@ impl Delivery {
             let revision = held.revision.unwrap_or(set.revision);
             return self.store_shards(running, division, Some(revision));
         }
-        // A higher revision with other content: another term wrote it, or a person. The same revision: someone
-        // changed its content.
+        // A higher revision with other content: another term wrote it, or a person. The same
+        // revision: someone changed its content.
         let theirs = held.filter(|held| held.ours).and_then(|held| held.revision);
         if let Some(above) = theirs.filter(|theirs| *theirs > set.revision) {
             return self.send(running, Stage::Raising(division), Request::RaiseTerm { above });
@@ -261,7 +264,8 @@ impl Delivery {
         self.store_shards(running, division, None)
     }
 
-    /// Sends what waits, as much at once as is allowed. When nothing is under way any more, the stage is over.
+    /// Sends the waiting requests, as many at once as allowed. If none is under way any more, the
+    /// stage ends.
     pub(super) fn fill(&mut self, running: &mut Running) -> Flow {
         while self.under_way() < PARALLEL {
             let next = match &mut running.stage {
@@ -295,7 +299,7 @@ impl Delivery {
         }
     }
 
-    /// Decides again, from a pointer that is read again.
+    /// Starts again with a new reading of the pointer.
     pub(super) fn again(&mut self, running: &mut Running, problem: Problem) -> Flow {
         if running.attempt == ATTEMPTS {
             return Err(problem);

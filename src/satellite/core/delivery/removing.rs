@@ -1,4 +1,4 @@
-//! What is deleted: shards that nobody needs, and everything when the SatelliteCluster goes.
+//! Deletes ConfigMaps: garbage, and everything if the SatelliteCluster is deleted.
 
 use super::super::requests::{Identity, Request};
 use super::Delivery;

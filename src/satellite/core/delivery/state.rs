@@ -1,4 +1,5 @@
-//! What a delivery knows of its satellite: the pointer, the shards that were seen, and which of them nobody needs.
+//! The knowledge of a delivery about its satellite: the pointer, the verified shards, and which of
+//! them are garbage.
 
 use super::super::inventory::{Item, number};
 use super::super::order::SeenShard;
@@ -10,8 +11,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// For how long a shard that was seen counts as there where changes cannot be followed (the Role lacks `list` or
-/// `watch`).
+/// For how long a verified shard counts as present if changes cannot be followed (the Role lacks
+/// `list` or `watch`).
 const TRUST: Duration = Duration::from_mins(5);
 
 /// The pointer as last read or written.
@@ -58,8 +59,8 @@ impl Delivery {
             found.as_ref().is_some_and(|found| found.uid.as_ref() == Some(uid) && found.number() >= *version)
         };
         if !self.known_before.as_ref().is_none_or(is_same) {
-            // Deleted, or another cluster, or this one as it was some time ago: no shard is taken for granted, and
-            // everything is listed again.
+            // The pointer was deleted, or this is another cluster or an older state of it. Trust
+            // no earlier reading of a shard, and list everything again.
             self.seen.forget_all();
             self.follow_anew();
         }
@@ -71,7 +72,7 @@ impl Delivery {
         self.pointer = Some(pointer);
     }
 
-    /// True if the watch reported another pointer than the one that is known.
+    /// True if the watch reported a pointer that differs from the known one.
     pub(super) fn is_pointer_changed(&self) -> bool {
         if self.inventory.listed.is_none() {
             return false;
@@ -91,7 +92,7 @@ impl Delivery {
         }
     }
 
-    /// True if the shard was seen and no operator may treat it as garbage.
+    /// True if the shard was verified and no operator may treat it as garbage.
     pub(super) fn is_there(&self, name: &str) -> bool {
         let held = self.readable().filter(|held| !held.keeps(name));
         let pointer = held.and_then(|held| held.revision);
@@ -100,8 +101,8 @@ impl Delivery {
         })
     }
 
-    /// Returns the shard of this name if it was seen and changes are followed since. Where they cannot be followed it
-    /// counts for a while.
+    /// Returns the shard of this name if it was verified and has been watched since. Where changes
+    /// cannot be followed, a verification counts for a while.
     pub(super) fn recently_seen(&self, name: &str) -> Option<&SeenShard> {
         self.seen.get(name).filter(|seen| {
             self.inventory.listed.is_some()
@@ -110,8 +111,8 @@ impl Delivery {
         })
     }
 
-    /// Returns the shards of the pointer before which the next one does not name. If that pointer cannot be read: all
-    /// shards that there are.
+    /// Returns the shards of the previous pointer that the next one does not name. If the previous
+    /// pointer cannot be read, returns all shards that exist.
     pub(super) fn previous(
         &self,
         shards: &[Shard],
@@ -119,7 +120,8 @@ impl Delivery {
     ) -> BTreeSet<String> {
         let named: BTreeSet<String> = shards.iter().map(|shard| shard.name(&self.target.name)).collect();
         let before: BTreeSet<String> = match self.readable() {
-            // Someone changed the pointer, and the same set is written again: it keeps what it kept.
+            // Someone changed the pointer, and the same set is written again: keep the same
+            // previous shards.
             Some(held) if held.shards == named && is_same_set(held) => held.previous.clone(),
             Some(held) => held.shards.clone(),
             None => {
@@ -130,8 +132,8 @@ impl Delivery {
         before.difference(&named).cloned().collect()
     }
 
-    /// Returns the shards that nobody needs: neither the pointer, nor the one before it, nor one that is being
-    /// prepared.
+    /// Returns the garbage: shards that neither the pointer nor the previous one names, and that
+    /// no next one is being prepared with.
     pub(super) fn garbage(&self) -> Vec<Identity> {
         let Some(held) = self.readable() else { return Vec::new() };
         let Some(revision) = held.revision.filter(|_| self.inventory.listed.is_some()) else {
@@ -142,9 +144,10 @@ impl Delivery {
             digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
         };
         let items = self.inventory.items.iter().filter(|(name, item)| {
-            // A shard that this revision or a newer one wants belongs to a pointer that is about to be written (a
-            // satellite that accepts something else is written again at the same revision). A shard of another
-            // pointer's name belongs to that pointer, which stays where `spec.target.name` was changed.
+            // A shard that this revision or a newer one uses belongs to a pointer that is about to
+            // be written. (If the acceptance of a satellite changes, its pointer is written again
+            // at the same revision.) A shard of another pointer's name belongs to that pointer,
+            // which stays where `spec.target.name` was changed.
             item.is_shard
                 && item.revision.is_none_or(|wanted| wanted < revision)
                 && is_of_pointer(name)

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Delivery {
-    /// Stores every shard that is not known to be there.
+    /// Stores every shard that is not verified yet.
     pub(super) fn store_shards(
         &mut self,
         running: &mut Running,
@@ -57,7 +57,7 @@ impl Delivery {
                 let request = work.request();
                 self.enqueue(Purpose::Store(Box::new(work)), request);
             }
-            // Recorded at once: a job that is cut off does not begin from nothing.
+            // Recorded at once, so that a job after an interruption does not begin from scratch.
             Step::Stored { found: Identity { name, uid, version }, wanted, has_written } => {
                 if has_written {
                     running.wrote.insert(name.clone());
@@ -150,7 +150,8 @@ impl Delivery {
         self.send(running, stage, Request::WritePointer(Box::new(write)))
     }
 
-    /// The answer decides: what the server stored, not what was sent.
+    /// Takes the answer. It counts what the server stored, because a webhook may have changed the
+    /// request.
     pub(super) fn stored(
         &mut self,
         running: &mut Running,

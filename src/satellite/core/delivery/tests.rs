@@ -36,7 +36,7 @@ fn r3_every_shard_is_stored_before_the_pointer_and_nothing_is_written_twice() {
     assert!(writes[..writes.len() - 1].iter().all(|write| write.starts_with("create groundlink-")));
     assert!((2..=PARALLEL).contains(&world.most), "{} at once", world.most);
     assert!(world.deliver(&wanted(1, &objects)).is_empty());
-    assert!(world.server.requests.is_empty(), "what is known is not asked: {:?}", world.server.requests);
+    assert!(world.server.requests.is_empty(), "requests for known facts: {:?}", world.server.requests);
     // One that begins reads everything, and writes nothing either.
     let mut next = World::sharded();
     std::mem::swap(&mut next.server, &mut world.server);

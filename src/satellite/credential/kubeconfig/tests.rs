@@ -1,4 +1,4 @@
-//! Every rule about a field of a kubeconfig, one by one, and what nobody thought of by chance.
+//! Every rule about a field of a kubeconfig, one by one, and random changes.
 
 use super::MAX_BYTES;
 use crate::satellite::HostPolicy;
@@ -179,7 +179,7 @@ fn what_is_unknown_is_dropped_at_every_level() {
         "contexts": [{ "name": "satellite", "context": { "cluster": "satellite", "user": "satellite" } }],
     });
     let mut found = rebuilt(&config.to_string()).unwrap();
-    // kube writes what is not there as null.
+    // kube writes missing fields as null.
     found["users"][0]["user"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
     assert_eq!(found, expected);
 }
@@ -377,7 +377,7 @@ proptest! {
                 leaves(&rebuilt, String::new(), &mut found);
                 prop_assert!(found.iter().all(|place| ALLOWED.contains(&place.as_str())), "{found:?}");
                 prop_assert!(policy().check(rebuilt["clusters"][0]["cluster"]["server"].as_str().unwrap()).is_ok());
-                // Nobody was told of a refused field and had it dropped instead.
+                // A dangerous field must be refused, not dropped silently.
                 let read: Value = serde_saphyr::from_str(&text).unwrap();
                 for field in DANGEROUS {
                     let of_user = field != "certificate-authority" && field != "proxy-url";

@@ -51,8 +51,8 @@ fn auto_changes_its_form_at_700_kib_and_back_at_500() {
     assert!(why.contains("716800") && why.contains("130 files"), "{why}");
 }
 
-/// The largest set that is promised, with files twice as large as those of a usual host: it has a form, every file is in one shard, and
-/// pointer and shards fit into a ConfigMap.
+/// The largest set that is promised, with files twice as large as a usual host: there is a form
+/// for it, every file is in one shard, and pointer and shards fit into ConfigMaps.
 #[test]
 fn a_hundred_thousand_objects_fit() {
     let large = set(100_000, 1_000);
@@ -64,7 +64,7 @@ fn a_hundred_thousand_objects_fit() {
         Destination { namespace: "icinga".into(), name: "groundlink".into(), ..Destination::default() };
     let before: BTreeSet<String> =
         shards.iter().map(|shard| format!("{}x", shard.name("groundlink"))).collect();
-    // All of the set before are kept beside it.
+    // All shards of the previous set are kept, too.
     let pointer = pointer::sharded(&target, Revision { term: 1, counter: 1 }, &large, bits, &shards, &before);
     let bytes = serde_json::to_vec(&pointer).unwrap().len();
     assert!(bytes < 512 * 1024, "a pointer of {bytes} bytes");
@@ -79,7 +79,7 @@ fn buckets_become_more_when_one_is_full_and_fewer_when_all_would_be_far_from_it(
         bits > 0 && large.shards(bits - 1).iter().any(|shard| shard.bytes() > SHARD_MAX),
         "no more than needed"
     );
-    // More than are needed stay, until fewer would be far from full.
+    // Superfluous buckets stay until fewer would be far from full.
     assert_eq!(auto(Some(sharded(bits + 1)), &large), sharded(bits + 1));
     let much_smaller = set(200, 4_000);
     let Form::Sharded { bits: fewer } = auto(Some(sharded(MAX_BITS)), &much_smaller) else {
@@ -87,13 +87,13 @@ fn buckets_become_more_when_one_is_full_and_fewer_when_all_would_be_far_from_it(
     };
     assert!(fewer < MAX_BITS);
     assert!(much_smaller.shards(fewer).iter().all(|shard| shard.bytes() <= SHARD_AGAIN));
-    // What it becomes, it stays.
+    // The chosen form is kept.
     assert_eq!(auto(Some(sharded(fewer)), &much_smaller), sharded(fewer));
 }
 
 #[test]
-fn what_does_not_fit_in_the_most_buckets_is_told_with_figures() {
-    // 256 KiB is the largest file; three of them in one bucket do not fit.
+fn a_set_that_fits_in_no_number_of_buckets_is_refused_with_figures() {
+    // The largest file has 256 KiB, so three of them in one bucket do not fit.
     let crowd = (0..).map(|n| format!("h{n}")).filter(|name| bucket_of(&format!("n/{name}")) == 7).take(3);
     let crowd = of(crowd.map(|name| (name, "x".repeat(200 * 1024))));
     let why = choose(Layout::Snapshot, None, &crowd).unwrap_err();

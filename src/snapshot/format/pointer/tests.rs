@@ -85,7 +85,8 @@ fn nothing_that_someone_changes_counts_as_what_was_written() {
         !read(&older, &destination()).is(&destination(), &view, SHARDED),
         "its manifest has another revision"
     );
-    // Whoever edits a figure writes the manifest as we would, and the annotations with it.
+    // An editor who changes a figure may also write the manifest in our form, with matching
+    // annotations.
     type Edit = fn(&mut Manifest);
     let edits: [(&str, Edit); 5] = [
         ("bytes", |m| m.bytes += 1),

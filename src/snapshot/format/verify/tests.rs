@@ -21,7 +21,7 @@ impl Maps {
         verify(&Found { pointer: &self.pointer, shards: &self.shards, inventory: Some(&self.inventory) })
     }
 
-    /// Faults and what is said of them, by ConfigMap.
+    /// Returns the faults and their messages, by ConfigMap.
     fn faults(&self) -> Vec<(Fault, String)> {
         let problems = self.report().problems.into_iter();
         problems
@@ -163,7 +163,7 @@ fn what_the_operator_writes_is_whole_in_both_layouts() {
         );
     }
     assert_eq!(in_shards().report().shards.len(), 4);
-    // Nothing accepted is a set like any other.
+    // An empty set is a set like any other.
     let empty = files(0);
     for pointer in [
         single(&destination(), REVISION_NOW, &empty, &BTreeSet::new()),
@@ -272,7 +272,7 @@ fn a_manifest_that_was_edited_is_told() {
 
 #[test]
 fn nobody_decides_how_much_a_reader_holds() {
-    // More shards than there are buckets: none is asked for, and none is read.
+    // More shards than buckets: none is asked for, and none is read.
     let mut held = in_shards();
     held.edit(|manifest| manifest.bits = 1);
     assert_eq!(wanted(&held.pointer), BTreeSet::new());
@@ -290,7 +290,7 @@ fn nobody_decides_how_much_a_reader_holds() {
     assert_eq!(wanted(&held.pointer), BTreeSet::new());
     held.has_only(Fault::Manifest, "names 1029 shards; with bits 10 there are at most 1024");
 
-    // A shard that is larger than any, or has another digest, is not kept.
+    // A shard that is too large, or has another digest, is not kept.
     let name = in_shards().first().0;
     let mut held = in_shards();
     let mut files = held.files_of(&name);
@@ -364,7 +364,7 @@ fn a_shard_that_is_not_as_it_was_written_is_named() {
     let problems: Vec<_> = report.problems.iter().map(|p| (p.config_map.as_str(), p.fault)).collect();
     assert_eq!(problems, [(name.as_str(), Fault::Digest)]);
 
-    // An annotation that nothing reads.
+    // No reader uses this annotation.
     held = in_shards();
     held.first().1.metadata.annotations.as_mut().unwrap().remove(pointer::DIGEST);
     assert_eq!(held.faults(), []);
@@ -382,7 +382,7 @@ fn a_file_in_the_wrong_shard_or_in_two_is_told_even_if_every_digest_is_right() {
     let mut faults: Vec<_> = held.faults().into_iter().map(|(fault, _)| fault).collect();
     faults.sort_unstable();
     faults.dedup();
-    // It is counted twice by nobody: the sum is over the files.
+    // The file is counted once, because the sum is over the files.
     assert_eq!(faults, [Fault::Bucket, Fault::Twice]);
     let mut rest = held.files_of(&names[1]);
     rest.remove(&moved);
@@ -412,7 +412,7 @@ fn what_is_kept_must_be_there_and_what_is_left_over_is_a_note() {
         assert!(
             report.notes[0].contains("left over") && report.notes[1].contains("7.43, which is being written")
         );
-        // An agent that may not list does not judge it.
+        // An agent that may not list does not judge left-over shards.
         let found = Found { pointer: &held.pointer, shards: &held.shards, inventory: None };
         assert_eq!((verify(&found).problems, verify(&found).notes), (vec![], vec![]));
     }

@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a test does to a request before the server gets it: answers in its place, or changes the server.
+/// What a test does to a request before the server gets it: answers in its place, or changes the
+/// server.
 pub type Fault = Box<dyn FnMut(&mut Server, &Request) -> Option<Answer>>;
 
 pub fn target() -> Destination {
