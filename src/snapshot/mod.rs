@@ -7,6 +7,7 @@ mod maintained;
 mod names;
 mod set;
 
+pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;
 pub use catalog::Catalog;
 pub use format::{Shard, View, archive, layout, manifest, pointer, verify};
 pub use maintained::{Acceptance, Maintained};
@@ -26,5 +27,3 @@ pub(crate) mod testing {
         Maintained::new(Acceptance::default(), None).update(&snapshot, &mut SnapshotNames::default())
     }
 }
-
-pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;
