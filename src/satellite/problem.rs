@@ -25,7 +25,7 @@ pub struct Problem {
     pub contact: Contact,
     /// True if another attempt can succeed without a change by a person.
     pub transient: bool,
-    /// How long the server asked to be left alone; at most [`RETRY_AFTER_MAX`].
+    /// How long the server asked to be left alone; at most `RETRY_AFTER_MAX`.
     pub retry_after: Option<Duration>,
 }
 

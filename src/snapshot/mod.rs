@@ -1,5 +1,5 @@
 //! Acknowledged to Snapshot: the set that satellites get. It is closed at every revision: nothing in it names an object that it
-//! does not hold, whatever the order in which acknowledgements arrive. [`format`] has the form of the set on a satellite.
+//! does not hold, whatever the order in which acknowledgements arrive. [`mod@format`] has the form of the set on a satellite.
 
 mod catalog;
 pub mod format;
