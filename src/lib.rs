@@ -4,13 +4,14 @@
 //! **The promise, in the order it happens**, each step only after the one before it succeeded:
 //!
 //! ```text
-//! watch -> validate -> references -> render -> publish (temp, fsync, rename, fsync directory)
-//!       -> status Ready acknowledged -> snapshot -> satellite -> acknowledgement -> status Synced
+//! watch -> validate -> render -> references (what may be published)
+//!       -> publish (temp file, sync, rename, sync of the directory) -> status Ready, acknowledged
+//!       -> snapshot -> delivered to each satellite -> status Synced
 //! ```
 //!
 //! The order is a type: [`render::Rendered`] becomes [`publish::Published`] becomes [`status::Acknowledged`], and a
-//! [`snapshot::Snapshot`] is built from acknowledged contents alone. The modules stand in the order of the flow, and none
-//! imports one further right; [`hub`] and [`operator`] hold them together.
+//! [`snapshot::Snapshot`] is built from acknowledged contents alone. The modules stand in an order in which none imports one
+//! further down; [`hub`] holds them together. `ARCHITECTURE.md` is the map.
 
 pub(crate) mod backoff;
 pub mod identity;

@@ -5,8 +5,9 @@ use super::rules::{Rule, Violation, hold};
 use super::satellite::Set;
 use crate::api::{ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey};
-use crate::render::read_back;
+use crate::render::{Rendered, read_back};
 use crate::simulation::disk::ModelDisk;
+use crate::validate::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct Witness {
     volume: Set,
     /// What each satellite had at its last pointer.
     sets: BTreeMap<usize, Set>,
+    /// Contents that were read, by digest: reading one takes longer than all else.
+    contents: BTreeMap<Digest, Arc<Rendered>>,
     /// What each satellite ever had.
     held: BTreeSet<(usize, ObjectKey, Digest)>,
 }
@@ -71,7 +74,7 @@ impl Witness {
         let file_key = key.file_key().to_string();
         let Some(bytes) = bytes else {
             self.volume.remove(&file_key);
-            closed(&self.volume, || "the volume".into())?;
+            self.volume_closed()?;
             let is_known = self.may_be_absent.contains(&key);
             return hold(Rule::R6, is_known, || {
                 format!("{key} is removed, and nobody deleted it or its group")
@@ -81,7 +84,14 @@ impl Witness {
         let digest = Digest::of(bytes);
         self.forward(None, &key, digest)?;
         self.volume.insert(file_key, (digest, String::from_utf8_lossy(bytes).into_owned()));
-        closed(&self.volume, || "the volume".into())
+        self.volume_closed()
+    }
+
+    fn volume_closed(&mut self) -> Result<(), Violation> {
+        let volume = std::mem::take(&mut self.volume);
+        let closed = self.closed(&volume, "the volume");
+        self.volume = volume;
+        closed
     }
 
     /// The power was cut: programs see what survived.
@@ -196,6 +206,36 @@ impl Witness {
         Ok(())
     }
 
+    /// Checks that a set names nothing that it does not hold.
+    fn closed(&mut self, set: &Set, of: &str) -> Result<(), Violation> {
+        let mut contents = Vec::with_capacity(set.len());
+        for (file_key, (digest, text)) in set {
+            let known = match self.contents.get(digest) {
+                Some(known) => known.clone(),
+                None => {
+                    let read = key_of(file_key).and_then(|key| read_back(&key, text.clone().into_bytes()));
+                    let Some(read) = read.map(Arc::new) else { continue };
+                    self.contents.insert(*digest, read.clone());
+                    read
+                }
+            };
+            contents.push(known);
+        }
+        let is_provided = |name: &Name| {
+            contents.iter().flat_map(|content| content.provides()).any(|provided| provided.name == *name)
+        };
+        for content in &contents {
+            for needed in content.uses() {
+                let is_there = needed
+                    .any_of
+                    .iter()
+                    .any(|name| is_provided(name) || name.to_string().contains("CheckCommand"));
+                hold(Rule::R9, is_there, || format!("{of}: {} names {:?}", content.key(), needed.any_of))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A satellite had an object.
     pub fn had(&mut self, satellite: usize, key: ObjectKey, digest: Digest) {
         self.held.insert((satellite, key, digest));
@@ -226,7 +266,7 @@ impl Witness {
             self.forward(Some(satellite), &key, *digest)?;
             self.held.insert((satellite, key.clone(), *digest));
         }
-        closed(&set, || format!("edge-{satellite}"))?;
+        self.closed(&set, &format!("edge-{satellite}"))?;
         let before = self.sets.insert(satellite, set);
         let now = &self.sets[&satellite];
         for file_key in before.iter().flat_map(|set| set.keys()).filter(|key| !now.contains_key(*key)) {
@@ -238,26 +278,6 @@ impl Witness {
         }
         Ok(())
     }
-}
-
-/// Checks that a set names nothing that it does not hold.
-fn closed(set: &Set, of: impl Fn() -> String) -> Result<(), Violation> {
-    let contents: Vec<_> = set
-        .iter()
-        .filter_map(|(file_key, (_, text))| read_back(&key_of(file_key)?, text.clone().into_bytes()))
-        .collect();
-    let provided: BTreeSet<String> =
-        contents.iter().flat_map(|content| content.provides()).map(|p| p.name.to_string()).collect();
-    for content in &contents {
-        for needed in content.uses() {
-            let is_there = needed.any_of.iter().any(|name| {
-                let name = name.to_string();
-                provided.contains(&name) || name.contains("CheckCommand")
-            });
-            hold(Rule::R9, is_there, || format!("{}: {} names {:?}", of(), content.key(), needed.any_of))?;
-        }
-    }
-    Ok(())
 }
 
 /// Returns what should be published of these resources: every valid one that names nothing missing.

@@ -288,7 +288,17 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Kind;
     use crate::render::read_back;
+
+    #[test]
+    fn every_condition_type_of_an_object_is_composed() {
+        let is_of_object = |kind: &ConditionType| kind.kinds().contains(&Kind::MonitoringObject);
+        let wanted: Vec<_> = ConditionType::ALL.iter().copied().filter(is_of_object).collect();
+        let mut composed = TYPES.to_vec();
+        composed.sort();
+        assert_eq!(composed, wanted);
+    }
 
     fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
         Facts { key, generation: 3, revision: None, state }

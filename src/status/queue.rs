@@ -89,6 +89,11 @@ impl Queue {
         self.in_flight.len()
     }
 
+    /// Writes of Synced under way.
+    pub fn synced_in_flight(&self) -> usize {
+        self.synced_in_flight
+    }
+
     /// Whether a write of this object is under way.
     pub fn is_in_flight(&self, key: &ObjectKey) -> bool {
         self.in_flight.contains_key(key)

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 /// Status writes under way at once. More does not help: the API server is what saturates.
 const WRITES: usize = 16;
-/// While Ready writes come, one Synced write is under way at a time: whoever waits for a Ready shares the API server with it.
-/// One that is not answered for so long keeps the others back no longer.
-const SYNCED_ALONE: Duration = Duration::from_millis(200);
-/// So long after a Ready write the next is expected.
+/// So long after a Ready write the next is expected. Until then the API server belongs to those who wait for a Ready: Synced
+/// writes go one at a time, and at most one in [`SYNCED_EVERY`].
 const READY_EXPECTED: Duration = Duration::from_millis(50);
+const SYNCED_EVERY: Duration = Duration::from_millis(50);
+/// A Synced write that is not answered for so long keeps the next one back no longer.
+const SYNCED_ALONE: Duration = Duration::from_millis(200);
 /// Attempts that the pause after a stale write is counted as: the watch brings the newer object, and the retry is for the
 /// case that it does not.
 const STALE_ATTEMPTS: u32 = 9;
@@ -31,15 +32,25 @@ pub(super) struct Statuses {
 }
 
 impl Statuses {
-    /// Returns until when at most one Synced write is under way. `None` if there is room for more.
-    fn synced_alone_until(&self, now: Duration) -> Option<Duration> {
-        Some(alone_until(self.last_ready?, self.last_synced?)).filter(|until| *until > now)
+    /// Returns how many Synced writes may be under way now.
+    fn synced_at_once(&self, now: Duration) -> usize {
+        match (self.last_ready, self.last_synced) {
+            (Some(ready), _) if now >= ready + READY_EXPECTED => WRITES,
+            (None, _) => WRITES,
+            (Some(_), None) => 1,
+            (Some(_), Some(synced)) if now < synced + SYNCED_EVERY => 0,
+            (Some(_), Some(synced)) if now < synced + SYNCED_ALONE => 1,
+            (Some(_), Some(_)) => self.queue.synced_in_flight() + 1,
+        }
     }
-}
 
-/// As long as both hold: another Ready is expected, and the Synced write that was started last may still be answered soon.
-fn alone_until(last_ready: Duration, last_synced: Duration) -> Duration {
-    (last_ready + READY_EXPECTED).min(last_synced + SYNCED_ALONE)
+    /// Returns when more Synced writes may be under way.
+    fn more_synced_at(&self, now: Duration) -> Option<Duration> {
+        let all = self.last_ready? + READY_EXPECTED;
+        let synced = self.last_synced.unwrap_or_default();
+        let next = [synced + SYNCED_EVERY, synced + SYNCED_ALONE].into_iter().find(|at| *at > now);
+        Some(next.map_or(all, |next| next.min(all))).filter(|at| *at > now)
+    }
 }
 
 impl Core {
@@ -151,8 +162,7 @@ impl Core {
     /// Starts the writes of Synced, while there is room.
     pub(super) fn write_synced(&mut self) {
         while self.may_write() {
-            let is_alone = self.statuses.synced_alone_until(self.now.elapsed).is_some();
-            let at_once = if is_alone { 1 } else { WRITES };
+            let at_once = self.statuses.synced_at_once(self.now.elapsed);
             let Some(job) = self.statuses.queue.pop_synced(at_once) else { break };
             self.statuses.last_synced =
                 self.write(job).then_some(self.now.elapsed).or(self.statuses.last_synced);
@@ -328,6 +338,6 @@ impl Core {
     /// Returns when a Synced write that waits for Ready writes may go.
     pub(super) fn synced_wake(&self) -> Option<Duration> {
         let is_waiting = self.statuses.queue.lengths().1 > 0;
-        self.statuses.synced_alone_until(self.now.elapsed).filter(|_| is_waiting)
+        self.statuses.more_synced_at(self.now.elapsed).filter(|_| is_waiting)
     }
 }

@@ -1,5 +1,6 @@
 use super::super::breaker::Event;
 use super::*;
+use crate::api::Kind;
 use std::time::Duration;
 
 const T: i64 = 1_790_000_000;
@@ -41,7 +42,14 @@ fn said(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<St
     };
     use ConditionType::*;
     let order = [Ready, Synced, Reachable, CredentialsValid, Loaded, Drifted, Stalled, Reconciling];
-    assert_eq!(status.conditions.len(), order.len());
+    let mut composed: Vec<_> = status.conditions.iter().map(|condition| condition.r#type).collect();
+    let mut wanted: Vec<_> = ConditionType::ALL
+        .iter()
+        .copied()
+        .filter(|kind| kind.kinds().contains(&Kind::SatelliteCluster))
+        .collect();
+    (composed.sort(), wanted.sort());
+    assert_eq!(composed, wanted, "every condition type of a SatelliteCluster is composed");
     let of = |kind: &ConditionType| status.conditions.iter().find(|c| c.r#type == *kind).map(text);
     order.iter().map(|kind| of(kind).unwrap()).collect()
 }

@@ -1,0 +1,166 @@
+//! Operator processes: start, end, leadership, and carrying out what the core commands.
+
+use super::*;
+
+impl World {
+    pub(super) fn end_process(&mut self) -> Step {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let is_power = self.random.percent(50);
+        self.say(|| if is_power { "the power is cut".into() } else { "the process is killed".into() });
+        if let Some(batch) = process.commit {
+            // In the middle of it.
+            self.disk.stop_after(Some(self.random.below(30) as u32));
+            drop(process.volume.commit(batch.changes, &|| true));
+            self.look_at_volume()?;
+        }
+        if is_power {
+            self.disk.cut_power(&mut self.random);
+            self.witness.power_cut(&self.disk)?;
+        } else {
+            self.disk.kill();
+        }
+        for StatusWrite { write, heard } in process.writes {
+            if heard.is_none() && self.random.percent(50) {
+                let (key, uid) = (write.key().clone(), write.uid().clone());
+                self.late_writes.push((key, uid, write.generation(), write.body().clone()));
+            }
+        }
+        for (number, client) in process.clients.into_iter().enumerate() {
+            self.late_requests.extend(client.end().into_iter().map(|request| (number, request)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_process(&mut self) -> Step {
+        self.terms = match self.random.below(100) {
+            // Somebody deleted the Lease, and the terms begin again.
+            0..3 => 0,
+            // Somebody else led in between.
+            3..12 => self.terms + 1,
+            _ => self.terms,
+        };
+        self.terms += 1;
+        let volume = Volume::on(self.disk.clone());
+        let found = match volume.scan() {
+            Ok(found) => found,
+            Err(error) => {
+                self.say(|| format!("cannot start: {error}"));
+                return Ok(());
+            }
+        };
+        self.say(|| format!("a process starts and finds {} files", found.len()));
+        let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
+        let known = || Satellite { acceptance: Some(Acceptance::default()), ..Satellite::default() };
+        let satellites = (0..self.servers.len()).map(|number| (format!("edge-{number}"), known())).collect();
+        let fleet = Fleet { listed: self.random.percent(70), satellites };
+        let seed = self.random.next();
+        let core = Core::new(Settings::default(), Index::new(names.collect()), found, fleet.clone(), seed);
+        self.process = Some(Process {
+            core,
+            volume,
+            started: self.clock,
+            leads: true,
+            term: Some(self.terms),
+            floor: 0,
+            watch: Watch::Idle,
+            has_listed: false,
+            commit: None,
+            writes: Vec::new(),
+            is_probing: false,
+            latest: None,
+            view: Maintained::new(Acceptance::default(), None),
+            clients: (0..self.servers.len()).map(|number| Client::new(number, self.layout)).collect(),
+            fleet,
+        });
+        Ok(())
+    }
+
+    pub(super) fn lease_changes(&mut self) -> Step {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        process.leads = !process.leads;
+        if self.plan.planted == Some(Planted::LeadershipNotAsked) {
+            return Ok(());
+        }
+        if process.leads {
+            self.terms = self.terms.max(process.floor) + 1;
+        }
+        process.term = process.leads.then_some(self.terms);
+        let term = process.term;
+        self.say(|| format!("the term is {term:?}"));
+        self.tell(Input::Tick)
+    }
+
+    /// Tells the core what happened, and carries out what it commands.
+    pub(super) fn tell(&mut self, input: Input) -> Step {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        if process.term.is_some_and(|term| process.floor > term) {
+            // The lease's next renewal takes a higher term.
+            self.terms = self.terms.max(process.floor);
+            process.term = Some(process.floor);
+        }
+        let now = Now {
+            elapsed: self.clock - process.started,
+            unix: self.clock.as_secs() as i64,
+            term: process.term,
+        };
+        for command in process.core.step(now, input) {
+            self.carry_out(command)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn carry_out(&mut self, command: Command) -> Step {
+        match command {
+            Command::Commit(changes) => {
+                self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
+                let Some(process) = &mut self.process else { return Ok(()) };
+                hold(Rule::I9, process.commit.is_none(), || "two commits are under way".into())?;
+                process.commit = Some(Batch { changes, is_told: false });
+            }
+            Command::WriteStatus(write) => self.status_begins(write)?,
+            Command::ProbeCrd => {
+                if let Some(process) = &mut self.process {
+                    process.is_probing = true;
+                }
+            }
+            Command::Deliver(snapshot) => self.deliver(snapshot)?,
+            Command::RaiseTerm { revision, .. } => {
+                if let Some(process) = &mut self.process {
+                    process.floor = process.floor.max(revision.term + 1);
+                }
+            }
+            Command::Readiness { part, missing } => self.say(|| format!("{part:?}: {missing:?}")),
+            Command::Measure(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn deliver(&mut self, snapshot: Snapshot) -> Step {
+        let contents: Vec<_> = snapshot.files().map(|file| (file.key().clone(), file.digest())).collect();
+        self.witness.were_acknowledged(Rule::R2, &contents, "a snapshot")?;
+        self.snapshots += 1;
+        let snapshot = self.mangled(snapshot);
+        let revision = snapshot.revision();
+        self.say(|| format!("snapshot {revision} of {}", snapshot.files().count()));
+        if let Some(process) = &mut self.process {
+            let view = process.view.update(&snapshot, &mut SnapshotNames::default());
+            for client in &mut process.clients {
+                client.want(satellite::wanted(revision, view.clone()));
+            }
+            process.latest = Some(snapshot);
+        }
+        Ok(())
+    }
+
+    /// The snapshot as the driver hands it on, which is as it is unless a violation is planted.
+    pub(super) fn mangled(&mut self, snapshot: Snapshot) -> Snapshot {
+        let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none());
+        let drops: fn(&ObjectKey) -> bool = match self.plan.planted {
+            Some(Planted::OpenSet) => |key| key.name() == "g0",
+            Some(Planted::SnapshotBeforeRecovery) if is_first => |key| key.name() == "h1",
+            _ => return snapshot,
+        };
+        let kept: Vec<_> = snapshot.files().filter(|file| !drops(file.key())).cloned().collect();
+        Catalog::of(&kept).cut(snapshot.revision()).0
+    }
+}
