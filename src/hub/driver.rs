@@ -113,7 +113,7 @@ impl Driver {
         mut fleet: watch::Receiver<Fleet>,
         stop: CancellationToken,
     ) {
-        let mut received = Vec::with_capacity(EVENTS_AT_ONCE);
+        let mut received = Vec::new();
         loop {
             let wake = self.started + self.core.next_wake();
             let input = tokio::select! {
@@ -125,7 +125,7 @@ impl Driver {
                     if count == 0 {
                         break;
                     }
-                    Input::Watched(received.drain(..).collect())
+                    Input::Watched(std::mem::take(&mut received))
                 }
                 Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,

@@ -1,6 +1,6 @@
 //! Rendered to Published: temp file, sync, rename, sync of the directory. The volume is the ledger of what is published.
 //!
-//! [`Volume`] opens and scans; [`commit`](Volume::commit) publishes a batch. Both work on a `Disk`: the file system of
+//! [`Volume`] opens and scans; `Volume::commit` publishes a batch. Both work on a `Disk`: the file system of
 //! Linux, or the model of the simulation.
 
 mod commit;

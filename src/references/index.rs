@@ -195,7 +195,7 @@ impl Index {
                 "it names itself, directly or through what it names; remove one of the references".into()
             })
         } else {
-            format!("not published: {}; it is published by itself when that appears", missing.join(", "))
+            format!("not published: {}; create what is missing, or correct the name", missing.join(", "))
         };
         Some(Waiting { reason: Reason::UnresolvedReference, message })
     }

@@ -4,7 +4,7 @@
 /// of, as [`super::render`] writes them. In each file such text then costs a few bytes. The
 /// process that packs a file also unpacks it, so this may change at any time.
 const COMMON: &[u8] = br#"// Published by Groundlink from MonitoringObject . Changes here are overwritten.
-// groundlink: {"provides":["template Host!","Zone!","Endpoint!","=a Zone \"\" that is not global","=a Zone that lists Endpoint \"\""],"mutual":[["=a Zone that lists Endpoint \""]]}
+// groundlink: {"provides":["template Host!","Zone!","Endpoint!","=a Zone \"\" that is not global","=a Zone that lists Endpoint \"\""],"mutual":[["=a Zone that lists Endpoint \"\""]]}
 // groundlink: {"provides":["template Host!","=a check command in template Host \"\""],"uses":[["template Host!"]],"relays":[{"name":"=a check command in template Host \"\"","given":[["=a check command in template Host \"\""]]}]}
 // groundlink: {"provides":["Notification!"],"shares":["Notification!!"],"uses":[["template Notification!"],["=a command in template Notification \"\""],["=users or user groups in template Notification \"\""],["NotificationCommand!"],["User!"],["UserGroup!"],["TimePeriod!"]]}
 object Notification "" {
@@ -109,12 +109,9 @@ mod tests {
         let headers = text.lines().filter_map(|line| line.strip_prefix("// groundlink: "));
         let headers: Vec<Header> = headers.map(|json| serde_json::from_str(json).expect(json)).collect();
         assert_eq!(headers.len(), 5);
-        let written = [
-            facts::listed(""),
-            facts::not_global(""),
-            facts::sets(IcingaType::Host.required()[0], IcingaType::Host, ""),
-            facts::sets(IcingaType::Service.required()[0], IcingaType::Service, ""),
-        ];
+        let types = IcingaType::ALL.iter();
+        let required = types.flat_map(|kind| kind.required().iter().map(|what| facts::sets(what, *kind, "")));
+        let written: Vec<Name> = required.chain([facts::listed(""), facts::not_global("")]).collect();
         for header in &headers {
             let needed = header.uses.iter().chain(&header.mutual).flatten();
             for name in header.provides.iter().chain(&header.shares).chain(needed) {

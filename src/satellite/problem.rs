@@ -25,7 +25,7 @@ pub struct Problem {
     pub contact: Contact,
     /// True if another attempt may succeed without a change by a person.
     pub transient: bool,
-    /// The pause that the server asked for; at most [`RETRY_AFTER_MAX`].
+    /// The pause that the server asked for; at most `RETRY_AFTER_MAX`.
     pub retry_after: Option<Duration>,
 }
 

@@ -1,6 +1,6 @@
 //! `Acknowledged` to `Snapshot`: the set that satellites get. It is closed at every revision:
 //! every object that a file names is in the set, whatever the order in which acknowledgements
-//! arrive. [`format`] has the form of the set on a satellite.
+//! arrive. [`mod@format`] has the form of the set on a satellite.
 
 mod catalog;
 pub mod format;
@@ -8,6 +8,7 @@ mod maintained;
 mod names;
 mod set;
 
+pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;
 pub use catalog::Catalog;
 pub use format::{Shard, View, archive, layout, manifest, pointer, verify};
 pub use maintained::{Acceptance, Maintained};
@@ -27,5 +28,3 @@ pub(crate) mod testing {
         Maintained::new(Acceptance::default(), None).update(&snapshot, &mut SnapshotNames::default())
     }
 }
-
-pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;

@@ -72,7 +72,7 @@ async fn references_and_names() {
     // A missing name: the object is held, the message has the name, the good state stays, and it is published when the name appears.
     let grouped =
         json!({ "host": { "checkCommand": "hostalive", "notes": "good", "groups": ["late-group"] } });
-    let words = ["HostGroup \"late-group\"", "published by itself when that appears"];
+    let words = ["HostGroup \"late-group\"", "create what is missing, or correct the name"];
     setting.refuses("unknown group", grouped.clone(), Reason::UnresolvedReference, &words).await;
     setting.installation.put("team-b", "late-group", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "web").await;

@@ -1,6 +1,7 @@
 //! The flags that name the hub and a satellite.
 
 use crate::cli::output::word;
+use crate::cli::usage::WrongUsage;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -37,6 +38,19 @@ impl SatelliteArguments {
     /// Returns whether a satellite was named. The hub's current context must not be taken for it.
     pub(crate) fn is_given(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
+    }
+
+    /// Refuses a command that cannot do without a satellite.
+    ///
+    /// # Errors
+    /// If no satellite was named.
+    pub(in crate::cli) fn demand(&self) -> Result<(), WrongUsage> {
+        if self.is_given() {
+            return Ok(());
+        }
+        Err(WrongUsage(
+            "name the satellite with --context or --kubeconfig: the current context is taken for the hub",
+        ))
     }
 
     /// Returns the flags as a person would write them.

@@ -16,7 +16,7 @@ use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, H
 use crate::cli::join::token::{Claims, now, request};
 use crate::cli::output::{Format, progress, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
-use crate::cli::usage::{WrongUsage, program};
+use crate::cli::usage::program;
 use crate::satellite::HostPolicy;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -66,11 +66,7 @@ pub struct Arguments {
 }
 
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if !arguments.satellite.is_given() {
-        bail!(WrongUsage(
-            "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
-        ));
-    }
+    arguments.satellite.demand()?;
     let join = Join::open(arguments).await?;
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     join.on_satellite(&mut report).await?;

@@ -17,7 +17,7 @@ use crate::cli::join::objects::Credential;
 use crate::cli::join::token::{Claims, request};
 use crate::cli::output::{Format, progress, span, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
-use crate::cli::usage::{WrongUsage, program};
+use crate::cli::usage::program;
 use crate::request::ask;
 use crate::satellite::HostPolicy;
 use anyhow::{Context as _, anyhow, bail};
@@ -80,11 +80,7 @@ pub struct Arguments {
 }
 
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if !arguments.satellite.is_given() {
-        bail!(WrongUsage(
-            "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
-        ));
-    }
+    arguments.satellite.demand()?;
     let rotation = Rotation::open(arguments).await?;
     let mut report = Report::new(&arguments.name, arguments.dry_run);
     rotation.run(&mut report).await?;

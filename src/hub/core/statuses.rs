@@ -320,8 +320,10 @@ impl Core {
         generation: i64,
         published: Option<Published>,
     ) {
-        let is_present = |entry: &&Box<Entry>| entry.uid == *uid && entry.generation == generation;
-        let Some(entry) = self.objects.entries.get(&key).filter(is_present) else { return };
+        let Some(entry) = self.objects.entries.get(&key) else { return };
+        if entry.uid != *uid || entry.generation != generation {
+            return;
+        }
         let admitted = self.snapshots.catalog.admitted(&key).map(|content| content.digest());
         let is_done = |p: &Published| entry.is_recorded_ready() && admitted == Some(p.digest());
         match published {
