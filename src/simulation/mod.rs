@@ -5,8 +5,8 @@
 //! `cargo test --lib simulation` runs 10,000 seeds. `make simulate ARGS="SEEDS=1000000"` runs on, and
 //! `make simulate ARGS="SEED=42"` shows one seed step by step.
 
-mod disk;
-mod hub_api;
+pub mod disk;
+pub mod hub_api;
 pub mod planted;
 mod random;
 mod rules;
