@@ -81,6 +81,23 @@ fn an_orphan_that_a_panicked_commit_removed_leaves_the_set() {
 }
 
 #[test]
+fn a_queued_ready_that_is_overtaken_is_written_before_the_refusal() {
+    let mut hub = Hub::new();
+    fillers().iter().for_each(|name| hub.apply(name, PLAIN));
+    hub.apply("h0", PLAIN);
+    hub.list();
+    hub.commit();
+    assert_eq!(hub.written(), fillers(), "h0 waits for a place");
+    hub.change("h0", INVALID);
+    hub.answer("f00");
+    assert_eq!(hub.kind_of("h0"), Kind::Ready);
+    hub.answer("h0");
+    assert_eq!((hub.ready("h0"), hub.observed("h0")), (READY, Some(1)));
+    hub.answer("h0");
+    assert_eq!((hub.ready("h0"), hub.observed("h0")), (not_ready(Reason::Invalid), Some(2)));
+}
+
+#[test]
 fn a_queued_ready_whose_file_was_withdrawn_becomes_the_refusal() {
     let mut hub = Hub::new();
     fillers().iter().for_each(|name| hub.apply(name, PLAIN));

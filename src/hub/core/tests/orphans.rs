@@ -79,6 +79,36 @@ fn a_commit_for_a_resource_that_was_deleted_meanwhile_acknowledges_nothing() {
 }
 
 #[test]
+fn a_commit_for_an_earlier_resource_of_the_name_says_nothing_of_the_present_one() {
+    let mut hub = Hub::new();
+    hub.apply("h0", PLAIN);
+    hub.list();
+    hub.delete("h0");
+    hub.change("h0", INVALID);
+    hub.commit();
+    assert!(hub.on_disk("h0").is_some());
+    hub.commit();
+    assert_eq!((hub.on_disk("h0"), hub.kind_of("h0")), (None, Kind::Refusal));
+    hub.answer("h0");
+    let status = hub.api.objects[&key("h0")].status.as_ref().unwrap();
+    assert_eq!(status.published_digest, None);
+}
+
+#[test]
+fn a_group_stays_in_the_set_no_shorter_than_a_host_that_names_it() {
+    let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
+    hub.change("h0", PLAIN);
+    hub.commit();
+    // The new file of h0 does not name the group, and its Ready is not stored.
+    hub.delete("g0");
+    hub.commit();
+    hub.pass(SECOND);
+    assert!(hub.delivered("h0").is_some() && hub.delivered("g0").is_some());
+    hub.answer("h0");
+    assert_eq!((hub.delivered("h0"), hub.delivered("g0")), (hub.wanted("h0"), None));
+}
+
+#[test]
 fn an_object_that_is_wanted_again_after_its_removal_failed_is_ready_again() {
     let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
     hub.delete("g0");

@@ -8,6 +8,7 @@ fn nothing_is_written_before_the_first_complete_list() {
     before.api.delete(&key("h1"));
     let mut hub = before.restarted();
     hub.apply("h0", OTHER);
+    hub.apply("h2", INVALID);
     let page = hub.first_page();
     hub.tell(Input::Watched(page));
     hub.pass(MINUTE);

@@ -67,17 +67,20 @@ fn the_first_snapshot_waits_for_what_an_object_of_before_now_names() {
 fn acknowledged_bytes_of_the_start_stay_beside_a_newer_content_that_is_published_first() {
     let mut before = Hub::with(&[("h0", PLAIN), ("h1", PLAIN)]);
     let acknowledged = before.wanted("h0");
-    before.apply("h0", OTHER);
-    // h1 keeps the first snapshot back until h0's new file is in place.
+    before.apply("g0", PLAIN);
+    before.apply("h0", IN_GROUP);
+    // h1 keeps the first snapshot back until h0's new file is in place and acknowledged.
     let mut hub = without_status(before, &["h1"]);
     hub.commit();
     assert_eq!(hub.on_disk("h0"), hub.wanted("h0"));
+    hub.answer("h0");
+    assert!(hub.snapshots.is_empty());
     hub.answer("h1");
-    assert_eq!(hub.snapshots.len(), 1);
+    assert_eq!(hub.snapshots.len(), 1, "the Ready of g0 is not stored, and delays nobody");
     assert_eq!(hub.delivered("h0"), acknowledged);
     hub.pass(SECOND);
-    hub.answer("h0");
-    assert_eq!(hub.delivered("h0"), hub.wanted("h0"));
+    hub.answer("g0");
+    assert_eq!((hub.delivered("h0"), hub.delivered("g0")), (hub.wanted("h0"), hub.wanted("g0")));
 }
 
 #[test]

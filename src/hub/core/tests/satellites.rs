@@ -6,6 +6,18 @@ fn synced(hub: &Hub, name: &str) -> Option<(ConditionStatus, Reason)> {
     hub.condition(name, ConditionType::Synced)
 }
 
+/// Returns a fleet whose satellite delivered this revision without h0, which it cannot hold.
+fn leaves_out(revision: Revision) -> Input {
+    let satellite = Satellite {
+        acceptance: Some(Acceptance::default()),
+        acked: Some(revision),
+        left_out: std::sync::Arc::new([key("h0")].into()),
+        unreachable: false,
+    };
+    let satellites = BTreeMap::from([("edge-0".to_owned(), satellite)]);
+    Input::FleetChanged(Fleet { listed: true, satellites })
+}
+
 #[test]
 fn synced_is_written_only_after_every_satellite_delivered_it() {
     let mut hub = Hub::with(&[("h0", PLAIN)]);
@@ -42,19 +54,26 @@ fn where_no_satellite_should_hold_it_ready_carries_synced() {
 fn an_object_that_a_satellite_leaves_out_says_so_and_is_synced_later() {
     let mut hub = Hub::with(&[("h0", PLAIN)]);
     let revision = hub.revision();
-    let leaves_out = Satellite {
-        acceptance: Some(Acceptance::default()),
-        acked: Some(revision),
-        left_out: std::sync::Arc::new([key("h0")].into()),
-        unreachable: false,
-    };
-    let satellites = BTreeMap::from([("edge-0".to_owned(), leaves_out)]);
-    hub.tell(Input::FleetChanged(Fleet { listed: true, satellites }));
+    hub.tell(leaves_out(revision));
     hub.answer("h0");
     assert_eq!(synced(&hub, "h0"), not_ready(Reason::Rejected));
     hub.fleet(&[Some(revision)]);
     hub.settle();
     assert_eq!(synced(&hub, "h0"), Some((ConditionStatus::True, Reason::AllSatellites)));
+}
+
+#[test]
+fn after_a_restart_the_recorded_revision_stays_true() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    let revision = hub.revision();
+    hub.tell(leaves_out(revision));
+    hub.answer("h0");
+    let mut hub = hub.restarted();
+    hub.list();
+    assert!(hub.revision() > revision);
+    // What the satellite delivered before the restart counts.
+    hub.fleet(&[Some(revision)]);
+    assert_eq!(hub.kind_of("h0"), Kind::Synced);
 }
 
 #[test]

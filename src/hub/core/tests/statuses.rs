@@ -81,8 +81,9 @@ fn pauses_between_writes_grow_to_thirty_seconds() {
     let longest = pauses.iter().max().unwrap();
     assert!(*longest > 10 * SECOND && *longest <= 31 * SECOND, "{pauses:?}");
     hub.answer("h0");
-    hub.change("h0", OTHER);
-    hub.commit();
+    // The next write of the same generation is Synced.
+    let revision = hub.revision();
+    hub.fleet(&[Some(revision)]);
     hub.answer_with("h0", Error::Unknown("no answer".into()));
     hub.pass(300 * MILLISECOND);
     assert_eq!(hub.writes.len(), 1, "success begins anew");
@@ -103,6 +104,25 @@ fn a_failed_commit_pauses_says_why_and_is_repeated() {
     assert_eq!(hub.kind_of("h0"), Kind::Ready);
     hub.answer("h0");
     assert_eq!(hub.ready("h0"), READY);
+}
+
+#[test]
+fn a_file_that_may_not_survive_is_not_ready_and_is_written_again() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    let previous = hub.wanted("h0");
+    hub.change("h0", OTHER);
+    // The temp file is written and synced, the directory opened, the file renamed; then the sync of the directory fails.
+    hub.commit_fails_after(4);
+    assert_eq!(hub.on_disk("h0"), hub.wanted("h0"));
+    hub.answer("h0");
+    assert_eq!(hub.ready("h0"), not_ready(Reason::PublishFailed));
+    let status = hub.api.objects[&key("h0")].status.as_ref().unwrap();
+    assert_eq!(status.published_digest, None, "neither state may be relied on");
+    assert_eq!(hub.delivered("h0"), previous);
+    hub.pass(SECOND);
+    assert!(matches!(hub.commits[0][..], [Change::Publish { old: Some(_), is_known: false, .. }]));
+    hub.settle();
+    assert_eq!((hub.ready("h0"), hub.delivered("h0")), (READY, hub.wanted("h0")));
 }
 
 #[test]
