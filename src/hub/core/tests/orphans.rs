@@ -95,6 +95,21 @@ fn a_commit_for_an_earlier_resource_of_the_name_says_nothing_of_the_present_one(
 }
 
 #[test]
+fn a_publication_of_an_earlier_resource_is_not_the_ready_of_one_with_the_same_content() {
+    let mut hub = Hub::new();
+    hub.apply("h0", PLAIN);
+    hub.list();
+    hub.delete("h0");
+    hub.change("h0", PLAIN);
+    hub.commit();
+    assert!(hub.writes.is_empty());
+    hub.commit();
+    hub.pass(SECOND);
+    hub.answer("h0");
+    assert_eq!((hub.ready("h0"), hub.delivered("h0")), (READY, hub.wanted("h0")));
+}
+
+#[test]
 fn a_group_stays_in_the_set_no_shorter_than_a_host_that_names_it() {
     let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
     hub.change("h0", PLAIN);
