@@ -1,6 +1,7 @@
 use super::*;
 use crate::identity::{ObjectKey, Uid};
 use crate::render::{Rendered, read_back};
+use crate::simulation::disk::ModelDisk;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
@@ -126,4 +127,33 @@ fn only_one_process_and_only_our_volume() {
     assert!(matches!(Volume::open(foreign.path(), false), Err(Error::NotOurs(_))));
     assert!(matches!(Volume::open(root.path(), true), Err(Error::NotMounted(_))));
     assert!(matches!(Volume::open(&root.path().join("nope"), false), Err(Error::Open { .. })));
+}
+
+#[test]
+fn a_directory_that_cannot_be_opened_is_no_empty_directory() {
+    let disk = ModelDisk::default();
+    let volume = Volume::on(disk.clone());
+    let host = content("a/host", "", &[], &[]);
+    assert_eq!(published(&volume.commit(vec![publish(None, &host)], &|| true)), ["a/host"]);
+    // The volume is synced and lists its directories; then the disk fails.
+    disk.stop_after(Some(2));
+    let error = volume.scan().unwrap_err();
+    assert!(error.to_string().contains("open objects.d/a"), "{error}");
+    disk.stop_after(Some(1));
+    assert!(volume.look(&[host.key().clone()]).is_err());
+    disk.stop_after(None);
+    assert_eq!(volume.scan().unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_or_symlink_among_the_directories_is_not_ours() {
+    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let volume = Volume::open(root.path(), false).unwrap();
+    let host = content("b/host", "", &[], &[]);
+    volume.commit(vec![publish(None, &host)], &|| true);
+    std::fs::write(root.path().join("objects.d/README"), "by hand").unwrap();
+    std::fs::write(outside.path().join("x.conf"), "object Host \"x\" {}").unwrap();
+    symlink(outside.path(), root.path().join("objects.d/c")).unwrap();
+    let found: Vec<_> = volume.scan().unwrap().into_iter().map(|file| file.key).collect();
+    assert_eq!(found, [host.key().clone()]);
 }

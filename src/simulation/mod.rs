@@ -7,8 +7,8 @@
 //! many as given, and `make simulate ARGS="SEED=42"` shows one seed step by step.
 
 mod client;
-mod disk;
-mod hub_api;
+pub mod disk;
+pub mod hub_api;
 pub mod planted;
 mod random;
 mod rules;

@@ -1,1 +1,341 @@
+//! The core against an API server and a disk in memory, which answer when a test says so. A test can so stop between any
+//! two steps of the promise, and look at what was commanded.
 
+mod departures;
+mod faults;
+mod orphans;
+mod promise;
+mod recovery;
+mod refusals;
+mod satellites;
+mod statuses;
+
+use super::*;
+use crate::api::{ConditionStatus, ConditionType, Reason};
+use crate::identity::{Digest, Revision};
+use crate::publish::{Change, Volume};
+use crate::satellite::Satellite;
+use crate::simulation::disk::ModelDisk;
+use crate::simulation::hub_api::{HubApi, Spec, Written};
+use crate::snapshot::{Acceptance, Snapshot};
+use crate::status::{Error, Kind, Write};
+use crate::validate::Name;
+use crate::watch::{Crd, Event};
+use std::collections::BTreeMap;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+/// As many status writes may be under way.
+const WRITES: usize = 16;
+
+/// A host without a group.
+const PLAIN: Spec = Spec { group: None, text: 0, is_valid: true, is_suspended: false };
+/// Another content of the same host.
+const OTHER: Spec = Spec { text: 1, ..PLAIN };
+/// A host in the group `g0`.
+const IN_GROUP: Spec = Spec { group: Some(0), ..PLAIN };
+const INVALID: Spec = Spec { is_valid: false, ..PLAIN };
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("a", name)
+}
+
+/// The hub, and what it commanded and nobody answered yet.
+struct Hub {
+    core: Core,
+    api: HubApi,
+    disk: ModelDisk,
+    volume: Volume<ModelDisk>,
+    elapsed: Duration,
+    term: Option<u64>,
+    /// The watch reported everything before this entry of the server's log.
+    reported: usize,
+    commits: Vec<Vec<Change>>,
+    writes: Vec<Write>,
+    probes: usize,
+    snapshots: Vec<Snapshot>,
+    raised: Vec<Revision>,
+    readiness: BTreeMap<Part, Option<String>>,
+    measured: Vec<Measurement>,
+}
+
+impl Hub {
+    /// Returns a hub that has just started on an empty volume and leads.
+    fn new() -> Self {
+        Self::on(HubApi::default(), ModelDisk::default(), 1)
+    }
+
+    /// Returns a hub with these objects, after its first LIST and the commit: no status is answered.
+    fn committed(objects: &[(&str, Spec)]) -> Self {
+        let mut hub = Self::new();
+        objects.iter().for_each(|(name, spec)| hub.apply(name, *spec));
+        hub.list();
+        hub.pass(SECOND);
+        hub.commit();
+        hub
+    }
+
+    /// Returns a hub with these objects, each Ready and in a snapshot.
+    fn with(objects: &[(&str, Spec)]) -> Self {
+        let mut hub = Self::committed(objects);
+        hub.settle();
+        hub
+    }
+
+    fn on(api: HubApi, disk: ModelDisk, term: u64) -> Self {
+        let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
+        let volume = Volume::on(disk.clone());
+        let found = volume.scan().unwrap();
+        let index = Index::new(names.collect());
+        Self {
+            core: Core::new(Settings::default(), index, found, Fleet::default(), 7),
+            reported: api.log.len(),
+            api,
+            disk,
+            volume,
+            elapsed: SECOND,
+            term: Some(term),
+            commits: Vec::new(),
+            writes: Vec::new(),
+            probes: 0,
+            snapshots: Vec::new(),
+            raised: Vec::new(),
+            readiness: BTreeMap::new(),
+            measured: Vec::new(),
+        }
+    }
+
+    /// The process is killed, and another one starts. Nothing that was under way is carried out.
+    fn restarted(self) -> Self {
+        let term = self.term.unwrap_or(1) + 1;
+        self.disk.kill();
+        Self::on(self.api, self.disk, term)
+    }
+
+    fn tell(&mut self, input: Input) {
+        let now = Now { elapsed: self.elapsed, unix: self.elapsed.as_secs() as i64, term: self.term };
+        for command in self.core.step(now, input) {
+            match command {
+                Command::Commit(batch) => self.commits.push(batch),
+                Command::WriteStatus(write) => self.writes.push(write),
+                Command::ProbeCrd => self.probes += 1,
+                Command::Deliver(snapshot) => self.snapshots.push(snapshot),
+                Command::RaiseTerm { revision, .. } => self.raised.push(revision),
+                Command::Readiness { part, missing } => drop(self.readiness.insert(part, missing)),
+                Command::Measure(measurement) => self.measured.push(measurement),
+            }
+        }
+    }
+
+    // What happens.
+
+    /// A person applies a resource. The hub has not heard of it yet.
+    fn apply(&mut self, name: &str, spec: Spec) {
+        self.api.apply(&key(name), spec);
+    }
+
+    /// The watch begins with a LIST.
+    fn list(&mut self) {
+        let mut events = self.first_page();
+        events.push(Event::ListComplete);
+        self.tell(Input::Watched(events));
+    }
+
+    /// Returns a LIST of everything, without its end.
+    fn first_page(&mut self) -> Vec<Event> {
+        self.reported = self.api.log.len();
+        let objects: Vec<_> = self.api.objects.values().cloned().collect();
+        let objects = objects.iter().map(|stored| Event::Object(Box::new(self.api.received(stored))));
+        std::iter::once(Event::ListBegins).chain(objects).collect()
+    }
+
+    /// The watch reports everything that happened.
+    fn watch(&mut self) {
+        let logged = self.api.log[self.reported..].to_vec();
+        self.reported = self.api.log.len();
+        let events = logged.iter().map(|logged| self.api.event(logged)).collect();
+        self.tell(Input::Watched(events));
+    }
+
+    /// A person applies a resource, and the watch reports it.
+    fn change(&mut self, name: &str, spec: Spec) {
+        self.apply(name, spec);
+        self.watch();
+    }
+
+    /// A person deletes a resource, the watch reports it, and the CRD is still there.
+    fn delete(&mut self, name: &str) {
+        self.api.delete(&key(name));
+        self.watch();
+        self.probed(Crd::Installed);
+    }
+
+    /// The probe for the CRD that is under way ends.
+    fn probed(&mut self, crd: Crd) {
+        assert_eq!(std::mem::take(&mut self.probes), 1, "one probe is under way");
+        self.tell(Input::CrdProbed(crd));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.elapsed += time;
+        self.tell(Input::Tick);
+    }
+
+    /// The leadership comes or goes.
+    fn leads(&mut self, term: Option<u64>) {
+        self.term = term;
+        self.tell(Input::Tick);
+    }
+
+    /// Takes the commit that is under way.
+    fn take_commit(&mut self) -> Vec<Change> {
+        assert_eq!(self.commits.len(), 1, "one commit is under way");
+        self.commits.remove(0)
+    }
+
+    /// The commit that is under way ends.
+    fn commit(&mut self) {
+        let batch = self.take_commit();
+        let outcomes = self.volume.commit(batch, &|| true);
+        self.tell(Input::Committed { outcomes, took: MILLISECOND });
+    }
+
+    /// The commit that is under way ends, and the volume took nothing.
+    fn commit_fails(&mut self) {
+        let batch = self.take_commit();
+        let outcomes = self.volume.commit(batch, &|| false);
+        self.tell(Input::Committed { outcomes, took: MILLISECOND });
+    }
+
+    /// The commit that is under way ends, and the disk has failed after so many operations.
+    fn commit_fails_after(&mut self, operations: u32) {
+        self.disk.stop_after(Some(operations));
+        self.commit();
+        self.disk.stop_after(None);
+    }
+
+    fn take_write(&mut self, name: &str) -> Write {
+        let at = self.writes.iter().position(|write| *write.key() == key(name));
+        self.writes.remove(at.unwrap_or_else(|| panic!("no write of {name} is under way")))
+    }
+
+    /// The server answers the status write of an object.
+    fn answer(&mut self, name: &str) {
+        let write = self.take_write(name);
+        let (key, uid) = (write.key().clone(), write.uid().clone());
+        let answer = match self.api.write_status(&key, &uid, write.generation(), write.body(), true) {
+            Written::Stored(version) => write.stored_by_model(version),
+            Written::Stale => write.refused_by_model(Error::Stale),
+            Written::Gone => write.refused_by_model(Error::Gone),
+        };
+        self.tell(Input::StatusAnswered(answer));
+    }
+
+    /// The status write of an object is not stored.
+    fn answer_with(&mut self, name: &str, error: Error) {
+        let answer = self.take_write(name).refused_by_model(error);
+        self.tell(Input::StatusAnswered(answer));
+    }
+
+    /// The server answers every write that is under way.
+    fn answer_all(&mut self) {
+        for name in self.written() {
+            self.answer(&name);
+        }
+    }
+
+    /// Everything is answered at once, until there is nothing left to do.
+    fn settle(&mut self) {
+        for _ in 0..100 {
+            self.watch();
+            if !self.commits.is_empty() {
+                self.commit();
+            }
+            self.answer_all();
+            self.pass(200 * MILLISECOND);
+            if self.probes > 0 {
+                self.probed(Crd::Installed);
+            }
+            if self.commits.is_empty() && self.writes.is_empty() {
+                // The next snapshot is cut at once.
+                self.elapsed += SECOND;
+                return;
+            }
+        }
+        panic!("it does not become quiet: {:?}", self.writes);
+    }
+
+    /// Reports a fleet with these satellites, which accept everything, and the revision that each delivered last.
+    fn fleet(&mut self, delivered: &[Option<Revision>]) {
+        let satellite = |acked: &Option<Revision>| Satellite {
+            acceptance: Some(Acceptance::default()),
+            acked: *acked,
+            ..Satellite::default()
+        };
+        let names = (0..).map(|number| format!("edge-{number}"));
+        let satellites = names.zip(delivered.iter().map(satellite)).collect();
+        self.tell(Input::FleetChanged(Fleet { listed: true, satellites }));
+    }
+
+    // What is to be seen.
+
+    /// Returns the objects whose status is being written.
+    fn written(&self) -> Vec<String> {
+        self.writes.iter().map(|write| write.key().name().to_owned()).collect()
+    }
+
+    fn kind_of(&self, name: &str) -> Kind {
+        self.writes.iter().find(|write| *write.key() == key(name)).unwrap().kind()
+    }
+
+    /// Returns the digest of what an object's present spec renders to.
+    fn wanted(&self, name: &str) -> Option<Digest> {
+        self.api.objects[&key(name)].digest
+    }
+
+    /// Returns the digest of an object's file.
+    fn on_disk(&self, name: &str) -> Option<Digest> {
+        let place = ("a".to_owned(), format!("{name}.conf"));
+        self.disk.all_visible().get(&place).map(|bytes| Digest::of(bytes))
+    }
+
+    /// Returns the digest of what the latest snapshot has of an object.
+    fn delivered(&self, name: &str) -> Option<Digest> {
+        self.snapshots.last()?.get(&key(name)).map(|content| content.digest())
+    }
+
+    fn condition(&self, name: &str, kind: ConditionType) -> Option<(ConditionStatus, Reason)> {
+        let status = self.api.objects[&key(name)].status.as_ref()?;
+        let found = status.conditions.iter().find(|condition| condition.r#type == kind)?;
+        Some((found.status, found.reason))
+    }
+
+    fn ready(&self, name: &str) -> Option<(ConditionStatus, Reason)> {
+        self.condition(name, ConditionType::Ready)
+    }
+
+    /// Returns the generation that the status of an object is about.
+    fn observed(&self, name: &str) -> Option<i64> {
+        Some(self.api.objects[&key(name)].status.as_ref()?.observed_generation)
+    }
+
+    fn revision(&self) -> Revision {
+        self.snapshots.last().map(Snapshot::revision).unwrap_or_default()
+    }
+
+    /// Returns what a part of the readiness waits for. Empty if it is ready.
+    fn missing(&self, part: Part) -> &str {
+        self.readiness[&part].as_deref().unwrap_or_default()
+    }
+}
+
+const READY: Option<(ConditionStatus, Reason)> = Some((ConditionStatus::True, Reason::Published));
+
+fn not_ready(reason: Reason) -> Option<(ConditionStatus, Reason)> {
+    Some((ConditionStatus::False, reason))
+}
+
+fn keys(batch: &[Change]) -> Vec<&str> {
+    batch.iter().map(|change| change.key().name()).collect()
+}
