@@ -48,7 +48,8 @@ fn said(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<St
         .copied()
         .filter(|kind| kind.kinds().contains(&Kind::SatelliteCluster))
         .collect();
-    (composed.sort(), wanted.sort());
+    composed.sort();
+    wanted.sort();
     assert_eq!(composed, wanted, "every condition type of a SatelliteCluster is composed");
     let of = |kind: &ConditionType| status.conditions.iter().find(|c| c.r#type == *kind).map(text);
     order.iter().map(|kind| of(kind).unwrap()).collect()
