@@ -13,7 +13,7 @@ demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP
 test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
 	@hack/test.sh $(SUITE)
 
-simulate: ## Simulate the hub with random faults, on and on (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
+simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
