@@ -8,14 +8,18 @@ use std::sync::Arc;
 /// that. It says nothing about a generation; see [`Published`].
 ///
 /// ```
-/// fn digest(in_place: groundlink::publish::InPlace) -> groundlink::identity::Digest {
-///     in_place.digest()
+/// use groundlink::{identity::Digest, publish::InPlace, render::Rendered};
+/// fn digest(content: std::sync::Arc<Rendered>, in_place: InPlace) -> Digest {
+///     let proof = in_place;
+///     proof.digest()
 /// }
 /// ```
 /// Nobody else can claim it:
-/// ```compile_fail
-/// fn digest(content: std::sync::Arc<groundlink::render::Rendered>) -> groundlink::identity::Digest {
-///     groundlink::publish::InPlace { content }.digest()
+/// ```compile_fail,E0451
+/// use groundlink::{identity::Digest, publish::InPlace, render::Rendered};
+/// fn digest(content: std::sync::Arc<Rendered>, in_place: InPlace) -> Digest {
+///     let proof = InPlace { content };
+///     proof.digest()
 /// }
 /// ```
 #[derive(Debug)]
@@ -45,24 +49,26 @@ impl InPlace {
     }
 }
 
-/// A content in place and durable that stands for one generation of one object: what a first `Ready=True` is written for.
-/// It cannot be copied, so each is acknowledged at most once.
+/// A content in place and durable that stands for one generation of one object: a first `Ready=True` is written for it.
 ///
 /// ```
-/// fn once(published: groundlink::publish::Published) -> [groundlink::publish::Published; 1] {
-///     [published]
+/// use groundlink::publish::Published;
+/// fn all(published: Published) -> Vec<Published> {
+///     vec![published]
 /// }
 /// ```
-/// ```compile_fail
-/// fn once(published: groundlink::publish::Published) -> [groundlink::publish::Published; 2] {
-///     [published.clone(), published]
+/// It cannot be copied, so each is acknowledged at most once:
+/// ```compile_fail,E0599
+/// use groundlink::publish::Published;
+/// fn all(published: Published) -> Vec<Published> {
+///     vec![published.clone(), published]
 /// }
 /// ```
-/// Nobody can claim that something is published:
-/// ```compile_fail
-/// use groundlink::{identity::Uid, publish::Published, render::Rendered};
-/// fn forge(content: std::sync::Arc<Rendered>, uid: Uid) -> Published {
-///     Published { content, uid, generation: 1 }
+/// Nobody else can claim that something is published:
+/// ```compile_fail,E0451
+/// use groundlink::publish::Published;
+/// fn all(published: Published) -> Vec<Published> {
+///     vec![Published { generation: 2, ..published }]
 /// }
 /// ```
 #[derive(Debug)]

@@ -36,13 +36,16 @@ impl Kind {
 /// acknowledges, or where the API server acknowledged the same generation and digest before.
 ///
 /// ```
-/// fn kind(write: &groundlink::status::Write) -> groundlink::status::Kind {
-///     write.kind()
+/// use groundlink::status::Write;
+/// fn about(write: Write) -> Write {
+///     write
 /// }
 /// ```
-/// ```compile_fail
-/// fn status(write: &groundlink::status::Write) -> &groundlink::api::MonitoringObjectStatus {
-///     &write.status
+/// Nobody else can write another status with it:
+/// ```compile_fail,E0451
+/// use groundlink::status::Write;
+/// fn about(write: Write) -> Write {
+///     Write { status: Default::default(), ..write }
 /// }
 /// ```
 #[derive(Debug)]
@@ -178,21 +181,23 @@ impl Write {
 /// to a [`Write`], or from [`Acknowledged::recorded`]. A snapshot is built from these alone.
 ///
 /// ```
-/// fn offer(content: groundlink::status::Acknowledged, catalog: &mut groundlink::snapshot::Catalog) {
-///     catalog.offer(content);
+/// use groundlink::{render::Rendered, snapshot::Catalog, status::Acknowledged};
+/// fn offer(acknowledged: Acknowledged, rendered: std::sync::Arc<Rendered>, catalog: &mut Catalog) {
+///     catalog.offer(acknowledged);
 /// }
 /// ```
 /// What was only rendered is not enough:
-/// ```compile_fail
-/// fn offer(content: groundlink::render::Rendered, catalog: &mut groundlink::snapshot::Catalog) {
-///     catalog.offer(content);
+/// ```compile_fail,E0308
+/// use groundlink::{render::Rendered, snapshot::Catalog, status::Acknowledged};
+/// fn offer(acknowledged: Acknowledged, rendered: std::sync::Arc<Rendered>, catalog: &mut Catalog) {
+///     catalog.offer(rendered);
 /// }
 /// ```
 /// Nobody can claim an acknowledgement:
-/// ```compile_fail
-/// use groundlink::{render::Rendered, status::Acknowledged};
-/// fn forge(content: std::sync::Arc<Rendered>) -> Acknowledged {
-///     Acknowledged { content }
+/// ```compile_fail,E0451
+/// use groundlink::{render::Rendered, snapshot::Catalog, status::Acknowledged};
+/// fn offer(acknowledged: Acknowledged, rendered: std::sync::Arc<Rendered>, catalog: &mut Catalog) {
+///     catalog.offer(Acknowledged { content: rendered });
 /// }
 /// ```
 #[derive(Debug)]
