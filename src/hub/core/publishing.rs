@@ -85,9 +85,13 @@ impl Core {
                 Some(content) => content.map_or(OnVolume::Unknown(None), OnVolume::InPlace),
             };
             self.objects.orphans.remove(&key);
+            if on_volume.is_absent() {
+                // The commit removed it, or had not written it yet.
+                self.snapshots.withdraw(&key);
+            }
             match self.objects.entries.get_mut(&key) {
                 Some(entry) => (entry.on_volume, entry.published) = (on_volume, false),
-                None if on_volume.is_absent() => self.snapshots.withdraw(&key),
+                None if on_volume.is_absent() => {}
                 None => drop(self.objects.orphans.insert(key.clone(), on_volume)),
             }
             self.recommit_after(PANIC_ATTEMPTS, key);

@@ -80,6 +80,23 @@ fn an_orphan_that_a_panicked_commit_removed_leaves_the_set() {
     hub.settle();
 }
 
+/// The resource was deleted and created again, and is not valid now: only the removal is left of it.
+#[test]
+fn a_file_that_a_panicked_commit_removed_leaves_the_set_also_if_its_resource_is_back() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    hub.delete("h0");
+    hub.apply("h0", INVALID);
+    hub.watch();
+    let batch = hub.take_commit();
+    hub.volume.commit(batch, &|| true);
+    let found = hub.volume.look(&[key("h0")]).unwrap();
+    assert!(found.is_empty());
+    hub.tell(Input::CommitPanicked(found));
+    hub.pass(MINUTE);
+    hub.settle();
+    assert_eq!(hub.delivered("h0"), None);
+}
+
 #[test]
 fn a_queued_ready_that_is_overtaken_is_written_before_the_refusal() {
     let mut hub = Hub::new();
