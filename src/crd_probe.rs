@@ -1,5 +1,5 @@
-//! Asks the hub's API server for the CRD of MonitoringObjects: objects that were deleted with
-//! their CRD are told apart from objects that a person deleted.
+//! Asks the hub's API server whether the CRD of MonitoringObjects exists. So the hub distinguishes
+//! objects that were deleted with their CRD from objects that a person deleted.
 
 use crate::lasting::{Change, Lasting};
 use crate::request::{Failure, ask};

@@ -87,7 +87,7 @@ pub enum Outlook {
     Transient,
     /// A person must act. A resource with a condition of this reason is `Stalled`.
     Stalled,
-    /// One of the latter two, by the cause; the condition `Stalled` tells which.
+    /// One of the latter two, by the cause; the condition `Stalled` shows which.
     Varies,
 }
 

@@ -1,4 +1,4 @@
-//! Carries out what the core commands, and tells it what happened. It decides nothing.
+//! Carries out the commands of the core, and reports what happened. It decides nothing.
 
 use super::core::{Command, Core, Input, Measurement, Now};
 use crate::backoff::Backoff;
@@ -57,7 +57,7 @@ pub struct Parts {
 /// after the next start.
 ///
 /// # Errors
-/// If the volume cannot be read at the start.
+/// If the volume cannot be read at the start, or if nobody can say what a commit that panicked left on it.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let volume = parts.volume.clone();
     let scanned = tokio::task::spawn_blocking(move || volume.scan()).await;
@@ -78,8 +78,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
-    driver.run(parts.events, parts.fleet, stop).await;
-    Ok(())
+    driver.run(parts.events, parts.fleet, stop).await
 }
 
 struct Driver {
@@ -112,13 +111,16 @@ impl Driver {
         mut events: mpsc::Receiver<Event>,
         mut fleet: watch::Receiver<Fleet>,
         stop: CancellationToken,
-    ) {
+    ) -> Result<(), Error> {
         let mut received = Vec::new();
         loop {
             let wake = self.started + self.core.next_wake();
             let input = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(Ok(done)) = self.tasks.commits.join_next() => done,
+                Some(done) = self.tasks.commits.join_next() => done.map_err(|panic| Error::Io {
+                    action: "read the files of a commit that panicked".into(),
+                    source: std::io::Error::other(panic),
+                })?,
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
                 Some(done) = self.tasks.probes.join_next() => probed(done),
                 count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
@@ -140,6 +142,7 @@ impl Driver {
             }
         }
         while self.tasks.commits.join_next().await.is_some() {}
+        Ok(())
     }
 
     fn carry_out(&mut self, command: Command) {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 /// Longest time for everything to end after SIGTERM.
 const SHUTDOWN: Duration = Duration::from_secs(8);
 
-/// Every task. A task that ends before it was told to is a fault: the process ends, and Kubernetes
+/// Every task. A task that ends before its stop signal is a fault: the process ends, and Kubernetes
 /// starts it again.
 pub(super) struct Tasks {
     /// `/livez`, `/readyz`, `/metrics`; serves until everything else has ended.

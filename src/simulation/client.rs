@@ -17,6 +17,8 @@ use crate::satellite::core::requests::{Answer, Command, Request};
 use crate::snapshot::{manifest, pointer};
 use std::time::Duration;
 
+/// How often the driver reads the pointer although nothing happened, as the real one does.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Longest time of a delivery.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -35,6 +37,8 @@ pub struct Client {
     /// Nothing is tried before this time.
     rests_until: Duration,
     failures: u32,
+    /// When the pointer was last read for itself.
+    looked: Duration,
     /// Requests that a job left behind: they may still arrive.
     late: Vec<Request>,
 }
@@ -58,6 +62,7 @@ impl Client {
             watch: None,
             rests_until: Duration::ZERO,
             failures: 0,
+            looked: Duration::ZERO,
             late: Vec::new(),
         }
     }
@@ -88,6 +93,11 @@ impl Client {
         !self.is_busy && !self.is_behind() && is_heard
     }
 
+    /// Whether the pointer is to be read, or is being read.
+    pub fn looks(&self, now: Duration) -> bool {
+        self.is_busy || now >= self.looked + LOOK_EVERY
+    }
+
     /// Begins what is due, and takes the requests that the delivery wants sent. Returns the contents in them.
     pub fn go_on(
         &mut self,
@@ -106,6 +116,10 @@ impl Client {
                 self.is_busy = true;
             } else if self.delivery.facts().garbage > 0 {
                 self.delivery.begin(Job::Collect, Some(LIMIT), now);
+                self.is_busy = true;
+            } else if now >= self.looked + LOOK_EVERY {
+                self.looked = now;
+                self.delivery.begin(Job::Read, Some(LIMIT), now);
                 self.is_busy = true;
             }
         }
@@ -129,7 +143,7 @@ impl Client {
             let sent = Sent::Request(Box::new(request));
             self.under_way.push((id, sent));
         }
-        hold(Rule::I9, self.under_way.len() <= 2 * PARALLEL, || {
+        hold(Rule::I9, self.under_way.len() <= PARALLEL, || {
             format!("{} requests to one satellite are under way", self.under_way.len())
         })?;
         Ok(contents)
@@ -207,6 +221,12 @@ impl Client {
                 let is_wanted = self.digest() == Some(delivered.digest);
                 self.delivered = self.wanted.as_ref().map(|wanted| wanted.revision).filter(|_| is_wanted);
                 self.delivered.is_some()
+            }
+            Ok(Outcome::Read) => {
+                if self.delivery.facts().digest != self.digest() {
+                    self.delivered = None;
+                }
+                false
             }
             Ok(_) => false,
             Err(Ended::Failed(_) | Ended::OutOfTime) => {

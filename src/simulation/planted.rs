@@ -14,9 +14,9 @@ pub enum Planted {
     DirectoryNotSynced,
     /// Renames become visible late, and in reverse order.
     RenamesOutOfOrder,
-    /// A commit is answered before it is carried out.
+    /// A commit is answered, and not carried out.
     StatusBeforeCommit,
-    /// A status write is answered with success and not stored.
+    /// A write of Ready is answered with success and not stored.
     AcknowledgementWithoutStore,
     /// A status write without an answer counts as stored.
     UnknownTakenForStored,
@@ -48,8 +48,8 @@ pub enum Planted {
     DeadSatelliteBlocks,
     /// After a restart the statuses are not read.
     StatusesNotRead,
-    /// The driver sends each status write twice.
-    WritesTwice,
+    /// The driver gives up each status write while it is still under way.
+    WritesGivenUp,
 }
 
 impl Planted {
@@ -76,6 +76,6 @@ impl Planted {
         (Self::DeletedFileStays, &[Rule::I5, Rule::R5]),
         (Self::DeadSatelliteBlocks, &[Rule::I6]),
         (Self::StatusesNotRead, &[Rule::I8]),
-        (Self::WritesTwice, &[Rule::I9]),
+        (Self::WritesGivenUp, &[Rule::I9]),
     ];
 }

@@ -26,7 +26,7 @@ use crate::references::Index;
 use crate::satellite::core::requests::Request;
 use crate::satellite::{Fleet, Satellite};
 use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
-use crate::status::{Error, Write};
+use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
 use crate::watch::{Crd, Event};
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ struct Process {
     watch: Watch,
     /// A LIST was complete.
     has_listed: bool,
-    commit: Option<Batch>,
+    commit: Option<Vec<Change>>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,
@@ -101,12 +101,6 @@ struct Process {
     view: Maintained,
     clients: Vec<Client>,
     fleet: Fleet,
-}
-
-struct Batch {
-    changes: Vec<Change>,
-    /// Outcomes that were told before the work was done (planted).
-    is_told: bool,
 }
 
 struct StatusWrite {
@@ -214,7 +208,7 @@ impl World {
             40..52 => self.commit_ends(),
             52..66 => self.status_advances(),
             66..70 => self.crd_answers(),
-            70..95 => self.satellite_advances(),
+            70..95 => self.some_satellite_advances(),
             _ => self.time_passes(),
         }
     }

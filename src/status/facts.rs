@@ -1,4 +1,4 @@
-//! What is true of an object, and the status that tells it.
+//! What is true of an object, and the status that reports it.
 
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
@@ -142,7 +142,7 @@ impl Recorded {
         }
     }
 
-    /// Returns whether the recorded status tells these facts already: a write would change nothing but times.
+    /// Returns whether the recorded status reports these facts already: a write would change only times.
     pub fn says(&self, facts: &Facts<'_>) -> bool {
         self.fingerprint == fingerprint(&compose(facts, self, 0))
     }
@@ -170,7 +170,7 @@ fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
     hasher.finish()
 }
 
-/// Composes the status that tells the facts. Transition times are kept from what was recorded, where the status of a
+/// Composes the status that reports the facts. Transition times are kept from what was recorded, where the status of a
 /// condition is the same; `now` is in Unix seconds. Only a [`Write`](super::Write) sends one.
 pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> MonitoringObjectStatus {
     use ConditionStatus::{False, True};

@@ -1,6 +1,6 @@
 //! Published to Acknowledged: the only writer of a MonitoringObject's status.
 //!
-//! [`Facts`] are what is true; [`Write`] is the status that tells them, and its answer is the acknowledgement (both pure).
+//! [`Facts`] are what is true; [`Write`] is the status that reports them, and its answer is the acknowledgement (both pure).
 //! [`Queue`] decides what is written next (pure: Ready before Synced, one write in flight per object). [`Writer`] sends.
 
 mod facts;

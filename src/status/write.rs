@@ -62,20 +62,19 @@ impl Write {
     /// Returns the write that has a publication acknowledged. `generation` is the resource's present one, which may be newer
     /// than the publication's: the API server tests it, so that a late write fails.
     ///
-    /// # Errors
-    /// Returns the publication if the facts are not about it: another generation, another digest, or not published.
+    /// `None` if the facts are not about the publication: another generation, another digest, or not published.
     pub fn ready(
         published: Published,
         facts: &Facts<'_>,
         recorded: &Recorded,
         generation: i64,
         now: i64,
-    ) -> Result<Self, Published> {
+    ) -> Option<Self> {
         let is_of = matches!(&facts.state, State::Published { in_place, .. } if in_place.digest() == published.digest());
         if !is_of || published.generation() != facts.generation {
-            return Err(published);
+            return None;
         }
-        Ok(Self {
+        Some(Self {
             key: facts.key.clone(),
             uid: published.uid().clone(),
             generation,
@@ -85,7 +84,7 @@ impl Write {
         })
     }
 
-    /// Returns the write that tells facts without a publication. `None` if they say Ready and that was not acknowledged for
+    /// Returns the write that reports facts without a publication. `None` if they say Ready and that was not acknowledged for
     /// their generation and digest: Ready is first written with its publication, or not at all.
     pub fn without_publication(
         facts: &Facts<'_>,

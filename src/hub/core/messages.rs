@@ -1,4 +1,4 @@
-//! What the core is told, and what it commands.
+//! The inputs and the commands of the core.
 
 use crate::identity::{ObjectKey, Revision};
 use crate::publish::{Change, Found, Outcome};

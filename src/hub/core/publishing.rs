@@ -85,6 +85,8 @@ impl Core {
                 Some(content) => content.map_or(OnVolume::Unknown(None), OnVolume::InPlace),
             };
             self.objects.orphans.remove(&key);
+            // The index may not know any more what satellites have of it.
+            self.snapshots.catalog.publishing(&key);
             if on_volume.is_absent() {
                 // The commit removed it, or had not written it yet.
                 self.snapshots.withdraw(&key);
@@ -163,6 +165,10 @@ impl Core {
     fn file_failed(&mut self, failure: Failure) {
         tracing::warn!(object = %failure.key, why = %failure.message, "not published");
         let key = failure.key;
+        if matches!(failure.after, After::NotDurable(_)) {
+            // The index may not know any more what satellites have of it.
+            self.snapshots.catalog.publishing(&key);
+        }
         let attempts = match self.objects.entries.get_mut(&key) {
             Some(entry) => {
                 entry.failing = Some(failure.message.into());

@@ -155,8 +155,8 @@ impl Core {
         let count = undecided().count();
         let missing = undecided().next().map(|first| {
             format!(
-                "{count} objects had a file or were Ready before the start and are not decided yet, for example {first}; \
-                 satellites keep what they have"
+                "{count} objects had a file or were Ready before the start and are not decided yet, for example {first}: \
+                 look at its status; satellites keep what they have"
             )
         });
         self.measure(Measurement::Undecided(count));

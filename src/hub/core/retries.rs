@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(30) };
 
-/// A moment, and a number that tells two retries of one moment apart.
+/// A moment, and a number that distinguishes two retries of one moment.
 type Due = (Duration, u64);
 
 /// The retries that wait.

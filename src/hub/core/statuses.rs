@@ -193,7 +193,7 @@ impl Core {
         }
         self.reconfirm(&key);
         self.statuses.queue.done(&key);
-        // It may be said already, and then the first snapshot waits for it no longer.
+        // What is true instead is written, or was written before: then the first snapshot waits for it no longer.
         self.check_status(&key);
         false
     }
@@ -203,21 +203,15 @@ impl Core {
     fn compose(&self, key: &ObjectKey, published: Option<Published>, is_earlier: bool) -> Option<Write> {
         let entry = self.objects.entries.get(key)?;
         let (recorded, generation, unix) = (&entry.recorded, entry.generation, self.now.unix);
-        let mut facts = match &published {
-            Some(earlier) if is_earlier => self.facts_of_earlier(key, entry, earlier)?,
-            _ => self.facts(key, entry)?,
+        let Some(published) = published else {
+            let facts = self.facts(key, entry).filter(|facts| !recorded.says(facts))?;
+            return Write::without_publication(&facts, &entry.uid, recorded, generation, unix);
         };
-        if let Some(published) = published {
-            match Write::ready(published, &facts, recorded, generation, unix) {
-                Ok(write) => return Some(write),
-                // It was withdrawn or overtaken since it was queued: what is true instead is written.
-                Err(_) => facts = self.facts(key, entry)?,
-            }
-        }
-        if recorded.says(&facts) {
-            return None;
-        }
-        Write::without_publication(&facts, &entry.uid, recorded, generation, unix)
+        let facts = match is_earlier {
+            true => self.facts_of_earlier(key, entry, &published)?,
+            false => self.facts(key, entry)?,
+        };
+        Write::ready(published, &facts, recorded, generation, unix)
     }
 
     /// Has an object published again whose Ready was never acknowledged and whose publication is not at hand.
@@ -249,14 +243,12 @@ impl Core {
         let key = answer.key.clone();
         self.statuses.queue.done(&key);
         let seen = self.statuses.seen_in_flight.remove(&key);
-        if self.objects.entries.get(&key).is_none_or(|entry| entry.uid != answer.uid) {
-            // Of an earlier resource of this name: what is true of the present one waited for this answer.
-            self.check_status(&key);
-            return;
-        }
         let result = answer.result.as_ref().err().map_or(WriteResult::Ok, |(error, _)| error.into());
         self.measure(Measurement::StatusWritten { kind: answer.kind, result });
+        let is_present = self.objects.entries.get(&key).is_some_and(|entry| entry.uid == answer.uid);
         match answer.result {
+            // Of an earlier resource of this name: what is true of the present one waited for this answer.
+            _ if !is_present => self.check_status(&key),
             Ok(receipt) => self.stored(&key, receipt),
             // The watch brings the delete.
             Err((Error::Gone, _)) => {}

@@ -10,7 +10,7 @@ impl World {
         if let Some(batch) = process.commit {
             // In the middle of it.
             self.disk.stop_after(Some(self.random.below(30) as u32));
-            drop(process.volume.commit(batch.changes, &|| true));
+            drop(process.volume.commit(batch, &|| true));
             self.look_at_volume()?;
         }
         if is_power {
@@ -115,7 +115,7 @@ impl World {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
                 let Some(process) = &mut self.process else { return Ok(()) };
                 hold(Rule::I9, process.commit.is_none(), || "two commits are under way".into())?;
-                process.commit = Some(Batch { changes, is_told: false });
+                process.commit = Some(changes);
             }
             Command::WriteStatus(write) => self.status_begins(write)?,
             Command::ProbeCrd => {

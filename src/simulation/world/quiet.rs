@@ -31,6 +31,7 @@ impl World {
                 // Long enough for every retry.
                 self.clock += Duration::from_secs(10);
                 self.tell(Input::Tick)?;
+                self.look_at_satellites(dead)?;
                 if quiet > 12 {
                     return Ok(());
                 }
@@ -41,6 +42,22 @@ impl World {
         }
         let rule = if dead.is_some() { Rule::I6 } else { Rule::I4 };
         Err(Violation { rule, what: format!("nothing becomes quiet after {QUIET_STEPS} steps") })
+    }
+
+    /// Lets each satellite's pointer be read, if it was not for a while.
+    fn look_at_satellites(&mut self, dead: Option<usize>) -> Step {
+        for number in (0..self.servers.len()).filter(|number| Some(*number) != dead) {
+            let looks = |world: &Self| {
+                world.process.as_ref().is_some_and(|process| process.clients[number].looks(world.clock))
+            };
+            // A read is a request and an answer.
+            for _ in 0..4 {
+                if looks(self) {
+                    self.satellite_advances(number)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A satellite that returned got each snapshot, and what somebody else had changed, in one pass.

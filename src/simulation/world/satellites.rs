@@ -29,7 +29,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn satellite_advances(&mut self) -> Step {
+    pub(super) fn some_satellite_advances(&mut self) -> Step {
         let number = match self.plan.planted {
             // Whoever waits for the dead one waits for ever.
             Some(Planted::DeadSatelliteBlocks) => self
@@ -39,6 +39,11 @@ impl World {
                 .unwrap_or(self.random.below(self.servers.len())),
             _ => self.random.below(self.servers.len()),
         };
+        self.satellite_advances(number)
+    }
+
+    /// The delivery to one satellite gets a step further.
+    pub(super) fn satellite_advances(&mut self, number: usize) -> Step {
         let (now, faults, planted) = (self.clock, self.faults, self.plan.planted);
         let Some(process) = &mut self.process else { return Ok(()) };
         let (client, server) = (&mut process.clients[number], &mut self.servers[number]);

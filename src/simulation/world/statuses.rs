@@ -11,11 +11,15 @@ impl World {
         self.witness.status_sent(&self.api, &self.disk, write.key(), write.body(), self.servers.len())?;
         self.trace_write(&write);
         let Some(process) = &mut self.process else { return Ok(()) };
+        let key = write.key().clone();
         process.writes.push(StatusWrite { write, heard: None });
-        let twice = if self.plan.planted == Some(Planted::WritesTwice) { 2 } else { 1 };
-        hold(Rule::I9, process.writes.len() * twice <= WRITES, || {
+        hold(Rule::I9, process.writes.len() <= WRITES, || {
             format!("{} status writes are under way", process.writes.len())
-        })
+        })?;
+        match self.plan.planted {
+            Some(Planted::WritesGivenUp) => self.tell(Input::StatusPanicked(key)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn trace_write(&mut self, write: &Write) {
@@ -44,7 +48,8 @@ impl World {
     /// A write reaches the server, or is lost before or after it.
     pub(super) fn status_heard(&mut self, write: &Write) -> Result<Result<Written, Error>, Violation> {
         let planted = self.plan.planted;
-        if planted == Some(Planted::AcknowledgementWithoutStore) && self.random.percent(30) {
+        let is_ready = write.kind() == Kind::Ready;
+        if planted == Some(Planted::AcknowledgementWithoutStore) && is_ready && self.random.percent(30) {
             return Ok(Ok(Written::Stored(1)));
         }
         if self.faults && self.random.percent(6) {

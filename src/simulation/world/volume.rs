@@ -14,16 +14,16 @@ impl World {
         let Some(process) = &mut self.process else { return Ok(()) };
         let Some(batch) = process.commit.take() else { return Ok(()) };
         let took = Duration::from_millis(1);
-        if self.plan.planted == Some(Planted::StatusBeforeCommit) && !batch.is_told {
+        if self.plan.planted == Some(Planted::StatusBeforeCommit) {
             let dry = Volume::on(self.disk.fork());
-            let outcomes = dry.commit(batch.changes, &|| true);
+            let outcomes = dry.commit(batch, &|| true);
             return self.tell(Input::Committed { outcomes, took });
         }
         if self.faults && self.random.percent(2) {
             // It panics somewhere.
             self.disk.stop_after(Some(self.random.below(20) as u32));
-            let keys: Vec<_> = batch.changes.iter().map(|change| change.key().clone()).collect();
-            drop(process.volume.commit(batch.changes, &|| true));
+            let keys: Vec<_> = batch.iter().map(|change| change.key().clone()).collect();
+            drop(process.volume.commit(batch, &|| true));
             self.disk.stop_after(None);
             // The driver reads until that succeeds.
             let found = (0..1_000).find_map(|_| process.volume.look(&keys).ok()).unwrap_or_default();
@@ -34,7 +34,7 @@ impl World {
         let is_leader = process.term.is_some();
         let stays = self.plan.planted == Some(Planted::DeletedFileStays);
         let (changes, kept): (Vec<_>, Vec<_>) =
-            batch.changes.into_iter().partition(|change| !(stays && matches!(change, Change::Remove { .. })));
+            batch.into_iter().partition(|change| !(stays && matches!(change, Change::Remove { .. })));
         let mut outcomes = process.volume.commit(changes, &|| is_leader);
         outcomes.extend(kept.into_iter().map(|change| Outcome::Removed(change.key().clone())));
         self.look_at_volume()?;

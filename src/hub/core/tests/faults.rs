@@ -1,6 +1,7 @@
 //! Panics of what the core commanded, and publications that are overtaken while they wait for their turn.
 
 use super::*;
+use crate::publish::{After, Failure, Outcome};
 
 /// Objects whose status writes take every place. Their names come before all others.
 fn fillers() -> Vec<String> {
@@ -95,6 +96,57 @@ fn a_file_that_a_panicked_commit_removed_leaves_the_set_also_if_its_resource_is_
     hub.pass(MINUTE);
     hub.settle();
     assert_eq!(hub.delivered("h0"), None);
+}
+
+/// Satellites still have the content of `h0` that names the group, and the index does not know that content any more.
+fn assert_group_stays(hub: &Hub) {
+    assert!(hub.delivered("g0").is_some() && hub.on_disk("g0").is_none());
+    assert_ne!(hub.delivered("h0"), hub.on_disk("h0"));
+}
+
+#[test]
+fn a_group_stays_in_the_set_while_a_file_that_no_longer_names_it_is_not_durable() {
+    let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
+    hub.change("h0", PLAIN);
+    let not_durable = |batch: &[Change]| match batch.iter().find(|change| change.key() == &key("h0")) {
+        Some(Change::Publish { new, .. }) => Outcome::Failed(Failure {
+            key: key("h0"),
+            message: "cannot sync the directory".into(),
+            after: After::NotDurable(Some(new.clone())),
+        }),
+        other => panic!("{other:?}"),
+    };
+    let batch = hub.take_commit();
+    let outcomes = vec![not_durable(&batch)];
+    hub.volume.commit(batch, &|| true);
+    hub.tell(Input::Committed { outcomes, took: MILLISECOND });
+    hub.delete("g0");
+    let batch = hub.take_commit();
+    let outcomes = vec![not_durable(&batch), Outcome::Removed(key("g0"))];
+    hub.volume.commit(batch, &|| true);
+    hub.tell(Input::Committed { outcomes, took: MILLISECOND });
+    hub.pass(SECOND);
+    assert_group_stays(&hub);
+    hub.pass(MINUTE);
+    hub.settle();
+    assert_eq!((hub.delivered("g0"), hub.delivered("h0")), (None, hub.wanted("h0")));
+}
+
+#[test]
+fn a_group_stays_in_the_set_after_a_panic_until_what_named_it_is_replaced() {
+    let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
+    hub.change("h0", PLAIN);
+    hub.change("h0", INVALID);
+    let batch = hub.take_commit();
+    hub.volume.commit(batch, &|| true);
+    let found = hub.volume.look(&[key("h0")]).unwrap();
+    hub.tell(Input::CommitPanicked(found));
+    hub.delete("g0");
+    hub.commit();
+    hub.pass(SECOND);
+    assert_group_stays(&hub);
+    hub.settle();
+    assert_eq!((hub.delivered("g0"), hub.delivered("h0")), (None, hub.on_disk("h0")));
 }
 
 #[test]
