@@ -58,8 +58,11 @@ impl Snapshots {
         if !is_held {
             return None;
         }
+        if !self.is_any_cut() {
+            return known;
+        }
         // Created again with the same content: the latest snapshot holds it already.
-        known.or_else(|| self.is_any_cut().then_some(self.revision))
+        Some(known.filter(|known| *known <= self.revision).unwrap_or(self.revision))
     }
 
     /// Returns when the next snapshot may be cut.
@@ -95,9 +98,10 @@ impl Core {
                 continue;
             };
             let Some(entry) = self.objects.entries.get_mut(key) else { continue };
-            // After a restart the recorded revision stays true for content that did not change.
-            let known = entry.recorded.revision.filter(|_| entry.recorded.published == Some(admitted));
-            entry.revision = known.or(Some(revision));
+            // After a restart the recorded revision stays true for content that did not change. One above ours is of
+            // terms that somebody took back with the Lease: no satellite would ever reach it.
+            let is_true = |known: &Revision| entry.recorded.published == Some(admitted) && *known <= revision;
+            entry.revision = entry.recorded.revision.filter(is_true).or(Some(revision));
         }
         tracing::debug!(%revision, changed = changed.len(), "snapshot");
         self.command(Command::Deliver(snapshot));

@@ -62,6 +62,24 @@ fn an_object_that_a_satellite_leaves_out_says_so_and_is_synced_later() {
     assert_eq!(synced(&hub, "h0"), Some((ConditionStatus::True, Reason::AllSatellites)));
 }
 
+/// The Lease was deleted, and the terms began again.
+#[test]
+fn a_recorded_revision_of_a_higher_term_keeps_nobody_from_synced() {
+    let mut hub = Hub::on(HubApi::default(), ModelDisk::default(), 9);
+    hub.apply("h0", PLAIN);
+    hub.list();
+    hub.settle();
+    hub.tell(leaves_out(hub.revision()));
+    hub.settle();
+    hub.disk.kill();
+    let mut hub = Hub::on(hub.api, hub.disk, 3);
+    hub.list();
+    hub.settle();
+    hub.fleet(&[Some(hub.revision())]);
+    assert_eq!((hub.revision().term, hub.written()), (3, vec!["h0".to_owned()]));
+    assert_eq!(hub.kind_of("h0"), Kind::Synced);
+}
+
 #[test]
 fn after_a_restart_the_recorded_revision_stays_true() {
     let mut hub = Hub::with(&[("h0", PLAIN)]);
