@@ -89,7 +89,7 @@ impl Core {
             self.snapshots.catalog.publishing(&key);
             if on_volume.is_absent() {
                 // The commit removed it, or had not written it yet.
-                self.snapshots.withdraw(&key);
+                self.snapshots.withdraw(self.now.elapsed, &key);
             }
             match self.objects.entries.get_mut(&key) {
                 Some(entry) => (entry.on_volume, entry.published) = (on_volume, false),
@@ -153,7 +153,7 @@ impl Core {
 
     fn file_removed(&mut self, key: &ObjectKey) {
         self.objects.orphans.remove(key);
-        self.snapshots.withdraw(key);
+        self.snapshots.withdraw(self.now.elapsed, key);
         if let Some(entry) = self.objects.entries.get_mut(key) {
             entry.on_volume = OnVolume::Absent;
             entry.published = false;

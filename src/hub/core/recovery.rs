@@ -109,7 +109,7 @@ impl Core {
                 self.recovery.undecided.insert(key.clone());
             }
             if let Some(acknowledged) = acknowledged {
-                self.snapshots.offer(acknowledged);
+                self.snapshots.offer(self.now.elapsed, acknowledged);
             }
         }
         // Now, so that the acknowledged bytes are kept beside a newer content that is published before the first snapshot.

@@ -6,8 +6,15 @@ use crate::snapshot::Catalog;
 use crate::status::Acknowledged;
 use std::time::Duration;
 
-/// After a snapshot the next one waits this long, so that a burst is a few snapshots and not thousands.
+/// Shortest time between two snapshots.
 const WINDOW: Duration = Duration::from_millis(100);
+/// During a burst the next snapshot waits for this part of the time that the burst took until the one before, because what
+/// a delivery costs grows with the set and is taken from the burst itself.
+const WINDOW_OF_BURST: u32 = 4;
+/// Longest time that something acknowledged waits for its snapshot.
+const WINDOW_MAX: Duration = Duration::from_secs(2);
+/// A burst is over when nothing was acknowledged for this long: its last snapshot waits no longer.
+const BURST_OVER: Duration = Duration::from_millis(50);
 
 /// What satellites may have, and the latest snapshot of it.
 pub(super) struct Snapshots {
@@ -17,11 +24,22 @@ pub(super) struct Snapshots {
     /// Revision of the latest snapshot; 0.0 before the first.
     revision: Revision,
     last_cut: Option<Duration>,
+    /// When the catalog was last offered something, or had something taken away.
+    last_change: Duration,
+    /// When the changes began that have followed each other closely since.
+    burst_began: Duration,
 }
 
 impl Default for Snapshots {
     fn default() -> Self {
-        Self { catalog: Catalog::default(), unsettled: true, revision: Revision::default(), last_cut: None }
+        Self {
+            catalog: Catalog::default(),
+            unsettled: true,
+            revision: Revision::default(),
+            last_cut: None,
+            last_change: Duration::ZERO,
+            burst_began: Duration::ZERO,
+        }
     }
 }
 
@@ -31,9 +49,9 @@ impl Snapshots {
     }
 
     /// The API server acknowledged an object.
-    pub fn offer(&mut self, acknowledged: Acknowledged) {
+    pub fn offer(&mut self, now: Duration, acknowledged: Acknowledged) {
         self.catalog.offer(acknowledged);
-        self.unsettled = true;
+        self.changed(now);
     }
 
     /// What keeps the first snapshot back may be gone.
@@ -42,9 +60,16 @@ impl Snapshots {
     }
 
     /// The file of an object was removed.
-    pub fn withdraw(&mut self, key: &ObjectKey) {
+    pub fn withdraw(&mut self, now: Duration, key: &ObjectKey) {
         self.catalog.withdraw(key);
-        self.unsettled = true;
+        self.changed(now);
+    }
+
+    fn changed(&mut self, now: Duration) {
+        if now > self.last_change + BURST_OVER {
+            self.burst_began = now;
+        }
+        (self.last_change, self.unsettled) = (now, true);
     }
 
     /// Returns the first snapshot that holds what was just acknowledged. `None` if a later one will.
@@ -67,12 +92,16 @@ impl Snapshots {
 
     /// Returns when the next snapshot may be cut.
     fn next_cut(&self) -> Duration {
-        self.last_cut.map_or(Duration::ZERO, |last| last + WINDOW)
+        let Some(last) = self.last_cut else { return Duration::ZERO };
+        let burst = last.saturating_sub(self.burst_began) / WINDOW_OF_BURST;
+        let latest = last + burst.clamp(WINDOW, WINDOW_MAX);
+        latest.min(self.last_change + BURST_OVER).max(last + WINDOW)
     }
 }
 
 impl Core {
-    /// Cuts a snapshot if there is something new in it: at once after a quiet time, else when the window is over.
+    /// Cuts a snapshot if there is something new in it: at once after a quiet time, else when the window is
+    /// over.
     pub(super) fn cut_snapshot(&mut self) {
         let Some(term) = self.now.term else { return };
         if !self.recovery.is_decided() || self.snapshots.next_cut() > self.now.elapsed {

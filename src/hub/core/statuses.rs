@@ -143,7 +143,7 @@ impl Core {
             self.statuses.queue.push_ready(key.clone(), None);
         } else if !is_failing {
             if let Some(kept) = kept {
-                self.snapshots.offer(kept);
+                self.snapshots.offer(self.now.elapsed, kept);
             }
             self.decided(key);
         }
@@ -273,7 +273,7 @@ impl Core {
         if let Some(acknowledged) = acknowledged.or_else(|| entry.kept()) {
             entry.acknowledged = Some(acknowledged.digest());
             entry.revision = self.snapshots.revision_after(key, &acknowledged, entry.revision);
-            self.snapshots.offer(acknowledged);
+            self.snapshots.offer(self.now.elapsed, acknowledged);
             self.decided(key);
         }
         self.await_sync(key);

@@ -129,6 +129,31 @@ fn a_second_snapshot_waits_for_its_window() {
     assert_eq!(hub.revision(), Revision { counter: first.counter + 1, ..first });
 }
 
+/// A delivery costs the more the larger the set is, and takes it from the burst that fills the set.
+#[test]
+fn a_burst_has_few_snapshots_and_its_last_one_follows_at_once() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    hub.pass(MINUTE);
+    let first = hub.revision().counter;
+    for number in 0..1_000 {
+        let name = format!("b{number:04}");
+        hub.change(&name, PLAIN);
+        hub.commit();
+        hub.answer(&name);
+        hub.pass(10 * MILLISECOND);
+    }
+    let cut = hub.revision().counter - first;
+    assert!((10..=20).contains(&cut), "{cut} snapshots in 10 s");
+    hub.pass(50 * MILLISECOND);
+    assert!(hub.delivered("b0999").is_some(), "a burst that is over keeps its last change back");
+    hub.pass(MINUTE);
+    let before = hub.revision().counter;
+    hub.change("h0", OTHER);
+    hub.commit();
+    hub.answer("h0");
+    assert_eq!(hub.revision().counter, before + 1, "a change after a quiet time waits");
+}
+
 #[test]
 fn before_the_first_snapshot_the_term_rises_above_every_recorded_one() {
     let mut hub = Hub::with(&[("h0", PLAIN)]);
