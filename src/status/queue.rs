@@ -94,6 +94,11 @@ impl Queue {
         self.synced_in_flight
     }
 
+    /// Whether a write of Ready, or of a refusal, waits or is under way.
+    pub fn has_ready_under_way(&self) -> bool {
+        !self.ready.is_empty() || self.in_flight.len() > self.synced_in_flight
+    }
+
     /// Whether a write of this object is under way.
     pub fn is_in_flight(&self, key: &ObjectKey) -> bool {
         self.in_flight.contains_key(key)

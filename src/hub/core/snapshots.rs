@@ -13,7 +13,8 @@ const WINDOW: Duration = Duration::from_millis(100);
 const WINDOW_OF_BURST: u32 = 4;
 /// Longest time that something acknowledged waits for its snapshot.
 const WINDOW_MAX: Duration = Duration::from_secs(2);
-/// A burst is over when nothing was acknowledged for this long: its last snapshot waits no longer.
+/// A burst is over when nothing is on its way to a status and nothing was acknowledged for this long: its last snapshot waits
+/// no longer.
 const BURST_OVER: Duration = Duration::from_millis(50);
 
 /// What satellites may have, and the latest snapshot of it.
@@ -26,8 +27,8 @@ pub(super) struct Snapshots {
     last_cut: Option<Duration>,
     /// When the catalog was last offered something, or had something taken away.
     last_change: Duration,
-    /// When the changes began that have followed each other closely since.
-    burst_began: Duration,
+    /// When the burst began. `None` if there is none.
+    burst_began: Option<Duration>,
 }
 
 impl Default for Snapshots {
@@ -38,7 +39,7 @@ impl Default for Snapshots {
             revision: Revision::default(),
             last_cut: None,
             last_change: Duration::ZERO,
-            burst_began: Duration::ZERO,
+            burst_began: None,
         }
     }
 }
@@ -66,9 +67,7 @@ impl Snapshots {
     }
 
     fn changed(&mut self, now: Duration) {
-        if now > self.last_change + BURST_OVER {
-            self.burst_began = now;
-        }
+        self.burst_began.get_or_insert(now);
         (self.last_change, self.unsettled) = (now, true);
     }
 
@@ -91,11 +90,11 @@ impl Snapshots {
     }
 
     /// Returns when the next snapshot may be cut.
-    fn next_cut(&self) -> Duration {
+    fn next_cut(&self, is_busy: bool) -> Duration {
         let Some(last) = self.last_cut else { return Duration::ZERO };
-        let burst = last.saturating_sub(self.burst_began) / WINDOW_OF_BURST;
-        let latest = last + burst.clamp(WINDOW, WINDOW_MAX);
-        latest.min(self.last_change + BURST_OVER).max(last + WINDOW)
+        let burst = self.burst_began.map_or(Duration::ZERO, |began| last.saturating_sub(began));
+        let latest = last + (burst / WINDOW_OF_BURST).clamp(WINDOW, WINDOW_MAX);
+        if is_busy { latest } else { latest.min(self.last_change + BURST_OVER).max(last + WINDOW) }
     }
 }
 
@@ -104,7 +103,8 @@ impl Core {
     /// over.
     pub(super) fn cut_snapshot(&mut self) {
         let Some(term) = self.now.term else { return };
-        if !self.recovery.is_decided() || self.snapshots.next_cut() > self.now.elapsed {
+        let is_busy = self.is_busy();
+        if !self.recovery.is_decided() || self.snapshots.next_cut(is_busy) > self.now.elapsed {
             return;
         }
         let is_same_term = self.snapshots.revision.term == term;
@@ -121,6 +121,9 @@ impl Core {
         let revision = Revision { term, counter };
         let (snapshot, changed) = self.snapshots.catalog.cut(revision);
         (self.snapshots.revision, self.snapshots.last_cut) = (revision, Some(self.now.elapsed));
+        if !is_busy {
+            self.snapshots.burst_began = None;
+        }
         self.measure(Measurement::Snapshot { revision, objects: self.snapshots.catalog.len() });
         for key in &changed {
             let Some(admitted) = self.snapshots.catalog.admitted(key).map(|content| content.digest()) else {
@@ -143,6 +146,12 @@ impl Core {
     /// Returns when a snapshot that waits for its window may be cut.
     pub(super) fn snapshot_wake(&self) -> Option<Duration> {
         let waits = self.snapshots.unsettled && self.recovery.is_decided();
-        waits.then(|| self.snapshots.next_cut())
+        waits.then(|| self.snapshots.next_cut(self.is_busy()))
+    }
+
+    /// Returns whether something is on its way to the volume or to a Ready.
+    fn is_busy(&self) -> bool {
+        let files = !self.files.committing.is_empty() || !self.files.dirty.is_empty();
+        files || self.statuses.queue.has_ready_under_way()
     }
 }

@@ -14,6 +14,8 @@ fn nothing_is_written_before_the_first_complete_list() {
     hub.pass(MINUTE);
     assert!(hub.commits.is_empty() && hub.writes.is_empty() && hub.snapshots.is_empty());
     hub.tell(Input::Watched(vec![Event::ListComplete]));
+    assert!(hub.commits.is_empty(), "before anything is removed the hub asks");
+    hub.probed(INSTALLED);
     assert_eq!(keys(&hub.commits[0]), ["h0", "h1"]);
     assert!(matches!(hub.commits[0][1], Change::Remove { .. }), "no resource claims its file");
 }
@@ -135,13 +137,16 @@ fn a_burst_has_few_snapshots_and_its_last_one_follows_at_once() {
     let mut hub = Hub::with(&[("h0", PLAIN)]);
     hub.pass(MINUTE);
     let first = hub.revision().counter;
-    for number in 0..1_000 {
-        let name = format!("b{number:04}");
-        hub.change(&name, PLAIN);
+    hub.change("b0000", PLAIN);
+    for number in 1..1_000 {
+        // Something is always under way, also while a slow disk lets nothing be acknowledged.
         hub.commit();
-        hub.answer(&name);
-        hub.pass(10 * MILLISECOND);
+        hub.pass(if number % 100 == 0 { 200 * MILLISECOND } else { 8 * MILLISECOND });
+        hub.change(&format!("b{number:04}"), PLAIN);
+        hub.answer(&format!("b{:04}", number - 1));
     }
+    hub.commit();
+    hub.answer("b0999");
     let cut = hub.revision().counter - first;
     assert!((10..=20).contains(&cut), "{cut} snapshots in 10 s");
     hub.pass(50 * MILLISECOND);
