@@ -234,6 +234,8 @@ environment() {
 base='GROUNDLINK_POD_NAME=metadata.name
 GROUNDLINK_NAMESPACE=metadata.namespace
 GROUNDLINK_LEASE_NAME="groundlink"
+GROUNDLINK_REMOVALS_SHARE="30"
+GROUNDLINK_REMOVALS_LEAST="20"
 GROUNDLINK_VOLUME=/var/lib/groundlink
 GROUNDLINK_REQUIRE_MOUNT="true"
 GROUNDLINK_LISTEN="0.0.0.0:8080"
@@ -248,6 +250,10 @@ GROUNDLINK_PRIVILEGED_NAMESPACES=\"a,b\"
 GROUNDLINK_EXTERNAL_OBJECTS=\"Zone!master,CheckCommand!my-check\""
 }
 check "the settings in the environment, lists" environment_lists
+removals_off() { has "$(render deployment.yaml --set settings.removals.share=100)" 'value: "100"$'; }
+check "settings.removals.share=100 turns the guard off" removals_off
+removals_bad() { ! template --set settings.removals.share=0 >/dev/null 2>&1; }
+check "refused: a share of 0" removals_bad
 no_loopback() { has "$everything" GROUNDLINK_VOLUME && lacks "$everything" LOOPBACK; }
 check "the chart never allows loopback satellites" no_loopback
 check "image: the chart's appVersion by default" has "$deployment" "^          image: \"groundlink:$(sed -nE 's/^appVersion: "(.*)"/\1/p' "$chart/Chart.yaml")\"\$"

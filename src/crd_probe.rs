@@ -1,6 +1,7 @@
 //! Asks the hub's API server whether the CRD of MonitoringObjects exists. So the hub distinguishes
 //! objects that were deleted with their CRD from objects that a person deleted.
 
+use crate::identity::Uid;
 use crate::lasting::{Change, Lasting};
 use crate::request::{Failure, ask};
 use crate::watch::Crd;
@@ -37,9 +38,11 @@ impl CrdProbe {
         };
         self.log(forbidden);
         match answer {
-            Ok(Some(crd)) if crd.metadata.deletion_timestamp.is_none() => Crd::Installed,
+            Ok(Some(crd)) if crd.metadata.deletion_timestamp.is_none() => {
+                Crd::Installed(crd.metadata.uid.as_deref().map(Uid::new))
+            }
             Ok(_) => Crd::Lost,
-            Err(Failure::Refused { code: 403, .. }) => Crd::Installed,
+            Err(Failure::Refused { code: 403, .. }) => Crd::Installed(None),
             Err(failure) => Crd::Unknown(failure.to_string()),
         }
     }

@@ -41,8 +41,10 @@ pub async fn serve(
 
 async fn readyz(State(app): State<App>) -> Response {
     match app.readiness.missing() {
-        None => "ok\n".into_response(),
-        Some(missing) => (StatusCode::SERVICE_UNAVAILABLE, missing).into_response(),
+        None => format!("ok\n{}", app.readiness.notes()).into_response(),
+        Some(missing) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}{}", app.readiness.notes())).into_response()
+        }
     }
 }
 

@@ -5,13 +5,15 @@
 //! ends cannot recall a write that is already on its way: satellites therefore refuse an older
 //! term, and the volume has a lock of its own.
 
+use crate::api::condition::parse_timestamp;
+use crate::api::marks::REMOVALS_ALLOWED_UNTIL;
 use crate::backoff::Backoff;
 use crate::lasting::{Change, Lasting};
 use crate::request::{Failure, Server, ask};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, PostParams};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -44,6 +46,8 @@ pub struct Leadership {
     floor: Arc<AtomicU64>,
     /// The first term of this process; 0 before.
     first: Arc<AtomicU64>,
+    /// Until when the Lease's annotation allows large removals, Unix seconds.
+    removals_allowed_until: Arc<AtomicI64>,
 }
 
 impl Leadership {
@@ -68,6 +72,12 @@ impl Leadership {
         }
         self.floor.fetch_max(term.saturating_add(1), Ordering::Relaxed);
         true
+    }
+
+    /// Returns until when a person allows that more is removed than usual, in Unix seconds, as the Lease said when it was read
+    /// last. 0 if nobody ever did.
+    pub fn removals_allowed_until(&self) -> i64 {
+        self.removals_allowed_until.load(Ordering::Relaxed)
     }
 
     fn set(&self, value: Option<(u64, Instant)>) {
@@ -166,6 +176,10 @@ impl Elector {
         let next = floor.max(self.highest + 1);
         let found =
             ask(left(), self.api.get_opt(&self.name)).await.map_err(|failure| explain("read", failure))?;
+        let until =
+            found.as_ref().and_then(|lease| lease.metadata.annotations.as_ref()?.get(REMOVALS_ALLOWED_UNTIL));
+        let until = until.map_or(0, |text| parse_timestamp(text));
+        self.leadership.removals_allowed_until.store(until, Ordering::Relaxed);
         let Some(mut lease) = found else {
             let term = next;
             let lease = Lease {

@@ -32,13 +32,14 @@ impl Interruption {
 #[derive(Clone, Default)]
 pub struct Readiness {
     missing: Arc<RwLock<BTreeMap<&'static str, String>>>,
+    notes: Arc<RwLock<BTreeMap<&'static str, String>>>,
 }
 
 impl Readiness {
     /// Returns a readiness that waits for these parts, each with the reason at the start.
     pub fn waiting_for(parts: &[(&'static str, &str)]) -> Self {
         let missing = parts.iter().map(|(part, why)| (*part, (*why).to_owned())).collect();
-        Self { missing: Arc::new(RwLock::new(missing)) }
+        Self { missing: Arc::new(RwLock::new(missing)), notes: Arc::default() }
     }
 
     /// Records why a part does not work. `None` if it works. A change is logged.
@@ -57,6 +58,30 @@ impl Readiness {
                 missing.remove(part);
             }
         }
+    }
+
+    /// Records something that a person must see and that keeps nothing from working. `None` if it is over. A change is logged.
+    pub fn note(&self, part: &'static str, note: Option<String>) {
+        let Ok(mut notes) = self.notes.write() else { return };
+        if notes.get(part) == note.as_ref() {
+            return;
+        }
+        match note {
+            Some(note) => {
+                tracing::warn!(part, %note, "a person must decide");
+                notes.insert(part, note);
+            }
+            None => {
+                tracing::info!(part, "decided");
+                notes.remove(part);
+            }
+        }
+    }
+
+    /// Returns the notes, one line for each part.
+    pub fn notes(&self) -> String {
+        let Ok(notes) = self.notes.read() else { return String::new() };
+        notes.iter().map(|(part, note)| format!("{part}: {note}\n")).collect()
     }
 
     /// Returns what is missing, one line for each part. `None` if the process is ready.

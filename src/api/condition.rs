@@ -28,6 +28,9 @@ closed_enum! {
         Loaded,
         /// SatelliteCluster: someone else changed what was delivered.
         Drifted,
+        /// SatelliteCluster: more left the hub's set at once than may leave without a person, and
+        /// stays here, too.
+        RemovalsHeld,
     }
 }
 
@@ -36,7 +39,9 @@ impl ConditionType {
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled => BOTH_KINDS,
-            Self::Reachable | Self::CredentialsValid | Self::Loaded | Self::Drifted => SATELLITE_CLUSTER,
+            Self::Reachable | Self::CredentialsValid | Self::Loaded | Self::Drifted | Self::RemovalsHeld => {
+                SATELLITE_CLUSTER
+            }
         }
     }
 
@@ -46,7 +51,7 @@ impl ConditionType {
             Self::Ready | Self::Synced | Self::Reachable | Self::CredentialsValid | Self::Loaded => {
                 ConditionStatus::True
             }
-            Self::Reconciling | Self::Stalled | Self::Drifted => ConditionStatus::False,
+            Self::Reconciling | Self::Stalled | Self::Drifted | Self::RemovalsHeld => ConditionStatus::False,
         }
     }
 }

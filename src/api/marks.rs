@@ -30,6 +30,9 @@ pub const OBJECTS: &str = "groundlink.dev/objects";
 /// which are kept.
 pub const PREVIOUS: &str = "groundlink.dev/previous-shards";
 
+/// Annotation of the operator's Lease: until when more objects than usual may be removed (RFC 3339).
+pub const REMOVALS_ALLOWED_UNTIL: &str = "groundlink.dev/removals-allowed-until";
+
 /// Finalizer of a SatelliteCluster, until the satellite is cleaned up.
 pub const FINALIZER: &str = "groundlink.dev/satellite-cleanup";
 

@@ -75,6 +75,8 @@ closed_enum! {
         ContentChanged,
         /// The satellite holds what was delivered.
         InSync,
+        /// More objects left at once than may be removed without a person.
+        ManyRemovals,
     }
 }
 
@@ -125,7 +127,8 @@ impl Reason {
             | Self::CleanupSkipped
             | Self::Unsupported
             | Self::ContentChanged
-            | Self::InSync => SATELLITE_CLUSTER,
+            | Self::InSync
+            | Self::ManyRemovals => SATELLITE_CLUSTER,
         }
     }
 
@@ -159,7 +162,9 @@ impl Reason {
             | Self::CredentialRefused
             | Self::CleanupSkipped
             | Self::Unsupported => Outlook::Stalled,
-            Self::Suspended | Self::Rejected | Self::Conflict | Self::DriftFight => Outlook::Varies,
+            Self::Suspended | Self::Rejected | Self::Conflict | Self::DriftFight | Self::ManyRemovals => {
+                Outlook::Varies
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The command line. `run`, `crd`, `render/`, `satellite/` and `snapshot/` are the commands;
+//! The command line. `run`, `crd`, `render/`, `satellite/`, `snapshot/` and `removals` are the commands;
 //! `clusters/` reads and writes clusters, `join/` is what a join consists of, `manifests.rs` reads
 //! manifests, `output.rs` and `report.rs` print, `usage.rs` is what every command shares.
 
@@ -8,6 +8,7 @@ mod join;
 mod log;
 mod manifests;
 mod output;
+mod removals;
 mod render;
 mod report;
 mod run;
@@ -40,6 +41,9 @@ enum Command {
     #[command(subcommand)]
     Satellite(satellite::Command),
     Snapshot(snapshot::Arguments),
+    /// Let removals pass that the hub holds.
+    #[command(subcommand)]
+    Removals(removals::Command),
 }
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
@@ -69,5 +73,6 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
+        Command::Removals(command) => removals::main(command),
     }
 }

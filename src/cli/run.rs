@@ -2,6 +2,7 @@
 
 use super::log::LogArguments;
 use crate::api::IcingaVersion;
+use crate::hub::core::RemovalGuard;
 use crate::operator::{self, Options};
 use clap::Args;
 use std::net::SocketAddr;
@@ -46,6 +47,13 @@ pub struct Arguments {
     /// Version of the Icinga 2 that loads the volume.
     #[arg(long, env = "GROUNDLINK_ICINGA_VERSION", value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
+    /// Largest share of all objects, in percent, that may be removed within ten minutes. More is held until a person runs
+    /// `groundlink removals allow`. 100 removes everything without a question.
+    #[arg(long, env = "GROUNDLINK_REMOVALS_SHARE", value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=100))]
+    removals_share: u8,
+    /// Fewer objects than this are removed without a question, whatever their share is.
+    #[arg(long, env = "GROUNDLINK_REMOVALS_LEAST", value_name = "COUNT", default_value_t = 20)]
+    removals_least: usize,
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
@@ -67,6 +75,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,
         icinga_version: arguments.icinga_version,
+        removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
         lease_name: arguments.lease_name,
         identity: arguments.identity,
     };

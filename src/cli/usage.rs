@@ -1,6 +1,7 @@
 //! How a person calls this program: its name, exit codes, and the values that several flags take.
 
 use crate::api::duration::parse_duration;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Text about exit codes at the end of every `--help`.
@@ -52,4 +53,16 @@ pub(super) fn lifetime(text: &str) -> Result<i64, String> {
 /// If it is no number with a unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map(Duration::from_secs_f64)
+}
+
+/// Runs a command that asks clusters.
+///
+/// # Errors
+/// Those of the command, and if there is no runtime.
+pub(super) fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let result = runtime.block_on(command);
+    // The resolution of a name cannot be cancelled, and must not delay the end of the process.
+    runtime.shutdown_background();
+    result
 }

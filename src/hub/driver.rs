@@ -1,9 +1,9 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
-use super::core::{Command, Core, Input, Measurement, Now};
+use super::core::{Command, Consent, Core, Input, Measurement, Now, RemovalGuard, Start};
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::publish::{Change, Error, Volume};
@@ -12,8 +12,8 @@ use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
-use crate::watch::{Crd, Event};
-use std::collections::HashMap;
+use crate::watch::{Crd, Event, Lister};
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(250), cap: Dur
 pub struct Parts {
     /// What may be published.
     pub settings: Settings,
+    /// Which removals wait for a person.
+    pub guard: RemovalGuard,
     /// Which contents may be published, with the names that exist without a resource.
     pub index: Index,
     /// The volume, which this process alone publishes into.
@@ -41,6 +43,10 @@ pub struct Parts {
     pub leadership: Leadership,
     /// Asks for the CRD.
     pub crd: CrdProbe,
+    /// Lists the resources a second time.
+    pub lister: Lister,
+    /// Tells everybody who should know that removals wait for a person.
+    pub held: watch::Sender<Option<String>>,
     /// Events of the watch.
     pub events: mpsc::Receiver<Event>,
     /// Where snapshots go.
@@ -60,11 +66,16 @@ pub struct Parts {
 /// If the volume cannot be read at the start, or if nobody can say what a commit that panicked left on it.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let volume = parts.volume.clone();
-    let scanned = tokio::task::spawn_blocking(move || volume.scan()).await;
-    let found = scanned
-        .map_err(|panic| Error::Io { action: "scan it".into(), source: std::io::Error::other(panic) })??;
+    let scanned = tokio::task::spawn_blocking(move || (volume.scan(), volume.crd())).await;
+    let (found, crd) = scanned
+        .map_err(|panic| Error::Io { action: "scan it".into(), source: std::io::Error::other(panic) })?;
+    let crd = crd.unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read under which CRD the volume was published; the present one counts");
+        None
+    });
     let fleet = parts.fleet.borrow().clone();
-    let core = Core::new(parts.settings, parts.index, found, fleet, rand::random());
+    let start = Start { found: found?, crd, fleet, seed: rand::random() };
+    let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let driver = Driver {
         core,
         started: Instant::now(),
@@ -74,6 +85,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         writer: parts.writer,
         leadership: parts.leadership,
         crd: parts.crd,
+        lister: parts.lister,
+        held: parts.held,
         snapshots: parts.snapshots,
         metrics: parts.metrics,
         readiness: parts.readiness,
@@ -90,6 +103,8 @@ struct Driver {
     writer: Writer,
     leadership: Leadership,
     crd: CrdProbe,
+    lister: Lister,
+    held: watch::Sender<Option<String>>,
     snapshots: watch::Sender<Option<Latest>>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
@@ -103,6 +118,7 @@ struct Tasks {
     /// Whose status each write is: a write that panics does not say.
     writing: HashMap<Id, ObjectKey>,
     probes: JoinSet<Crd>,
+    lists: JoinSet<Result<BTreeMap<ObjectKey, Uid>, String>>,
 }
 
 impl Driver {
@@ -122,7 +138,10 @@ impl Driver {
                     source: std::io::Error::other(panic),
                 })?,
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
-                Some(done) = self.tasks.probes.join_next() => probed(done),
+                Some(done) = self.tasks.probes.join_next() => self.probed(done),
+                Some(done) = self.tasks.lists.join_next() => {
+                    Input::ListedAgain(done.unwrap_or_else(|panic| Err(panic.to_string())))
+                }
                 count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
                     if count == 0 {
                         break;
@@ -159,9 +178,32 @@ impl Driver {
                 let task = self.tasks.writes.spawn(async move { writer.send(write).await });
                 self.tasks.writing.insert(task.id(), key);
             }
-            Command::ProbeCrd => {
+            Command::AskConsent => {
                 let crd = self.crd.clone();
                 self.tasks.probes.spawn(async move { crd.ask().await });
+            }
+            Command::ListAgain => {
+                let lister = self.lister.clone();
+                self.tasks.lists.spawn(async move { lister.list().await });
+            }
+            Command::RememberCrd(uid) => {
+                let volume = self.volume.clone();
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = volume.remember_crd(&uid) {
+                        tracing::warn!(%error, "cannot record the CRD's UID on the volume; a CRD that is lost while no operator runs is not noticed");
+                    }
+                });
+            }
+            Command::HoldRemovals(held) => {
+                self.readiness.note("removals", held.as_ref().map(|held| held.why.clone()));
+                self.metrics.removals_held(held.as_ref().map_or(0, |held| held.count));
+                let why = held.map(|held| held.why);
+                self.held.send_if_modified(|before| {
+                    *before != why && {
+                        *before = why;
+                        true
+                    }
+                });
             }
             Command::Deliver(snapshot) => {
                 self.snapshots.send_replace(Some(Latest { snapshot, cut: Instant::now() }));
@@ -174,6 +216,13 @@ impl Driver {
             Command::Readiness { part, missing } => self.readiness.set(part.name(), missing),
             Command::Measure(measurement) => record(&self.metrics, measurement),
         }
+    }
+}
+
+impl Driver {
+    fn probed(&self, done: Result<Crd, JoinError>) -> Input {
+        let crd = done.unwrap_or_else(|panic| Crd::Unknown(panic.to_string()));
+        Input::ConsentAnswered(Consent { crd, allowed_until: self.leadership.removals_allowed_until() })
     }
 }
 
@@ -217,10 +266,6 @@ fn commit(
         }
     }
     Input::Tick
-}
-
-fn probed(done: Result<Crd, JoinError>) -> Input {
-    Input::CrdProbed(done.unwrap_or_else(|panic| Crd::Unknown(panic.to_string())))
 }
 
 fn record(metrics: &Metrics, measurement: Measurement) {

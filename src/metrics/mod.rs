@@ -29,6 +29,7 @@ pub struct Metrics {
     snapshot_counter: Gauge,
     snapshot_objects: Gauge,
     unconfirmed: Gauge,
+    removals_held: Gauge,
     tasks: Gauge,
     satellite: SatelliteMetrics,
 }
@@ -47,6 +48,7 @@ impl Default for Metrics {
             snapshot_counter: Gauge::default(),
             snapshot_objects: Gauge::default(),
             unconfirmed: Gauge::default(),
+            removals_held: Gauge::default(),
             tasks: Gauge::default(),
             satellite: SatelliteMetrics::default(),
         };
@@ -92,6 +94,11 @@ impl Metrics {
             "unconfirmed_objects",
             "Objects that the first snapshot still waits for",
             self.unconfirmed.clone(),
+        );
+        r.register(
+            "removals_held",
+            "Objects whose removal waits for a person, because too many left at once",
+            self.removals_held.clone(),
         );
         r.register("tasks", "Live tasks of this process", self.tasks.clone());
         self.satellite.register(r);
@@ -147,6 +154,11 @@ impl Metrics {
     /// Records how many objects the first snapshot still waits for.
     pub fn unconfirmed(&self, count: usize) {
         self.unconfirmed.set(count as i64);
+    }
+
+    /// Records how many objects wait for a person before they are removed.
+    pub fn removals_held(&self, count: usize) {
+        self.removals_held.set(count as i64);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Options {
     pub external_objects: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.
     pub icinga_version: IcingaVersion,
+    /// Which removals wait for a person.
+    pub removal_guard: hub::core::RemovalGuard,
     /// Name of the Lease.
     pub lease_name: String,
     /// Name of this process among the holders of the Lease.
@@ -101,8 +103,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     });
 
     let (events, received) = mpsc::channel(watch::CAPACITY);
-    let watch = tokio::spawn(watch::run(client.clone(), server, events));
+    let watch = tokio::spawn(watch::run(client.clone(), server.clone(), events));
 
+    let (held, removals_held) = channel::channel(None);
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());
     let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
@@ -117,6 +120,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         views: Arc::default(),
         events: satellite::Events::new(client.clone()),
         snapshots: latest,
+        removals_held,
         fleet: Arc::new(fleet),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
@@ -127,9 +131,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let parts = hub::Parts {
         index: Index::new(library.chain(settings.external_objects.iter().cloned()).collect()),
         settings,
+        guard: options.removal_guard,
         volume: Arc::new(volume),
         writer: Writer::new(client.clone()),
-        crd: CrdProbe::new(client),
+        crd: CrdProbe::new(client.clone()),
+        lister: watch::Lister::new(client, server),
+        held,
         leadership,
         events: received,
         snapshots,

@@ -30,6 +30,11 @@ impl LinuxDisk {
         Ok(Self { root, staging })
     }
 
+    /// The volume's directory.
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// Lists the temp files that an interrupted run left.
     pub(super) fn temps(&self) -> io::Result<Vec<String>> {
         Ok(entries(self.staging.as_fd())?)

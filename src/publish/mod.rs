@@ -4,6 +4,7 @@
 //! Linux, or the model of the simulation.
 
 mod commit;
+mod crd_mark;
 mod disk;
 mod linux;
 mod scan;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-const OWN: &str = ".groundlink";
+pub(super) const OWN: &str = ".groundlink";
 const LOCK: &str = ".groundlink/lock";
 const MARK: &str = ".groundlink/volume-id";
 

@@ -29,6 +29,7 @@ pub struct Driver {
     name: String,
     config: watch::Receiver<Arc<Config>>,
     snapshots: watch::Receiver<Option<Latest>>,
+    removals_held: watch::Receiver<Option<String>>,
     secret_changed: Arc<Notify>,
     stop: CancellationToken,
     connection: Option<Connection>,
@@ -62,6 +63,7 @@ impl Driver {
         let mut driver = Self {
             actor: Actor::new(first, context.hub_id.clone()),
             snapshots: context.snapshots.clone(),
+            removals_held: context.removals_held.clone(),
             context,
             name,
             config,
@@ -136,20 +138,36 @@ impl Driver {
     }
 
     async fn woken(&mut self, wait: Wait) -> Option<Woken> {
-        tokio::select! {
-            changed = self.snapshots.changed(), if wait.is_for_snapshots => {
-                changed.ok().map(|()| Woken::Snapshot)
+        let until = Instant::now() + wait.pause;
+        loop {
+            tokio::select! {
+                changed = self.removals_held.changed() => {
+                    changed.ok()?;
+                    self.tell_removals_held();
+                }
+                changed = self.snapshots.changed(), if wait.is_for_snapshots => {
+                    return changed.ok().map(|()| Woken::Snapshot);
+                }
+                changed = self.config.changed() => {
+                    changed.ok()?;
+                    return Some(Woken::Config(self.config.borrow_and_update().clone()));
+                }
+                () = self.secret_changed.notified() => return Some(Woken::Secret),
+                () = disturbed(&mut self.connection, wait.is_well), if wait.is_for_disturbances => {
+                    return Some(Woken::Disturbed);
+                }
+                () = tokio::time::sleep_until(until) => return Some(Woken::Time),
             }
-            changed = self.config.changed() => {
-                changed.ok()?;
-                Some(Woken::Config(self.config.borrow_and_update().clone()))
-            }
-            () = self.secret_changed.notified() => Some(Woken::Secret),
-            () = disturbed(&mut self.connection, wait.is_well), if wait.is_for_disturbances => {
-                Some(Woken::Disturbed)
-            }
-            () = tokio::time::sleep(wait.pause) => Some(Woken::Time),
         }
+    }
+
+    /// Says, beside everything else, that removals wait for a person, or that they do not any more.
+    fn tell_removals_held(&mut self) {
+        let held = self.removals_held.borrow_and_update().clone();
+        let note = held.clone().unwrap_or_else(|| "no removal waits any more".into());
+        self.apply(Effect::Event { is_warning: held.is_some(), reason: Reason::ManyRemovals, note });
+        self.actor.removals_held(held);
+        self.report();
     }
 
     async fn execute(&mut self, task: Task) -> Input {

@@ -53,6 +53,8 @@ pub struct Context {
     pub events: Events,
     /// The latest snapshot. None before the first.
     pub snapshots: watch::Receiver<Option<Latest>>,
+    /// Why removals wait for a person. None if none do.
+    pub removals_held: watch::Receiver<Option<String>>,
     /// The hub's knowledge of its satellites.
     pub fleet: Arc<watch::Sender<Fleet>>,
     /// Counters.

@@ -19,7 +19,7 @@ use super::satellite::{self, Server};
 use super::witness::{Witness, desired, in_set, on_volume};
 use crate::api::satellite_cluster::Layout;
 use crate::api::{ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus};
-use crate::hub::core::{Command, Core, Input, Now};
+use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
 use crate::identity::{Digest, ObjectKey, Uid};
 use crate::publish::{Change, Outcome, Volume};
 use crate::references::Index;
@@ -75,6 +75,14 @@ struct World {
     /// Requests of dead processes, on their way.
     late_writes: Vec<(ObjectKey, Uid, i64, MonitoringObjectStatus)>,
     late_requests: Vec<(usize, Request)>,
+    /// The number of the CRD that is installed. `None` while there is none.
+    crd: Option<u64>,
+    crds: u64,
+    /// What the CRD took with it and nobody applied again.
+    lost: BTreeMap<ObjectKey, Spec>,
+    /// The CRD that the volume records.
+    recorded_crd: Option<Uid>,
+    guard: RemovalGuard,
     /// Snapshots that were cut.
     snapshots: u64,
     layout: Layout,
@@ -93,6 +101,7 @@ struct Process {
     watch: Watch,
     /// A LIST was complete.
     has_listed: bool,
+    is_listing_again: bool,
     commit: Option<Vec<Change>>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
@@ -132,6 +141,7 @@ impl World {
     fn new(plan: Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let satellites = 1 + random.below(2);
+        let few = random.percent(50);
         let layout = if random.percent(50) { Layout::Single } else { Layout::Snapshot };
         Self {
             random,
@@ -147,6 +157,11 @@ impl World {
             terms: 0,
             late_writes: Vec::new(),
             late_requests: Vec::new(),
+            crd: Some(1),
+            crds: 1,
+            lost: BTreeMap::new(),
+            recorded_crd: None,
+            guard: if few { RemovalGuard { share: 40, least: 3 } } else { RemovalGuard::default() },
             snapshots: 0,
             layout,
             plan,
@@ -175,6 +190,7 @@ impl World {
                 server.is_silent = Some(number) == dead;
             }
             self.late_requests.clear();
+            self.restore();
             let before =
                 (self.snapshots, self.servers.iter().map(|server| server.pointers).collect::<Vec<_>>());
             self.become_quiet(dead)?;
@@ -198,7 +214,8 @@ impl World {
         self.steps += 1;
         self.clock += Duration::from_millis(self.random.below(40) as u64);
         match self.random.below(100) {
-            0..12 if self.faults => self.person(),
+            0..11 if self.faults => self.person(),
+            11..12 if self.faults => self.crd_changes(),
             12..14 if self.faults => self.end_process(),
             14..16 if self.faults => self.lease_changes(),
             16..19 if self.faults => self.satellite_fault(),
@@ -207,7 +224,7 @@ impl World {
             23..40 => self.watch_reports(),
             40..52 => self.commit_ends(),
             52..66 => self.status_advances(),
-            66..70 => self.crd_answers(),
+            66..70 => self.hub_answers(),
             70..95 => self.some_satellite_advances(),
             _ => self.time_passes(),
         }

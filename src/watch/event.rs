@@ -1,6 +1,7 @@
 //! What the hub learns from its API server, as values.
 
 use crate::api::{MonitoringObject, MonitoringObjectSpec};
+use crate::identity::Uid;
 use crate::text::clean;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Deserializer};
@@ -85,8 +86,8 @@ impl<'de> Deserialize<'de> for Received {
 /// The state of the CRD of MonitoringObjects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Crd {
-    /// Installed.
-    Installed,
+    /// Installed; its UID, unless the operator may not ask.
+    Installed(Option<Uid>),
     /// Deleted, or being deleted. Its objects were deleted with it, not by a person.
     Lost,
     /// The API server did not say; ask again.

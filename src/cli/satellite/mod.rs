@@ -9,6 +9,7 @@ mod operator;
 mod remove;
 mod rotate;
 
+use super::usage::block_on;
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -29,8 +30,7 @@ pub fn main(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::JoinManifest(arguments) = &command {
         return join_manifest::main(arguments);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let result = runtime.block_on(async {
+    block_on(async {
         match command {
             Command::Add(arguments) => add::main(&arguments).await,
             Command::JoinManifest(arguments) => join_manifest::main(&arguments),
@@ -39,8 +39,5 @@ pub fn main(command: Command) -> anyhow::Result<ExitCode> {
             Command::Remove(arguments) => remove::main(&arguments).await,
             Command::List(arguments) => list::main(&arguments).await,
         }
-    });
-    // The resolution of a name cannot be cancelled, and must not delay the end of the process.
-    runtime.shutdown_background();
-    result
+    })
 }

@@ -1,39 +1,108 @@
-//! Objects that left: by a delete event, or because a complete LIST did not name them. Before anything is removed the hub
-//! asks for the CRD. Whoever deletes the CRD deletes every object with it. That must not take the monitoring of all clusters
-//! away, so what left with the CRD is held until it has been back for a while.
+//! Objects that left: by a delete event, because a complete LIST did not name them, or because the start found a file
+//! without a resource. Two things look like a person who deletes and are none: a CRD that was deleted took every object with
+//! it, and an API server that was restored, or lies, lists less than there is. So nothing is removed before the hub asked.
+//!
+//! - The CRD is lost, or is another one than before: what left is held until it has been back for a while.
+//! - Much left within a short time: a second LIST must agree, and a person must allow it.
 
-use super::{Command, Core, Part};
+use super::{Command, Consent, Core, Held, Part};
 use crate::identity::{ObjectKey, Uid};
+use crate::references::Index;
 use crate::watch::Crd;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How long after the CRD's return its objects may take to return, too.
 const GRACE: Duration = Duration::from_mins(10);
-/// How often a lost CRD is looked for.
+/// How often a lost CRD is looked for, and whether removals that are held are allowed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Deletions gather until none came for this long, so that many are seen as many: they come one by one.
+const GATHER: Duration = Duration::from_secs(1);
+/// And no longer than this, so that somebody who deletes all the time deletes.
+const GATHER_MAX: Duration = Duration::from_secs(30);
+/// Removals within this time count as one.
+const WINDOW: Duration = Duration::from_mins(10);
+/// Removals may be allowed for at most this long, so that nobody leaves the guard off.
+pub const ALLOWED_MAX: i64 = 3_600;
+
+/// Which removals wait for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovalGuard {
+    /// Largest share of the set that may leave within ten minutes, in percent. 100 turns the guard off.
+    pub share: u8,
+    /// Fewer objects than this may always leave.
+    pub least: usize,
+}
+
+impl Default for RemovalGuard {
+    fn default() -> Self {
+        Self { share: 30, least: 20 }
+    }
+}
+
+impl RemovalGuard {
+    /// Returns whether the removal of so many objects of a set waits for a person.
+    fn holds(self, removed: usize, set: usize) -> bool {
+        removed >= self.least && removed * 100 > set * usize::from(self.share)
+    }
+}
 
 /// Objects that left and are not gone yet.
 #[derive(Default)]
 pub(super) struct Departures {
-    leaving: BTreeMap<ObjectKey, Uid>,
-    /// Those that had left when the running probe began.
-    probing: Option<Vec<ObjectKey>>,
+    /// With the UID of the resource. `None` for a file that the start found without one.
+    leaving: BTreeMap<ObjectKey, Option<Uid>>,
+    /// When the first and the last deletion came of those that gather.
+    gathering: Option<(Duration, Duration)>,
+    /// Those that had left when the running question began.
+    asking: Option<Asking>,
+    /// The first question was answered.
+    is_answered: bool,
+    /// The CRD under which the volume was published. `None` if nobody knows.
+    crd: Option<Uid>,
     lost: Option<Lost>,
+    /// When how many objects were let go.
+    recent: VecDeque<(Duration, usize)>,
+    /// Removals are held, and somebody was told.
+    is_holding: bool,
+    /// A second LIST agreed that what is held left.
+    is_confirmed: bool,
     look_again: Option<Duration>,
+}
+
+/// A question that is under way, and about whom.
+enum Asking {
+    Consent(Vec<ObjectKey>),
+    List { about: Vec<ObjectKey>, is_allowed: bool },
 }
 
 /// The CRD was deleted.
 enum Lost {
     Gone,
-    /// It is back since then.
+    /// It is back since then, or another one is.
     Back(Duration),
 }
 
 impl Departures {
-    /// An object left.
-    pub fn insert(&mut self, key: ObjectKey, uid: Uid) {
-        self.leaving.insert(key, uid);
+    pub fn new(crd: Option<Uid>) -> Self {
+        Self { crd, ..Self::default() }
+    }
+
+    /// An object was deleted.
+    pub fn insert_deleted(&mut self, key: ObjectKey, uid: Uid, now: Duration) {
+        let first = self.gathering.map_or(now, |(first, _)| first);
+        self.gathering = Some((first, now));
+        self.leaving.insert(key, Some(uid));
+    }
+
+    /// A complete LIST did not name an object.
+    pub fn insert_missing(&mut self, key: ObjectKey, uid: Uid) {
+        self.leaving.insert(key, Some(uid));
+    }
+
+    /// The start found a file without a resource.
+    pub fn insert_file(&mut self, key: ObjectKey) {
+        self.leaving.insert(key, None);
     }
 
     /// An object is there after all, or again.
@@ -41,59 +110,222 @@ impl Departures {
         self.leaving.remove(key);
     }
 
-    /// Returns when the CRD is asked for again.
+    /// Returns whether an object left and is not gone yet.
+    pub fn is_leaving(&self, key: &ObjectKey) -> bool {
+        self.leaving.contains_key(key)
+    }
+
+    /// Returns whether the first question was answered. Nothing is published before: what takes the place of something that
+    /// left would wait for it, and its status would say so for a moment.
+    pub fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Returns when the next question is due.
     pub fn due(&self) -> Option<Duration> {
-        self.look_again.filter(|_| !self.leaving.is_empty() && self.probing.is_none())
+        let gathered = self.gathering.map(|(first, last)| (last + GATHER).min(first + GATHER_MAX));
+        let due = self.look_again.max(gathered).unwrap_or_default();
+        (self.has_cause() && self.asking.is_none()).then_some(due)
+    }
+
+    fn has_cause(&self) -> bool {
+        !self.is_answered || !self.leaving.is_empty() || self.lost.is_some() || self.is_holding
+    }
+
+    /// Returns how many objects were let go lately.
+    fn recent(&mut self, now: Duration) -> usize {
+        while self.recent.front().is_some_and(|(when, _)| now.saturating_sub(*when) > WINDOW) {
+            self.recent.pop_front();
+        }
+        self.recent.iter().map(|(_, count)| count).sum()
     }
 }
 
+/// Returns the visible objects that leave with these: themselves, and whatever names them, through any number of others.
+fn taken_along(index: &Index, keys: &[ObjectKey]) -> BTreeSet<ObjectKey> {
+    let is_visible = |key: &ObjectKey| index.visible(key).is_some();
+    let mut taken: BTreeSet<ObjectKey> = keys.iter().filter(|key| is_visible(key)).cloned().collect();
+    let mut next: Vec<ObjectKey> = taken.iter().cloned().collect();
+    while let Some(content) = next.pop().and_then(|key| index.visible(&key)) {
+        for (name, _) in content.names() {
+            for referrer in index.referrers(name).into_iter().filter(is_visible) {
+                if taken.insert(referrer.clone()) {
+                    next.push(referrer);
+                }
+            }
+        }
+    }
+    taken
+}
+
 impl Core {
-    /// Asks for the CRD if something left.
-    pub(super) fn probe_crd(&mut self) {
+    /// Asks before what left is removed.
+    pub(super) fn ask_about_departures(&mut self) {
         let departures = &mut self.departures;
-        let is_due = departures.look_again.is_none_or(|due| due <= self.now.elapsed);
-        if departures.leaving.is_empty() || departures.probing.is_some() || !is_due {
+        let is_due = departures.due().is_some_and(|due| due <= self.now.elapsed);
+        if !self.recovery.is_listed || !is_due {
             return;
         }
-        departures.probing = Some(departures.leaving.keys().cloned().collect());
-        self.command(Command::ProbeCrd);
+        departures.gathering = None;
+        departures.asking = Some(Asking::Consent(departures.leaving.keys().cloned().collect()));
+        self.command(Command::AskConsent);
     }
 
-    /// The CRD was asked for: what had left when the probe began is gone, or is held.
-    pub(super) fn crd_probed(&mut self, crd: &Crd) {
+    /// The API server was asked whether what left may go.
+    pub(super) fn consent_answered(&mut self, consent: Consent) {
         let now = self.now.elapsed;
         let departures = &mut self.departures;
-        let probed = departures.probing.take().unwrap_or_default();
+        departures.is_answered = true;
+        let Some(Asking::Consent(about)) = departures.asking.take() else { return };
         departures.look_again = Some(now + LOOK_AGAIN);
-        match (crd, &departures.lost) {
-            (Crd::Unknown(why), _) => {
-                tracing::warn!(%why, held = probed.len(), "cannot ask for the CRD; deletions wait");
+        match consent.crd {
+            Crd::Unknown(why) => {
+                tracing::warn!(%why, held = about.len(), "cannot ask for the CRD; deletions wait");
                 return;
             }
-            (Crd::Lost, _) => departures.lost = Some(Lost::Gone),
-            (Crd::Installed, Some(Lost::Gone)) => departures.lost = Some(Lost::Back(now)),
-            (Crd::Installed, Some(Lost::Back(since))) if now.saturating_sub(*since) > GRACE => {
-                departures.lost = None;
-            }
-            (Crd::Installed, _) => {}
+            Crd::Lost => departures.lost = Some(Lost::Gone),
+            Crd::Installed(uid) => self.crd_is_installed(uid),
         }
+        let departures = &mut self.departures;
         if departures.lost.is_some() {
-            let held = departures.leaving.len();
-            let why = format!(
-                "the CRD was deleted, and {held} objects with it; what they published is kept until the CRD is back for {} \
-                 minutes: install it and apply the objects again",
-                GRACE.as_secs() / 60
-            );
-            self.readiness(Part::Crd, Some(why));
+            let why = (!departures.leaving.is_empty()).then(|| {
+                format!(
+                    "the CRD was deleted, and {} objects with it; what they published is kept until the CRD is back for {} \
+                     minutes: install it and apply the objects again",
+                    departures.leaving.len(),
+                    GRACE.as_secs() / 60
+                )
+            });
+            self.readiness(Part::Crd, why);
             return;
         }
         departures.look_again = None;
-        for key in probed {
-            let Some(uid) = self.departures.leaving.remove(&key) else { continue };
-            if self.objects.entries.get(&key).is_some_and(|entry| entry.uid == uid) {
-                self.gone(&key);
+        self.readiness(Part::Crd, None);
+        let left = consent.allowed_until.saturating_sub(self.now.unix);
+        let is_allowed = (0..=ALLOWED_MAX).contains(&left);
+        if let Some(removed) = self.too_many(&about) {
+            if self.departures.is_confirmed && !is_allowed {
+                self.hold_for_a_person(removed, &about);
+                return;
+            }
+            self.departures.asking = Some(Asking::List { about, is_allowed });
+            self.command(Command::ListAgain);
+        } else {
+            self.let_go(about, false);
+        }
+    }
+
+    fn crd_is_installed(&mut self, uid: Option<Uid>) {
+        let now = self.now.elapsed;
+        let departures = &mut self.departures;
+        let is_another = uid.is_some() && departures.crd.is_some() && uid != departures.crd;
+        match departures.lost {
+            Some(Lost::Gone) => departures.lost = Some(Lost::Back(now)),
+            None if is_another => departures.lost = Some(Lost::Back(now)),
+            Some(Lost::Back(since)) if now.saturating_sub(since) > GRACE => departures.lost = None,
+            Some(Lost::Back(_)) | None => {}
+        }
+        if let Some(uid) = uid.filter(|uid| departures.lost.is_none() && departures.crd.as_ref() != Some(uid))
+        {
+            departures.crd = Some(uid.clone());
+            self.command(Command::RememberCrd(uid));
+        }
+    }
+
+    /// Returns how many objects would leave, and of how many, if that is more than may leave without a person.
+    fn too_many(&mut self, about: &[ObjectKey]) -> Option<(usize, usize)> {
+        if about.is_empty() {
+            return None;
+        }
+        let recent = self.departures.recent(self.now.elapsed);
+        let guard = self.guard;
+        let removed = recent + taken_along(&self.index, about).len();
+        if removed < guard.least {
+            return None;
+        }
+        let set = recent + self.index.all_visible().count();
+        guard.holds(removed, set).then_some((removed, set))
+    }
+
+    /// A second LIST was complete, or failed: what it names did not leave.
+    pub(super) fn listed_again(&mut self, listed: Result<BTreeMap<ObjectKey, Uid>, String>) {
+        let Some(Asking::List { mut about, is_allowed }) = self.departures.asking.take() else { return };
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(why) => {
+                self.departures.look_again = Some(self.now.elapsed + LOOK_AGAIN);
+                let why = format!("{} objects left, and a second LIST cannot confirm it: {why}", about.len());
+                return self.hold(about.len(), why);
+            }
+        };
+        let mut refuted = 0;
+        about.retain(|key| {
+            let Some(present) = listed.get(key) else { return true };
+            refuted += 1;
+            // A file stays without a resource until the watch brings that.
+            if self.departures.leaving.get(key).is_some_and(|uid| uid.as_ref() == Some(present)) {
+                self.departures.leaving.remove(key);
+            }
+            false
+        });
+        if refuted > 0 {
+            tracing::warn!(
+                objects = refuted,
+                "the watch said that they were deleted, and a second LIST names them"
+            );
+        }
+        match self.too_many(&about) {
+            Some(removed) if !is_allowed => {
+                self.departures.is_confirmed = true;
+                self.hold_for_a_person(removed, &about);
+            }
+            _ => self.let_go(about, is_allowed),
+        }
+    }
+
+    fn hold_for_a_person(&mut self, (removed, set): (usize, usize), about: &[ObjectKey]) {
+        self.departures.look_again = Some(self.now.elapsed + LOOK_AGAIN);
+        let example = about.first().map(ToString::to_string).unwrap_or_default();
+        let why = format!(
+            "{removed} of {set} objects would be removed within {} minutes, for example {example}, and more than {} % may not \
+             without a person; they stay on the volume and on the satellites. If they were deleted on purpose, run \
+             `groundlink removals allow`; if not, apply them again",
+            WINDOW.as_secs() / 60,
+            self.guard.share
+        );
+        self.hold(removed, why);
+    }
+
+    fn hold(&mut self, count: usize, why: String) {
+        self.departures.is_holding = true;
+        self.command(Command::HoldRemovals(Some(Held { count, why })));
+    }
+
+    /// These are gone. What a person allowed does not count against the next.
+    fn let_go(&mut self, keys: Vec<ObjectKey>, is_allowed: bool) {
+        self.departures.is_confirmed = false;
+        if std::mem::take(&mut self.departures.is_holding) {
+            self.command(Command::HoldRemovals(None));
+        }
+        let keys: Vec<_> = keys.into_iter().filter(|key| self.departures.is_leaving(key)).collect();
+        if keys.is_empty() {
+            return;
+        }
+        if is_allowed {
+            self.departures.recent.clear();
+        } else {
+            let count = taken_along(&self.index, &keys).len();
+            self.departures.recent.push_back((self.now.elapsed, count));
+        }
+        for key in keys {
+            match self.departures.leaving.remove(&key).flatten() {
+                Some(uid) => {
+                    if self.objects.entries.get(&key).is_some_and(|entry| entry.uid == uid) {
+                        self.gone(&key);
+                    }
+                }
+                None => self.unclaimed(&key),
             }
         }
-        self.readiness(Part::Crd, None);
     }
 }

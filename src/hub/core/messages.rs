@@ -1,11 +1,12 @@
 //! The inputs and the commands of the core.
 
-use crate::identity::{ObjectKey, Revision};
+use crate::identity::{ObjectKey, Revision, Uid};
 use crate::publish::{Change, Found, Outcome};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
 use crate::status::{Answer, Kind, Write, WriteResult};
 use crate::watch::{Crd, Event};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// When something happens, and whether this process leads then.
@@ -17,6 +18,15 @@ pub struct Now {
     pub unix: i64,
     /// The term, while this process leads.
     pub term: Option<u64>,
+}
+
+/// What the hub's API server says before something is removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// The state of the CRD.
+    pub crd: Crd,
+    /// Until when a person allows that much is removed, Unix seconds. 0 if nobody did.
+    pub allowed_until: i64,
 }
 
 /// What happened.
@@ -39,10 +49,21 @@ pub enum Input {
     StatusAnswered(Answer),
     /// A status write panicked. Its outcome is unknown, and its publication is lost with it.
     StatusPanicked(ObjectKey),
-    /// The CRD was asked for.
-    CrdProbed(Crd),
+    /// The API server said whether what left may go.
+    ConsentAnswered(Consent),
+    /// A second, consistent LIST was complete, or why it was not. The resources with their UIDs.
+    ListedAgain(Result<BTreeMap<ObjectKey, Uid>, String>),
     /// What the satellites accept or hold changed.
     FleetChanged(Fleet),
+}
+
+/// Removals that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Objects that would be removed.
+    pub count: usize,
+    /// Why they wait, and what to do.
+    pub why: String,
 }
 
 /// What is to be done. Commands are carried out in their order; an answer, if there is one, comes back as an [`Input`].
@@ -52,8 +73,14 @@ pub enum Command {
     Commit(Vec<Change>),
     /// Write a status.
     WriteStatus(Write),
-    /// Ask for the CRD.
-    ProbeCrd,
+    /// Ask for the CRD, and whether a person allows that much is removed.
+    AskConsent,
+    /// List the resources once more, consistently.
+    ListAgain,
+    /// Remember that what the volume holds was published under this CRD.
+    RememberCrd(Uid),
+    /// Say that removals are held, and why. `None` if they are not any more.
+    HoldRemovals(Option<Held>),
     /// Hand a snapshot to the satellites. The latest wins.
     Deliver(Snapshot),
     /// Take a term above this one, which somebody used.

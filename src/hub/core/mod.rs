@@ -14,15 +14,16 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-pub use messages::{Command, Input, Measurement, Now, Part};
+pub use departures::{ALLOWED_MAX, RemovalGuard};
+pub use messages::{Command, Consent, Held, Input, Measurement, Now, Part};
 
-use crate::identity::ObjectKey;
+use crate::identity::{ObjectKey, Uid};
 use crate::publish::Found;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
 use departures::Departures;
-use objects::Objects;
+use objects::{Objects, Render};
 use publishing::Files;
 use recovery::Recovery;
 use retries::Retries;
@@ -36,9 +37,24 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// How often the objects are counted for the gauges.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 
+/// What is there when the hub starts.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// What the scan found on the volume.
+    pub found: Vec<Found>,
+    /// UID of the CRD under which that was published, if it is known.
+    pub crd: Option<Uid>,
+    /// What is known of the satellites.
+    pub fleet: Fleet,
+    /// Where the jitter of retries begins.
+    pub seed: u64,
+}
+
 /// The state of the hub, from which it decides.
 pub struct Core {
     settings: Settings,
+    guard: RemovalGuard,
+    render: Render,
     /// Which of the valid contents may be published.
     index: Index,
     objects: Objects,
@@ -55,18 +71,20 @@ pub struct Core {
 }
 
 impl Core {
-    /// Returns the state at the start. `found` is what the scan found on the volume; `index` knows the names that exist
-    /// without a resource; `seed` is where the jitter of retries begins.
-    pub fn new(settings: Settings, index: Index, found: Vec<Found>, fleet: Fleet, seed: u64) -> Self {
+    /// Returns the state at the start. `index` knows the names that exist without a resource.
+    pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
+        let Start { found, crd, fleet, seed } = start;
         Self {
             settings,
+            guard,
+            render: crate::render::content,
             index,
             objects: Objects::default(),
             files: Files::default(),
             statuses: Statuses::default(),
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet),
-            departures: Departures::default(),
+            departures: Departures::new(crd),
             recovery: Recovery::new(found),
             retries: Retries::new(seed),
             now: Now::default(),
@@ -85,7 +103,7 @@ impl Core {
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.write_synced(); //          status Synced, once they have it
-        self.probe_crd(); //             objects that left: were they deleted, or the CRD?
+        self.ask_about_departures(); //  objects that left: did a person delete them?
         self.count_objects();
         std::mem::take(&mut self.commands)
     }
@@ -93,7 +111,8 @@ impl Core {
     /// Returns when [`Core::step`] is to be called at the latest, with [`Input::Tick`] if nothing else happened.
     pub fn next_wake(&self) -> Duration {
         let snapshot = self.snapshot_wake();
-        let causes = [self.retries.next_due(), self.departures.due(), self.synced_wake(), snapshot];
+        let departures = self.departures.due().filter(|_| self.recovery.is_listed);
+        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -105,7 +124,8 @@ impl Core {
             Input::CommitPanicked(found) => self.commit_panicked(found),
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
-            Input::CrdProbed(crd) => self.crd_probed(&crd),
+            Input::ConsentAnswered(consent) => self.consent_answered(consent),
+            Input::ListedAgain(listed) => self.listed_again(listed),
             Input::FleetChanged(fleet) => self.fleet_changed(fleet),
         }
     }

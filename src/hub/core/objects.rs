@@ -3,15 +3,34 @@
 
 use super::entry::{Entry, OnVolume};
 use super::{Command, Core, Part};
-use crate::api::Reason;
+use crate::api::{MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::readiness::Interruption;
-use crate::render::{self, Rendered};
+use crate::render::Rendered;
 use crate::status::Recorded;
+use crate::text::clean;
 use crate::validate::{Refusal, Settings};
 use crate::watch::{Event, Received};
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+/// Validates and renders a resource: [`crate::render::content`], but in tests.
+pub(super) type Render = fn(&ObjectKey, &MonitoringObject, &Settings) -> Result<Rendered, Refusal>;
+
+/// Returns the refusal of an object at which this program panicked.
+fn panicked(key: &ObjectKey, panic: &dyn Any) -> Refusal {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let why = clean(text, 300);
+    tracing::error!(object = %key, %why, "validating or rendering it panicked");
+    let message = format!(
+        "Groundlink has a fault that this object shows ({why}); report it with the object, and change what you added last. What \
+         was published of it stays"
+    );
+    Refusal { reason: Reason::Invalid, message }
+}
 
 /// The resources, and files without one.
 #[derive(Default)]
@@ -32,7 +51,7 @@ impl Core {
             Event::Deleted { namespace, name, uid } => {
                 let key = ObjectKey::new(&namespace, &name);
                 if let Some(entry) = self.objects.entries.get(&key).filter(|e| e.uid == Uid::new(&uid)) {
-                    self.departures.insert(key, entry.uid.clone());
+                    self.departures.insert_deleted(key, entry.uid.clone(), self.now.elapsed);
                 }
             }
             Event::ListComplete => self.list_complete(),
@@ -47,7 +66,7 @@ impl Core {
     /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
     fn list_complete(&mut self) {
         for (key, entry) in self.objects.entries.iter().filter(|(_, entry)| !entry.listed) {
-            self.departures.insert(key.clone(), entry.uid.clone());
+            self.departures.insert_missing(key.clone(), entry.uid.clone());
         }
         self.readiness(Part::MonitoringObjects, None);
         if !self.recovery.is_listed {
@@ -121,6 +140,7 @@ impl Core {
         version: u64,
         received: &Received,
     ) {
+        let content = self.content(&key, received);
         let earlier = self.statuses.queue.forget(&key).or_else(|| self.retries.cancel_status(&key));
         let created = new.created;
         let entry = self.objects.entries.entry(key.clone()).or_insert_with(|| Box::new(new));
@@ -133,7 +153,6 @@ impl Core {
         entry.suspended = received.object.spec.suspend;
         (entry.published, entry.failing, entry.attempts) = (false, None, 0);
         entry.keep_earlier(earlier);
-        let content = content(&key, received, &self.settings);
         entry.candidate = content.as_ref().ok().map(|content| content.digest());
         match content {
             Ok(content) if !entry.suspended => {
@@ -152,6 +171,15 @@ impl Core {
             }
         }
         self.files.dirty.insert(key);
+    }
+
+    /// Validates and renders a resource. A panic is a fault of this program, and no other object must wait for its mending.
+    fn content(&self, key: &ObjectKey, received: &Received) -> Result<Arc<Rendered>, Refusal> {
+        if let Some(why) = &received.unreadable {
+            return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
+        }
+        let render = AssertUnwindSafe(|| (self.render)(key, &received.object, &self.settings));
+        catch_unwind(render).map_or_else(|panic| Err(panicked(key, &*panic)), |content| content.map(Arc::new))
     }
 
     /// An event of a generation that is known: our own write comes back, or someone changed the status by hand.
@@ -189,12 +217,4 @@ impl Core {
         self.decided(key);
         self.mark_dirty(key);
     }
-}
-
-/// Validates and renders a resource.
-fn content(key: &ObjectKey, received: &Received, settings: &Settings) -> Result<Arc<Rendered>, Refusal> {
-    if let Some(why) = &received.unreadable {
-        return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
-    }
-    render::content(key, &received.object, settings).map(Arc::new)
 }

@@ -25,7 +25,7 @@ impl Core {
     /// Commits every file that is not as it should be, if no commit is under way: *flush when idle, gather while busy*.
     /// Objects that need no commit get their status looked at here.
     pub(super) fn publish(&mut self) {
-        let may_publish = self.recovery.is_listed && self.now.term.is_some();
+        let may_publish = self.recovery.is_listed && self.departures.is_answered() && self.now.term.is_some();
         if !self.files.committing.is_empty() || self.files.dirty.is_empty() || !may_publish {
             return;
         }
@@ -57,7 +57,13 @@ impl Core {
     fn change_of(&self, key: &ObjectKey) -> Option<Change> {
         let orphan = self.objects.orphans.get(key);
         let Some(entry) = self.objects.entries.get(key) else {
-            let old = orphan?.visible().cloned();
+            let orphan = orphan?;
+            let is_whole = orphan.is_unknown() || self.index.visible(key).is_some();
+            if self.departures.is_leaving(key) && is_whole {
+                // Whether it may go is not decided.
+                return None;
+            }
+            let old = orphan.visible().cloned();
             return Some(Change::Remove { key: key.clone(), old });
         };
         // A file of an earlier resource of this name is simply replaced.

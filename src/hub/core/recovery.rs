@@ -3,7 +3,7 @@
 
 use super::entry::OnVolume;
 use super::{Core, Measurement, Part};
-use crate::identity::{Digest, ObjectKey};
+use crate::identity::{Digest, ObjectKey, Uid};
 use crate::publish::{Found, InPlace};
 use crate::render::Rendered;
 use crate::status::Acknowledged;
@@ -86,6 +86,14 @@ impl Core {
                 None => OnVolume::Unknown(None),
             };
         }
+        for (key, (_, content)) in &found {
+            // Until it is decided that its resource was deleted, it is published, and was before everything else.
+            if let Some(in_place) = content {
+                self.index.upsert(i64::MIN, &Uid::new(""), in_place.content().clone());
+            }
+            self.recovery.undecided.insert(key.clone());
+            self.departures.insert_file(key.clone());
+        }
         self.index.resolve();
         for (key, content) in std::mem::take(&mut self.recovery.candidates) {
             if let Some(entry) = self.objects.entries.get(&key) {
@@ -124,11 +132,17 @@ impl Core {
             "recovered"
         );
         for (key, (_, content)) in found {
-            self.mark_dirty(&key);
             let orphan = content.map_or(OnVolume::Unknown(None), OnVolume::InPlace);
             self.objects.orphans.insert(key, orphan);
         }
         self.say_undecided();
+    }
+
+    /// The resource of a file that the start found was deleted: the file is removed.
+    pub(super) fn unclaimed(&mut self, key: &ObjectKey) {
+        self.index.remove(key);
+        self.decided(key);
+        self.mark_dirty(key);
     }
 
     /// The file and the status of this object are known again.

@@ -7,12 +7,13 @@ mod orphans;
 mod promise;
 mod recovery;
 mod refusals;
+mod removals;
 mod satellites;
 mod statuses;
 
 use super::*;
 use crate::api::{ConditionStatus, ConditionType, Reason};
-use crate::identity::{Digest, Revision};
+use crate::identity::{Digest, Revision, Uid};
 use crate::publish::{Change, Volume};
 use crate::satellite::Satellite;
 use crate::simulation::disk::ModelDisk;
@@ -37,6 +38,9 @@ const OTHER: Spec = Spec { text: 1, ..PLAIN };
 const IN_GROUP: Spec = Spec { group: Some(0), ..PLAIN };
 const INVALID: Spec = Spec { is_valid: false, ..PLAIN };
 
+/// The CRD is there, and nobody may ask for its UID.
+const INSTALLED: Crd = Crd::Installed(None);
+
 fn key(name: &str) -> ObjectKey {
     ObjectKey::new("a", name)
 }
@@ -54,6 +58,12 @@ struct Hub {
     commits: Vec<Vec<Change>>,
     writes: Vec<Write>,
     probes: usize,
+    lists: usize,
+    /// The CRD that is recorded on the volume.
+    crd: Option<Uid>,
+    /// Until when a person allows large removals.
+    allowed_until: i64,
+    held: Option<Held>,
     snapshots: Vec<Snapshot>,
     raised: Vec<Revision>,
     readiness: BTreeMap<Part, Option<String>>,
@@ -63,7 +73,7 @@ struct Hub {
 impl Hub {
     /// Returns a hub that has just started on an empty volume and leads.
     fn new() -> Self {
-        Self::on(HubApi::default(), ModelDisk::default(), 1)
+        Self::on(HubApi::default(), ModelDisk::default(), None, 1)
     }
 
     /// Returns a hub with these objects, after its first LIST and the commit: no status is answered.
@@ -83,13 +93,18 @@ impl Hub {
         hub
     }
 
-    fn on(api: HubApi, disk: ModelDisk, term: u64) -> Self {
+    fn on(api: HubApi, disk: ModelDisk, crd: Option<Uid>, term: u64) -> Self {
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
         let volume = Volume::on(disk.clone());
         let found = volume.scan().unwrap();
         let index = Index::new(names.collect());
         Self {
-            core: Core::new(Settings::default(), index, found, Fleet::default(), 7),
+            core: Core::new(
+                Settings::default(),
+                RemovalGuard { share: 50, least: 3 },
+                index,
+                Start { found, crd: crd.clone(), seed: 7, ..Start::default() },
+            ),
             reported: api.log.len(),
             api,
             disk,
@@ -99,6 +114,10 @@ impl Hub {
             commits: Vec::new(),
             writes: Vec::new(),
             probes: 0,
+            lists: 0,
+            crd,
+            allowed_until: 0,
+            held: None,
             snapshots: Vec::new(),
             raised: Vec::new(),
             readiness: BTreeMap::new(),
@@ -110,7 +129,7 @@ impl Hub {
     fn restarted(self) -> Self {
         let term = self.term.unwrap_or(1) + 1;
         self.disk.kill();
-        Self::on(self.api, self.disk, term)
+        Self::on(self.api, self.disk, self.crd, term)
     }
 
     fn tell(&mut self, input: Input) {
@@ -119,7 +138,10 @@ impl Hub {
             match command {
                 Command::Commit(batch) => self.commits.push(batch),
                 Command::WriteStatus(write) => self.writes.push(write),
-                Command::ProbeCrd => self.probes += 1,
+                Command::AskConsent => self.probes += 1,
+                Command::ListAgain => self.lists += 1,
+                Command::RememberCrd(uid) => self.crd = Some(uid),
+                Command::HoldRemovals(held) => self.held = held,
                 Command::Deliver(snapshot) => self.snapshots.push(snapshot),
                 Command::RaiseTerm { revision, .. } => self.raised.push(revision),
                 Command::Readiness { part, missing } => drop(self.readiness.insert(part, missing)),
@@ -135,8 +157,15 @@ impl Hub {
         self.api.apply(&key(name), spec);
     }
 
-    /// The watch begins with a LIST.
+    /// The watch begins with a LIST, and the CRD is there.
     fn list(&mut self) {
+        self.list_only();
+        if self.probes > 0 {
+            self.probed(INSTALLED);
+        }
+    }
+
+    fn list_only(&mut self) {
         let mut events = self.first_page();
         events.push(Event::ListComplete);
         self.tell(Input::Watched(events));
@@ -168,13 +197,22 @@ impl Hub {
     fn delete(&mut self, name: &str) {
         self.api.delete(&key(name));
         self.watch();
-        self.probed(Crd::Installed);
+        self.pass(SECOND);
+        self.probed(INSTALLED);
     }
 
     /// The probe for the CRD that is under way ends.
     fn probed(&mut self, crd: Crd) {
         assert_eq!(std::mem::take(&mut self.probes), 1, "one probe is under way");
-        self.tell(Input::CrdProbed(crd));
+        self.tell(Input::ConsentAnswered(Consent { crd, allowed_until: self.allowed_until }));
+    }
+
+    /// The second LIST that is under way ends.
+    fn listed_again(&mut self) {
+        assert_eq!(std::mem::take(&mut self.lists), 1, "one LIST is under way");
+        let all =
+            self.api.objects.values().map(|stored| (stored.key.clone(), Uid::new(&stored.uid))).collect();
+        self.tell(Input::ListedAgain(Ok(all)));
     }
 
     fn pass(&mut self, time: Duration) {
@@ -255,7 +293,10 @@ impl Hub {
             self.answer_all();
             self.pass(200 * MILLISECOND);
             if self.probes > 0 {
-                self.probed(Crd::Installed);
+                self.probed(INSTALLED);
+            }
+            if self.lists > 0 {
+                self.listed_again();
             }
             if self.commits.is_empty() && self.writes.is_empty() {
                 // The next snapshot is cut at once.

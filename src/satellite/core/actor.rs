@@ -270,6 +270,11 @@ impl Actor {
         &self.config.object
     }
 
+    /// Notes why objects that left the hub's set stay, or that none do. Only the status says it.
+    pub fn removals_held(&mut self, why: Option<String>) {
+        self.report.removals_held = why;
+    }
+
     /// Returns the status to report; `old` is the previous one. None while nothing is known: after
     /// a restart, the recorded status stays until there is a newer fact.
     pub fn status(&self, old: Option<&SatelliteClusterStatus>, unix: i64) -> Option<SatelliteClusterStatus> {

@@ -1,4 +1,4 @@
-//! The status of a SatelliteCluster: eight conditions, composed from what its actor knows.
+//! The status of a SatelliteCluster: nine conditions, composed from what its actor knows.
 
 use super::breaker::Breaker;
 use crate::api::condition::{format_timestamp, upsert};
@@ -41,6 +41,8 @@ pub(crate) struct Report {
     pub left_out: usize,
     /// The first of them.
     pub left_out_example: Option<String>,
+    /// Why objects that left the hub's set stay, until a person decides.
+    pub removals_held: Option<String>,
 }
 
 /// What others changed on a satellite.
@@ -193,6 +195,10 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         None => (False, Reason::InSync, String::new()),
     };
     let loaded = (Unknown, Reason::AwaitingAgent, "no agent has reported".to_owned());
+    let removals_held = match &report.removals_held {
+        Some(why) => (True, Reason::ManyRemovals, why.clone()),
+        None => (False, Reason::Complete, String::new()),
+    };
     vec![
         (ConditionType::Ready, ready),
         (ConditionType::Synced, synced),
@@ -202,6 +208,7 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         (ConditionType::Drifted, drifted),
         (ConditionType::Stalled, stalled),
         (ConditionType::Reconciling, reconciling),
+        (ConditionType::RemovalsHeld, removals_held),
     ]
 }
 

@@ -3,7 +3,67 @@
 use super::*;
 
 impl World {
+    /// Somebody deletes the CRD, and with it every resource; or it comes back, and a part of them with it.
+    pub(super) fn crd_changes(&mut self) -> Step {
+        if self.crd.is_some() {
+            // Before the volume records a CRD, nobody can tell that it is another one.
+            if self.random.percent(80) || self.recorded_crd.is_none() {
+                return Ok(());
+            }
+            self.say(|| "the CRD is deleted".into());
+            self.crd = None;
+            let keys: Vec<_> = self.api.objects.keys().cloned().collect();
+            self.lost.extend(self.api.objects.values().map(|stored| (stored.key.clone(), stored.spec)));
+            keys.iter().for_each(|key| self.api.delete(key));
+        } else {
+            self.crd_returns();
+            let keys: Vec<_> = self.lost.keys().cloned().collect();
+            for key in keys {
+                if self.random.percent(50) {
+                    self.apply_lost(&key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn crd_returns(&mut self) {
+        if self.crd.is_none() {
+            self.crds += 1;
+            self.crd = Some(self.crds);
+            self.say(|| "the CRD is back".into());
+        }
+    }
+
+    /// Everything that the CRD took with it is applied again, as it was.
+    pub(super) fn restore(&mut self) {
+        self.crd_returns();
+        while let Some(key) = self.lost.keys().next().cloned() {
+            self.apply_lost(&key);
+        }
+    }
+
+    fn apply_lost(&mut self, key: &ObjectKey) {
+        let Some(spec) = self.lost.remove(key) else { return };
+        if !spec.is_valid || spec.is_suspended || spec.group.is_some() || is_group(key) {
+            // What was kept beside it, or beside what names it, was kept for a resource that is gone.
+            self.is_gone(key);
+        }
+        self.put(key, spec);
+    }
+
+    /// What there was of this resource may go, and what names it.
+    fn is_gone(&mut self, key: &ObjectKey) {
+        self.witness.deleted(&self.api, key);
+        if is_group(key) {
+            self.lost.keys().for_each(|host| self.witness.deleted(&self.api, host));
+        }
+    }
+
     pub(super) fn person(&mut self) -> Step {
+        if self.crd.is_none() {
+            return self.crd_changes();
+        }
         let key = match self.random.percent(30) {
             true => group(self.random.below(GROUPS)),
             false => host(self.random.below(HOSTS)),
@@ -11,7 +71,7 @@ impl World {
         let what = self.random.below(100);
         if what < 12 {
             self.say(|| format!("delete {key}"));
-            self.witness.deleted(&self.api, &key);
+            self.is_gone(&key);
             self.api.delete(&key);
             if self.random.percent(30) {
                 self.apply(&key);
@@ -38,6 +98,14 @@ impl World {
             is_valid: !self.random.percent(10),
             is_suspended: self.random.percent(6),
         };
+        if self.lost.remove(key).is_some() {
+            // Not as it was before the CRD took it.
+            self.is_gone(key);
+        }
+        self.put(key, spec);
+    }
+
+    fn put(&mut self, key: &ObjectKey, spec: Spec) {
         self.say(|| format!("apply {key} {spec:?}"));
         self.api.apply(key, spec);
         if let Some(stored) = self.api.objects.get(key) {

@@ -33,6 +33,7 @@ impl World {
 
     pub(super) fn start_process(&mut self) -> Step {
         self.terms = match self.random.below(100) {
+            _ if !self.faults => self.terms,
             // Somebody deleted the Lease, and the terms begin again.
             0..3 => 0,
             // Somebody else led in between.
@@ -54,7 +55,8 @@ impl World {
         let satellites = (0..self.servers.len()).map(|number| (format!("edge-{number}"), known())).collect();
         let fleet = Fleet { listed: self.random.percent(70), satellites };
         let seed = self.random.next();
-        let core = Core::new(Settings::default(), Index::new(names.collect()), found, fleet.clone(), seed);
+        let start = Start { found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
+        let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,
             volume,
@@ -67,6 +69,7 @@ impl World {
             commit: None,
             writes: Vec::new(),
             is_probing: false,
+            is_listing_again: false,
             latest: None,
             view: Maintained::new(Acceptance::default(), None),
             clients: (0..self.servers.len()).map(|number| Client::new(number, self.layout)).collect(),
@@ -118,11 +121,18 @@ impl World {
                 process.commit = Some(changes);
             }
             Command::WriteStatus(write) => self.status_begins(write)?,
-            Command::ProbeCrd => {
+            Command::AskConsent => {
                 if let Some(process) = &mut self.process {
                     process.is_probing = true;
                 }
             }
+            Command::ListAgain => {
+                if let Some(process) = &mut self.process {
+                    process.is_listing_again = true;
+                }
+            }
+            Command::RememberCrd(uid) => self.recorded_crd = Some(uid),
+            Command::HoldRemovals(held) => self.say(|| format!("held: {held:?}")),
             Command::Deliver(snapshot) => self.deliver(snapshot)?,
             Command::RaiseTerm { revision, .. } => {
                 if let Some(process) = &mut self.process {

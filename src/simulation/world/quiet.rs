@@ -12,6 +12,7 @@ impl World {
             && process.commit.is_none()
             && process.writes.is_empty()
             && !process.is_probing
+            && !process.is_listing_again
             && self.late_writes.is_empty()
             && self.late_requests.is_empty()
             && satellites

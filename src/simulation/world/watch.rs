@@ -25,6 +25,10 @@ impl World {
         } else {
             for _ in 0..1 + self.random.below(4) {
                 match &mut process.watch {
+                    Watch::Idle if self.crd.is_none() => {
+                        events.push(Event::Broken("404".into()));
+                        break;
+                    }
                     Watch::Idle => {
                         let objects = self.api.objects.values().cloned().collect();
                         process.watch = Watch::Listing { objects, at: 0, log: self.api.log.len() };
@@ -78,17 +82,32 @@ impl World {
         Some(Event::Object(Box::new(received)))
     }
 
-    pub(super) fn crd_answers(&mut self) -> Step {
+    /// The hub's API server says whether what left may go, or lists again.
+    pub(super) fn hub_answers(&mut self) -> Step {
         let Some(process) = &mut self.process else { return Ok(()) };
+        if process.is_listing_again {
+            process.is_listing_again = false;
+            let listed = match self.faults && self.random.percent(20) || self.crd.is_none() {
+                true => Err("no answer".into()),
+                false => {
+                    let all = self.api.objects.values();
+                    Ok(all.map(|stored| (stored.key.clone(), Uid::new(&stored.uid))).collect())
+                }
+            };
+            return self.tell(Input::ListedAgain(listed));
+        }
         if !process.is_probing {
             return Ok(());
         }
         process.is_probing = false;
         let is_unknown = self.faults && self.random.percent(10);
-        self.tell(Input::CrdProbed(if is_unknown {
-            Crd::Unknown("no answer".into())
-        } else {
-            Crd::Installed
-        }))
+        let crd = match self.crd {
+            _ if is_unknown => Crd::Unknown("no answer".into()),
+            Some(number) => Crd::Installed(Some(Uid::new(&format!("crd-{number}")))),
+            None => Crd::Lost,
+        };
+        let now = self.clock.as_secs() as i64;
+        let allowed_until = if !self.faults || self.random.percent(20) { now + 60 } else { 0 };
+        self.tell(Input::ConsentAnswered(Consent { crd, allowed_until }))
     }
 }

@@ -119,8 +119,8 @@ fn a_group_stays_in_the_set_while_a_file_that_no_longer_names_it_is_not_durable(
     let batch = hub.take_commit();
     let outcomes = vec![not_durable(&batch)];
     hub.volume.commit(batch, &|| true);
-    hub.tell(Input::Committed { outcomes, took: MILLISECOND });
     hub.delete("g0");
+    hub.tell(Input::Committed { outcomes, took: MILLISECOND });
     let batch = hub.take_commit();
     let outcomes = vec![not_durable(&batch), Outcome::Removed(key("g0"))];
     hub.volume.commit(batch, &|| true);

@@ -26,7 +26,7 @@ fn the_first_snapshot_waits_for_every_object_that_had_a_file() {
 #[test]
 fn the_first_snapshot_waits_for_a_file_that_was_lost() {
     let hub = Hub::with(&[("h0", PLAIN), ("h1", PLAIN)]);
-    let mut hub = Hub::on(hub.api, ModelDisk::default(), 2);
+    let mut hub = Hub::on(hub.api, ModelDisk::default(), None, 2);
     hub.list();
     hub.pass(MINUTE);
     assert!(hub.snapshots.is_empty());

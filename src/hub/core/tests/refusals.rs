@@ -1,6 +1,9 @@
 //! Contents that are not published: what was published before stays.
 
 use super::*;
+use crate::api::MonitoringObject;
+use crate::render::{self, Rendered};
+use crate::validate::Refusal;
 
 #[test]
 fn an_invalid_generation_keeps_the_last_good_one() {
@@ -92,4 +95,28 @@ fn a_stale_server_brings_no_older_spec_back() {
     hub.pass(MINUTE);
     assert!(hub.commits.is_empty() && hub.writes.is_empty());
     assert_eq!(hub.delivered("h0"), hub.wanted("h0"));
+}
+
+fn panics_at_h1(
+    key: &ObjectKey,
+    object: &MonitoringObject,
+    settings: &Settings,
+) -> Result<Rendered, Refusal> {
+    assert_ne!(key.name(), "h1", "a fault of ours");
+    render::content(key, object, settings)
+}
+
+#[test]
+fn an_object_that_makes_us_panic_is_refused_and_the_others_go_on() {
+    let mut hub = Hub::with(&[("h1", PLAIN)]);
+    let kept = hub.on_disk("h1");
+    hub.core.render = panics_at_h1;
+    hub.change("h1", OTHER);
+    hub.change("h0", PLAIN);
+    hub.settle();
+    assert_eq!((hub.ready("h0"), hub.ready("h1")), (READY, not_ready(Reason::Invalid)));
+    assert_eq!((hub.on_disk("h1"), hub.delivered("h1")), (kept, kept), "its last good state stays");
+    let status = hub.api.objects[&key("h1")].status.as_ref().unwrap();
+    let ready = status.conditions.iter().find(|c| c.r#type == ConditionType::Ready).unwrap();
+    assert!(ready.message.contains("a fault of ours") && ready.message.contains("report it"), "{ready:?}");
 }

@@ -65,14 +65,14 @@ fn an_object_that_a_satellite_leaves_out_says_so_and_is_synced_later() {
 /// The Lease was deleted, and the terms began again.
 #[test]
 fn a_recorded_revision_of_a_higher_term_keeps_nobody_from_synced() {
-    let mut hub = Hub::on(HubApi::default(), ModelDisk::default(), 9);
+    let mut hub = Hub::on(HubApi::default(), ModelDisk::default(), None, 9);
     hub.apply("h0", PLAIN);
     hub.list();
     hub.settle();
     hub.tell(leaves_out(hub.revision()));
     hub.settle();
     hub.disk.kill();
-    let mut hub = Hub::on(hub.api, hub.disk, 3);
+    let mut hub = Hub::on(hub.api, hub.disk, None, 3);
     hub.list();
     hub.settle();
     hub.fleet(&[Some(hub.revision())]);
