@@ -90,7 +90,7 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
+async fn add_reports_foreign_owners_and_join_manifest_has_the_same_objects() {
     let clusters = Clusters::joined().await;
     // Someone else's field.
     let patch =
@@ -209,7 +209,7 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_flag_says_stays() {
+async fn add_keeps_every_field_that_no_flag_sets() {
     let clusters = Clusters::start().await;
     let spec = async || -> Value {
         let get = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec}"];

@@ -65,7 +65,7 @@ impl Clusters {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_missing_permission_and_each_that_is_too_much_is_named() {
+async fn each_missing_and_each_excess_permission_is_named() {
     let clusters = Clusters::joined().await;
     let said = clusters.satellite(&["check", "edge-a", "--allow-loopback-satellites"]).await.ended(0);
     println!("{}", said.out);
@@ -160,7 +160,7 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart() {
+async fn connection_and_credential_faults_are_distinguished() {
     let clusters = Clusters::joined().await;
     let (url, token) = (clusters.edge.url(), clusters.token("edge-a").await);
     let ca = clusters.edge.ca_pem();
@@ -268,7 +268,7 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_proxy_is_asked_and_none_is_printed() {
+async fn proxy_variables_are_neither_used_nor_printed() {
     let clusters = Clusters::joined().await;
     let check = ["check", "edge-a", "--allow-loopback-satellites"];
     for name in ["HTTPS_PROXY", "https_proxy"] {
@@ -289,7 +289,7 @@ async fn no_proxy_is_asked_and_none_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
+async fn an_unrelated_answer_is_not_taken_for_a_verdict_on_the_credential() {
     let clusters = Clusters::joined().await;
     for (code, reason, result) in [(500, "InternalError", "failed"), (403, "Forbidden", "warning")] {
         let clock = "Date: Sun, 06 Nov 2044 08:49:37 GMT\r\n";

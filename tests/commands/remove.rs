@@ -27,7 +27,7 @@ fn content(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
+async fn remove_leaves_nothing_of_ours_and_touches_nothing_else() {
     let clusters = Clusters::start().await;
     kubectl(&clusters.edge, &["create", "namespace", "icinga"]).await;
     // What others have, with names like ours.
@@ -207,7 +207,7 @@ async fn the_account_of_another_satellite_is_never_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_on_the_way_tells_what_was_done_and_how_to_finish() {
+async fn a_failed_remove_reports_its_progress_and_how_to_finish() {
     let clusters = Clusters::start().await;
     let before = content(everything(&clusters.hub).await);
     let add = ["-n", "ns-a", "--create-namespace", "--account", "writer", "--secret-name", "credential"];

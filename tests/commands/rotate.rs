@@ -225,7 +225,7 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
+async fn rotate_reports_that_the_hub_refused_the_new_token_and_names_the_leftover() {
     let clusters = Clusters::joined().await;
     let old = clusters.token("edge-a").await;
     // Judged in a dry run it passes, and is then refused.

@@ -124,7 +124,7 @@ async fn restore(edge: &ApiServer, object: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_reads_what_the_operator_wrote_and_names_what_someone_damaged() {
+async fn snapshot_reads_the_delivered_set_and_names_each_damage() {
     let installation = Installation::start(&["edge"]).await;
     let edge = installation.plane.server("edge");
     snapshot(&edge, &[], "").await.ended(2).tells(&["no ConfigMap icinga/groundlink", "--name"]);

@@ -91,7 +91,7 @@ async fn load(hub: kube::Client, stop: Arc<AtomicBool>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
+async fn hostile_satellites_delay_no_good_one_and_report_their_problem() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let good = installation.join_fleet(&["good"], 4, json!({})).await;

@@ -21,7 +21,7 @@ fn objects() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_satellites_hold_what_is_published() {
+async fn twenty_satellites_hold_the_published_set() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let objects = objects();
     let mut installation = Installation::start(&[]).await;

@@ -71,7 +71,7 @@ fn assert_nothing_undead(files: &Files) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
+async fn a_satellite_recovers_from_an_outage_an_old_backup_and_an_empty_cluster() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;

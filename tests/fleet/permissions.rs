@@ -39,7 +39,7 @@ struct Loser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
+async fn each_revoked_permission_is_named_and_its_return_heals() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], VERBS.len(), json!({})).await;

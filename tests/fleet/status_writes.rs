@@ -70,7 +70,7 @@ fn assert_two_at_most(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() {
+async fn a_change_costs_one_ready_and_one_synced_write_and_a_late_satellite_none() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], 2, json!({})).await;

@@ -27,7 +27,7 @@ async fn a_shard(place: &Place, reader: &Reader) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_to_pointer_and_shards_is_put_right() {
+async fn tampered_pointers_and_shards_are_restored() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     // More than five corrections of one object are a fight: the pointer of each is changed less often.
@@ -121,7 +121,7 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
 
 /// A fight over one object is no reason to leave another one away.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fight_over_the_pointer_keeps_no_shard_away() {
+async fn a_fight_over_the_pointer_does_not_stop_the_repair_of_a_shard() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;
@@ -143,7 +143,7 @@ async fn a_fight_over_the_pointer_keeps_no_shard_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_is_missing_ending_or_full_says_so() {
+async fn a_missing_terminating_or_full_namespace_is_reported() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], 3, json!({})).await;

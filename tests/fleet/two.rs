@@ -36,7 +36,7 @@ struct Stage {
 
 /// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite backwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
+async fn an_operator_frozen_at_a_write_does_no_harm_when_it_wakes() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;

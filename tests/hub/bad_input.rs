@@ -66,7 +66,7 @@ impl Setting {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn references_and_names() {
+async fn unresolved_references_and_taken_names_are_refused() {
     let mut setting = Setting::start().await;
 
     // A missing name: the object is held, the message has the name, the good state stays, and it is published when the name appears.
@@ -136,7 +136,7 @@ async fn references_and_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_and_permissions() {
+async fn bad_values_are_refused_and_hostile_text_stays_text() {
     let mut setting = Setting::start().await;
 
     // Refused by the API server itself: the user reads the message of the schema.

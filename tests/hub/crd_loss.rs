@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// R6: no object leaves because its CRD was deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
+async fn a_deleted_crd_removes_nothing_and_its_return_resumes_work() {
     let installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;

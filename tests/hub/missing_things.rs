@@ -26,7 +26,7 @@ async fn names(operator: &Operator, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_at_the_start_is_named_and_waited_for() {
+async fn missing_prerequisites_are_named_and_waited_for() {
     let mut installation = Installation::start(&["sat-a"]).await;
     let volume = installation.scratch().join("later");
     installation.set_volume(&volume);
@@ -87,7 +87,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
 
 /// R6: deletions that happened while the watch was broken are found by a complete LIST.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_while_nobody_looks_is_found() {
+async fn changes_during_a_broken_watch_are_found() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;

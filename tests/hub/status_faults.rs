@@ -207,7 +207,7 @@ async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
 
 /// A status that another client overwrites is corrected, also while the answer to our own write is in transit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_that_somebody_wrote_meanwhile_is_put_right() {
+async fn a_status_overwritten_by_another_client_is_corrected() {
     let installation = Installation::start(&[]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;

@@ -129,7 +129,7 @@ fn fill(ballast: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
+async fn a_full_or_read_only_volume_keeps_its_files_and_recovers() {
     let installation = Installation::start(&["sat-a"]).await;
     let Some(mounted) = Mounted::tmpfs(installation.volume(), "size=256k,nr_inodes=64") else { return };
     let operator = installation.operator(GROUNDLINK).await;
@@ -220,7 +220,7 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
 ///
 /// One file cannot be written, and is retried with its own pauses. Objects that name it come in other batches.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
+async fn no_object_is_published_while_one_that_it_names_cannot_be_written() {
     let installation = Installation::start(&[]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -247,7 +247,7 @@ async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
+async fn only_our_own_volume_is_used_and_by_one_operator_at_a_time() {
     let mut installation = Installation::start(&[]).await;
     installation.namespace("team-a").await;
     installation.put("team-a", "web", host("one")).await;

@@ -144,7 +144,7 @@ impl Story {
 const WEB: &str = "team-a/web";
 
 #[test]
-fn the_promise_kept_is_not_reported() {
+fn a_correct_history_has_no_violation() {
     let mut story = Story::default();
     let (one, two, linux) = (host("web", 1, &[]), host("web", 2, &["HostGroup!linux"]), group("linux"));
     story.published(WEB, &one);
@@ -168,7 +168,7 @@ fn the_promise_kept_is_not_reported() {
 }
 
 #[test]
-fn bytes_that_were_never_renamed() {
+fn bytes_never_renamed_are_reported() {
     let mut story = Story::default();
     story.published(WEB, &host("web", 1, &[]));
     story.delivered("sat-a", "1.1", &[(WEB, &host("web", 2, &[]))]);
@@ -176,7 +176,7 @@ fn bytes_that_were_never_renamed() {
 }
 
 #[test]
-fn bytes_that_were_renamed_too_late_or_elsewhere() {
+fn bytes_renamed_too_late_or_elsewhere_are_reported() {
     let mut story = Story::default();
     let text = host("web", 1, &[]);
     story.delivered("sat-a", "1.1", &[(WEB, &text)]);
@@ -190,14 +190,14 @@ fn bytes_that_were_renamed_too_late_or_elsewhere() {
 }
 
 #[test]
-fn a_key_that_is_no_objects() {
+fn a_key_that_belongs_to_no_object_is_reported() {
     let mut story = Story::default();
     story.delivered("sat-a", "1.1", &[("nonsense", "x")]);
     story.assert_only(Rule::DeliveredBeforeRename, "nonsense.conf");
 }
 
 #[test]
-fn bytes_whose_ready_was_not_acknowledged_before() {
+fn bytes_without_an_earlier_acknowledged_ready_are_reported() {
     let text = host("web", 1, &[]);
     let deliver = |story: &mut Story| {
         story.delivered("sat-a", "1.1", &[(WEB, &text)]);
@@ -262,7 +262,7 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
 }
 
 #[test]
-fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
+fn a_lost_answer_counts_once_a_list_shows_the_write() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.renamed(WEB, &text);
@@ -282,7 +282,7 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
 }
 
 #[test]
-fn a_refusal_that_names_it_counts_for_what_a_process_found() {
+fn a_refusal_that_names_the_digest_counts_for_a_found_file() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.renamed(WEB, &text);
@@ -293,7 +293,7 @@ fn a_refusal_that_names_it_counts_for_what_a_process_found() {
 }
 
 #[test]
-fn a_restart_does_not_reset_what_was_acknowledged() {
+fn a_restart_does_not_reset_acknowledged_contents() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     let mut story = Story::default();
     story.published(WEB, &one);
@@ -311,7 +311,7 @@ fn a_restart_does_not_reset_what_was_acknowledged() {
 }
 
 #[test]
-fn a_revision_that_goes_back_or_stands_for_two_contents() {
+fn a_revision_that_goes_back_or_names_two_contents_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     for (revision, bad) in
         [("9.100", true), ("10.1", true), ("10.2", true), ("10.3", false), ("11.1", false), ("x", true)]
@@ -336,7 +336,7 @@ fn a_revision_that_goes_back_or_stands_for_two_contents() {
 }
 
 #[test]
-fn an_older_content_that_comes_back() {
+fn an_older_content_that_returns_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     let mut story = Story::default();
     story.published(WEB, &one);
@@ -356,7 +356,7 @@ fn an_older_content_that_comes_back() {
 }
 
 #[test]
-fn an_object_that_appears_after_its_file_was_removed() {
+fn an_object_that_appears_after_its_file_was_removed_is_reported() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.published(WEB, &text);
@@ -373,7 +373,7 @@ fn an_object_that_appears_after_its_file_was_removed() {
 }
 
 #[test]
-fn a_file_that_is_written_in_place() {
+fn a_file_written_in_place_is_reported() {
     for kind in [FileEventKind::CreatedInPlace, FileEventKind::ModifiedInPlace(None)] {
         let mut story = Story::default();
         story.published(WEB, &host("web", 1, &[]));
@@ -383,7 +383,7 @@ fn a_file_that_is_written_in_place() {
 }
 
 #[test]
-fn ready_for_bytes_that_are_not_on_the_volume() {
+fn ready_for_bytes_absent_from_the_volume_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
     let cases: [(&str, Step<'_>); 5] = [
@@ -444,7 +444,7 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
 }
 
 #[test]
-fn a_delivered_set_that_names_what_it_does_not_hold() {
+fn a_delivered_set_with_an_unresolved_name_is_reported() {
     let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
     let mut story = Story::default();
     story.published("team-b/linux", &linux);
@@ -462,7 +462,7 @@ fn a_delivered_set_that_names_what_it_does_not_hold() {
 }
 
 #[test]
-fn a_name_that_is_held_twice() {
+fn a_name_held_twice_is_reported() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.published(WEB, &text);
@@ -473,7 +473,7 @@ fn a_name_that_is_held_twice() {
 }
 
 #[test]
-fn a_volume_that_is_open_for_an_instant() {
+fn a_volume_open_for_an_instant_is_reported() {
     let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
     let mut story = Story::default();
     story.renamed(WEB, &web);
@@ -496,7 +496,7 @@ fn a_volume_that_is_open_for_an_instant() {
 }
 
 #[test]
-fn what_the_watch_could_not_read_excuses_one_content_and_no_more() {
+fn an_unread_content_excuses_one_digest_and_no_more() {
     let [one, two, three] = [1, 2, 3].map(|version| host("web", version, &[]));
     let mut story = Story::default();
     // The first rename was replaced before it could be read, so its event shows the second content.

@@ -308,7 +308,7 @@ fn has_moved_on(observation: &Observation, earlier: &[&FileEvent]) -> bool {
 }
 
 #[test]
-fn a_file_that_is_back_was_gone_and_an_older_one_is_wrong() {
+fn only_a_removal_or_newer_bytes_excuse_an_observation() {
     let text = |version: u64| format!("display_name = \"v{version}\"");
     let event = |seq, kind| {
         let path = "objects.d/team-a/web.conf".to_owned();

@@ -13,7 +13,7 @@ use serde_json::json;
 const KEY: &str = "team-a.web.conf";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_run_ahead_of_the_promise_are_seen() {
+async fn the_witness_reports_bytes_delivered_ahead_of_the_promise() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&["sat-a"]).await;
     let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());

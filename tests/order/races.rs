@@ -154,7 +154,7 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
 /// A content is published, and an invalid generation replaces its generation before it is acknowledged. The volume keeps the
 /// content, so satellites must get it, too, instead of keeping an older one for ever.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_is_kept_reaches_the_satellites_too() {
+async fn a_kept_content_reaches_the_satellites_too() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
@@ -190,7 +190,7 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
 
 /// A failed write of a new generation is retried, although a retry of the old one still waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
+async fn a_waiting_retry_of_an_old_generation_does_not_prevent_a_retry_of_the_new() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let setting = Setting::start().await;
     let unavailable = || Action::refuse(503, "ServiceUnavailable");
@@ -218,7 +218,7 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
 
 /// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept and delivered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_beside_a_kept_content_writes_nothing() {
+async fn a_restart_with_a_kept_content_writes_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.installation.put("team-a", "web", invalid()).await;
@@ -231,7 +231,7 @@ async fn a_restart_beside_a_kept_content_writes_nothing() {
 /// A crash prevents the Ready of a publication, and an invalid generation replaces its generation meanwhile. Every snapshot
 /// of the next process has the object, and in the end satellites and volume hold the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_was_found_and_is_kept_is_never_missing() {
+async fn a_found_and_kept_content_is_never_missing() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
@@ -250,7 +250,7 @@ async fn a_content_that_was_found_and_is_kept_is_never_missing() {
 /// The same, but the process still sees the generation of the file that it found, and its Ready is in transit when the invalid
 /// generation comes. The Ready is written, as for any other publication.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
+async fn a_found_content_is_reported_ready_before_a_later_refusal() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
@@ -273,7 +273,7 @@ async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
 /// Objects lost a name that they need while the operator was down. They leave the satellites after they left the volume and their
 /// statuses say so, as at any other time: the process may end again in between.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_must_go_at_the_start_goes_in_order() {
+async fn objects_withdrawn_at_the_start_leave_in_order() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
@@ -289,7 +289,7 @@ async fn what_must_go_at_the_start_goes_in_order() {
 /// An object that others name was recreated while the operator was down, so it has a file and no status. Satellites keep the
 /// others until it has a status.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_made_again_is_waited_for() {
+async fn a_snapshot_waits_for_a_recreated_object() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
@@ -306,7 +306,7 @@ async fn what_was_made_again_is_waited_for() {
 
 /// A content that the next generation overtakes before its file is written gets its own status, like any other.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
+async fn a_content_overtaken_before_its_commit_gets_its_own_status() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();

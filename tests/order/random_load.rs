@@ -14,7 +14,7 @@ const OPERATIONS: usize = 300;
 
 /// R1, R4, R5 and R9 under a random load: see [`super::rules`].
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_delivered_was_renamed_and_acknowledged_before() {
+async fn every_delivered_content_was_renamed_and_acknowledged_first() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let seed = seed("random load");
     let installation = Installation::start(&["sat-a", "sat-b"]).await;

@@ -12,7 +12,7 @@ async fn change(installation: &Installation, name: &str, spec: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
+async fn a_namespace_selector_follows_label_changes() {
     let installation = Installation::start(&["sat-a"]).await;
     let label = async |namespace: &str, label: &str| {
         installation.kubectl(&["label", "namespace", namespace, "--overwrite", label]).await;
@@ -65,7 +65,7 @@ async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
+async fn drift_is_reported_or_corrected_by_policy_and_ignored_while_suspended() {
     let installation = Installation::start(&["sat-a"]).await;
     installation.namespace("team-a").await;
     let operator = installation.operator(GROUNDLINK).await;
@@ -126,7 +126,7 @@ async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ours_is_touched_only_if_that_is_chosen() {
+async fn a_foreign_config_map_is_adopted_only_by_policy() {
     let installation = Installation::start(&["sat-a"]).await;
     installation.namespace("team-a").await;
     let _operator = installation.operator(GROUNDLINK).await;

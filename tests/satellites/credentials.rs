@@ -13,7 +13,7 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
 const EXPIRY: &str = "groundlink_satellite_credential_expiry_timestamp_seconds{satellite=\"sat-a\"} ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_renewed_while_nothing_may_be_delivered() {
+async fn a_token_is_renewed_while_delivery_is_suspended() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;
@@ -87,7 +87,7 @@ async fn a_token_is_renewed_while_nothing_may_be_delivered() {
 
 /// A connection that is opened anew knows nothing yet of what is there: that is no change by others.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_secret_is_no_drift() {
+async fn a_new_secret_is_not_reported_as_drift() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;

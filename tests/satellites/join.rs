@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// R8: a late satellite gets the current snapshot in one pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
+async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_by_its_cleanup_policy() {
     let mut installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -146,7 +146,7 @@ async fn left_and_told(installation: &Installation, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
+async fn a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_up() {
     let installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;

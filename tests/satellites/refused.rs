@@ -45,7 +45,7 @@ fn kubeconfig(server: &str, cluster: Value, user: Value) -> Value {
 
 /// Neither to the hub nor to a satellite, and nobody reads its password.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_of_the_environment_is_not_used() {
+async fn the_environment_proxy_is_not_used() {
     let installation = Installation::start(&["sat-a"]).await;
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();

@@ -11,7 +11,7 @@ use serde_json::json;
 const SAT: &str = "sat-a";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_makes_room_when_a_quota_is_full() {
+async fn garbage_is_deleted_to_make_room_when_a_quota_is_full() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;

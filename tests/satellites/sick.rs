@@ -52,7 +52,7 @@ async fn breaker(installation: &Installation, name: &str, state: BreakerState, d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
+async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -195,7 +195,7 @@ fn revision(map: &ConfigMap) -> Revision {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
+async fn foreign_config_maps_are_respected_and_drift_is_corrected() {
     let installation = Installation::start(&["sat-a"]).await;
     let maps = installation.config_maps("sat-a").await;
 
@@ -308,7 +308,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
 
 /// Without a satellite that tells of the higher term, nothing reminds the operator of the terms that were used before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_lease_takes_no_revision_backwards() {
+async fn revisions_keep_growing_after_the_lease_is_lost() {
     let installation = Installation::start(&[]).await;
     installation.namespace("team-a").await;
     let revision = async |notes: &str| {
@@ -357,7 +357,7 @@ async fn a_lost_lease_takes_no_revision_backwards() {
 
 /// An API server that is killed, or a load balancer that drops a connection, has no broken TLS.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_is_closed_is_no_tls_error() {
+async fn a_closed_connection_is_not_reported_as_a_tls_error() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.satellite_in_sync("sat-a", GENEROUS).await;

@@ -51,7 +51,7 @@ async fn told(installation: &Installation, reason: &str, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where_it_is() {
+async fn a_moved_target_leaves_a_complete_set_behind_and_is_in_sync_only_at_its_new_place() {
     let installation = Installation::start(&[SAT]).await;
     let reader = Reader::default();
     installation.namespace("team-a").await;
@@ -120,7 +120,7 @@ async fn names(maps: &Api<ConfigMap>, prefix: &str) -> Vec<String> {
 
 /// What somebody writes into the annotation of a revision moves nothing but this satellite.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revision_that_somebody_wrote_stops_no_delivery_and_moves_no_term() {
+async fn a_forged_revision_stops_no_delivery_and_cannot_inflate_the_term() {
     let installation = Installation::start(&[SAT, "sat-b"]).await;
     installation.namespace("team-a").await;
     let operator = installation.operator(GROUNDLINK).await;
