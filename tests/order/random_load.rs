@@ -30,7 +30,7 @@ async fn every_delivered_content_was_renamed_and_acknowledged_first() {
             installation.hub_proxy.set_fault(Some(unreliable_statuses(seed)));
         }
         load.step(&installation).await;
-        // Bursts, with a pause now and then.
+        // Bursts of eight operations, with a pause after each.
         if operation % 8 == 0 {
             tokio::time::sleep(load.pause(0..60)).await;
         }
@@ -42,7 +42,7 @@ async fn every_delivered_content_was_renamed_and_acknowledged_first() {
     let [created, changed, deleted] = load.operations;
     println!(
         "random load: {created} creates, {changed} changes, {deleted} deletes in {took:.1?}; at the end {} resources, \
-         hub, volume and both satellites as the model says",
+         hub, volume and both satellites equal the model",
         load.size().0
     );
     let history = history();

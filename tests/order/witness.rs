@@ -1,4 +1,4 @@
-//! The witness: reads the whole history of a run, in one total order, and reports where a rule was broken. Pure.
+//! The witness: reads the whole history of a run in one total order, and reports every violation. Pure.
 
 use super::evidence::{
     Answer, Delivery, Fate, Header, History, State, StatusWrite, TRANSIT, Timeline, delivery, key_of_path,
@@ -141,7 +141,7 @@ impl Witness {
         self.findings.satellite_writes += 1;
         self.findings.keys += delivery.files.len();
         for key in &delivery.foreign {
-            let detail = format!("{server} was sent key {key:?}, which is no object's");
+            let detail = format!("{server} was sent key {key:?}, which belongs to no object");
             self.report(Rule::DeliveredBeforeRename, start, key, detail);
         }
         for (key, text) in &delivery.files {
@@ -180,7 +180,7 @@ impl Witness {
                 self.findings.recovered_keys += 1;
             } else {
                 let detail =
-                    format!("{server} was sent {digest}, and no status that names it was acknowledged");
+                    format!("{server} was sent {digest} before any status that names it was acknowledged");
                 self.report(Rule::DeliveredBeforeAcknowledgement, start, key, detail);
             }
         }
@@ -208,7 +208,7 @@ impl Witness {
                     let detail = format!("{now:?} after {before:?}");
                     self.report(Rule::RevisionWentBack, seq, satellite, detail);
                 } else if now == before && last.files != delivery.files {
-                    let detail = format!("{now:?} stands for two contents");
+                    let detail = format!("{now:?} has two contents");
                     self.report(Rule::RevisionWentBack, seq, satellite, detail);
                 }
             }
@@ -250,8 +250,9 @@ impl Witness {
                     }
                     // Another rule reports a content that was never acknowledged.
                     None if writes.iter().any(possible) => {
-                        let detail =
-                            format!("{satellite} was sent {digest} again, which is older than what it had");
+                        let detail = format!(
+                            "{satellite} was sent {digest} again, which is older than its current content"
+                        );
                         self.report(Rule::ContentWentBack, delivery.exchange.seq_start, key, detail);
                         last.insert(key, (first, Some(digest)));
                     }
@@ -307,7 +308,7 @@ impl Witness {
             let open = open_ends(&files, &self.reserved, unknown);
             let now: BTreeSet<_> = open.iter().cloned().collect();
             for (key, detail) in open {
-                // Reported once for as long as it lasts.
+                // Reported once while it lasts.
                 if !reported.contains(&(key.clone(), detail.clone())) {
                     self.report(Rule::VolumeOpenSet, event.seq, &key, &detail);
                 }
