@@ -1,4 +1,4 @@
-//! Where the real Kubernetes programs are.
+//! The paths of the real Kubernetes programs.
 
 use std::path::PathBuf;
 
