@@ -36,7 +36,7 @@ equal() { [ "$1" = "$2" ] || { diff <(echo "$2") <(echo "$1"); return 1; }; }
 # documents KIND: prints the documents of that kind from standard input.
 documents() { awk -v kind="$1" 'BEGIN { RS = "\n?---\n" } ("\n" $0 "\n") ~ ("\nkind: " kind "\n") { print $0 "\n---" }'; }
 
-# Helm cannot load a chart with a dangling symlink: every check below would fail with that one cause.
+# Helm cannot load a chart with a dangling symlink. Every check below would fail for that reason.
 for file in "$chart"/files/crds/*.yaml; do
   [ -e "$file" ] || check "crds/$(basename "$file") is generated (groundlink crd)" false
 done
@@ -208,7 +208,7 @@ not_loosened() { has "$everything" '^kind: Deployment$' && lacks "$everything" '
 check "nothing loosens the Pod's security" not_loosened
 big_id() {
   local out
-  # As in a values file, where they are floats: --set would make them integers.
+  # --set-json, because helm reads numbers in a values file as floats, but those of --set as integers.
   out=$(render deployment.yaml --set-json 'podSecurityContext={"runAsUser":1000650000,"fsGroup":1000650000,"runAsGroup":null}')
   has "$out" '^        runAsUser: 1000650000$' && has "$out" '^        fsGroup: 1000650000$' && lacks "$out" 'runAsGroup'
 }
@@ -327,9 +327,9 @@ for wrong in replicaCount=2 image.digest=sha256:abc image.pullPolicy=always imag
 done
 check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20
 
-# ---- values.yaml, the schema and the README list the same values
+# ---- values.yaml, the schema and the README have the same values
 
-# Paths of values.yaml: a commented key ("# --") is one value, whatever lies below it.
+# Prints the paths of values.yaml. A documented key ("# --") is one value, with everything below it.
 value_paths() {
   awk '/^ *# -- / { wanted = 1; next } /^ *#/ { next } /^ *[A-Za-z]+:/ {
     match($0, /^ */); depth = RLENGTH / 2; key = $1; sub(/:.*/, "", key); path[depth] = key
