@@ -108,8 +108,8 @@ fn program() -> String {
     std::env::var("GROUNDLINK").unwrap_or_else(|_| env!("CARGO_BIN_EXE_groundlink").into())
 }
 
-/// Writes one file per namespace, like the output of `helm template` for a team. Returns the number of
-/// files and their total size.
+/// Writes one file per namespace, like the output of `helm template` for a team. Returns the number
+/// of files and their total size.
 fn write_manifests(mix: &Mix, directory: &Path) -> anyhow::Result<(usize, u64)> {
     std::fs::create_dir(directory)?;
     let mut texts: BTreeMap<String, String> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! L4: the time from the acknowledgement of one change to the bytes for a satellite, and whether it grows
-//! with the set.
+//! L4: the time from the acknowledgement of one change to the bytes for a satellite, and whether it
+//! grows with the set.
 
 use crate::mix::{self, Mix};
 use crate::progress;
@@ -105,7 +105,8 @@ impl Set {
         let mut catalog = Catalog::default();
         acknowledged(&contents)?.into_iter().for_each(|acknowledged| catalog.offer(acknowledged));
         catalog.settle(&index);
-        // The first satellite accepts everything; the second accepts half of the teams and their references.
+        // The first satellite accepts everything; the second accepts half of the teams and their
+        // references.
         let teams = (0..20).map(|team| format!("team-{team:02}"));
         let some = teams.chain(["common".into(), mix::PRIVILEGED.into()]).collect();
         let satellites = [None, Some(some)].map(|namespaces| Satellite {
@@ -214,7 +215,8 @@ impl Set {
     }
 }
 
-/// Returns the contents as acknowledged ones, the way a restart recovers them: from a volume and a status.
+/// Returns the contents as acknowledged ones, the way a restart recovers them: from a volume and a
+/// status.
 fn acknowledged(contents: &[Arc<Rendered>]) -> anyhow::Result<Vec<Acknowledged>> {
     let directory = tempfile::tempdir()?;
     let volume = Volume::open(directory.path(), false)?;

@@ -53,7 +53,8 @@ impl Set {
         self.index.upsert(age as i64, &Uid::new(&mix::uid(age)), content);
     }
 
-    /// Times a change, the decision about it, and the list of objects whose visibility or content changed.
+    /// Times a change, the decision about it, and the list of objects whose visibility or content
+    /// changed.
     fn timed(&mut self, change: impl FnOnce(&mut Self)) -> (Duration, BTreeSet<ObjectKey>) {
         let start = Instant::now();
         change(self);
@@ -256,7 +257,8 @@ fn held(set: &mut Set, rounds: usize, report: &mut Report) {
     report.details.push(json!({ "phase": "L3", "what": "held", "waiting": waiting, "ms": times.json() }));
 }
 
-/// Computes the closed set by repeated passes over all objects, which the index avoids. Returns milliseconds.
+/// Computes the closed set by repeated passes over all objects, which the index avoids. Returns
+/// milliseconds.
 fn from_nothing(set: &Set, rounds: usize, report: &mut Report) -> f64 {
     same_from_nothing(set, None, report);
     let mut times = Samples::default();

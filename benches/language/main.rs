@@ -1,5 +1,6 @@
-//! Groundlink without a server: rendering (L1 in this process; L2 as `groundlink render`, compared with a
-//! real Icinga on the result), the index of names (L3), and one change on its way to satellites (L4).
+//! Groundlink without a server: rendering (L1 in this process; L2 as `groundlink render`, compared
+//! with a real Icinga on the result), the index of names (L3), and one change on its way to
+//! satellites (L4).
 //!
 //! ```text
 //! make bench ARGS="--only L1,L2,L3,L4"          this alone; or, without tools: cargo bench --bench language

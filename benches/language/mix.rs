@@ -1,9 +1,10 @@
-//! The objects: the monitoring of a shop with many teams. Deterministic: one size always gives one set.
+//! The objects: the monitoring of a shop with many teams. Deterministic: one size always gives one
+//! set.
 //!
-//! It starts with the templates, groups, users, commands and rules of a usual installation. Of every ten
-//! objects after that, three are hosts, six services and one a notification. Every host has the service
-//! `disk` and one more. A quarter of all objects are hosts with one common template; another quarter are
-//! services with one common template.
+//! It starts with the templates, groups, users, commands and rules of a usual installation. Of
+//! every ten objects after that, three are hosts, six services and one a notification. Every host
+//! has the service `disk` and one more. A quarter of all objects are hosts with one common
+//! template; another quarter are services with one common template.
 
 use groundlink::api::MonitoringObject;
 use groundlink::identity::ObjectKey;
@@ -61,8 +62,8 @@ impl Declared {
         })
     }
 
-    /// Returns the object as an API server sends it, without managed fields. UID and resourceVersion follow
-    /// from `number`.
+    /// Returns the object as an API server sends it, without managed fields. UID and
+    /// resourceVersion follow from `number`.
     pub fn as_served(&self, number: usize) -> Value {
         let mut object = self.manifest();
         object["metadata"]["uid"] = json!(uid(number));
@@ -132,7 +133,8 @@ impl Mix {
         self.head.iter().cloned().chain(hosts).chain(services).chain(notifications)
     }
 
-    /// Returns the number of users of [`HOST_TEMPLATE`], which is also that of [`SERVICE_TEMPLATE`].
+    /// Returns the number of users of [`HOST_TEMPLATE`], which is also that of
+    /// [`SERVICE_TEMPLATE`].
     pub fn quarter(&self) -> usize {
         self.objects / 4
     }
@@ -196,7 +198,8 @@ impl Mix {
         Declared::new(team(host), format!("{}-{name}", host_name(host)), spec)
     }
 
-    /// Returns a service that is not in the set, of a host that is. Other hosts have a service of that name.
+    /// Returns a service that is not in the set, of a host that is. Other hosts have a service of
+    /// that name.
     pub fn further_service(&self, number: usize) -> Declared {
         let host = number % (self.services() / 2);
         let mut declared = self.service(host * 2, 0);
@@ -214,8 +217,8 @@ fn host_name(number: usize) -> String {
     format!("web-{number:05}")
 }
 
-/// Returns a notification, alternately for a host and for one of the last services. No notification is for
-/// a service with the common template: only services depend on that template.
+/// Returns a notification, alternately for a host and for one of the last services. No notification
+/// is for a service with the common template: only services depend on that template.
 fn notification(number: usize, services: usize) -> Declared {
     let service = services - 1 - number;
     let host = if number.is_multiple_of(2) { number } else { service / 2 };

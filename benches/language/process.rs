@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Interval between two readings of memory. The kernel keeps the peak, so only growth after the last
-/// reading is missed.
+/// Interval between two readings of memory. The kernel keeps the peak, so only growth after the
+/// last reading is missed.
 const LOOK: Duration = Duration::from_millis(2);
 /// A longer run is killed, and fails.
 const DEADLINE: Duration = Duration::from_secs(600);

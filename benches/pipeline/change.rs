@@ -57,7 +57,8 @@ pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> any
         satellites.push(Watched { place, pointer });
     }
     crate::progress!("P4: {count} objects on both satellites after {:.1} s", begin.elapsed().as_secs_f64());
-    // A warm-up change opens connections. Its old shard is the first garbage that the measurement deletes.
+    // A warm-up change opens connections. Its old shard is the first garbage that the measurement
+    // deletes.
     change(large, &mut satellites, &mut wanted, 0).await?;
     large.quiet().await;
     let delivered = settle(large, &satellites, &wanted).await?;
@@ -109,8 +110,8 @@ pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> any
     Ok(())
 }
 
-/// Changes one object, and waits until both satellites hold it. Returns the start, and the time of the
-/// later delivery.
+/// Changes one object, and waits until both satellites hold it. Returns the start, and the time of
+/// the later delivery.
 async fn change(
     large: &Large,
     satellites: &mut [Watched],

@@ -1,5 +1,5 @@
-//! A large set on real servers: created before any satellite joins, delivered in layout Snapshot, and
-//! checked by the independent reader of the tests.
+//! A large set on real servers: created before any satellite joins, delivered in layout Snapshot,
+//! and checked by the independent reader of the tests.
 
 use crate::line::Line;
 use crate::load::{self, Kind};
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(250);
 /// The operator counts as idle after this long without a change.
 const STILL: Duration = Duration::from_secs(1);
-/// Longest wait for the deletion of garbage. The operator looks at a quiet satellite within 36 s, and
-/// deletes it then.
+/// Longest wait for the deletion of garbage. The operator looks at a quiet satellite within 36 s,
+/// and deletes it then.
 const TIDY: Duration = Duration::from_secs(90);
 /// Objects that are created in one burst while there is no satellite.
 const PART: usize = 5_000;
@@ -41,7 +41,8 @@ pub struct Large {
 }
 
 impl Large {
-    /// Starts a server behind a line for each satellite, and an operator. No satellite is joined yet.
+    /// Starts a server behind a line for each satellite, and an operator. No satellite is joined
+    /// yet.
     pub async fn start(plan: &Plan, satellites: &[&str], report: &mut Report) -> anyhow::Result<Self> {
         let mut stage = Stage::start(plan, &[]).await?;
         if report.conditions.is_empty() {
@@ -107,8 +108,8 @@ impl Large {
         published(self.stage.installation.volume())
     }
 
-    /// Checks that nothing was lost on the hub: the volume has exactly these objects, and each status has the
-    /// digest of its file.
+    /// Checks that nothing was lost on the hub: the volume has exactly these objects, and each
+    /// status has the digest of its file.
     pub async fn verify_hub(&self) -> anyhow::Result<()> {
         self.stage.verify_statuses(&[&self.namespace], self.count()).await
     }
@@ -118,7 +119,8 @@ impl Large {
         place(&self.stage, name, name, "icinga").await
     }
 
-    /// Prepares a namespace on a server for a satellite of the same name, and creates its Secret on the hub.
+    /// Prepares a namespace on a server for a satellite of the same name, and creates its Secret on
+    /// the hub.
     pub async fn furnish(&self, server: &str, name: &str) -> Place {
         let api_server = self.stage.installation.plane.server(server);
         grant(&api_server, name).await;
@@ -182,7 +184,8 @@ impl Large {
         Ok(delivered)
     }
 
-    /// Waits until the satellite holds only the pointer, its shards, and those of the previous revision.
+    /// Waits until the satellite holds only the pointer, its shards, and those of the previous
+    /// revision.
     pub async fn tidy(&self, place: &Place, delivered: &Delivered) {
         let what = format!("{} has no garbage", place.satellite);
         eventually_every(LOOK, TIDY, &what, async || {

@@ -11,12 +11,14 @@ use kube::api::{Api, PostParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Pause between two objects of P2: longer than the time in which the hub gathers changes into a snapshot.
+/// Pause between two objects of P2: longer than the time in which the hub gathers changes into a
+/// snapshot.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for one object.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Returns false for the first object of a round, which opens connections and fills caches on either side.
+/// Returns false for the first object of a round, which opens connections and fills caches on
+/// either side.
 fn counts(number: usize) -> bool {
     number > 0
 }

@@ -1,5 +1,5 @@
-//! A TCP forwarder from the operator to one satellite. It counts bytes, and can be cut: connections are
-//! then refused, as if nothing listened there.
+//! A TCP forwarder from the operator to one satellite. It counts bytes, and can be cut: connections
+//! are then refused, as if nothing listened there.
 
 use crate::support::Port;
 use anyhow::Context as _;

@@ -126,7 +126,8 @@ struct List {
 pub async fn delete_all(client: &Client, namespace: &str, count: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience(count);
     loop {
-        // A large collection takes longer than the request timeout; the next request deletes the rest.
+        // A large collection takes longer than the request timeout; the next request deletes the
+        // rest.
         let answer = client.request_text(Request::delete(path(namespace)).body(Vec::new())?).await;
         let first = Request::get(format!("{}?limit=1", path(namespace))).body(Vec::new())?;
         let list: List = client.request(first).await.context("list the remaining objects")?;

@@ -1,5 +1,6 @@
-//! The pipeline on real API servers, compared with a *null operator*: a bare client on the same server that
-//! answers each create with one status write and does nothing else. The difference is Groundlink's own cost.
+//! The pipeline on real API servers, compared with a *null operator*: a bare client on the same
+//! server that answers each create with one status write and does nothing else. The difference is
+//! Groundlink's own cost.
 //!
 //! ```text
 //! make bench                         everything (benches/language too); needs an idle machine

@@ -1,5 +1,6 @@
-//! P9: resident memory with many objects: of the process that published them, of one that finds them at
-//! its start, and of one that listed them again. Two sizes separate the fixed part from the growth.
+//! P9: resident memory with many objects: of the process that published them, of one that finds
+//! them at its start, and of one that listed them again. Two sizes separate the fixed part from the
+//! growth.
 
 use crate::load::{self, Kind};
 use crate::machine::{Memory, cpu_seconds, memory};
@@ -120,8 +121,8 @@ async fn publish(
     Ok(settled(operator).await)
 }
 
-/// Starts a process that finds `count` objects, and restarts the API server. Before the process ends, the
-/// objects of the `leaving` namespace are deleted.
+/// Starts a process that finds `count` objects, and restarts the API server. Before the process
+/// ends, the objects of the `leaving` namespace are deleted.
 async fn found(
     stage: &Stage,
     namespaces: &[String],
@@ -155,8 +156,8 @@ async fn found(
     Ok(Found { start, found, relisted, lists, writes })
 }
 
-/// Waits until the operator has listed MonitoringObjects again and is ready. The restarted server counts
-/// requests from zero, so its count is that of LISTs since the restart.
+/// Waits until the operator has listed MonitoringObjects again and is ready. The restarted server
+/// counts requests from zero, so its count is that of LISTs since the restart.
 async fn relisted(stage: &Stage, operator: &Operator, report: &mut Report) -> anyhow::Result<u64> {
     let deadline = Instant::now() + RELIST;
     let client = stage.installation.plane.server("hub").client().await;

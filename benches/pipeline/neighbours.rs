@@ -1,6 +1,6 @@
-//! P7: how much bad satellites delay the good ones. There are 17 good satellites on four API servers. In
-//! every other round the fleet also has a black hole, a slow one, a flapping one, and nine that refuse or
-//! answer with garbage.
+//! P7: how much bad satellites delay the good ones. There are 17 good satellites on four API
+//! servers. In every other round the fleet also has a black hole, a slow one, a flapping one, and
+//! nine that refuse or answer with garbage.
 
 use crate::away::LATE;
 use crate::change::SATELLITES;
@@ -23,7 +23,8 @@ const EACH: usize = 5;
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Pause between two objects: longer than the operator leaves a good satellite alone after a pass.
 const PAUSE: Duration = Duration::from_millis(700);
-/// From the join of the bad satellites to the first object, so that their faults are in effect by then.
+/// From the join of the bad satellites to the first object, so that their faults are in effect by
+/// then.
 const AT_WORK: Duration = Duration::from_secs(1);
 
 struct Bad {

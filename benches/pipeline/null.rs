@@ -1,5 +1,5 @@
-//! The null operator: watches, answers each create with one status write, and does nothing else. It is the
-//! lower bound for every operator that reports in a status.
+//! The null operator: watches, answers each create with one status write, and does nothing else. It
+//! is the lower bound for every operator that reports in a status.
 
 use crate::observe::{Seen, follow};
 use groundlink::api::condition::timestamp_now;
@@ -25,8 +25,9 @@ pub struct NullOperator {
 }
 
 impl NullOperator {
-    /// Starts it. It answers every object that is created after the return. Use Groundlink's own account for
-    /// the client, so that the server does the same work to authenticate and authorize it.
+    /// Starts it. It answers every object that is created after the return. Use Groundlink's own
+    /// account for the client, so that the server does the same work to authenticate and authorize
+    /// it.
     pub async fn start(client: Client) -> anyhow::Result<Self> {
         let path = "/apis/groundlink.dev/v1alpha1/monitoringobjects";
         let mut events = follow::<Seen>(&client, path, "", "application/json").await?;
@@ -62,8 +63,8 @@ impl Drop for NullOperator {
     }
 }
 
-/// Returns a status of exactly the size of the first one that Groundlink writes for an object that waits
-/// for two satellites.
+/// Returns a status of exactly the size of the first one that Groundlink writes for an object that
+/// waits for two satellites.
 fn status(object: &Seen) -> MonitoringObjectStatus {
     use ConditionStatus::{False, True};
     use ConditionType::{Ready, Reconciling, Stalled, Synced};

@@ -45,8 +45,9 @@ pub fn resumed() -> usize {
 /// An event, and the time of its arrival.
 pub type Arrived<T> = (Instant, WatchEvent<T>);
 
-/// Watches every later change, until the receiver is dropped. An overloaded server closes watches. They are
-/// resumed where they ended, with a line of progress, because their next events arrive late.
+/// Watches every later change, until the receiver is dropped. An overloaded server closes watches.
+/// They are resumed where they ended, with a line of progress, because their next events arrive
+/// late.
 pub async fn follow<T>(
     client: &Client,
     path: &str,
@@ -76,7 +77,8 @@ where
             };
             match event {
                 Some(Ok(WatchEvent::Error(status))) => {
-                    // The server no longer has that version. The closed channel ends every waiting `until`.
+                    // The server no longer has that version. The closed channel ends every waiting
+                    // `until`.
                     crate::progress!("the watch of {path} cannot go on: {}", status.message);
                     return;
                 }
@@ -274,8 +276,8 @@ struct Annotated {
     annotations: HashMap<String, String>,
 }
 
-/// The times of changes in the metadata of a satellite's pointer. The data is checked only at the end,
-/// because reading 600 KiB ten times a second would be a load of its own.
+/// The times of changes in the metadata of a satellite's pointer. The data is checked only at the
+/// end, because reading 600 KiB ten times a second would be a load of its own.
 #[derive(Default)]
 pub struct Pointers {
     /// When it first claimed this number of files.

@@ -1,5 +1,5 @@
-//! Figures of other projects, reported by them or measured. They come from other machines, so they are
-//! printed after a run and are not part of its ratios.
+//! Figures of other projects, reported by them or measured. They come from other machines, so they
+//! are printed after a run and are not part of its ratios.
 
 /// Target and figures.
 const PEERS: [(&str, &str); 10] = [

@@ -58,7 +58,8 @@ impl Plan {
             changed_while_away: 1_000,
             // With fewer objects the 99th percentile is one unlucky object.
             neighbours: 150,
-            // Longer than the operator's interval between two looks at a quiet satellite (30 s +-20 %).
+            // Longer than the operator's interval between two looks at a quiet satellite
+            // (30 s, give or take 20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
             arguments,
@@ -105,7 +106,8 @@ impl Plan {
     }
 }
 
-/// Returns the longest wait for the arrival of `objects`. Only a loss or an overloaded machine exceeds it.
+/// Returns the longest wait for the arrival of `objects`. Only a loss or an overloaded machine
+/// exceeds it.
 pub fn patience(objects: usize) -> Duration {
     Duration::from_secs(120 + objects as u64 / 10)
 }

@@ -1,4 +1,5 @@
-//! The conditions of a run, besides the machine: API server, program, and file system of the volume.
+//! The conditions of a run, besides the machine: API server, program, and file system of the
+//! volume.
 
 use crate::report::{Report, Samples};
 use crate::stage::Stage;
@@ -15,7 +16,8 @@ struct Servers {
     groundlink: String,
     /// Type of the file system that holds the volume.
     volume: String,
-    /// Time to publish one file there without Groundlink: write, fsync, rename, fsync of the directory.
+    /// Time to publish one file there without Groundlink: write, fsync, rename, fsync of the
+    /// directory.
     publish_p50_ms: f64,
     publish_p99_ms: f64,
 }

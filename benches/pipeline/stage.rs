@@ -136,15 +136,16 @@ impl Stage {
         .await;
     }
 
-    /// Checks that nothing was lost and no status is wrong: the volume holds exactly these objects, every
-    /// status has the digest of its file, and every satellite holds the files of the volume.
+    /// Checks that nothing was lost and no status is wrong: the volume holds exactly these objects,
+    /// every status has the digest of its file, and every satellite holds the files of the volume.
     pub async fn verify(&self, namespaces: &[impl AsRef<str>], count: usize) -> anyhow::Result<()> {
         self.verify_statuses(namespaces, count).await?;
         self.equal(GENEROUS).await;
         Ok(())
     }
 
-    /// Waits until every satellite holds the files of the volume in any layout, by the independent reader.
+    /// Waits until every satellite holds the files of the volume in any layout, by the independent
+    /// reader.
     async fn equal(&self, deadline: Duration) {
         let wanted = published(self.installation.volume());
         for satellite in &self.satellites {

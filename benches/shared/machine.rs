@@ -55,8 +55,8 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     times(&pid.to_string(), [14, 15])
 }
 
-/// Returns the user and system time of all ended children of this process, with their own children, in
-/// seconds.
+/// Returns the user and system time of all ended children of this process, with their own children,
+/// in seconds.
 pub fn children_cpu_seconds() -> f64 {
     times("self", [16, 17])
 }

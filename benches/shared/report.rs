@@ -87,7 +87,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// Makes a row from Groundlink's value and, if there is one, the value that it is compared with.
+    /// Makes a row from Groundlink's value and, if there is one, the value that it is compared
+    /// with.
     pub fn new(metric: impl Into<String>, unit: &'static str, other: Option<f64>, ours: f64) -> Self {
         let groundlink = Some(ours).filter(|ours| ours.is_finite());
         let ratio = other.zip(groundlink).map(|(other, ours)| ours / other).filter(|ratio| ratio.is_finite());
@@ -180,7 +181,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Starts an empty report. `compared_with` is the title of the column with the other side's values.
+    /// Starts an empty report. `compared_with` is the title of the column with the other side's
+    /// values.
     pub fn new(benchmark: &'static str, compared_with: &'static str, quick: bool) -> Self {
         Self {
             benchmark,

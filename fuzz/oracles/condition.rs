@@ -1,6 +1,7 @@
-//! The valid text after `assign where` and `ignore where`: one balanced expression of known words. It must
-//! check the type of every operand for which Icinga would throw. The tables at the top have everything that
-//! is allowed. A new function, or a lambda of a fixed form with its braces, is a line there.
+//! The valid text after `assign where` and `ignore where`: one balanced expression of known words.
+//! It must check the type of every operand for which Icinga would throw. The tables at the top have
+//! everything that is allowed. A new function, or a lambda of a fixed form with its braces, is a
+//! line there.
 
 use super::lexer::Token;
 
@@ -13,8 +14,8 @@ const SUBJECTS: [(&str, &[&str]); 3] = [
 const CONSTANTS: [&str; 3] = ["true", "false", "null"];
 const TYPES: [&str; 4] = ["String", "Number", "Array", "Dictionary"];
 const OPERATORS: [&str; 9] = ["&&", "||", "==", "!=", "<", "<=", ">", ">=", "in"];
-/// Operators that throw, with the types that are safe. Both operands must be known to have one of them; for
-/// `in`, only the right one.
+/// Operators that throw, with the types that are safe. Both operands must be known to have one of
+/// them; for `in`, only the right one.
 const GUARDED: [(&str, &[&str]); 5] = [
     ("<", &["String", "Number"]),
     ("<=", &["String", "Number"]),
@@ -23,8 +24,8 @@ const GUARDED: [(&str, &[&str]); 5] = [
     ("in", &["Array"]),
 ];
 const REGEX: &[&str] = &["String", "Number"];
-/// Operands of several tokens. EXPRESSION and TEXT are placeholders; all other tokens are literal. The
-/// expression must be known to have one of the listed types. An empty list allows any type.
+/// Operands of several tokens. EXPRESSION and TEXT are placeholders; all other tokens are literal.
+/// The expression must be known to have one of the listed types. An empty list allows any type.
 const FORMS: [(&str, &[&str]); 10] = [
     ("typeof ( get_service ( host . name , TEXT ) ) == Service", &[]),
     ("typeof ( EXPRESSION )", &[]),

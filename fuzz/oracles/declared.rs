@@ -86,7 +86,8 @@ fn of_group(member: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns the tokens in `for (...)`, and those of the statements that copy an entry into its object.
+/// Returns the tokens in `for (...)`, and those of the statements that copy an entry into its
+/// object.
 fn entries(for_each: &Value) -> Result<(Vec<Token>, Vec<Token>), String> {
     let Some(within) = for_each["in"].as_str() else { return Ok(Default::default()) };
     let path = tokens(within, Dialect::Condition)?;
@@ -193,7 +194,8 @@ fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> 
     }
 }
 
-/// Checks that each condition is one allowed expression, and has every string and number of its source.
+/// Checks that each condition is one allowed expression, and has every string and number of its
+/// source.
 fn conditions(
     what: &str,
     subjects: &[&str],

@@ -1,6 +1,6 @@
-//! Makes a resource of any type from bytes, with special characters in every text field. Most resources are
-//! valid. When the bytes are used up, everything is as small as possible. A change here gives the files of
-//! the corpus another meaning: fuzz and minimise afterwards.
+//! Makes a resource of any type from bytes, with special characters in every text field. Most
+//! resources are valid. When the bytes are used up, everything is as small as possible. A change
+//! here gives the files of the corpus another meaning: fuzz and minimise afterwards.
 
 use super::vocabulary::{ACCEPTED_PIECES, PIECES};
 use arbitrary::{Result, Unstructured};

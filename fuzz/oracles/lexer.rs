@@ -1,5 +1,6 @@
-//! A lexer for the part of Icinga's language that rendered files use. It follows Icinga's own lexer, and shares
-//! no code with `render`. Everything else is an error: a comment, a semicolon, a heredoc, a literal like `5m`.
+//! A lexer for the part of Icinga's language that rendered files use. It follows Icinga's own
+//! lexer, and shares no code with `render`. Everything else is an error: a comment, a semicolon, a
+//! heredoc, a literal like `5m`.
 
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +31,11 @@ impl Token {
 /// The language of a text.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Dialect {
-    /// A rendered file: one space or a line break between tokens, and every control character escaped.
+    /// A rendered file: one space or a line break between tokens, and every control character
+    /// escaped.
     Icinga,
-    /// A condition in a resource: strings may have raw line breaks, and a number may end in a point.
+    /// A condition in a resource: strings may have raw line breaks, and a number may end in a
+    /// point.
     Condition,
 }
 

@@ -1,5 +1,5 @@
-//! The properties that hold for every input. The fuzz targets use them, and so does the test that replays the
-//! corpus. Each oracle takes bytes, and panics if a property is violated.
+//! The properties that hold for every input. The fuzz targets use them, and so does the test that
+//! replays the corpus. Each oracle takes bytes, and panics if a property is violated.
 
 pub mod condition;
 pub mod declared;

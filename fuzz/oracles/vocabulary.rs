@@ -1,6 +1,6 @@
-//! Words for every comparison with Icinga, shared by these oracles and `tests/golden`. It needs only the
-//! standard library, so that both can include it. It uses no code of the operator, whose mistakes would then be
-//! on both sides of a comparison.
+//! Words for every comparison with Icinga, shared by these oracles and `tests/golden`. It needs
+//! only the standard library, so that both can include it. It uses no code of the operator, whose
+//! mistakes would then be on both sides of a comparison.
 
 /// The member of the spec, and its Icinga type.
 pub const MEMBERS: [(&str, &str); 15] = [
@@ -37,8 +37,9 @@ pub const ADDED: [&str; 3] = ["vars", "arguments", "env"];
 /// Fields that become statements, not attributes.
 pub const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 
-/// Characters and sequences with a special meaning somewhere. Dollar signs mostly come in pairs. The corpus of
-/// `render` selects by position: a new entry or another order gives its files another meaning.
+/// Characters and sequences with a special meaning somewhere. Dollar signs mostly come in pairs.
+/// The corpus of `render` selects by position: a new entry or another order gives its files another
+/// meaning.
 pub const PIECES: [&str; 44] = [
     "a",
     "\"",

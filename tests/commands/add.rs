@@ -1,5 +1,5 @@
-//! `satellite add` and `join-manifest`: the created objects, the idle second run, and the least rights of the
-//! new account.
+//! `satellite add` and `join-manifest`: the created objects, the idle second run, and the least
+//! rights of the new account.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::eventually;
@@ -90,7 +90,8 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
     let outside = kubectl(&clusters.edge, &[&list[..], &["default"]].concat()).await;
     assert_eq!(rules(&outside), sorted(&everyones));
 
-    // Deleting the Secret that the token is bound to revokes it. The next run makes a new one, and says why.
+    // Deleting the Secret that the token is bound to revokes it. The next run makes a new one, and
+    // says why.
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "secret", "groundlink-token"]).await;
     let renewed = clusters.add("edge-a", &[]).await.exits_with(0);
     assert!(renewed.out.contains("was bound to does not exist"), "{}", renewed.out);
@@ -303,8 +304,8 @@ async fn add_keeps_every_field_that_no_flag_sets() {
     // A context of another cluster: its token must not be sent to the known address.
     let wrong = ["add", "edge-a", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
     clusters.satellite(&wrong).await.exits_with(1).stderr_has(&["the context is", "--server"]);
-    // A value that the hub refuses is reported verbatim. A field that the hub does not know is reported with
-    // the remedy.
+    // A value that the hub refuses is reported verbatim. A field that the hub does not know is
+    // reported with the remedy.
     let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.exits_with(1);
     long.stderr_has(&["between 10m and 365d"]);
     assert!(!long.err.contains("upgrade"), "{}", long.err);

@@ -93,7 +93,8 @@ async fn each_missing_and_each_excess_permission_is_named() {
         let name = format!("{missing} configmaps");
         assert_eq!((code, with(&steps, "failed")), (3, vec![name.clone()]), "{steps:#?}");
         assert_step(&steps, &name, "failed", &["satellite add edge-a", "satellite-rbac.yaml"]);
-        // Steps that need the verb are skipped. Above all, nothing is created that could not be deleted.
+        // Steps that need the verb are skipped. Above all, nothing is created that could not be
+        // deleted.
         let skipped: &[&str] = match missing {
             "create" => &["namespace", "write"],
             "delete" => &["write"],

@@ -1,5 +1,5 @@
-//! `groundlink satellite ...` and `groundlink snapshot` on real API servers: the objects that they create
-//! and leave behind, and their messages.
+//! `groundlink satellite ...` and `groundlink snapshot` on real API servers: the objects that they
+//! create and leave behind, and their messages.
 
 mod add;
 mod check;

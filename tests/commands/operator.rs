@@ -1,5 +1,5 @@
-//! The commands with a running operator, installed by the chart: a satellite is joined, rotated without a
-//! failed delivery, and removed without leftovers.
+//! The commands with a running operator, installed by the chart: a satellite is joined, rotated
+//! without a failed delivery, and removed without leftovers.
 
 use super::fixture::{Run, kubectl, satellite};
 use crate::GROUNDLINK;

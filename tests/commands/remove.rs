@@ -109,8 +109,8 @@ async fn remove_leaves_nothing_of_ours_and_touches_nothing_else() {
     assert_eq!(kubectl(&clusters.hub, &get).await, "Orphan");
     kubectl(&clusters.hub, &["-n", OPERATOR, "get", "secret", "edge-a"]).await;
     clusters.patch_satellite("edge-a", json!({ "metadata": { "finalizers": null } })).await;
-    // Delivered ConfigMaps stay and are reported. Those of another hub for a satellite of this name are not
-    // reported.
+    // Delivered ConfigMaps stay and are reported. Those of another hub for a satellite of this name
+    // are not reported.
     let get = ["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"];
     let hub_id = kubectl(&clusters.hub, &get).await;
     for (name, hub) in [("groundlink", hub_id.as_str()), ("of-another-hub", "another")] {
@@ -190,7 +190,8 @@ async fn the_account_of_another_satellite_is_never_deleted() {
     clusters.add("edge-b", &["--account", "writer", "--target-name", "b"]).await.exits_with(0);
     let other = clusters.remove("edge-b", &["--account", "groundlink"]).await.exits_with(1);
     other.stderr_has(&["nothing was deleted", "not the account that the hub's token is of"]);
-    // Nothing on the hub identifies the account: one in use is left, and another is deleted only by its uid.
+    // Nothing on the hub identifies the account: one in use is left, and another is deleted only by
+    // its uid.
     clusters.satellite(&["remove", "edge-b"]).await.exits_with(0);
     clusters.remove("edge-b", &["--account", "groundlink"]).await.exits_with(0);
     assert_eq!(clusters.answer(&clusters.token("edge-a").await).await, 0, "edge-a uses it");

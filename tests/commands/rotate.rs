@@ -100,8 +100,8 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
     assert_eq!(bound(&clusters.edge).await, ["secret/groundlink-token"]);
 
-    // Without a Lease it is unknown whether an operator runs: the hub gets the new token, and the old one is
-    // not revoked.
+    // Without a Lease it is unknown whether an operator runs: the hub gets the new token, and the
+    // old one is not revoked.
     let unknown = clusters.rotate(&["--timeout", "1s"]).await.exits_with(1);
     unknown.stderr_has(&[
         "no Lease groundlink/groundlink",
@@ -110,8 +110,8 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     ]);
     let second = clusters.token("edge-a").await;
     assert_ne!(second, old);
-    // An operator that hangs or has ended: its last condition is not about the new token, whatever the
-    // clocks say.
+    // An operator that hangs or has ended: its last condition is not about the new token, whatever
+    // the clocks say.
     clusters.report_valid().await;
     clusters.renew_lease().await;
     let stopped = clusters.rotate(&["--timeout", "5s"]).await.exits_with(1);
@@ -151,8 +151,8 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     clusters.add("edge-b", &["--target-name", "other", "--token-lifetime", "72h"]).await.exits_with(0);
     let other = clusters.token("edge-b").await;
 
-    // Without an operator the command's own proof counts, and the leftovers of the earlier runs are revoked.
-    // The requested lifetimes are kept.
+    // Without an operator the command's own proof counts, and the leftovers of the earlier runs are
+    // revoked. The requested lifetimes are kept.
     let dry = clusters.rotate(&["--dry-run", "-o", "json"]).await.exits_with(0).json();
     let rotated = clusters
         .rotate(&["--without-operator", "--token-lifetime", "48h", "-o", "json"])

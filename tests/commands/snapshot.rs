@@ -1,5 +1,5 @@
-//! `groundlink snapshot` reads the set that the hub's volume holds, and names each damage. The documented
-//! commands with public tools do the same.
+//! `groundlink snapshot` reads the set that the hub's volume holds, and names each damage. The
+//! documented commands with public tools do the same.
 
 use super::fixture::{Run, kubectl};
 use crate::GROUNDLINK;
@@ -43,7 +43,8 @@ fn directory(path: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Runs the documented commands for one layout in bash. Returns whether they succeeded, and their output.
+/// Runs the documented commands for one layout in bash. Returns whether they succeeded, and their
+/// output.
 async fn documented(edge: &ApiServer, layout: &str, scratch: &Path) -> (bool, Vec<String>) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/snapshot-format.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -67,7 +68,8 @@ async fn documented(edge: &ApiServer, layout: &str, scratch: &Path) -> (bool, Ve
     (said.code == 0, said.out.lines().map(str::to_owned).collect())
 }
 
-/// Returns whether the digests of the files and of the pointer are equal in these lines, and the former.
+/// Returns whether the digests of the files and of the pointer are equal in these lines, and the
+/// former.
 fn compared(lines: &[String]) -> (bool, String) {
     let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
     (value("files:") == value("pointer:"), value("files:"))
@@ -188,7 +190,8 @@ async fn whole(
     }
     snapshot(edge, &["--show", "team-a/none"], "").await.exits_with(2).stderr_has(&["--list"]);
 
-    // The output of kubectl gives the same result, as YAML or JSON, from standard input or a directory.
+    // The output of kubectl gives the same result, as YAML or JSON, from standard input or a
+    // directory.
     let label = "app.kubernetes.io/managed-by=groundlink";
     let printed = async |form: &str| {
         kubectl(edge, &["-n", "icinga", "get", "configmaps", "-l", label, "-o", form]).await

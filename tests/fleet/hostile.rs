@@ -28,8 +28,9 @@ const ROUNDS: usize = 7;
 const CANARY: &str = "canary-7f3a91";
 /// Longest time until a good satellite has a change, with all hostile ones on the same machine.
 const STEADY: Duration = Duration::from_secs(60);
-/// Among hostile satellites the median may triple and the slowest change take five times as long, plus this
-/// much. A change that waited for a hostile satellite would wait for a deadline of some seconds.
+/// Among hostile satellites the median may triple and the slowest change take five times as long,
+/// plus this much. A change that waited for a hostile satellite would wait for a deadline of some
+/// seconds.
 const BESIDE: Duration = Duration::from_secs(2);
 /// Longest message of a condition, in bytes.
 const MESSAGE_MAX: usize = 1024;
@@ -226,7 +227,8 @@ async fn steady(installation: &Installation, good: &[crate::support::Place], rou
         for place in good {
             let what = format!("{} holds {marker:?}", place.satellite);
             eventually_every(Duration::from_millis(200), STEADY, &what, async || {
-                // Unpacking the whole set each time would be a load of its own. It is verified at the end.
+                // Unpacking the whole set each time would be a load of its own. It is verified at
+                // the end.
                 match mentions(&place.maps().await?, &place.pointer, &marker)? {
                     true => Ok(()),
                     false => Err(where_it_is(installation, &marker).to_owned()),

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 const SERVERS: [&str; 4] = ["one", "two", "three", "four"];
 const EACH: usize = 5;
-/// Bytes of notes. A file then has about 1,200 bytes, and the default set does not fit into layout Single.
+/// Bytes of notes. A file then has about 1,200 bytes, and the default set does not fit into layout
+/// Single.
 const NOTES: usize = 800;
 
-/// Returns 1,000, to keep the suite short; `GROUNDLINK_TEST_FLEET_OBJECTS=10000` sets the full size.
-/// Benchmark P7 runs that size as well, with 17 good satellites.
+/// Returns 1,000, to keep the suite short; `GROUNDLINK_TEST_FLEET_OBJECTS=10000` sets the full
+/// size. Benchmark P7 runs that size as well, with 17 good satellites.
 fn objects() -> usize {
     let given = std::env::var("GROUNDLINK_TEST_FLEET_OBJECTS").ok();
     given.map_or(1000, |text| text.parse().expect("GROUNDLINK_TEST_FLEET_OBJECTS is a number"))
@@ -69,7 +70,8 @@ async fn twenty_satellites_hold_the_published_set() {
     for (namespace, writes) in &writes {
         let (removed, put): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.starts_with("DELETE"));
         assert!(put.len() <= 2, "{namespace}: {put:#?}");
-        // Garbage of earlier revisions may be deleted now, but no shard of the current or the previous one.
+        // Garbage of earlier revisions may be deleted now, but no shard of the current or the
+        // previous one.
         let is_named =
             |write: &&String| delivered[0].shards.iter().any(|shard| write.ends_with(shard.as_str()));
         let named: Vec<_> = removed.into_iter().filter(is_named).collect();

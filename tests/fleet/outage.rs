@@ -1,5 +1,5 @@
-//! A satellite after an outage, after the restore of an old backup, and after its replacement by an empty
-//! cluster.
+//! A satellite after an outage, after the restore of an old backup, and after its replacement by an
+//! empty cluster.
 
 use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
@@ -110,11 +110,13 @@ async fn a_satellite_recovers_from_an_outage_an_old_backup_and_an_empty_cluster(
     assert!(second.revision > first.revision);
     installation.satellite_in_sync(SAT, LONG).await;
 
-    // Restored from the backup: pointer and shards of the older revision. Nothing changes on the hub.
+    // Restored from the backup: pointer and shards of the older revision. Nothing changes on the
+    // hub.
     cut(&installation);
     restore(&place, &backup).await;
     assert_eq!(place.read(&reader).await.unwrap().files, first.files, "the restored set must be the old one");
-    // Shards of the current set are missing there now. The pointer may not name them before they exist again.
+    // Shards of the current set are missing there now. The pointer may not name them before they
+    // exist again.
     let watch = SatelliteWatch::start(&place, &reader).await;
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
@@ -148,8 +150,8 @@ async fn a_satellite_recovers_from_an_outage_an_old_backup_and_an_empty_cluster(
     place.api().delete("groundlink", &DeleteParams::default()).await.unwrap();
     equal(&place, &reader, &files, RECOVERY).await;
 
-    // An empty cluster silently replaces the satellite. The operator must not assume that the shards of the
-    // old one exist there.
+    // An empty cluster silently replaces the satellite. The operator must not assume that the
+    // shards of the old one exist there.
     cut(&installation);
     delete_maps(&place).await;
     let watch = SatelliteWatch::start(&place, &reader).await;

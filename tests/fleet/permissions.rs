@@ -1,6 +1,6 @@
-//! Each permission of the example Role is revoked on a working satellite. Its SatelliteCluster names the
-//! refused request and the remedy. Work without that request continues, and it heals when the permission
-//! returns.
+//! Each permission of the example Role is revoked on a working satellite. Its SatelliteCluster
+//! names the refused request and the remedy. Work without that request continues, and it heals when
+//! the permission returns.
 
 use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::Files;
@@ -20,7 +20,8 @@ const OBJECTS: usize = 180;
 const NOTES: usize = 8000;
 const FORBIDDEN: (ConditionStatus, Reason) = (ConditionStatus::False, Reason::Forbidden);
 
-/// A verb of the Role, the operator's word for its request, and whether a change is delivered without it.
+/// A verb of the Role, the operator's word for its request, and whether a change is delivered
+/// without it.
 const VERBS: [(&str, &str, bool); 7] = [
     ("get", "read", false),
     ("list", "list", true),
@@ -70,7 +71,8 @@ async fn each_revoked_permission_is_named_and_its_return_heals() {
     };
 
     join_all(losers.iter().map(Loser::lose)).await;
-    // A change creates a shard and replaces the pointer. After two changes there is a shard to delete.
+    // A change creates a shard and replaces the pointer. After two changes there is a shard to
+    // delete.
     for version in [2, 3] {
         let files = change(version).await;
         for loser in losers.iter().filter(|loser| loser.delivers || loser.verb == "patch") {
@@ -197,7 +199,8 @@ impl Loser {
         self.place.api().patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
-    /// Waits until the SatelliteCluster names the refused request and the remedy. Returns the message.
+    /// Waits until the SatelliteCluster names the refused request and the remedy. Returns the
+    /// message.
     async fn names_the_request(&self, installation: &Installation) -> String {
         let name = &self.place.satellite;
         let said = installation.satellite_says(name, ConditionType::Ready, FORBIDDEN, LONG).await;

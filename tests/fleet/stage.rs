@@ -54,7 +54,8 @@ pub async fn all_ready(installation: &Installation, count: usize) {
     all_have(installation, ConditionType::Ready, count).await;
 }
 
-/// Waits until there are this many MonitoringObjects, each with the condition True at its current generation.
+/// Waits until there are this many MonitoringObjects, each with the condition True at its current
+/// generation.
 pub async fn all_have(installation: &Installation, kind: ConditionType, count: usize) {
     let api = Api::<MonitoringObject>::namespaced(installation.hub.clone(), TEAM);
     eventually_every(INTERVAL, LONG, &format!("{count} objects are {kind:?}"), async || {

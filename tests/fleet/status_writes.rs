@@ -1,5 +1,5 @@
-//! The cost of a change on the hub's API server: one status write for Ready and one for Synced, for any number
-//! of satellites and of simultaneous changes. A satellite that joins late costs none.
+//! The cost of a change on the hub's API server: one status write for Ready and one for Synced, for
+//! any number of satellites and of simultaneous changes. A satellite that joins late costs none.
 
 use super::stage::{LONG, TEAM, all_have, equal, volume_holds};
 use crate::support::{
@@ -17,7 +17,8 @@ const NOTES: usize = 200;
 const SINGLES: usize = 10;
 const LATE: &str = "late";
 
-/// Returns the status writes of MonitoringObjects, answered or not, by name and by the tested generation.
+/// Returns the status writes of MonitoringObjects, answered or not, by name and by the tested
+/// generation.
 fn status_writes(installation: &Installation) -> BTreeMap<(String, i64), Vec<Exchange>> {
     let mut writes = BTreeMap::<_, Vec<Exchange>>::new();
     let objects = format!("/namespaces/{TEAM}/monitoringobjects/");
@@ -45,8 +46,8 @@ fn says(write: &Exchange, kind: &str) -> bool {
     status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(is_it))
 }
 
-/// Panics unless each object had one write of Ready for this generation and at most one more, of Synced.
-/// Returns the number of writes.
+/// Panics unless each object had one write of Ready for this generation and at most one more, of
+/// Synced. Returns the number of writes.
 fn assert_two_at_most(
     what: &str,
     writes: &BTreeMap<(String, i64), Vec<Exchange>>,

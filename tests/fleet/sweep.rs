@@ -1,5 +1,5 @@
-//! The operator is killed at every write of each kind of delivery. The pointer names a complete set in every
-//! state of the store, and the next process writes what is missing and nothing else.
+//! The operator is killed at every write of each kind of delivery. The pointer names a complete set
+//! in every state of the store, and the next process writes what is missing and nothing else.
 
 use super::stage::{LONG, TEAM, all_have, all_ready, suspend, volume_holds};
 use crate::support::reader::{Delivered, Files, difference};
@@ -35,7 +35,8 @@ struct Sweep {
     kills: usize,
 }
 
-/// R3: the set is complete at every moment, because the pointer is written last and its shards are kept.
+/// R3: the set is complete at every moment, because the pointer is written last and its shards are
+/// kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -164,7 +165,8 @@ impl Sweep {
             stop = if self.rng.random_bool(0.5) { (1, At::After) } else { (2, At::Before) };
         };
         self.watch.assert_clean().await;
-        // From a watch, because the proxy does not know the outcome of a request whose caller was killed.
+        // From a watch, because the proxy does not know the outcome of a request whose caller was
+        // killed.
         let created = self.watch.created().split_off(created_before);
         let missing: BTreeSet<&String> = delivered.shards.difference(&names_before).collect();
         let shards: Vec<&String> = created.iter().filter(|name| *name != "groundlink").collect();
@@ -186,7 +188,8 @@ impl Sweep {
         delivered
     }
 
-    /// Checks that a restart with nothing to do reads every shard, and writes nothing but the Lease.
+    /// Checks that a restart with nothing to do reads every shard, and writes nothing but the
+    /// Lease.
     async fn restart_writes_nothing(&mut self, held: &Delivered, objects: usize) {
         // Status writes that are due would follow after the start.
         all_have(&self.installation, ConditionType::Synced, objects).await;
@@ -254,8 +257,8 @@ impl Sweep {
         if garbage.is_empty() {
             return Ok(delivered);
         }
-        // The operator deletes garbage when it looks at a quiet satellite: every 30 s, or at once if somebody
-        // touches the pointer.
+        // The operator deletes garbage when it looks at a quiet satellite: every 30 s, or at once
+        // if somebody touches the pointer.
         let touch =
             json!({ "metadata": { "annotations": { "touched": rand::random::<u32>().to_string() } } });
         let touched = self

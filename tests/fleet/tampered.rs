@@ -1,5 +1,5 @@
-//! Edited or deleted ConfigMaps, and namespaces that refuse a delivery. Each is reported with a reason and a
-//! remedy, and heals as soon as possible.
+//! Edited or deleted ConfigMaps, and namespaces that refuse a delivery. Each is reported with a
+//! reason and a remedy, and heals as soon as possible.
 
 use super::stage::{LONG, TEAM, all_ready, equal, says};
 use crate::support::reader::published;
@@ -30,7 +30,8 @@ async fn a_shard(place: &Place, reader: &Reader) -> String {
 async fn tampered_pointers_and_shards_are_restored() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
-    // More than five corrections of one object count as a fight, so spread the edits over four pointers.
+    // More than five corrections of one object count as a fight, so spread the edits over four
+    // pointers.
     let places = installation.join_fleet(&["sats"], 4, json!({})).await;
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
     let operator = installation.operator(GROUNDLINK).await;
@@ -70,8 +71,9 @@ async fn tampered_pointers_and_shards_are_restored() {
     heals(second, "pointer made immutable and marked wrongly").await;
     third.api().delete(&a_shard(third, &reader).await, &DeleteParams::default()).await.unwrap();
     heals(third, "shard deleted").await;
-    // Other content under a shard's name, without labels and with ours. The operator is paused meanwhile, or
-    // it would recreate the shard first. A name in the pointer is ours, so the shard is recreated either way.
+    // Other content under a shard's name, without labels and with ours. The operator is paused
+    // meanwhile, or it would recreate the shard first. A name in the pointer is ours, so the shard
+    // is recreated either way.
     let ours = third.maps().await.unwrap()["groundlink"].metadata.labels.clone().unwrap_or_default();
     let of_a_shard = ours.into_iter().chain([("groundlink.dev/part".to_owned(), "shard".to_owned())]);
     for (what, labels) in [("none", BTreeMap::new()), ("ours", of_a_shard.collect())] {
@@ -91,7 +93,8 @@ async fn tampered_pointers_and_shards_are_restored() {
 
     let sat = place.satellite.as_str();
     let no_labels = json!({ "metadata": { "labels": null } });
-    // A pointer without its labels is not ours: it is left alone, and the SatelliteCluster reports it.
+    // A pointer without its labels is not ours: it is left alone, and the SatelliteCluster reports
+    // it.
     patch(place, "groundlink", no_labels.clone()).await;
     let said = says(&installation, sat, ConditionType::Stalled, ConditionStatus::True, &["Conflict"]).await;
     assert!(
@@ -150,8 +153,8 @@ async fn a_missing_terminating_or_full_namespace_is_reported() {
     let server = installation.plane.server("sats");
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
     let [full, ending, missing] = &places[..] else { panic!("three") };
-    // Full before the first shard. There is no quota controller here: only the quota's admission plugin
-    // writes the usage.
+    // Full before the first shard. There is no quota controller here: only the quota's admission
+    // plugin writes the usage.
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": full.namespace },
         "spec": { "hard": { "count/configmaps": "1" } },
@@ -215,7 +218,8 @@ async fn a_missing_terminating_or_full_namespace_is_reported() {
     assert!(operator.exit_status().is_none());
 }
 
-/// Finishes a deletion like a controller manager: deletes the contents of the namespace, then finalizes it.
+/// Finishes a deletion like a controller manager: deletes the contents of the namespace, then
+/// finalizes it.
 async fn end_namespace(server: &ApiServer, name: &str) {
     let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings";
     let delete = ["delete", kinds, "--all", "-n", name];

@@ -1,5 +1,6 @@
-//! Two operators: the older is frozen at a write, and wakes after the newer has delivered, with that write
-//! still in transit. The satellite's set is complete in every state, and never goes back.
+//! Two operators: the older is frozen at a write, and wakes after the newer has delivered, with
+//! that write still in transit. The satellite's set is complete in every state, and never goes
+//! back.
 
 use super::stage::{LONG, TEAM, all_ready, equal};
 use crate::support::reader::published;
@@ -34,7 +35,8 @@ struct Stage {
     versions: Vec<usize>,
 }
 
-/// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite backwards.
+/// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite
+/// backwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_frozen_at_a_write_does_no_harm_when_it_wakes() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -54,8 +56,9 @@ async fn an_operator_frozen_at_a_write_does_no_harm_when_it_wakes() {
     assert!(first.shards.len() >= 4, "{} shards", first.shards.len());
 
     let mut positions = 0;
-    // The first round waits until the lease expires. Later rounds remove its holder by hand, which is faster
-    // and harder: when the frozen process wakes, it still believes for some seconds that it leads.
+    // The first round waits until the lease expires. Later rounds remove its holder by hand, which
+    // is faster and harder: when the frozen process wakes, it still believes for some seconds that
+    // it leads.
     for k in 1..=POSITIONS {
         let at = if k % 2 == 1 { At::Before } else { At::After };
         let by_hand = k > 1;
@@ -86,8 +89,8 @@ impl Stage {
         all_ready(&self.installation, OBJECTS).await;
     }
 
-    /// Freezes the leader at its k-th write, lets another take over and deliver, and wakes it. Returns false
-    /// if there is no such write.
+    /// Freezes the leader at its k-th write, lets another take over and deliver, and wakes it.
+    /// Returns false if there is no such write.
     async fn freeze_at(&mut self, old: Operator, k: u64, at: At, by_hand: bool) -> (Operator, bool) {
         let next = self.versions.iter().max().unwrap() + 1;
         let gate = Gate::at(&self.installation.proxies[SAT], "/configmaps", k, at);
@@ -126,8 +129,8 @@ impl Stage {
         let new = self.builder().await.spawn();
         self.installation.ready(&new).await;
         let volume = self.volumes[self.leader].clone();
-        // Back to earlier bytes: they need exactly the shards that the frozen process is about to delete, or
-        // has replaced.
+        // Back to earlier bytes: they need exactly the shards that the frozen process is about to
+        // delete, or has replaced.
         let back = if write.method == Method::DELETE { 3 } else { 2 };
         let before = self.versions[self.versions.len().saturating_sub(back)];
         self.change(before).await;

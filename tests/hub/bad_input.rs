@@ -1,5 +1,6 @@
-//! Wrong input, by mistake or by an attacker. It is refused with the field and the remedy, or published
-//! harmlessly. The previous good file stays byte for byte, and no other object is affected.
+//! Wrong input, by mistake or by an attacker. It is refused with the field and the remedy, or
+//! published harmlessly. The previous good file stays byte for byte, and no other object is
+//! affected.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, condition_of, eventually, host};
@@ -69,8 +70,8 @@ impl Setting {
 async fn unresolved_references_and_taken_names_are_refused() {
     let mut setting = Setting::start().await;
 
-    // A missing reference: the message has the name, the good file stays, and the change is published once
-    // the name appears.
+    // A missing reference: the message has the name, the good file stays, and the change is
+    // published once the name appears.
     let grouped =
         json!({ "host": { "checkCommand": "hostalive", "notes": "good", "groups": ["late-group"] } });
     let words = ["HostGroup \"late-group\"", "create what is missing, or correct the name"];
@@ -81,7 +82,8 @@ async fn unresolved_references_and_taken_names_are_refused() {
         let held = setting.installation.equal(satellite, GENEROUS).await;
         assert!(held[WEB].contains("late-group") && held.contains_key("team-b.late-group.conf"));
     }
-    // A deleted object takes its dependant with it, in one write per satellite. Both come back together.
+    // A deleted object takes its dependant with it, in one write per satellite. Both come back
+    // together.
     setting.installation.recorder.clear();
     setting.installation.delete("team-b", "late-group").await;
     let message = setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
@@ -109,8 +111,8 @@ async fn unresolved_references_and_taken_names_are_refused() {
         "the same declaration must give the same bytes"
     );
 
-    // The same Icinga name twice: the older resource wins. The other's message names it, and that one takes
-    // over when the older is deleted.
+    // The same Icinga name twice: the older resource wins. The other's message names it, and that
+    // one takes over when the older is deleted.
     let named =
         |notes: &str| json!({ "name": "srv", "host": { "checkCommand": "hostalive", "notes": notes } });
     let older = setting.installation.put("team-a", "older", named("older")).await;

@@ -31,7 +31,8 @@ async fn a_deleted_crd_removes_nothing_and_its_return_resumes_work() {
     assert_eq!(installation.files(), held);
     assert_eq!(installation.equal("sat-a", GENEROUS).await, held);
 
-    // The CRD comes back with four of the five objects. They become Ready again, and the fifth is kept.
+    // The CRD comes back with four of the five objects. They become Ready again, and the fifth is
+    // kept.
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     succeeded("apply", &server.kubectl(&["apply", "--server-side", "-f", crds]).await);
     let established = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];

@@ -1,5 +1,5 @@
-//! A hub that cannot be reached: the message has the root cause and the remedy. It is logged when the
-//! condition begins, changes and ends, not at every attempt.
+//! A hub that cannot be reached: the message has the root cause and the remedy. It is logged when
+//! the condition begins, changes and ends, not at every attempt.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, ControlPlane, Fault, GENEROUS, Installation, Operator, eventually};

@@ -1,4 +1,5 @@
-//! The operator names and awaits everything that is missing at its start, and later finds changes that it missed.
+//! The operator names and awaits everything that is missing at its start, and later finds changes
+//! that it missed.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -98,8 +99,8 @@ async fn changes_during_a_broken_watch_are_found() {
         installation.synced("team-a", name).await;
     }
 
-    // Deletions and changes while the watch is cut. The first time it can resume; the second time its
-    // version is too old.
+    // Deletions and changes while the watch is cut. The first time it can resume; the second time
+    // its version is too old.
     for (gone, expired) in [("goes", false), ("goes-too", true)] {
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": "too old resource version", "reason": "Expired", "code": 410 });
@@ -110,7 +111,8 @@ async fn changes_during_a_broken_watch_are_found() {
                 && head.uri.query().is_some_and(|query| query.contains("watch="))
         })
         .times(1);
-        // Set the fault before the cut: the next watch may begin while the proxy holds everything back.
+        // Set the fault before the cut: the next watch may begin while the proxy holds everything
+        // back.
         installation.recorder.clear();
         installation.hub_proxy.set_fault(expired.then(|| fault.clone()));
         installation.hub_proxy.pause_all();

@@ -21,7 +21,8 @@ async fn on_volume(installation: &Installation, marker: &str) -> String {
     .await
 }
 
-/// Checks that another object becomes Ready and Synced without delay. Returns the time that it took.
+/// Checks that another object becomes Ready and Synced without delay. Returns the time that it
+/// took.
 async fn bystander(installation: &Installation, name: &str) -> Duration {
     let started = Instant::now();
     installation.put("team-a", name, host("bystander")).await;
@@ -39,7 +40,8 @@ async fn waits_for_hits(fault: &Fault, hits: u64) {
     .await;
 }
 
-/// R1 and R2: a satellite gets content only after its own Ready was acknowledged, whatever happens to that write.
+/// R1 and R2: a satellite gets content only after its own Ready was acknowledged, whatever happens
+/// to that write.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
@@ -101,7 +103,8 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
         );
     }
 
-    // The status of a refusal acknowledges no publication, but it is retried until it is applied as well.
+    // The status of a refusal acknowledges no publication, but it is retried until it is applied as
+    // well.
     let fault = Fault::on(Action::refuse(500, "InternalError"), |head, _| {
         writes_status(&head.method, head.uri.path(), "refused")
     });
@@ -121,8 +124,8 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
     installation.put("team-a", "web", host("begin")).await;
     installation.synced("team-a", "web").await;
 
-    // A late request for the older spec is refused by the API server. A late answer to an applied request is
-    // true for the older spec only.
+    // A late request for the older spec is refused by the API server. A late answer to an applied
+    // request is true for the older spec only.
     for (action, late, newer, replace) in [
         (Action::Hang, "late-request", "newer-a", false),
         (Action::HoldAnswer, "late-answer", "newer-b", false),
@@ -191,8 +194,8 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
     }
 }
 
-/// R2: while the write of an older generation is held, the Ready of the newer one waits, but no other object
-/// does.
+/// R2: while the write of an older generation is held, the Ready of the newer one waits, but no
+/// other object does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     let installation = Installation::start(&["sat-a"]).await;
@@ -209,7 +212,8 @@ async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     bystander(&installation, "other").await;
 }
 
-/// A status that another client overwrote is corrected, even while the answer to our own write is in transit.
+/// A status that another client overwrote is corrected, even while the answer to our own write is
+/// in transit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_overwritten_by_another_client_is_corrected() {
     let installation = Installation::start(&[]).await;

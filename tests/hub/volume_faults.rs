@@ -41,16 +41,17 @@ impl Drop for Mounted {
     }
 }
 
-/// Until dropped, every write of the operator to the volume fails with EROFS, as on a read-only file system.
-/// `mount -o remount,ro` cannot do that, because the operator has its lock file open for writing.
+/// Until dropped, every write of the operator to the volume fails with EROFS, as on a read-only
+/// file system. `mount -o remount,ro` cannot do that, because the operator has its lock file open
+/// for writing.
 struct ReadOnly(Child);
 
 impl ReadOnly {
     /// Returns `None` if this process may not trace.
     async fn of(operator: &Operator) -> Option<Self> {
         let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs";
-        // Temp files are created with openat2. So are directories opened, which would succeed on a read-only
-        // volume; but a commit begins with its temp files.
+        // Temp files are created with openat2. Directories are opened with it too, which would succeed
+        // on a read-only volume; but a commit begins with its temp files.
         let child = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()])
             .args([

@@ -1,5 +1,5 @@
-//! The evidence of a run: requests from the recording proxies, file events from the kernel, and the JSON
-//! header of each file. Shares no code with the operator.
+//! The evidence of a run: requests from the recording proxies, file events from the kernel, and the
+//! JSON header of each file. Shares no code with the operator.
 
 use crate::support::{Exchange, FileEvent, Recorder, VolumeWatch, digest};
 use http::Method;
@@ -17,8 +17,8 @@ pub struct History {
     pub files: Vec<FileEvent>,
     /// Every request that went through a proxy.
     pub exchanges: Vec<Exchange>,
-    /// R9 must hold on the volume after every event from here on. Earlier, a scan finds the first files of a
-    /// new directory, and its order against other directories is unknown.
+    /// R9 must hold on the volume after every event from here on. Earlier, a scan finds the first
+    /// files of a new directory, and its order against other directories is unknown.
     pub directories_since: u64,
 }
 
@@ -107,7 +107,8 @@ impl Timeline {
         if self.guessed.len() <= hidden { Answer::Open } else { Answer::No }
     }
 
-    /// True if the file held `digest` until it was removed, at most [`TRANSIT`] before the request arrived.
+    /// True if the file held `digest` until it was removed, at most [`TRANSIT`] before the request
+    /// arrived.
     pub(super) fn was_removed_just_now(&self, digest: &str, exchange: &Exchange) -> bool {
         let Some((seq, when)) = self.last_removal(exchange.seq_start) else { return false };
         let held = matches!(self.state_at(seq), State::Holds(held) if held == digest);

@@ -362,8 +362,8 @@ fn an_object_that_appears_after_its_file_was_removed_is_reported() {
     story.published(WEB, &text);
     story.delivered("sat-a", "1.1", &[(WEB, &text)]);
     story.deleted(WEB).at -= Duration::from_secs(2);
-    // sat-a may keep the object until the next snapshot. One for sat-b may have been in transit during the
-    // removal, but not two seconds later.
+    // sat-a may keep the object until the next snapshot. One for sat-b may have been in transit
+    // during the removal, but not two seconds later.
     story.delivered("sat-a", "1.2", &[(WEB, &text)]);
     story.published(WEB, &text);
     story.deleted(WEB);
@@ -432,8 +432,8 @@ fn ready_for_bytes_absent_from_the_volume_is_reported() {
     story.status(WEB, "True", &one, Some(200));
     assert_eq!((story.broken(), story.findings().overtaken), (vec![], 1));
 
-    // If the API server refused the write, no status has it. If the outcome is unknown, the file may have
-    // been replaced meanwhile, but must have been in place before.
+    // If the API server refused the write, no status has it. If the outcome is unknown, the file
+    // may have been replaced meanwhile, but must have been in place before.
     let mut story = Story::default();
     story.renamed(WEB, &one);
     story.renamed(WEB, &two);

@@ -1,5 +1,5 @@
-//! A stopped API server of one satellite delays neither the hub nor the other satellite. The satellite
-//! catches up by itself.
+//! A stopped API server of one satellite delays neither the hub nor the other satellite. The
+//! satellite catches up by itself.
 
 use crate::support::{GENEROUS, Installation, eventually};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};

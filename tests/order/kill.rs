@@ -27,8 +27,8 @@ const KILLS: usize = 30;
 const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 /// How long a restart with nothing to do is watched after both satellites acknowledged.
 const QUIET: Duration = Duration::from_secs(4);
-/// The hub counts as settled after this long without a change. The status of a SatelliteCluster is written
-/// at most once a second.
+/// The hub counts as settled after this long without a change. The status of a SatelliteCluster is
+/// written at most once a second.
 const SETTLED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,8 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator).await;
 }
 
-/// R7: a restart by SIGTERM with nothing changed causes no file event and no write but that of the Lease.
+/// R7: a restart by SIGTERM with nothing changed causes no file event and no write but that of the
+/// Lease.
 pub async fn restart_writes_nothing(
     test: &str,
     installation: &Installation,
@@ -109,7 +110,8 @@ pub async fn restart_writes_nothing(
     watch: &VolumeWatch,
     operator: Operator,
 ) {
-    // The status of a SatelliteCluster is up to two seconds late. A late one would be written after the start.
+    // The status of a SatelliteCluster is up to two seconds late. A late one would be written after
+    // the start.
     eventually(GENEROUS, "every SatelliteCluster reports its satellite's digest", async || {
         for satellite in satellites {
             let object = installation.satellites().get_status(satellite).await.map_err(|e| e.to_string())?;
@@ -339,8 +341,8 @@ fn only_a_removal_or_newer_bytes_excuse_an_observation() {
     }
 }
 
-/// Checks I2 for each observed Ready=True. The volume held these bytes, or had held them before newer
-/// bytes or a removal. It held neither older bytes nor none at all.
+/// Checks I2 for each observed Ready=True. The volume held these bytes, or had held them before
+/// newer bytes or a removal. It held neither older bytes nor none at all.
 fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
     let mut contents: BTreeMap<String, Vec<FileEvent>> = BTreeMap::new();
     for event in watch.history() {

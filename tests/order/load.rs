@@ -1,8 +1,8 @@
 //! A random load, and a model of the result.
 //!
-//! Groups, templates and hosts that others name never change their own references. So the model knows from
-//! the resources alone which of them can be published, whatever order the operator saw the changes in.
-//! Objects that no other names change in any way.
+//! Groups, templates and hosts that others name never change their own references. So the model
+//! knows from the resources alone which of them can be published, whatever order the operator saw
+//! the changes in. Objects that no other names change in any way.
 
 use super::evidence::{History, story};
 use crate::support::{GENEROUS, Installation, OPERATOR, condition_of, digest, eventually};
@@ -243,8 +243,8 @@ impl Load {
         (self.declared.len(), self.visible(&BTreeMap::new()).len())
     }
 
-    /// Returns the resources that can be published: valid, the oldest of their name, and with every reference
-    /// among them.
+    /// Returns the resources that can be published: valid, the oldest of their name, and with every
+    /// reference among them.
     fn visible(&self, ages: &BTreeMap<(String, String), (i64, String)>) -> BTreeSet<&(String, String)> {
         let winner = self.declared.iter().filter(|(_, d)| d.contested).min_by_key(|(key, _)| ages.get(*key));
         let mut visible = BTreeSet::new();
@@ -380,8 +380,8 @@ fn place(kind: Kind, index: usize) -> (&'static str, String) {
     (NAMESPACES[(index + kind as usize) % NAMESPACES.len()], format!("{word}-{index}"))
 }
 
-/// Compares one object's status and file with the model. `refused` is the expected reason, or `None` if it
-/// must be Ready.
+/// Compares one object's status and file with the model. `refused` is the expected reason, or
+/// `None` if it must be Ready.
 fn judge(
     object: &MonitoringObject,
     declared: &Declared,

@@ -1,5 +1,5 @@
-//! Tests the witness on a live system. The test itself breaks the promise: it writes to a satellite with
-//! the account and the proxy of the operator. The witness must report exactly these writes.
+//! Tests the witness on a live system. The test itself breaks the promise: it writes to a satellite
+//! with the account and the proxy of the operator. The witness must report exactly these writes.
 
 use super::evidence::History;
 use super::rules::Rule;

@@ -1,5 +1,5 @@
-//! Changes during a status write in transit. The random load found each of these races once; these tests
-//! replay them step by step.
+//! Changes during a status write in transit. The random load found each of these races once; these
+//! tests replay them step by step.
 
 use super::evidence::{History, story};
 use super::kill::restart_writes_nothing;
@@ -38,7 +38,8 @@ impl Setting {
         installation.recorder.before_each_request(watch.flusher());
         let operator = Some(installation.operator(GROUNDLINK).await);
         installation.namespace("team-a").await;
-        // Keeps the directory in place: the watch finds files of a new directory by a scan, without an order.
+        // Keeps the directory in place: the watch finds files of a new directory by a scan, without
+        // an order.
         installation.put("team-a", "anchor", json!({ "hostGroup": {} })).await;
         installation.published("team-a", "anchor").await;
         installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
@@ -48,7 +49,8 @@ impl Setting {
         Self { installation, watch, operator, directories }
     }
 
-    /// Changes the host, and holds its status write before the API server. The file is in place by then.
+    /// Changes the host, and holds its status write before the API server. The file is in place by
+    /// then.
     async fn change_and_hold(&self, notes: &str) {
         let held = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/web/status")).times(1);
         self.installation.hub_proxy.set_fault(Some(held.clone()));
@@ -60,7 +62,8 @@ impl Setting {
         assert!(self.installation.files()[KEY].contains(notes));
     }
 
-    /// Starts the operator, and holds the first status write of one object. No snapshot may exist by then.
+    /// Starts the operator, and holds the first status write of one object. No snapshot may exist
+    /// by then.
     async fn start_and_hold(&mut self, name: &str) {
         let path = format!("/{name}/status");
         let held = Fault::on(Action::Hang, move |head, _| head.uri.path().ends_with(&path)).times(1);
@@ -143,7 +146,8 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
     setting.refused(1).await;
     setting.satellite_equals_volume().await;
-    // The object stays away although the group that it named is back, because it was deleted itself.
+    // The object stays away although the group that it named is back, because it was deleted
+    // itself.
     setting.installation.delete("team-a", "web").await;
     setting.refused(0).await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
@@ -152,8 +156,8 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.is_clean("late acknowledgement");
 }
 
-/// A content is published, and an invalid generation follows before the acknowledgement. The volume keeps
-/// the content, so satellites must get it too, instead of keeping an older one forever.
+/// A content is published, and an invalid generation follows before the acknowledgement. The volume
+/// keeps the content, so satellites must get it too, instead of keeping an older one forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_content_reaches_the_satellites_too() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -189,7 +193,8 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     setting.is_clean("kept content that was withdrawn");
 }
 
-/// A failed write of the new generation is retried, although a retry of the old one is still waiting.
+/// A failed write of the new generation is retried, although a retry of the old one is still
+/// waiting.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_retry_of_an_old_generation_does_not_prevent_a_retry_of_the_new() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -217,7 +222,8 @@ async fn a_waiting_retry_of_an_old_generation_does_not_prevent_a_retry_of_the_ne
     setting.is_clean("retry");
 }
 
-/// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept and delivered.
+/// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept
+/// and delivered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_with_a_kept_content_writes_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -229,8 +235,9 @@ async fn a_restart_with_a_kept_content_writes_nothing() {
     restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
 }
 
-/// A crash prevents the Ready of a publication, and an invalid generation follows before the restart. Every
-/// snapshot of the next process has the object, and in the end satellites and volume are equal.
+/// A crash prevents the Ready of a publication, and an invalid generation follows before the
+/// restart. Every snapshot of the next process has the object, and in the end satellites and volume
+/// are equal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_found_and_kept_content_is_never_missing() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -248,8 +255,8 @@ async fn a_found_and_kept_content_is_never_missing() {
     setting.is_clean("found content");
 }
 
-/// The same, but the invalid generation follows after the restart, while the Ready of the found file is in
-/// transit. That Ready is written, as for any other publication.
+/// The same, but the invalid generation follows after the restart, while the Ready of the found
+/// file is in transit. That Ready is written, as for any other publication.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_found_content_is_reported_ready_before_a_later_refusal() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -271,8 +278,9 @@ async fn a_found_content_is_reported_ready_before_a_later_refusal() {
     setting.is_clean("found and overtaken");
 }
 
-/// While the operator was down, objects lost a name that they need. They leave the volume first, then their
-/// statuses say so, then they leave the satellites: the process may end again between any two steps.
+/// While the operator was down, objects lost a name that they need. They leave the volume first,
+/// then their statuses say so, then they leave the satellites: the process may end again between
+/// any two steps.
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_withdrawn_at_the_start_leave_in_order() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -290,8 +298,8 @@ async fn objects_withdrawn_at_the_start_leave_in_order() {
     setting.is_clean("withdrawn at the start");
 }
 
-/// An object that others name was recreated while the operator was down, so it has a file but no status.
-/// The first snapshot waits for that status, so satellites keep the others.
+/// An object that others name was recreated while the operator was down, so it has a file but no
+/// status. The first snapshot waits for that status, so satellites keep the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_waits_for_a_recreated_object() {
     let _alone = ONE_AT_A_TIME.lock().await;

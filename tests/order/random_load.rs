@@ -50,7 +50,8 @@ async fn every_delivered_content_was_renamed_and_acknowledged_first() {
     drop(operator);
 }
 
-/// Delays some status writes, loses some answers after the write was applied, and refuses some writes for a while.
+/// Delays some status writes, loses some answers after the write was applied, and refuses some
+/// writes for a while.
 fn unreliable_statuses(seed: u64) -> Fault {
     let rng = Mutex::new(StdRng::seed_from_u64(seed ^ 1));
     Fault::new(move |head, _| {

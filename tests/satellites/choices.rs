@@ -1,4 +1,5 @@
-//! The choices in a SatelliteCluster: namespaces by label, the drift policy, and the adoption policy.
+//! The choices in a SatelliteCluster: namespaces by label, the drift policy, and the adoption
+//! policy.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, eventually, host};
@@ -108,8 +109,8 @@ async fn drift_is_reported_or_corrected_by_policy_and_ignored_while_suspended() 
     installation.synced("team-a", "more").await;
     assert_eq!(installation.equal("sat-a", GENEROUS).await.len(), 2);
 
-    // Repeated edits: after six corrections further ones are rare, and a condition reports the fight. Changes
-    // are still delivered.
+    // Repeated edits: after six corrections further ones are rare, and a condition reports the
+    // fight. Changes are still delivered.
     eventually(GENEROUS, "the fight is reported", async || {
         edit().await;
         let fights = (ConditionStatus::True, Reason::DriftFight);
@@ -159,7 +160,8 @@ async fn a_foreign_config_map_is_adopted_only_by_policy() {
     change(&installation, "never", json!({ "adoptionPolicy": "Always" })).await;
     installation.satellite_in_sync("never", GENEROUS).await;
     assert_eq!(maps.get("never").await.unwrap().data, held.data);
-    // A ConfigMap that belongs to another hub by its label, although it names this SatelliteCluster.
+    // A ConfigMap that belongs to another hub by its label, although it names this
+    // SatelliteCluster.
     change(&installation, "identical", json!({ "adoptionPolicy": "Never" })).await;
     eventually(GENEROUS, "the change is observed", async || {
         let object = installation.satellites().get("identical").await.unwrap();

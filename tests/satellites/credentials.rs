@@ -1,5 +1,5 @@
-//! The life of a credential: the operator reports when it ends, renews it in time, and adopts a new one
-//! without mistaking it for drift.
+//! The life of a credential: the operator reports when it ends, renews it in time, and adopts a new
+//! one without mistaking it for drift.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, eventually, host, succeeded};
@@ -49,8 +49,8 @@ async fn a_token_is_renewed_while_delivery_is_suspended() {
         "--wait=false",
     ];
     succeeded("helm upgrade", &hub.helm(&allow).await);
-    // A changed SatelliteCluster is retried at once. Change it repeatedly, because the authorizer sees the new
-    // Role only after a while.
+    // A changed SatelliteCluster is retried at once. Change it repeatedly, because the authorizer
+    // sees the new Role only after a while.
     let mut minutes = 11;
     let renewed = eventually(GENEROUS, "the token is renewed", async || {
         let secret = secrets.get(SAT).await.map_err(|error| error.to_string())?;
@@ -105,8 +105,8 @@ async fn a_new_secret_is_not_reported_as_drift() {
     let token = server.service_account_token("icinga", "groundlink").await;
     let proxied = installation.proxies[SAT].url();
     installation.set_secret(SAT, &server.kubeconfig_for(&proxied, &token)).await;
-    // Wait for a read of the shard with the new token, and for a later delivery. The recorder has every status
-    // that was written in between.
+    // Wait for a read of the shard with the new token, and for a later delivery. The recorder has
+    // every status that was written in between.
     eventually(GENEROUS, "the shard is read", async || {
         let looks = installation.recorder.count(|e| {
             e.method == http::Method::GET && e.path.contains("/configmaps/groundlink-") && e.is_acknowledged()

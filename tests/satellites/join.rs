@@ -99,8 +99,8 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_by_its_cleanup_pol
     leftovers_are_reported(&installation, "held").await;
     assert!(installation.config_maps("sat-b").await.get_opt("held").await.unwrap().is_some());
 
-    // Removed while it is unreachable: the SatelliteCluster goes within its own timeout, whether requests are
-    // refused or hang.
+    // Removed while it is unreachable: the SatelliteCluster goes within its own timeout, whether
+    // requests are refused or hang.
     for (name, hangs) in [("hangs", true), ("dead", false)] {
         let spec = json!({
             "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": name }, "deletion": { "timeout": "2s" },
@@ -128,8 +128,8 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_by_its_cleanup_pol
     }
 }
 
-/// Waits for the event that says where a satellite's ConfigMaps may be left, and how to delete them but not
-/// those of another hub.
+/// Waits for the event that says where a satellite's ConfigMaps may be left, and how to delete them
+/// but not those of another hub.
 async fn leftovers_are_reported(installation: &Installation, name: &str) {
     eventually(GENEROUS, &format!("an event names the leftovers of {name}"), async || {
         let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
@@ -185,7 +185,8 @@ async fn a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_
     {
         installation.synced(namespace, name).await;
     }
-    // An object that a satellite accepts but must leave out is not Synced, and its message names the satellite.
+    // An object that a satellite accepts but must leave out is not Synced, and its message names
+    // the satellite.
     let left_out = installation.rejected("team-a", "grouped").await;
     assert!(left_out.contains("left out by team-a"), "{left_out}");
     let zones = ["team-b.eu.conf", "team-b.us.conf"];
@@ -219,7 +220,8 @@ async fn a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_
         change(name, json!({ "namespaces": namespaces })).await;
     }
     installation.synced("team-a", "grouped").await;
-    // A newer Icinga has a command of this name itself. So neither the declared one nor its users fit there.
+    // A newer Icinga has a command of this name itself. So neither the declared one nor its users
+    // fit there.
     change("both", json!({ "icingaVersion": "2.16" })).await;
     installation.put(OPERATOR, "curl", json!({ "checkCommand": { "command": ["/usr/bin/curl"] } })).await;
     installation.put("team-a", "by-curl", json!({ "host": { "checkCommand": "curl" } })).await;

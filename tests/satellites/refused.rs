@@ -1,5 +1,5 @@
-//! Kubeconfigs that would run a program, read a file or connect elsewhere. Each is refused with its field;
-//! nothing runs, and nothing leaks.
+//! Kubeconfigs that would run a program, read a file or connect elsewhere. Each is refused with its
+//! field; nothing runs, and nothing leaks.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, Operator, host};

@@ -1,5 +1,5 @@
-//! A real API server renews a token. The token works, is written back, and is revoked with the Secret that it
-//! is bound to.
+//! A real API server renews a token. The token works, is written back, and is revoked with the
+//! Secret that it is bound to.
 
 use crate::support::{GENEROUS, Installation, OPERATOR, client_of, eventually, succeeded};
 use groundlink::api::Reason;
@@ -55,8 +55,8 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     let first = Credential::from_secret(&old, &reference("sat-a"), &policy()).unwrap();
     assert!(first.expiry().is_some_and(|end| (now()..=now() + 3700).contains(&end)), "{:?}", first.expiry());
 
-    // Without the right to renew, then without the Secret that tokens are bound to: each has its own message,
-    // and the old token stays.
+    // Without the right to renew, then without the Secret that tokens are bound to: each has its
+    // own message, and the old token stays.
     let refused = renew(&client(&first).await, "icinga", &renewal, &first, now()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::Forbidden, "{}", refused.message);
     assert!(refused.message.contains("serviceaccounts/token"), "{}", refused.message);
@@ -126,8 +126,8 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     assert_ne!(before.remove("token"), after.remove("token"));
     assert_eq!(before, after);
 
-    // Deleting the Secret on the satellite revokes every token that is bound to it. The token that was made by
-    // hand still works.
+    // Deleting the Secret on the satellite revokes every token that is bound to it. The token that
+    // was made by hand still works.
     let bound: Api<Secret> = Api::namespaced(server.client().await, "icinga");
     bound.delete("groundlink-token", &DeleteParams::default()).await.unwrap();
     eventually(GENEROUS, "a revoked token is refused", async || match answer(&renewed).await {

@@ -1,5 +1,5 @@
-//! Everything that can be wrong with a satellite: its reason is reported, no other satellite is delayed, and
-//! it recovers by itself.
+//! Everything that can be wrong with a satellite: its reason is reported, no other satellite is
+//! delayed, and it recovers by itself.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, Fault, GENEROUS, Installation, carries, eventually, host};
@@ -94,8 +94,8 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
         let object = installation.objects("team-a").get("web").await.unwrap();
         let pending =
             object.status.unwrap().pending_satellites.expect("the object lists no pending satellite");
-        // These are the satellites without the change when Ready was written. Later acknowledgements do not
-        // rewrite the status.
+        // These are the satellites without the change when Ready was written. Later
+        // acknowledgements do not rewrite the status.
         assert!(pending.names.contains(&"sat-a".to_owned()), "{what}: {pending:?}");
         assert!(
             installation
@@ -129,7 +129,8 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     }
     assert_eq!(metric(&text, "objects", ""), 1.0);
 
-    // An answer is lost after the write was applied: the next read finds it, and nothing is written again.
+    // An answer is lost after the write was applied: the next read finds it, and nothing is written
+    // again.
     let lost = on_config_maps(Action::DropAfterApply, true).times(1);
     installation.proxies["sat-a"].set_fault(Some(lost.clone()));
     installation.recorder.clear();
@@ -151,8 +152,8 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     assert!(server.kubectl(&["apply", "-f", rbac]).await.status.success());
     holds(&installation, "sat-a", "no-role", RECOVERY).await;
 
-    // Stopped, without the proxy in between: connections are refused, and the breaker opens. One probe after
-    // the return, deliveries continue.
+    // Stopped, without the proxy in between: connections are refused, and the breaker opens. One
+    // probe after the return, deliveries continue.
     let token = server.service_account_token("icinga", "groundlink").await;
     installation.set_secret("sat-a", &server.kubeconfig_for(&server.url(), &token)).await;
     installation.put("team-a", "web", host("direct")).await;
@@ -318,8 +319,8 @@ async fn revisions_keep_growing_after_the_lease_is_lost() {
     let revision = async |notes: &str| {
         installation.put("team-a", "web", host(notes)).await;
         installation.synced("team-a", "web").await;
-        // The revision is written with the next status after the snapshot. Changes of the spec that leave the file
-        // as it is cause one.
+        // The revision is written with the next status after the snapshot. Changes of the spec that
+        // leave the file as it is cause one.
         let mut with_vars = false;
         eventually(GENEROUS, "the status has a revision", async || {
             with_vars = !with_vars;

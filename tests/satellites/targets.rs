@@ -1,5 +1,5 @@
-//! Changes of the target: the set moves to another name or namespace, and the old one stays. All in layout
-//! Snapshot.
+//! Changes of the target: the set moves to another name or namespace, and the old one stays. All in
+//! layout Snapshot.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, Place, Reader, eventually, host};

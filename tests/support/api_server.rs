@@ -113,7 +113,8 @@ impl ApiServer {
         self.cert_and_key().0
     }
 
-    /// Returns the server's certificate chain and key in PEM, for a server that impersonates it on another port.
+    /// Returns the server's certificate chain and key in PEM, for a server that impersonates it on
+    /// another port.
     pub fn cert_and_key(&self) -> (String, String) {
         let read = |file: &str| {
             let path = self.directory.join("certificates").join(file);
@@ -132,8 +133,8 @@ impl ApiServer {
         self.directory.join("admin.kubeconfig")
     }
 
-    /// Returns a kubeconfig for any bearer token, and for any URL that presents this server's certificate: its
-    /// own, or that of a [`super::Proxy`].
+    /// Returns a kubeconfig for any bearer token, and for any URL that presents this server's
+    /// certificate: its own, or that of a [`super::Proxy`].
     pub fn kubeconfig_for(&self, server_url: &str, token: &str) -> String {
         let ca = serde_json::to_value(ByteString(self.ca_pem().into_bytes())).expect("base64");
         let name = &self.name;
@@ -161,7 +162,8 @@ impl ApiServer {
         answer.expect("TokenRequest").status.and_then(|status| status.token).expect("a token")
     }
 
-    /// Returns a client of the admin, without kube's own retries. It belongs to the calling runtime.
+    /// Returns a client of the admin, without kube's own retries. It belongs to the calling
+    /// runtime.
     pub async fn client(&self) -> Client {
         client_of(&self.admin_kubeconfig()).await
     }
@@ -181,7 +183,8 @@ impl ApiServer {
         self.process().kill();
     }
 
-    /// Starts it again with the same port, objects and certificates. Stops it first if it still runs.
+    /// Starts it again with the same port, objects and certificates. Stops it first if it still
+    /// runs.
     pub async fn restart(&self) {
         self.stop();
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -206,7 +209,8 @@ impl ApiServer {
         run(self.command("helm").args(args), "").await
     }
 
-    /// Returns a command of [`binary`] with this server's admin kubeconfig, and its own home directory.
+    /// Returns a command of [`binary`] with this server's admin kubeconfig, and its own home
+    /// directory.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
         command.env("KUBECONFIG", self.admin_kubeconfig_path()).env("HOME", self.directory.join("home"));

@@ -22,7 +22,8 @@ pub fn writes_status(method: &Method, path: &str, name: &str) -> bool {
     method == Method::PATCH && path.ends_with(&format!("/monitoringobjects/{name}/status"))
 }
 
-/// Returns the status in a status write, which is a JSON patch with the whole status. `Null` for other bodies.
+/// Returns the status in a status write, which is a JSON patch with the whole status. `Null` for
+/// other bodies.
 pub fn written_status(body: &[u8]) -> Value {
     let patch: Value = serde_json::from_slice(body).unwrap_or_default();
     let operations = patch.as_array().cloned().unwrap_or_default();
@@ -53,8 +54,8 @@ pub fn carries(exchange: &Exchange, text: &str) -> bool {
     exchange.request_body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Panics unless the set provides every name that the headers of its files use. `hostalive` is in Icinga's
-/// template library.
+/// Panics unless the set provides every name that the headers of its files use. `hostalive` is in
+/// Icinga's template library.
 pub fn assert_closed(files: &BTreeMap<String, String>) {
     let headers: Vec<(&String, Value)> = files
         .iter()
@@ -92,8 +93,8 @@ impl Installation {
         self.objects(namespace).patch(name, &parameters, &Patch::Apply(object)).await
     }
 
-    /// Creates or replaces a MonitoringObject by POST or PUT of JSON. Server-side apply would read the body as
-    /// YAML, which admits no control characters.
+    /// Creates or replaces a MonitoringObject by POST or PUT of JSON. Server-side apply would read
+    /// the body as YAML, which admits no control characters.
     pub async fn replace(&self, namespace: &str, name: &str, spec: Value) -> MonitoringObject {
         let api = self.objects(namespace);
         let spec: MonitoringObjectSpec = serde_json::from_value(spec).expect("a spec");
@@ -127,8 +128,9 @@ impl Installation {
         self.recorder.matching(|e| writes_status(&e.method, &e.path, name) && says_ready(&e.request_body))
     }
 
-    /// R1: panics unless a Ready=True of `name` with `digest` was acknowledged before any satellite write with
-    /// `marker` began. `digest` is that of the content with the marker. Returns the number of these writes.
+    /// R1: panics unless a Ready=True of `name` with `digest` was acknowledged before any satellite
+    /// write with `marker` began. `digest` is that of the content with the marker. Returns the
+    /// number of these writes.
     pub fn assert_acknowledged_first(&self, name: &str, marker: &str, digest: &str) -> usize {
         let acknowledged = self
             .ready_writes(name)
@@ -149,8 +151,8 @@ impl Installation {
         writes.len()
     }
 
-    /// Waits until a SatelliteCluster's condition has this status and reason at the current generation. Returns
-    /// its message.
+    /// Waits until a SatelliteCluster's condition has this status and reason at the current
+    /// generation. Returns its message.
     pub async fn satellite_says(
         &self,
         name: &str,
@@ -199,7 +201,8 @@ impl Installation {
         Api::namespaced(client, "icinga")
     }
 
-    /// Waits until a ConfigMap of any name on a satellite holds exactly these keys, and returns its files.
+    /// Waits until a ConfigMap of any name on a satellite holds exactly these keys, and returns its
+    /// files.
     pub async fn holds_keys(&self, server: &str, name: &str, keys: &[&str]) -> BTreeMap<String, String> {
         let api = self.config_maps(server).await;
         let wanted: BTreeSet<&str> = keys.iter().copied().collect();

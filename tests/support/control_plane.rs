@@ -16,8 +16,8 @@ use super::supervised::{Launch, Supervised};
 /// Longest wait for etcd to open its port, which takes well under a second.
 const ETCD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// One etcd and its API servers, each a separate cluster (by `--etcd-prefix`). Dropping it ends them all, and
-/// so does any end of the test process.
+/// One etcd and its API servers, each a separate cluster (by `--etcd-prefix`). Dropping it ends
+/// them all, and so does any end of the test process.
 #[derive(Debug)]
 pub struct ControlPlane {
     // Dropped in this order: API servers, etcd, files.
@@ -29,7 +29,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts etcd and one API server per name, concurrently. Returns when each answers `/readyz` with 200.
+    /// Starts etcd and one API server per name, concurrently. Returns when each answers `/readyz`
+    /// with 200.
     ///
     /// # Panics
     /// If one is not ready within 120 s, with the tail of its log.
@@ -85,8 +86,9 @@ impl ControlPlane {
     }
 }
 
-/// Creates the directory, in memory if possible: etcd without fsync needs no disk. `GROUNDLINK_TEST_KEEP=1`
-/// keeps it (logs, certificates, kubeconfigs) unless the test process is killed.
+/// Creates the directory, in memory if possible: etcd without fsync needs no disk.
+/// `GROUNDLINK_TEST_KEEP=1` keeps it (logs, certificates, kubeconfigs) unless the test process is
+/// killed.
 fn scratch_directory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let mut builder = tempfile::Builder::new();

@@ -18,10 +18,11 @@ pub enum Action {
         /// The body, sent as `application/json`.
         body: Bytes,
     },
-    /// Passes the request on, waits for the whole answer, and closes the connection without sending it.
+    /// Passes the request on, waits for the whole answer, and closes the connection without sending
+    /// it.
     DropAfterApply,
-    /// Passes the request on, and holds the answer until [`super::Proxy::release`]. If the caller gives up first,
-    /// the exchange has no answer although the request was applied.
+    /// Passes the request on, and holds the answer until [`super::Proxy::release`]. If the caller
+    /// gives up first, the exchange has no answer although the request was applied.
     HoldAnswer,
     /// Closes the connection; the API server sees nothing.
     DropBefore,

@@ -14,8 +14,9 @@ use super::reader::Place;
 const RBAC: &str = include_str!("../../examples/satellite-rbac.yaml");
 
 impl Installation {
-    /// Starts missing servers, prepares `each` satellites on each server, and registers them all. Their names and
-    /// namespaces are `<server>-<number>`. All satellites of a server share its proxy in `proxies`.
+    /// Starts missing servers, prepares `each` satellites on each server, and registers them all.
+    /// Their names and namespaces are `<server>-<number>`. All satellites of a server share its
+    /// proxy in `proxies`.
     pub async fn join_fleet(&mut self, servers: &[&str], each: usize, spec: Value) -> Vec<Place> {
         let new: Vec<_> = servers.iter().filter(|name| !self.plane.has(name)).collect();
         join_all(new.iter().map(|name| self.plane.add(name))).await;
@@ -42,7 +43,8 @@ impl Installation {
         places
     }
 
-    /// Returns the place of the pointer of a satellite with its own server and the default namespace.
+    /// Returns the place of the pointer of a satellite with its own server and the default
+    /// namespace.
     pub async fn place(&self, name: &str) -> Place {
         let client = self.plane.server(name).client().await;
         Place { satellite: name.into(), client, namespace: "icinga".into(), pointer: "groundlink".into() }

@@ -1,5 +1,6 @@
-//! A gate at the k-th write to a satellite. That write stops before the API server gets it, or after it was
-//! applied. Later writes wait, so a test can kill or freeze the operator exactly there.
+//! A gate at the k-th write to a satellite. That write stops before the API server gets it, or
+//! after it was applied. Later writes wait, so a test can kill or freeze the operator exactly
+//! there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -64,7 +65,8 @@ impl Gate {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// Returns the k-th write once it is stopped. For [`At::After`], once the API server has applied or refused it.
+    /// Returns the k-th write once it is stopped. For [`At::After`], once the API server has
+    /// applied or refused it.
     pub fn stopped(&self, proxy: &Proxy) -> Option<Exchange> {
         if self.writes() < self.k {
             return None;

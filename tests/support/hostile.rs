@@ -1,7 +1,8 @@
-//! Hostile servers in place of a satellite's API server. Each misbehaves in its own manner, and counts the
-//! requests that it gets.
+//! Hostile servers in place of a satellite's API server. Each misbehaves in its own manner, and
+//! counts the requests that it gets.
 //!
-//! Like the proxy, each runs on a thread and a runtime of its own and presents the certificate of a real API server.
+//! Like the proxy, each runs on a thread and a runtime of its own and presents the certificate of a
+//! real API server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,8 +48,8 @@ pub enum Manner {
     OneByteASecond,
     /// Forwards to a real server, at this loopback port, for one second in six.
     Flapping(u16),
-    /// Answers with a Kubernetes `Status` of this code and reason, these extra header lines, and a message with
-    /// control characters and far too much text.
+    /// Answers with a Kubernetes `Status` of this code and reason, these extra header lines, and a
+    /// message with control characters and far too much text.
     Refuses(u16, &'static str, &'static str),
     /// Refuses with a message that quotes the credential of the request.
     QuotesTheToken,
@@ -256,7 +257,8 @@ async fn flap(counts: &Counts, mut stream: TcpStream, port: u16, started: Instan
     Ok(())
 }
 
-/// Returns the credential of the next request; `None` at the end of the stream. Its body is read and dropped.
+/// Returns the credential of the next request; `None` at the end of the stream. Its body is read
+/// and dropped.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

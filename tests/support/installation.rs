@@ -1,5 +1,6 @@
-//! A hub and its satellites as a user would have them: the chart is installed by real helm, the operator runs
-//! with exactly the chart's ServiceAccount, and its requests go through recording proxies.
+//! A hub and its satellites as a user would have them: the chart is installed by real helm, the
+//! operator runs with exactly the chart's ServiceAccount, and its requests go through recording
+//! proxies.
 
 use super::{ApiServer, ControlPlane, Operator, OperatorBuilder, Proxy, Recorder, eventually};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason, SatelliteCluster};
@@ -36,13 +37,14 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Starts hub and satellites, installs the chart on the hub and the Role on each satellite, and joins them.
+    /// Starts hub and satellites, installs the chart on the hub and the Role on each satellite, and
+    /// joins them.
     pub async fn start(satellites: &[&str]) -> Self {
         Self::start_with(satellites, false).await
     }
 
-    /// [`Self::start`], but the operator connects to the servers directly, past the proxies. For benchmarks: a
-    /// proxy costs about 1 ms per request.
+    /// [`Self::start`], but the operator connects to the servers directly, past the proxies. For
+    /// benchmarks: a proxy costs about 1 ms per request.
     pub async fn start_direct(satellites: &[&str]) -> Self {
         Self::start_with(satellites, true).await
     }
@@ -141,7 +143,8 @@ impl Installation {
         self.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })]).await;
     }
 
-    /// Returns the builder of an operator with the chart's ServiceAccount and settings, behind the proxy.
+    /// Returns the builder of an operator with the chart's ServiceAccount and settings, behind the
+    /// proxy.
     pub async fn operator_builder(&self, program: &str) -> OperatorBuilder {
         let server = self.plane.server("hub");
         let token = server.service_account_token(OPERATOR, OPERATOR).await;

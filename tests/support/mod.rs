@@ -1,7 +1,8 @@
-//! The test kit of the suites in `tests/`: real control planes, a real operator process, and witnesses.
+//! The test kit of the suites in `tests/`: real control planes, a real operator process, and
+//! witnesses.
 //!
-//! In `tests/suites.rs` an unused helper is an error. The demo and the benchmarks include the module with
-//! `#[path]`, and allow unused helpers there.
+//! In `tests/suites.rs` an unused helper is an error. The demo and the benchmarks include the
+//! module with `#[path]`, and allow unused helpers there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod api_server;

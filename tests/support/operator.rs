@@ -186,7 +186,8 @@ impl Operator {
     }
 }
 
-/// Returns the address in a log line `{"fields":{"message":"listening","address":"127.0.0.1:41235"}, ..}`.
+/// Returns the address in a log line
+/// `{"fields":{"message":"listening","address":"127.0.0.1:41235"}, ..}`.
 fn listening_address(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = &line["fields"];

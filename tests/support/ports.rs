@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below the kernel's range for outgoing connections (32768 and up by default), so that none of them takes
-/// the port of a stopped server.
+/// Below the kernel's range for outgoing connections (32768 and up by default), so that none of
+/// them takes the port of a stopped server.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// A free loopback port. Until dropped, a file lock reserves it among all test processes of this machine.
+/// A free loopback port. Until dropped, a file lock reserves it among all test processes of this
+/// machine.
 #[derive(Debug)]
 pub struct Port {
     number: u16,

@@ -1,6 +1,8 @@
-//! A reverse proxy between a client and one API server. It records every request, and causes faults.
+//! A reverse proxy between a client and one API server. It records every request, and causes
+//! faults.
 //!
-//! It runs on a thread and a runtime of its own, so a test that blocks its runtime does not block it.
+//! It runs on a thread and a runtime of its own, so a test that blocks its runtime does not block
+//! it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,8 +33,8 @@ use super::recorder::{Recorder, is_watch};
 /// Longer bodies are passed on, but not recorded.
 const KEPT_BODY: usize = 4 << 20;
 
-/// Headers of a single connection, which must not be passed on. `Accept-Encoding` is dropped too, so that
-/// recorded answers are not compressed.
+/// Headers of a single connection, which must not be passed on. `Accept-Encoding` is dropped too,
+/// so that recorded answers are not compressed.
 const NOT_FORWARDED: [HeaderName; 9] = [
     header::HOST,
     header::CONNECTION,
@@ -45,8 +47,8 @@ const NOT_FORWARDED: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server works with
-/// [`Proxy::url`]. Dropping it closes every connection.
+/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server works
+/// with [`Proxy::url`]. Dropping it closes every connection.
 pub struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -126,8 +128,8 @@ impl Proxy {
         self.shared.released.send_modify(|count| *count += 1);
     }
 
-    /// Records requests from now on, but makes them wait. A request is dropped once the proxy notices that its
-    /// caller has given up (see [`Self::open_connections`]).
+    /// Records requests from now on, but makes them wait. A request is dropped once the proxy
+    /// notices that its caller has given up (see [`Self::open_connections`]).
     pub fn pause_all(&self) {
         self.shared.paused.send_replace(true);
     }

@@ -1,5 +1,6 @@
-//! A reader of delivered sets that shares no code with the operator. It follows the documented format, unpacks
-//! with common programs (`tar`, `gzip`, `sha256sum`), and computes every figure itself.
+//! A reader of delivered sets that shares no code with the operator. It follows the documented
+//! format, unpacks with common programs (`tar`, `gzip`, `sha256sum`), and computes every figure
+//! itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -97,8 +98,8 @@ impl Place {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Lists all ConfigMaps of the namespace. One LIST is one state of the store, so no delivery can come between
-    /// the reads of the pointer and of its shards.
+    /// Lists all ConfigMaps of the namespace. One LIST is one state of the store, so no delivery
+    /// can come between the reads of the pointer and of its shards.
     pub async fn maps(&self) -> Result<Maps, String> {
         let list = self.api().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         Ok(list.items.into_iter().map(|map| (map.name_any(), map)).collect())
@@ -303,7 +304,8 @@ fn run(program: &str, command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// True if any file of the set contains the text. Cheap enough for polling; [`Reader::read`] verifies the set.
+/// True if any file of the set contains the text. Cheap enough for polling; [`Reader::read`]
+/// verifies the set.
 pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> {
     let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -353,8 +355,8 @@ pub fn digest_of_shard(files: &Files) -> String {
     format!("sha256:{}", hex(&Sha256::digest(lines_of(files).concat())))
 }
 
-/// Returns the digest of a set. Its sorted lines are grouped by their first two digits. Each group is hashed,
-/// and the digest is the hash over a line for each group.
+/// Returns the digest of a set. Its sorted lines are grouped by their first two digits. Each group
+/// is hashed, and the digest is the hash over a line for each group.
 pub fn digest_of(files: &Files) -> String {
     let mut lines = lines_of(files);
     lines.sort_unstable();

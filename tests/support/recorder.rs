@@ -35,8 +35,9 @@ pub struct Exchange {
     pub seq_start: u64,
     /// When the request head arrived.
     pub started: Instant,
-    /// Taken when the whole answer had arrived, before any of it was sent to the caller. So everything that the
-    /// caller does because of it has a greater `seq_start`. For a watch: when its status line had arrived.
+    /// Taken when the whole answer had arrived, before any of it was sent to the caller. So
+    /// everything that the caller does because of it has a greater `seq_start`. For a watch: when
+    /// its status line had arrived.
     pub seq_end: Option<u64>,
     /// The time of `seq_end`.
     pub answered: Option<Instant>,
@@ -52,8 +53,8 @@ pub struct Exchange {
     pub request_body: Bytes,
     /// The status of the answer. With [`Action::DropAfterApply`] the caller never gets it.
     pub status: Option<u16>,
-    /// The status from the API server, set as soon as the proxy has it, even while it holds the answer. Not for
-    /// watches.
+    /// The status from the API server, set as soon as the proxy has it, even while it holds the
+    /// answer. Not for watches.
     pub held_status: Option<u16>,
     /// The body of the answer; not for watches, and not above 4 MiB.
     pub response_body: Option<Bytes>,
@@ -104,7 +105,8 @@ pub(super) fn is_watch(query: &str) -> bool {
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
-/// All exchanges of the proxies that share it, ordered by `seq_start`. A clone is the same recorder.
+/// All exchanges of the proxies that share it, ordered by `seq_start`. A clone is the same
+/// recorder.
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Inner>);
 
@@ -126,8 +128,9 @@ impl Recorder {
         &self.0.sequence
     }
 
-    /// Calls `hook` for each request before its `seq_start` is taken. With `VolumeWatch::flush` as the hook,
-    /// every file event that happened before a request has a lower number than the request.
+    /// Calls `hook` for each request before its `seq_start` is taken. With `VolumeWatch::flush` as
+    /// the hook, every file event that happened before a request has a lower number than the
+    /// request.
     pub fn before_each_request(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.0.before_request.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }

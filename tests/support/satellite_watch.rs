@@ -1,5 +1,5 @@
-//! A witness of the ConfigMaps of one satellite. A watch replays every state of the store, and the independent
-//! reader reads each. A state that is not a complete set is a complaint.
+//! A witness of the ConfigMaps of one satellite. A watch replays every state of the store, and the
+//! independent reader reads each. A state that is not a complete set is a complaint.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,7 +67,8 @@ impl SatelliteWatch {
         self.lock().turns.clone()
     }
 
-    /// Returns the name of every ConfigMap created so far, in order. A recreated one is there again.
+    /// Returns the name of every ConfigMap created so far, in order. A recreated one is there
+    /// again.
     pub fn created(&self) -> Vec<String> {
         self.lock().created.clone()
     }

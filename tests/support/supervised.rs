@@ -1,9 +1,10 @@
 //! One child process that cannot outlive the test process.
 //!
-//! Every server runs under a `/bin/sh` supervisor whose standard input is a pipe from the test process.
-//! When the test process ends in any way (return, panic, SIGKILL), the kernel closes the pipe. Then the
-//! supervisor's guard kills the server with SIGKILL, which works for a stopped process too.
-//! `PR_SET_PDEATHSIG` is no substitute: it fires when the *thread* that spawned the child ends.
+//! Every server runs under a `/bin/sh` supervisor whose standard input is a pipe from the test
+//! process. When the test process ends in any way (return, panic, SIGKILL), the kernel closes the
+//! pipe. Then the supervisor's guard kills the server with SIGKILL, which works for a stopped
+//! process too. `PR_SET_PDEATHSIG` is no substitute: it fires when the *thread* that spawned the
+//! child ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -17,8 +18,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Prints the server's pid on standard output, and exits as the server exits.
 ///
-/// The guard ignores SIGTERM once the pipe is closed, so that the supervisor's own `kill` cannot interrupt it
-/// before the scratch directory is gone. Descriptor 3 is the pipe; the server does not inherit it.
+/// The guard ignores SIGTERM once the pipe is closed, so that the supervisor's own `kill` cannot
+/// interrupt it before the scratch directory is gone. Descriptor 3 is the pipe; the server does not
+/// inherit it.
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- >&2 &
@@ -43,7 +45,8 @@ exit "$code"
 /// The interval at which a waiting caller checks for the end of the process.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A running or ended server with its log file. Dropping it kills the server, and waits for its end.
+/// A running or ended server with its log file. Dropping it kills the server, and waits for its
+/// end.
 #[derive(Debug)]
 pub struct Supervised {
     supervisor: Mutex<Child>,
@@ -133,7 +136,8 @@ impl Supervised {
         assert!(self.signal(Signal::CONT), "pid {} has ended; its log:\n{}", self.pid, self.log_tail());
     }
 
-    /// Waits for the end of the process without blocking the runtime. Returns `None` after the deadline.
+    /// Waits for the end of the process without blocking the runtime. Returns `None` after the
+    /// deadline.
     pub async fn wait(&self, deadline: Duration) -> Option<ExitStatus> {
         let end = Instant::now() + deadline;
         loop {

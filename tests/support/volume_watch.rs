@@ -50,8 +50,8 @@ pub enum FileEventKind {
     Staged,
 }
 
-/// One event. It is numbered when it is taken from the kernel's queue: after it happened, and before anything
-/// that is numbered after the next [`VolumeWatch::flush`].
+/// One event. It is numbered when it is taken from the kernel's queue: after it happened, and
+/// before anything that is numbered after the next [`VolumeWatch::flush`].
 #[derive(Clone, Debug)]
 pub struct FileEvent {
     /// The place in the total order.
@@ -62,8 +62,8 @@ pub struct FileEvent {
     pub path: String,
     /// What happened.
     pub kind: FileEventKind,
-    /// True if the file had been replaced or removed again before it was read. The content is that of a *later*
-    /// event, and the content of this one is unknown.
+    /// True if the file had been replaced or removed again before it was read. The content is that
+    /// of a *later* event, and the content of this one is unknown.
     pub superseded: bool,
 }
 
@@ -86,8 +86,8 @@ impl FileEvent {
 
 /// A watch of a volume's `objects.d`, which need not exist yet, and its directories.
 ///
-/// A file that is written in place within microseconds after the creation of its directory, before the watch
-/// reacts, is reported as [`FileEventKind::Found`].
+/// A file that is written in place within microseconds after the creation of its directory, before
+/// the watch reacts, is reported as [`FileEventKind::Found`].
 pub struct VolumeWatch {
     state: Arc<Mutex<State>>,
     stop: Option<UnixStream>,
@@ -144,7 +144,8 @@ impl VolumeWatch {
         lock(&self.state).drain();
     }
 
-    /// Returns [`Self::flush`] as a function that outlives the borrow, for `Recorder::before_each_request`.
+    /// Returns [`Self::flush`] as a function that outlives the borrow, for
+    /// `Recorder::before_each_request`.
     pub fn flusher(&self) -> impl Fn() + Send + Sync + 'static {
         let state = self.state.clone();
         move || lock(&state).drain()
@@ -157,7 +158,8 @@ impl VolumeWatch {
         state.events.clone()
     }
 
-    /// Returns every digest of one file until now, oldest first. The path is relative to the volume.
+    /// Returns every digest of one file until now, oldest first. The path is relative to the
+    /// volume.
     pub fn digests_seen(&self, path: &str) -> Vec<(u64, String)> {
         let of_path = self.history().into_iter().filter(|event| event.path == path);
         of_path.filter_map(|event| Some((event.seq, event.content()?.digest.clone()))).collect()
@@ -293,8 +295,8 @@ impl State {
         }
     }
 
-    /// True if the file changed since it was read last. For CLOSE_WRITE: only that event reports writes through a
-    /// mapping, but it also comes for a writer that was closed after the rename.
+    /// True if the file changed since it was read last. For CLOSE_WRITE: only that event reports
+    /// writes through a mapping, but it also comes for a writer that was closed after the rename.
     fn has_changed(&self, path: &str) -> bool {
         let now = self.volume.join(path).symlink_metadata().ok().map(|file| version_of(&file));
         now.is_some_and(|now| self.read.get(path).is_none_or(|(before, _)| *before != now))
@@ -302,8 +304,9 @@ impl State {
 
     /// Watches a directory that matters, and scans it.
     fn enter(&mut self, path: String) {
-        // Staging is always watched: the kernel merges two renames to one name (without comparing their cookies)
-        // unless another event, such as the other half of the rename, comes between them.
+        // Staging is always watched: the kernel merges two renames to one name (without comparing
+        // their cookies) unless another event, such as the other half of the rename, comes between
+        // them.
         let on_the_way = path.is_empty() || in_tree(STAGING, &path);
         if !on_the_way && !in_tree(&path, OBJECTS) {
             return;
@@ -333,8 +336,8 @@ impl State {
         }
     }
 
-    /// Reads the file for an event (`key`), or for a scan. The event is superseded if another event for the same
-    /// file is pending after the read, or if a later event reads the same version.
+    /// Reads the file for an event (`key`), or for a scan. The event is superseded if another event
+    /// for the same file is pending after the read, or if a later event reads the same version.
     fn push_content(
         &mut self,
         path: String,
