@@ -24,7 +24,7 @@ missing=()
 wanted() {
   missing=()
   for generation in "${generations[@]}"; do
-    if usable "$generation"; then say "icinga2 $(version "$generation") is there"; else missing+=("$generation"); fi
+    if usable "$generation"; then say "icinga2 $(version "$generation") is installed"; else missing+=("$generation"); fi
   done
 }
 wanted
@@ -37,7 +37,7 @@ command -v apt-get >/dev/null || give_up "$hint needs a Debian archive, and ther
 mkdir -p "$roots"
 exec 9>"$roots/.lock"
 flock --nonblock 9 || {
-  say "another run makes icinga2 ${missing[*]}; waiting for it"
+  say "another run is installing icinga2 ${missing[*]}; waiting for it"
   flock 9
   wanted
   [ "${#missing[@]}" -gt 0 ] || exit 0

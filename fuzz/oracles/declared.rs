@@ -174,7 +174,11 @@ fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: &T) -> Result<(), String> {
-    if wanted == found { Ok(()) } else { Err(format!("{what}: {wanted:?} was declared, {found:?} is there")) }
+    if wanted == found {
+        Ok(())
+    } else {
+        Err(format!("{what}: {wanted:?} was declared, {found:?} was rendered"))
+    }
 }
 
 fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> {

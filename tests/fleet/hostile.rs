@@ -1,6 +1,5 @@
-//! Hostile satellites of every kind beside three good ones, under a steady load. They cost the
-//! good ones nothing and the operator little, each reports its problem in one word, and no
-//! credential is ever shown.
+//! Hostile satellites of every kind next to three good ones, under a steady load. They do not delay
+//! the good ones, cost the operator little, and each reports its reason. No credential is exposed.
 
 use super::stage::{LONG, TEAM, all_ready, equal, says, volume_holds};
 use crate::support::reader::{mentions, published};

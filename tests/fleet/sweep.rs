@@ -258,7 +258,7 @@ impl Sweep {
             return Ok(delivered);
         }
         // The operator deletes garbage when it looks at a quiet satellite: every 30 s, or at once
-        // if somebody touches the pointer.
+        // after a change of the pointer by another client.
         let touch =
             json!({ "metadata": { "annotations": { "touched": rand::random::<u32>().to_string() } } });
         let touched = self

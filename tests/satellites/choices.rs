@@ -93,7 +93,7 @@ async fn drift_is_reported_or_corrected_by_policy_and_ignored_while_suspended() 
     installation.satellite_says("sat-a", ConditionType::Drifted, in_sync, GENEROUS).await;
     assert!(!is_edited().await);
 
-    // Suspended: neither a correction nor a change is written, and the object says that it waits.
+    // Suspended: a condition says so, and neither a correction nor a change is written.
     change(&installation, "sat-a", json!({ "suspend": true })).await;
     let suspended = (ConditionStatus::False, Reason::Suspended);
     installation.satellite_says("sat-a", ConditionType::Synced, suspended, GENEROUS).await;

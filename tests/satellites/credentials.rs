@@ -79,7 +79,8 @@ async fn a_token_is_renewed_while_delivery_is_suspended() {
     let start = renewed.find("eyJ").unwrap();
     let token: String = renewed[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
     assert!(token.len() > 100 && !operator.log_text().contains(&token[..100]));
-    // Deleting the Secret that it is bound to revokes it, so no other token is in use.
+    // Deleting the Secret that it is bound to revokes it. The operator is then refused, so it uses
+    // no other token.
     let delete = ["delete", "secret", "groundlink-token", "-n", "icinga"];
     succeeded("kubectl delete", &server.kubectl(&delete).await);
     let refused = (ConditionStatus::False, Reason::Unauthorized);
