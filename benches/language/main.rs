@@ -7,8 +7,8 @@
 //! make bench ARGS="--only L2 --rendered 20000"  fewer objects
 //! make bench ARGS="--only L3 --indexed 100000"  more objects
 //! ```
-//! Every phase ends with a check of its results. Only a failed check makes the exit code 1; a slow run does
-//! not. All results are also in `target/bench/language.json`.
+//! Every phase ends with a check of its results. Only a failed check makes the exit code 1; a slow
+//! run does not. All results are also in `target/bench/language.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
 
 #[path = "../shared/mod.rs"]

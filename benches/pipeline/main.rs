@@ -10,8 +10,9 @@
 //! make bench ARGS="--volume /mnt"    with the volume on that file system
 //! make bench ARGS="--only P9 --resident 100000"   memory at the target's size, instead of an extrapolation
 //! ```
-//! Every phase ends with a check that nothing was lost. Only a failed check, or a phase that does not end,
-//! makes the exit code 1; a slow run does not. All results are also in `target/bench/pipeline.json`.
+//! Every phase ends with a check that nothing was lost. Only a failed check, or a phase that does
+//! not end, makes the exit code 1; a slow run does not. All results are also in
+//! `target/bench/pipeline.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
 
 #[path = "../shared/mod.rs"]
