@@ -36,7 +36,7 @@ equal() { [ "$1" = "$2" ] || { diff <(echo "$2") <(echo "$1"); return 1; }; }
 # documents KIND: prints the documents of that kind from standard input.
 documents() { awk -v kind="$1" 'BEGIN { RS = "\n?---\n" } ("\n" $0 "\n") ~ ("\nkind: " kind "\n") { print $0 "\n---" }'; }
 
-# Helm cannot load a chart with a dangling symlink: every check below would fail with that one cause.
+# Helm cannot load a chart with a dangling symlink. Every check below would fail for that reason.
 for file in "$chart"/files/crds/*.yaml; do
   [ -e "$file" ] || check "crds/$(basename "$file") is generated (groundlink crd)" false
 done
@@ -106,16 +106,16 @@ crds_own_annotations() {
   equal "$(grep -cF '    example.org/a: $1 b' <<<"$out")" "$(grep -c '^kind: Custom' <<<"$out")" &&
     has "$out" '^    helm.sh/resource-policy: keep$'
 }
-check "crds.annotations are added to every CRD, beside keep" crds_own_annotations
+check "crds.annotations are added to every CRD, besides keep" crds_own_annotations
 crds_not_kept() { lacks "$(render crds.yaml --set crds.keep=false)" 'resource-policy'; }
-check "crds.keep=false leaves the annotation out" crds_not_kept
+check "crds.keep=false omits the annotation" crds_not_kept
 crds_disabled() { lacks "$(template --set crds.enabled=false)" 'kind: CustomResourceDefinition'; }
 check "crds.enabled=false renders no CRD" crds_disabled
 crds_verbatim() {
   equal "$(template --show-only templates/crds.yaml | sed -E '/^(---|# Source: .*|  annotations:|    helm\.sh\/resource-policy: keep|)$/d')" \
     "$(for file in "$chart"/files/crds/*.yaml; do cat "$file"; echo; done | sed -E '/^(---|)$/d')"
 }
-check "beside the annotation the CRDs are the generated text" crds_verbatim
+check "apart from the annotation, the CRDs are the generated text" crds_verbatim
 
 # ---- rights
 
@@ -139,7 +139,7 @@ apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, p
 apiGroups: [apiextensions.k8s.io] resources: [customresourcedefinitions] resourceNames: [monitoringobjects.groundlink.dev] verbs: [get]
 apiGroups: [\"\"] resources: [namespaces] resourceNames: [kube-system] verbs: [get]"
 }
-check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, see whether their CRD is there, and which hub this is" cluster_rules
+check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, check for their CRD, and identify the hub" cluster_rules
 read_namespaces() {
   equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,4d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
 }
@@ -162,7 +162,7 @@ verbs: [patch]" && has "$(render rbac.yaml --set rbac.renewTokens=true | documen
 }
 check "rbac.renewTokens adds patching Secrets in that Role and nothing else" renew_tokens
 namespaced_role() { has "$(render rbac.yaml | documents Role)" '^  namespace: monitoring$'; }
-check "the Role lies in the release namespace" namespaced_role
+check "the Role is in the release namespace" namespaced_role
 own_roles_bound() {
   equal "$(documents '(Cluster)?RoleBinding' <<<"$everything" | awk '/^roleRef:/ { on = 1 } on && /^  name:/ { print $2; on = 0 }' | grep -cvE '^(groundlink|a-very-long-.*)$')" 0 &&
     equal "$(render rbac.yaml | documents ClusterRoleBinding | grep -A3 '^subjects:' | sed 's/^ *//')" \
@@ -208,14 +208,14 @@ not_loosened() { has "$everything" '^kind: Deployment$' && lacks "$everything" '
 check "nothing loosens the Pod's security" not_loosened
 big_id() {
   local out
-  # As in a values file, where they are floats: --set would make them integers.
+  # --set-json, because helm reads numbers in a values file as floats, but those of --set as integers.
   out=$(render deployment.yaml --set-json 'podSecurityContext={"runAsUser":1000650000,"fsGroup":1000650000,"runAsGroup":null}')
   has "$out" '^        runAsUser: 1000650000$' && has "$out" '^        fsGroup: 1000650000$' && lacks "$out" 'runAsGroup'
 }
-check "large ids stay integers, null leaves one out" big_id
+check "large ids stay integers, null omits one" big_id
 check "strategy Recreate" has "$deployment" '^    type: Recreate$'
 check "one replica" has "$deployment" '^  replicas: 1$'
-check "30 seconds to end" has "$deployment" '^      terminationGracePeriodSeconds: 30$'
+check "30 seconds to terminate" has "$deployment" '^      terminationGracePeriodSeconds: 30$'
 token() {
   local out
   out=$(template --set 'extraContainers[0].name=icinga,extraContainers[0].image=icinga')
@@ -223,8 +223,8 @@ token() {
       automountServiceAccountToken: false" && equal "$(grep -c 'serviceAccountToken:$' <<<"$out")" 1 &&
     equal "$(awk '/^        - name: / { container = $3 } /mountPath:.*serviceaccount$/ { print container }' <<<"$out")" groundlink
 }
-check "the token is in the operator's container, and in no other" token
-check "no variables from Services beside the settings" has "$deployment" '^      enableServiceLinks: false$'
+check "only the operator's container has the token" token
+check "no variables from Services, only the settings" has "$deployment" '^      enableServiceLinks: false$'
 probes() { equal "$(awk '/path: \/(livez|readyz)$/ { p = $2; getline; print p, $2 }' <<<"$deployment")" "/livez http
 /readyz http"; }
 check "probes /livez and /readyz on the port http" probes
@@ -275,19 +275,19 @@ mounted() { has "$1" 'mountPath: /var/lib/groundlink$' && has "$1" "$2"; }
 check "default: a claim of the release's name" mounted "$deployment" 'claimName: groundlink$'
 claim_kept() { has "$(render pvc.yaml --set 'persistence.annotations.helm\.sh/resource-policy=x')" '^    helm.sh/resource-policy: keep$' &&
   equal "$(render pvc.yaml --set 'persistence.annotations.helm\.sh/resource-policy=x' | grep -c resource-policy)" 1; }
-check "the claim is kept on uninstall, whatever its annotations" claim_kept
+check "the claim is kept on uninstall, with any annotations" claim_kept
 existing_claim() {
   local out
   out=$(template --set persistence.existingClaim=mine)
   mounted "$out" 'claimName: mine$' && lacks "$out" '^kind: PersistentVolumeClaim$'
 }
-check "an existing claim is used, and none is made" existing_claim
+check "an existing claim is used, and none is created" existing_claim
 empty_dir() {
   local out
   out=$(template --set persistence.enabled=false)
   mounted "$out" '^          emptyDir:$' && lacks "$out" 'PersistentVolumeClaim|persistentVolumeClaim'
 }
-check "persistence.enabled=false uses an emptyDir, and no claim is made" empty_dir
+check "persistence.enabled=false uses an emptyDir, and no claim is created" empty_dir
 storage_class() {
   lacks "$(render pvc.yaml)" storageClassName && has "$(render pvc.yaml --set persistence.storageClass=-)" '^  storageClassName: ""$' &&
     has "$(render pvc.yaml --set persistence.storageClass=fast)" '^  storageClassName: "fast"$'
@@ -306,9 +306,9 @@ long_names() {
 }
 check "long release names: names and labels within 63 characters, and distinct" long_names
 label_override() { equal "$(template --set commonLabels.team=a,podLabels.team=b | awk '/^    metadata:/ { on = 1 } /^    spec:/ { on = 0 } on && /team:/')" "        team: b"; }
-check "a Pod label wins over a common label, and stands once" label_override
+check "a Pod label wins over a common label, and occurs once" label_override
 selector() { lacks "$(awk '/^  selector:/ { on = 1 } /^  template:/ { on = 0 } on' <<<"$(render deployment.yaml --set commonLabels.team=a)")" 'team|version|chart'; }
-check "the selector holds nothing that changes" selector
+check "the selector has no label that changes" selector
 
 # ---- the schema
 
@@ -333,9 +333,9 @@ for wrong in replicaCount=2 image.digest=sha256:abc image.pullPolicy=always imag
 done
 check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20
 
-# ---- values.yaml, the schema and the README list the same values
+# ---- values.yaml, the schema and the README have the same values
 
-# Paths of values.yaml: a commented key ("# --") is one value, whatever lies below it.
+# Prints the paths of values.yaml. A documented key ("# --") is one value, with everything below it.
 value_paths() {
   awk '/^ *# -- / { wanted = 1; next } /^ *#/ { next } /^ *[A-Za-z]+:/ {
     match($0, /^ */); depth = RLENGTH / 2; key = $1; sub(/:.*/, "", key); path[depth] = key
@@ -345,12 +345,12 @@ uncommented() {
   equal "$(awk '/^ *# -- / { wanted = 1; next } /^ *#/ { next } /^ *[A-Za-z]+:/ { match($0, /^ */); d = RLENGTH
     if (below && d > level) next; below = 0; if (wanted) { below = 1; level = d; wanted = 0; next } if ($0 !~ /:$/) print }' "$chart/values.yaml")" ""
 }
-check "every value has its comment" uncommented
+check "every value has a comment" uncommented
 readme() {
   [ "$(value_paths | wc -l)" -ge 50 ] || { echo "only $(value_paths | wc -l) values found"; return 1; }
   equal "$(sed -nE 's/^\| `([A-Za-z.]+)` \|.*/\1/p' "$chart/README.md" | sort)" "$(value_paths)"
 }
-check "README.md lists the values of values.yaml, all and no other" readme
+check "README.md lists exactly the values of values.yaml" readme
 schema_knows() {
   local path key missing=0
   for path in $(value_paths); do
@@ -359,7 +359,7 @@ schema_knows() {
   done
   return $missing
 }
-check "the schema names every value" schema_knows
+check "the schema has every value" schema_knows
 
 echo "chart: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

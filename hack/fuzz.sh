@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# hack/fuzz.sh [target] [seconds] fuzzes one target, or all in turn; the default is a minute each. An input that fails is written
-# to fuzz/artifacts/<target>/, an input that reaches new code to fuzz/found/<target>/.
-# hack/fuzz.sh minimise [target] makes the committed corpus small again. It keeps each file that a person named. Of the found
-# files, and of those named by their digest, it keeps the smallest ones that together reach the same code.
-# Installs what it needs: a nightly compiler by rustup, cargo-fuzz into .cache/.
+# hack/fuzz.sh [target] [seconds] fuzzes one target, or all in turn, for a minute each by default. Inputs that
+# fail are written to fuzz/artifacts/<target>/, inputs that reach new code to fuzz/found/<target>/.
+# hack/fuzz.sh minimise [target] shrinks the committed corpus. It keeps every file with a name that a person
+# gave. Of the found files, and of those named by their digest, it keeps the smallest that reach the same code.
+# Installs a nightly compiler with rustup, and cargo-fuzz into .cache/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.13.2
@@ -31,7 +31,7 @@ for target in ${1:-$targets}; do
   mkdir -p "$found"
   if $minimise; then
     find "$corpus" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -exec mv -t "$found" {} +
-    # Without counters, or a file would be kept because a loop runs more often.
+    # Without counters: they would keep a file only because a loop runs more often.
     fuzz "$target" "$corpus" "$found" -- -set_cover_merge=1 -use_counters=0
     find "$corpus" -type f | wc -l | sed "s|^|$corpus: |; s|\$| files|"
   else

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs each generation of Icinga 2 that the operator supports, for hack/icinga2-in.sh. One is the machine's own icinga2. Each
-# other comes from the Debian release that has it, as a root file system in .cache/icinga/<generation>: a minute and 200 MB
-# each, once, from the Debian archive in this machine's apt sources.
+# Installs each generation of Icinga 2 that the operator supports, for hack/icinga2-in.sh. One is the machine's
+# own icinga2. Each other is a root file system in .cache/icinga/<generation> with the Debian release that has
+# it, from the Debian archive in this machine's apt sources. That takes a minute and 200 MB each, once.
 # Exits with 0 if all are usable. Exits with 3, and prints the reason, if one cannot be installed on this machine.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,7 +24,7 @@ missing=()
 wanted() {
   missing=()
   for generation in "${generations[@]}"; do
-    if usable "$generation"; then say "icinga2 $(version "$generation") is there"; else missing+=("$generation"); fi
+    if usable "$generation"; then say "icinga2 $(version "$generation") is installed"; else missing+=("$generation"); fi
   done
 }
 wanted
@@ -37,7 +37,7 @@ command -v apt-get >/dev/null || give_up "$hint needs a Debian archive, and ther
 mkdir -p "$roots"
 exec 9>"$roots/.lock"
 flock --nonblock 9 || {
-  say "another run makes icinga2 ${missing[*]}; waiting for it"
+  say "another run is installing icinga2 ${missing[*]}; waiting for it"
   flock 9
   wanted
   [ "${#missing[@]}" -gt 0 ] || exit 0
@@ -45,10 +45,10 @@ flock --nonblock 9 || {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Both signals end debootstrap. Without these traps that would look like a failure of its own.
+# Both signals also end debootstrap. Without these traps its end would be reported as a failure.
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# debootstrap downloads with wget, which does not know apt's proxy.
+# debootstrap downloads with wget, which ignores apt's proxy.
 eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
 export http_proxy https_proxy DEBIAN_FRONTEND=noninteractive
 
@@ -70,7 +70,7 @@ mirror() {
   done
 }
 
-# progress: reduces debootstrap's thousand lines to one for each phase.
+# progress: reduces debootstrap's thousand lines to one per phase.
 progress() {
   local level phase last=
   while read -r level phase _; do
@@ -99,7 +99,7 @@ for generation in "${missing[@]}"; do
   script=$scripts/$suite
   [ -e "$script" ] || script=$scripts/sid
   rm -rf --one-file-system "$root"
-  # In a mount namespace of its own, so that no mount is left if it is killed.
+  # In its own mount namespace, so that no mount is left if it is killed.
   unshare --mount debootstrap --variant=minbase --include=icinga2-bin,icinga2-common \
     "$suite" "$root" "$archive" "$script" 2>&1 | tee "$work/log" | progress || {
     tail -n 15 "$work/log" >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs icinga2 of one generation: hack/icinga2-in.sh 2.14 daemon -C -c FILE ...
-# It runs the program in .cache/icinga/<generation>, which hack/icinga-generations.sh installs, or the machine's own if that has
-# this generation. The program in .cache sees /tmp, TMPDIR and the working directory, and nothing else of the machine.
+# It runs the program in .cache/icinga/<generation>, which hack/icinga-generations.sh installs, or the machine's
+# own icinga2 of this generation. The program in .cache sees only /tmp, TMPDIR and the working directory.
 # Exits as icinga2 exits, or with 125 if icinga2 cannot be run.
 set -euo pipefail
 generation=${1:?usage: hack/icinga2-in.sh GENERATION ARGUMENTS_OF_ICINGA2...}
@@ -22,8 +22,8 @@ if [ ! -e "$root/.complete" ]; then
 fi
 [ "$(id -u)" = 0 ] || give_up "icinga2 $generation is in .cache/icinga/$generation, and running it from there needs root"
 
-# The mounts are in a namespace that ends with the process, so nothing is left behind, and parallel runs do not disturb each
-# other. Each step is an exec, so that a signal to this process reaches icinga2.
+# The mounts are in a namespace that ends with the process, so nothing is left and parallel runs are
+# independent. Each step is an exec, so that a signal to this process reaches icinga2.
 exec unshare --mount --propagation private bash -euc '
   root=$1 directory=$(pwd -P)
   shift

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Writes src/references/itl/<generation>.txt: the names that the Icinga Template Library of each generation of Icinga 2 provides,
-# one a line, as the operator reads them. Run hack/icinga.sh and hack/icinga-generations.sh first.
-# The real program prints the names, after it included itl, plugins, plugins-contrib, manubulon, windows-plugins and nscp, as
-# Debian's icinga2.conf does. Names are facts. The text of the library, licensed GPL-2.0-or-later, is not copied.
+# Writes src/references/itl/<generation>.txt: the names in the Icinga Template Library of each generation of
+# Icinga 2, one per line. Run hack/icinga.sh and hack/icinga-generations.sh first.
+# The real program prints the names after it includes itl, plugins, plugins-contrib, manubulon, windows-plugins
+# and nscp, like Debian's icinga2.conf. Names are facts. The text of the library, licensed GPL-2.0-or-later, is
+# not copied.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tables=$here/../src/references/itl
@@ -14,7 +15,7 @@ chmod 777 "$work"
 {
   for directory in PluginDir ManubulonPluginDir PluginContribDir; do echo "const $directory = \"/\""; done
   for library in itl plugins plugins-contrib manubulon windows-plugins nscp; do echo "include <$library>"; done
-  # `object list` has neither templates nor the objects that are built into the program.
+  # `object list` prints neither templates nor the built-in objects of the program.
   for type in "${types[@]}"; do
     echo "for (one in get_templates($type)) { log(LogInformation, \"itl\", \"template $type!\" + one.name) }"
     echo "for (one in get_objects($type)) { log(LogInformation, \"itl\", \"$type!\" + one.name) }"
@@ -32,7 +33,7 @@ names() {
     "$here/icinga2-in.sh" "$1" object list --define CacheDir="$work" |
       sed -nE "s/.*Object '([^']+)' of type '($(IFS='|' && echo "${types[*]}"))'.*/\2!\1/p"
     sed -nE 's|^.*information/itl: ||p' "$work/log"
-    # Not in every build of the program. Users whose build has them list them as external objects.
+    # These are not in every build of the program. Users whose build has them list them as external objects.
   } | grep -vE '!(ido|icingadb)(-check-command)?$' | LC_ALL=C sort -u
 }
 
@@ -48,7 +49,7 @@ for generation in 2.13 2.14 2.16; do
   { preamble "Icinga 2 $version" && cat "$work/$generation"; } >"$tables/$generation.txt"
   echo "itl: $generation.txt, $(wc -l <"$work/$generation") names of icinga2 $version"
 done
-# Its source has one more name.
+# The source of 2.15 has one more name.
 { LC_ALL=C comm -12 "$work/2.14" "$work/2.16" && echo 'CheckCommand!curl'; } | LC_ALL=C sort -u >"$work/2.15"
 {
   preamble "Icinga 2 2.15"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs everything that can be tested on this machine; `make test` and CI call it. Installs and builds what it needs.
-# `hack/test.sh order hub` runs these suites alone. Continues after a failure, lists each skipped check with the reason, and
-# ends with the time of each suite and the totals of all runners.
+# Runs everything that can be tested on this machine, for `make test` and CI. Installs and builds what it needs.
+# `hack/test.sh order hub` runs only these suites. Continues after a failure, lists each skipped check with its
+# reason, and ends with the time of each suite and the totals of all runners.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
@@ -17,7 +17,7 @@ heading() { printf '\n=== %s (%s s since the start)\n' "$1" "$SECONDS"; }
 # took NAME START: notes the seconds since START.
 took() { times+=("$(printf '%6s s  %s' "$((SECONDS - $2))" "$1")"); }
 
-# step NAME COMMAND...: one pass or one failure.
+# step NAME COMMAND...: runs a command, which counts as one pass or one failure.
 step() {
   heading "$1"
   local name=$1 start=$SECONDS
@@ -31,7 +31,8 @@ step() {
   took "$name" "$start"
 }
 
-# suite NAME COMMAND...: adds the totals of its runner (cargo test, or a line "...: N passed, N failed").
+# suite NAME COMMAND...: runs a suite, and adds the totals of its runner: cargo test, or a line
+# "...: N passed, N failed".
 suite() {
   heading "$1"
   local name=$1 start=$SECONDS status
@@ -53,7 +54,8 @@ suite() {
   took "$name" "$start"
 }
 
-# run SUITE: the suite of this name. Those on real API servers are modules of one test binary, each run in its own process.
+# run SUITE: runs the suite of this name. Those on real API servers are modules of one test binary, and each
+# runs in its own process.
 run() {
   case $1 in
   unit) suite "unit tests" cargo test --locked --lib --quiet ;;
@@ -118,7 +120,7 @@ step "format" cargo fmt --check
 step "lint" cargo clippy --locked --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 heading "build"
-# Built here, so that the time of a suite is the time of its tests. If this fails, each suite reports the error.
+# Built here, so that the time of a suite is that of its tests. If this fails, each suite reports the error.
 cargo test --locked --no-run --quiet || true
 for name in "${suites[@]}"; do run "$name"; done
 

@@ -1,4 +1,4 @@
-//! L2: the program itself, on manifests, next to Icinga on what it wrote.
+//! L2: `groundlink render` on manifests, compared with `icinga2 daemon -C` on its output.
 
 use crate::icinga::Icinga;
 use crate::mix::Mix;
@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Renders a set as a person does, and lets Icinga read it, in turns.
+/// Renders a set from the command line, then validates the result with Icinga, once per round.
 pub fn whole(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
     let directory = tempfile::Builder::new().prefix("groundlink-bench-").tempdir()?;
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))?;
@@ -27,12 +27,12 @@ pub fn whole(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Resu
             let empty = scratch.join("empty");
             std::fs::create_dir(&empty)?;
             let Cost { wall, peak, .. } = icinga.check(&empty, &scratch)?.cost;
-            report
-                .notes
-                .push(format!("L2: icinga2 with its library alone takes {wall:.2} s and {peak:.1} MiB"));
+            report.notes.push(format!(
+                "L2: icinga2 with nothing but its template library takes {wall:.2} s and {peak:.1} MiB"
+            ));
         }
         None => report.notes.push(
-            "L2: THERE IS NO icinga2, so nothing stands beside the program; hack/icinga.sh installs it"
+            "L2: icinga2 IS NOT INSTALLED, so there is nothing to compare with; hack/icinga.sh installs it"
                 .into(),
         ),
     }
@@ -58,19 +58,24 @@ pub fn whole(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Resu
     }
     let (files, bytes) = files_below(&out)?;
     if files != objects {
-        report.failures.push(format!("L2: {objects} objects, and {files} files"));
+        report
+            .failures
+            .push(format!("L2: {objects} objects were rendered into {files} files, not one file per object"));
     }
     rows(objects, &ours, &theirs, report);
     let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
     report.notes.push(format!(
-        "L2: {:.1} MiB of YAML in {documents} files became {:.1} MiB of configuration in {files} files, one for each object",
+        "L2: {:.1} MiB of YAML in {documents} files became {:.1} MiB of configuration in {files} files, one per object",
         mib(written),
         mib(bytes)
     ));
     if icinga.is_some() {
-        report.notes.push(format!("L2: icinga2 made {made} of it (rules make more than was declared)"));
+        report
+            .notes
+            .push(format!("L2: icinga2 created {made} (more than was declared, because of apply rules)"));
         report.notes.push(
-            "L2: icinga2 works on all cores, groundlink render on one; peak is of the largest process".into(),
+            "L2: icinga2 uses all cores, groundlink render one; the peak is that of the largest process"
+                .into(),
         );
     }
     Ok(())
@@ -86,8 +91,9 @@ fn rows(objects: usize, ours: &[Cost], theirs: &[Cost], report: &mut Report) {
     ];
     for (what, unit, pick) in columns {
         let (ours, theirs) = (of(ours, pick), of(theirs, pick));
-        let metric =
-            format!("L2  groundlink render: {what}, {objects} (next to: icinga2 daemon -C reads the result)");
+        let metric = format!(
+            "L2  groundlink render: {what}, {objects} (compared with: icinga2 daemon -C on the result)"
+        );
         let other = Some(theirs.median()).filter(|other| other.is_finite());
         report.row(Row::new(metric, unit, other, ours.median()));
         let beside = other.map(|_| format!("; icinga2 {}", theirs.spread())).unwrap_or_default();
@@ -102,7 +108,8 @@ fn program() -> String {
     std::env::var("GROUNDLINK").unwrap_or_else(|_| env!("CARGO_BIN_EXE_groundlink").into())
 }
 
-/// One file for each namespace, as `helm template` would give a team. Returns their number and size.
+/// Writes one file per namespace, like the output of `helm template` for a team. Returns the number
+/// of files and their total size.
 fn write_manifests(mix: &Mix, directory: &Path) -> anyhow::Result<(usize, u64)> {
     std::fs::create_dir(directory)?;
     let mut texts: BTreeMap<String, String> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! L4: what one change costs between its acknowledgement and the bytes for a satellite, and whether that grows with the set.
+//! L4: the time from the acknowledgement of one change to the bytes for a satellite, and whether it
+//! grows with the set.
 
 use crate::mix::{self, Mix};
 use crate::progress;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 /// Changes in each set.
 const CHANGES: usize = 60;
 
-/// A set whose objects are acknowledged, and the satellites that get it.
+/// A set of acknowledged objects, and the satellites that receive it.
 struct Set {
     index: Index,
     catalog: Catalog,
@@ -39,7 +40,7 @@ struct Satellite {
     shards: BTreeSet<String>,
 }
 
-/// Where the time of one change went. The restricted satellite has a sample of its own.
+/// The time of one change by step. The satellite with half of the namespaces has its own samples.
 #[derive(Default)]
 struct Parts {
     all: Samples,
@@ -50,11 +51,11 @@ struct Parts {
     pointer: Samples,
 }
 
-/// One change of one object, in the two sizes.
+/// Measures single changes in a set of each of the two sizes.
 pub fn changes(sizes: [usize; 2], report: &mut Report) -> anyhow::Result<()> {
     let mut medians = Vec::new();
     for (size, target) in sizes.into_iter().zip([5.0, 30.0]) {
-        progress!("L4: making {size} objects");
+        progress!("L4: rendering {size} objects");
         let (mix, settings) = (Mix::new(size), mix::settings());
         let mut set = Set::new(&mix, &settings)?;
         progress!("L4: {CHANGES} changes");
@@ -88,7 +89,7 @@ pub fn changes(sizes: [usize; 2], report: &mut Report) -> anyhow::Result<()> {
         medians.push(parts.view.median() + parts.cut.median());
     }
     let [small, large] = medians[..] else { return Ok(()) };
-    let metric = format!("L4  catalog, views and digests, {} (next to: {})", sizes[1], sizes[0]);
+    let metric = format!("L4  catalog, views and digests, {} (compared with: {})", sizes[1], sizes[0]);
     report.row(Row::new(metric, "ms", Some(small), large));
     Ok(())
 }
@@ -104,7 +105,8 @@ impl Set {
         let mut catalog = Catalog::default();
         acknowledged(&contents)?.into_iter().for_each(|acknowledged| catalog.offer(acknowledged));
         catalog.settle(&index);
-        // One accepts everything, the other half of the teams and what they name.
+        // The first satellite accepts everything; the second accepts half of the teams and their
+        // references.
         let teams = (0..20).map(|team| format!("team-{team:02}"));
         let some = teams.chain(["common".into(), mix::PRIVILEGED.into()]).collect();
         let satellites = [None, Some(some)].map(|namespaces| Satellite {
@@ -137,14 +139,14 @@ impl Set {
         let start = Instant::now();
         self.catalog.publishing(content.key());
         self.catalog.offer(acknowledged);
-        anyhow::ensure!(self.catalog.settle(&self.index), "the change of {} is none", content.key());
+        anyhow::ensure!(self.catalog.settle(&self.index), "the change of {} changed nothing", content.key());
         let settled = start.elapsed();
         let took = self.deliver(parts)?;
         parts.all.push(settled + took);
         Ok(())
     }
 
-    /// Cuts a snapshot, and makes what each satellite gets.
+    /// Cuts a snapshot, and builds the shards and the pointer for each satellite.
     fn deliver(&mut self, parts: &mut Parts) -> anyhow::Result<Duration> {
         self.counter += 1;
         let revision = Revision { term: 1, counter: self.counter };
@@ -174,7 +176,10 @@ impl Set {
             let previous = satellite.shards.difference(&names).cloned().collect();
             let pointer = pointer::sharded(&destination, revision, &view, bits, &shards, &previous);
             let found = pointer::read(&pointer, &destination);
-            anyhow::ensure!(found.is(&destination, &view, form), "another pointer");
+            anyhow::ensure!(
+                found.is(&destination, &view, form),
+                "the pointer does not read back as it was written"
+            );
             let written = start.elapsed();
             (satellite.form, satellite.shards) = (Some(form), names);
 
@@ -190,7 +195,7 @@ impl Set {
         Ok(took)
     }
 
-    /// Compares each view with one that is made from nothing.
+    /// Compares each maintained view with one that is computed from scratch.
     fn verify(&mut self, report: &mut Report) -> anyhow::Result<()> {
         self.counter += 1;
         let snapshot = self.catalog.cut(Revision { term: 1, counter: self.counter }).0;
@@ -200,25 +205,22 @@ impl Set {
             let is_whole = acceptance.namespaces.is_none();
             let anew = Maintained::new(acceptance, None).update(&snapshot, &mut SnapshotNames::default());
             if (anew.digest, &anew.left_out) != (view.digest, &view.left_out) {
-                report.failures.push("L4: the maintained view is not the one from nothing".into());
+                report.failures.push("L4: the maintained view differs from one computed from scratch".into());
             }
             if is_whole && view.len() != self.objects {
-                report.failures.push(format!(
-                    "L4: {} of {} objects are in the view",
-                    view.len(),
-                    self.objects
-                ));
+                report.failures.push(format!("L4: the view has {} of {} objects", view.len(), self.objects));
             }
         }
         Ok(())
     }
 }
 
-/// The contents, published and acknowledged before a restart: found on a volume, and recorded in a status.
+/// Returns the contents as acknowledged ones, the way a restart recovers them: from a volume and a
+/// status.
 fn acknowledged(contents: &[Arc<Rendered>]) -> anyhow::Result<Vec<Acknowledged>> {
     let directory = tempfile::tempdir()?;
     let volume = Volume::open(directory.path(), false)?;
-    // The same object may be there in several versions, so each is found by itself.
+    // A volume holds one version per object, so several versions of one object need several scans.
     let mut rounds: Vec<Vec<&Arc<Rendered>>> = Vec::new();
     let mut seen: HashMap<&ObjectKey, usize> = HashMap::new();
     for content in contents {

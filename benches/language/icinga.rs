@@ -1,4 +1,4 @@
-//! A real Icinga 2: the machine's own, or a generation of `.cache`.
+//! A real Icinga 2: the installed one, or a generation in `.cache`.
 
 use crate::process::{self, Cost};
 use anyhow::{Context as _, ensure};
@@ -11,23 +11,23 @@ const LIBRARY: &str = "const PluginDir = \"/\"\nconst ManubulonPluginDir = \"/\"
 include <itl>\ninclude <plugins>\ninclude <plugins-contrib>\ninclude <manubulon>\ninclude <windows-plugins>\n\
 include <nscp>\n";
 
-/// How to run it.
+/// An Icinga 2 program that runs on this machine.
 pub struct Icinga {
     program: Vec<String>,
-    /// For people.
+    /// As `icinga2 --version` prints it.
     pub version: String,
 }
 
-/// What a check cost, and what Icinga said that it made.
+/// The result of one `icinga2 daemon -C`.
 pub struct Checked {
-    /// What it cost.
+    /// The resources that it used.
     pub cost: Cost,
-    /// Number of objects by type, as its log has them, the library's among them.
+    /// Number of objects by type, from its log. Includes those of the template library.
     pub objects: String,
 }
 
 impl Icinga {
-    /// The first that runs.
+    /// Returns the first Icinga 2 that runs, or `None`.
     pub fn find() -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/icinga2-in.sh");
         let others =
@@ -42,11 +42,11 @@ impl Icinga {
         output.status.success().then_some(Self { program, version })
     }
 
-    /// Lets it read everything below `directory`, which must be readable for everybody.
+    /// Validates everything below `directory`, which must be world-readable.
     pub fn check(&self, directory: &Path, scratch: &Path) -> anyhow::Result<Checked> {
         let cache = scratch.join("cache");
         std::fs::create_dir_all(&cache)?;
-        // icinga2 gives up root.
+        // icinga2 drops root privileges.
         std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777))?;
         let (main, log) = (scratch.join("main.conf"), scratch.join("icinga.log"));
         std::fs::write(&main, format!("{LIBRARY}include_recursive \"{}\"\n", directory.display()))?;
@@ -56,7 +56,7 @@ impl Icinga {
             command.args(["--define", &format!("{name}={}", path.display())]);
         }
         let (status, cost) = process::run(&mut command, &log)?;
-        let said = std::fs::read_to_string(&log).context("what icinga2 said")?;
+        let said = std::fs::read_to_string(&log).context("read the log of icinga2")?;
         let words: Vec<&str> = said.lines().filter(|line| !line.contains("information/")).take(10).collect();
         ensure!(status.success(), "icinga2 daemon -C: {status}\n{}", words.join("\n"));
         let made = said.lines().filter_map(|line| line.split_once("Instantiated ")?.1.strip_suffix('.'));

@@ -1,4 +1,4 @@
-//! L3: what a change costs the index of names, and whether that grows with the set.
+//! L3: the time that the index of names needs for a change, and whether it grows with the set.
 
 use crate::mix::{self, Declared, HOST_TEMPLATE, Mix, SERVICE_TEMPLATE};
 use crate::progress;
@@ -14,20 +14,20 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Changes of one sort in one round.
+/// Changes of one kind in one round.
 const TURNS: usize = 500;
-/// How much smaller the other set is.
+/// The larger set has this many times the objects of the smaller one.
 const SMALLER: usize = 4;
 
 /// A set of objects, and its index.
 struct Set {
     mix: Mix,
     settings: Settings,
-    /// In the order in which a server lists them.
+    /// In the order of a LIST.
     contents: Vec<Arc<Rendered>>,
     ages: HashMap<ObjectKey, usize>,
     index: Index,
-    /// Counts up, so that no content comes twice.
+    /// Grows with every change, so that no content occurs twice.
     version: usize,
 }
 
@@ -40,7 +40,7 @@ impl Set {
         Self { mix, settings, contents, ages, index: Index::default(), version: 0 }
     }
 
-    /// Everything from the start, as after a LIST.
+    /// Loads every object into an empty index, as after a LIST.
     fn load(&mut self) -> Duration {
         self.index = Index::new(itl(IcingaVersion::V2_13));
         let contents = self.contents.clone();
@@ -48,12 +48,13 @@ impl Set {
     }
 
     fn upsert(&mut self, content: Arc<Rendered>) {
-        // What is not in the set is younger than all of it.
+        // An object that is not in the set is younger than all that are.
         let age = self.ages.get(content.key()).copied().unwrap_or(self.ages.len());
         self.index.upsert(age as i64, &Uid::new(&mix::uid(age)), content);
     }
 
-    /// A change, the decision, and who is told.
+    /// Times a change, the decision about it, and the list of objects whose visibility or content
+    /// changed.
     fn timed(&mut self, change: impl FnOnce(&mut Self)) -> (Duration, BTreeSet<ObjectKey>) {
         let start = Instant::now();
         change(self);
@@ -66,10 +67,10 @@ impl Set {
         mix::rendered(declared, &self.settings)
     }
 
-    /// One change of one sort; the longer of two if it is undone at once.
+    /// Times one change. A change that is undone at once counts as the slower of the two steps.
     fn leaf(&mut self, sort: Leaf, turn: usize) -> Duration {
         self.version += 1;
-        // Far from the last one, and in the end everywhere.
+        // A large prime as the stride: far from the previous change, and spread over the whole set.
         let number = turn * 7_919 % self.mix.services();
         match sort {
             Leaf::Service => {
@@ -95,7 +96,7 @@ impl Set {
     }
 }
 
-/// Sorts of changes that concern one object.
+/// Changes of a single object.
 #[derive(Clone, Copy)]
 enum Leaf {
     Service,
@@ -106,14 +107,14 @@ enum Leaf {
 const LEAVES: [(Leaf, &str); 3] = [
     (Leaf::Service, "new content of a service"),
     (Leaf::Host, "new content of a host that two services name"),
-    (Leaf::ComesAndGoes, "a service comes, or goes (the longer)"),
+    (Leaf::ComesAndGoes, "a service is created or deleted (the slower)"),
 ];
 
-/// Everything about the index, of two sizes in turns.
+/// Measures the index at both sizes, taking turns.
 pub fn changes(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
-    progress!("L3: making {} and {objects} objects", objects / SMALLER);
+    progress!("L3: rendering {} and {objects} objects", objects / SMALLER);
     let mut sets = [Set::new(objects / SMALLER), Set::new(objects)];
-    progress!("L3: loading them, {rounds} times");
+    progress!("L3: loading both sets {rounds} times");
     let mut loads = [Samples::default(), Samples::default()];
     for _ in 0..=rounds {
         for (set, loads) in sets.iter_mut().zip(&mut loads) {
@@ -123,11 +124,12 @@ pub fn changes(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Re
     for set in &sets {
         let lost = set.contents.len() - set.visible();
         if lost > 0 {
-            report.failures.push(format!("L3: {lost} of {} objects are not admitted", set.contents.len()));
+            report.failures.push(format!("L3: {lost} of {} objects were not admitted", set.contents.len()));
         }
     }
     let [small, large] = &loads;
-    let metric = format!("L3  load and resolve, {objects} (next to: {SMALLER} times {})", objects / SMALLER);
+    let metric =
+        format!("L3  load and resolve, {objects} (compared with: {SMALLER} times {})", objects / SMALLER);
     report.row(Row::new(metric, "ms", Some(small.median() * SMALLER as f64), large.median()));
     report.notes.push(format!("L3: load and resolve, {objects}, in each round: {} ms", large.spread()));
     report
@@ -162,16 +164,16 @@ fn leaves(sets: &mut [Set; 2], sort: Leaf, what: &str, rounds: usize, nothing: f
     let [few, many] = [0, 1].map(|set| sets[set].contents.len());
     let us = |samples: &Samples, percent| samples.percentile(percent) * 1_000.0;
     let row = |percent, other, ours| {
-        Row::new(format!("L3  {what}, {many}, p{percent} (next to: {few})"), "µs", Some(other), ours)
+        Row::new(format!("L3  {what}, {many}, p{percent} (compared with: {few})"), "µs", Some(other), ours)
     };
     report.row(row(50, us(small, 50.0), us(large, 50.0)).target(Target::Ratio(2.0)));
     report.row(row(99, us(small, 99.0), us(large, 99.0)));
-    let metric = format!("L3  {what}, {many} (next to: the closed set from nothing)");
+    let metric = format!("L3  {what}, {many} (compared with: the closed set from scratch)");
     report.row(Row::new(metric, "µs", Some(nothing * 1_000.0), us(large, 50.0)));
     report.details.push(json!({ "phase": "L3", "what": what, "small": small.json(), "large": large.json() }));
 }
 
-/// A template that many use: another content of it, its end and its return.
+/// Changes, deletes and recreates a template that many objects use.
 fn template_changes(set: &mut Set, name: &str, rounds: usize, nothing: f64, report: &mut Report) {
     progress!("L3: template {name}");
     let key = ObjectKey::new("common", name);
@@ -191,7 +193,7 @@ fn template_changes(set: &mut Set, name: &str, rounds: usize, nothing: f64, repo
         let took = set.timed(|set| set.index.remove(&key)).0;
         lost = all - set.visible();
         if round == 0 {
-            // Once, because it is slow.
+            // In one round only, because it is slow.
             same_from_nothing(set, Some(&key), report);
         } else {
             gone.push(took);
@@ -201,26 +203,27 @@ fn template_changes(set: &mut Set, name: &str, rounds: usize, nothing: f64, repo
             back.push(took);
         }
         if set.visible() != all {
-            report.failures.push(format!("L3: {} of {all} objects are there again", set.visible()));
+            report.failures.push(format!("L3: {} of {all} objects came back", set.visible()));
         }
     }
     let users = set.mix.quarter();
     let exact = name == SERVICE_TEMPLATE;
     if lost < users + 1 || (exact && lost != users + 1) {
-        report.failures.push(format!("L3: {lost} objects went with template {name}, which {users} use"));
+        report
+            .failures
+            .push(format!("L3: {lost} objects were withdrawn with template {name}, which {users} use"));
     }
     if told > 1 {
-        report
-            .notes
-            .push(format!("L3: a new content of template {name} made {told} objects be looked at again"));
+        report.notes.push(format!("L3: a new content of template {name} reported {told} objects as changed"));
     }
     let sort = if exact { "service" } else { "host" };
     let metric = format!("L3  new content of a {sort} template that {users} use");
     report.row(Row::new(metric, "µs", None, content.median() * 1_000.0));
-    for (what, times) in [("goes", &gone), ("comes back", &back)] {
+    for (what, times) in [("is deleted", &gone), ("is recreated", &back)] {
         let others = lost - 1;
-        let metric =
-            format!("L3  a {sort} template {what}, and {others} objects with it (next to: from nothing)");
+        let metric = format!(
+            "L3  a {sort} template {what}, with its {others} dependants (compared with: from scratch)"
+        );
         report.row(Row::new(metric, "ms", Some(nothing), times.median()));
         let each = times.median() * 1_000.0 / lost as f64;
         report.notes.push(format!(
@@ -234,9 +237,9 @@ fn template_changes(set: &mut Set, name: &str, rounds: usize, nothing: f64, repo
     }
 }
 
-/// Nearly everything waits for one template, and a host among them changes.
+/// Changes a host while nearly every object waits for one missing template.
 fn held(set: &mut Set, rounds: usize, report: &mut Report) {
-    progress!("L3: a host changes while nearly everything waits");
+    progress!("L3: a host changes while nearly every object waits for a template");
     let key = ObjectKey::new("common", "host-base");
     let (all, base) = (set.visible(), set.index.visible(&key).unwrap().clone());
     let _ = set.timed(|set| set.index.remove(&key));
@@ -247,14 +250,15 @@ fn held(set: &mut Set, rounds: usize, report: &mut Report) {
     }
     let _ = set.timed(|set| set.upsert(base));
     if set.visible() != all {
-        report.failures.push(format!("L3: {} of {all} objects are there again", set.visible()));
+        report.failures.push(format!("L3: {} of {all} objects came back", set.visible()));
     }
     let metric = format!("L3  new content of a host that waits with {waiting} others for one template");
     report.row(Row::new(metric, "µs", None, times.median() * 1_000.0));
     report.details.push(json!({ "phase": "L3", "what": "held", "waiting": waiting, "ms": times.json() }));
 }
 
-/// What an index spares: the closed set found by passes over everything. Milliseconds.
+/// Computes the closed set by repeated passes over all objects, which the index avoids. Returns
+/// milliseconds.
 fn from_nothing(set: &Set, rounds: usize, report: &mut Report) -> f64 {
     same_from_nothing(set, None, report);
     let mut times = Samples::default();
@@ -264,12 +268,12 @@ fn from_nothing(set: &Set, rounds: usize, report: &mut Report) -> f64 {
         times.push(start.elapsed());
     }
     let metric =
-        format!("L3  the closed set of {} from nothing, by passes over everything", set.contents.len());
+        format!("L3  the closed set of {} from scratch, by passes over all objects", set.contents.len());
     report.row(Row::new(metric, "ms", Some(times.median()), f64::NAN));
     times.median()
 }
 
-/// The index and the passes agree.
+/// Reports a failure unless the index and the passes agree.
 fn same_from_nothing(set: &Set, without: Option<&ObjectKey>, report: &mut Report) {
     let ours: HashSet<&ObjectKey> = set.index.all_visible().map(|content| content.key()).collect();
     let expected = closed(set, without);
@@ -281,7 +285,7 @@ fn same_from_nothing(set: &Set, without: Option<&ObjectKey>, report: &mut Report
     }
 }
 
-/// What remains when everything that names something missing is left out, again and again.
+/// Returns the closed set: drops each object that names a missing one, until there is none.
 fn closed<'a>(set: &'a Set, without: Option<&ObjectKey>) -> HashSet<&'a ObjectKey> {
     let mut left: Vec<&Rendered> = set
         .contents

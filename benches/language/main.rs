@@ -1,13 +1,14 @@
-//! What Groundlink does by itself, without a server: rendering (L1 in this process, L2 as the program does it, next to a real
-//! Icinga that reads the result), the index of names (L3), and one change on its way to satellites (L4).
+//! Groundlink without a server: rendering (L1 in this process; L2 as `groundlink render`, compared
+//! with a real Icinga on the result), the index of names (L3), and one change on its way to
+//! satellites (L4).
 //!
 //! ```text
-//! make bench ARGS="--only L1,L2,L3,L4"          this alone; also: cargo bench --bench language (needs no tools)
+//! make bench ARGS="--only L1,L2,L3,L4"          this alone; or, without tools: cargo bench --bench language
 //! make bench ARGS="--only L2 --rendered 20000"  fewer objects
-//! make bench ARGS="--only L3 --indexed 100000"  more
+//! make bench ARGS="--only L3 --indexed 100000"  more objects
 //! ```
-//! Every phase ends with a check of what was made; only such a check makes the exit code 1. A slow run is a slow run. All
-//! results are in `target/bench/language.json` as well.
+//! Every phase ends with a check of its results. Only a failed check makes the exit code 1; a slow
+//! run does not. All results are also in `target/bench/language.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
 
 #[path = "../shared/mod.rs"]
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     if !arguments.wants(&["L1", "L2", "L3", "L4"]) {
         return ExitCode::SUCCESS;
     }
-    let mut report = Report::new("language", "next to", arguments.quick);
+    let mut report = Report::new("language", "compared with", arguments.quick);
     if let Err(error) = run(&arguments, &mut report) {
         report.failures.push(format!("{error:#}"));
     }
@@ -53,7 +54,7 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
         rendering::throughput(sample, 9, report)?;
     }
     if arguments.wants(&["L2"]) {
-        // Each takes half a minute.
+        // Each round takes half a minute.
         command::whole(arguments.rendered.unwrap_or(rendered), 2, report)?;
     }
     if arguments.wants(&["L3"]) {

@@ -1,8 +1,10 @@
-//! The objects: what a shop with many teams declares. The same for the same size, on any machine and at any time.
+//! The objects: the monitoring of a shop with many teams. Deterministic: one size always gives one
+//! set.
 //!
-//! A head of templates, groups, users, commands and rules, as every installation has it, and then, of every ten, three hosts,
-//! six services and one notification. Every host has the service `disk`, and one more. A quarter of all objects are hosts that
-//! use one template, and a quarter are services that use one other.
+//! It starts with the templates, groups, users, commands and rules of a usual installation. Of
+//! every ten objects after that, three are hosts, six services and one a notification. Every host
+//! has the service `disk` and one more. A quarter of all objects are hosts with one common
+//! template; another quarter are services with one common template.
 
 use groundlink::api::MonitoringObject;
 use groundlink::identity::ObjectKey;
@@ -11,12 +13,12 @@ use groundlink::validate::{Declaration, Settings, validate};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The one namespace that may declare commands.
+/// The only namespace that may declare commands.
 pub const PRIVILEGED: &str = "groundlink";
 
-/// The template that a quarter of all objects, hosts, use.
+/// The host template of a quarter of all objects.
 pub const HOST_TEMPLATE: &str = "linux-host";
-/// The template that a quarter of all objects, services, use.
+/// The service template of a quarter of all objects.
 pub const SERVICE_TEMPLATE: &str = "disk-service";
 
 const TEAMS: usize = 40;
@@ -29,7 +31,7 @@ const RULES: usize = 12;
 const SECOND_SERVICES: [(&str, &str); 4] =
     [("ssh", "ssh"), ("web", "http"), ("load", "load"), ("backup", "backup-age")];
 
-/// One object: where it is, and its spec.
+/// A MonitoringObject: namespace, name and spec.
 #[derive(Clone, Debug)]
 pub struct Declared {
     /// Namespace.
@@ -45,12 +47,12 @@ impl Declared {
         Self { namespace: namespace.into(), name: name.into(), spec }
     }
 
-    /// The key.
+    /// Returns its key.
     pub fn key(&self) -> ObjectKey {
         ObjectKey::new(&self.namespace, &self.name)
     }
 
-    /// As a person writes it.
+    /// Returns the manifest that a user would write.
     pub fn manifest(&self) -> Value {
         json!({
             "apiVersion": "groundlink.dev/v1alpha1",
@@ -60,7 +62,8 @@ impl Declared {
         })
     }
 
-    /// As an API server sends it, without managed fields; `number` makes it unlike others.
+    /// Returns the object as an API server sends it, without managed fields. UID and
+    /// resourceVersion follow from `number`.
     pub fn as_served(&self, number: usize) -> Value {
         let mut object = self.manifest();
         object["metadata"]["uid"] = json!(uid(number));
@@ -70,7 +73,7 @@ impl Declared {
         object
     }
 
-    /// Type of the object, for people.
+    /// Returns a display name for the kind of object.
     pub fn sort(&self) -> &'static str {
         let is = |member: &str| self.spec.get(member).is_some();
         match () {
@@ -85,28 +88,28 @@ impl Declared {
     }
 }
 
-/// UID of the object of this number.
+/// Returns the UID of the object with this number.
 pub fn uid(number: usize) -> String {
     format!("ad19ab3e-0140-43c0-9841-{number:012x}")
 }
 
-/// What the whole hub decides.
+/// Returns the settings of the hub.
 pub fn settings() -> Settings {
     Settings::new(&[PRIVILEGED.into()], &[], groundlink::api::IcingaVersion::default()).unwrap()
 }
 
-/// A checked declaration.
+/// Validates an object, which must be valid.
 pub fn declaration(object: &MonitoringObject, settings: &Settings) -> Declaration {
     validate(object, settings).unwrap()
 }
 
-/// What would be published.
+/// Renders an object, which must be valid.
 pub fn rendered(declared: &Declared, settings: &Settings) -> Arc<Rendered> {
     let object: MonitoringObject = serde_json::from_value(declared.manifest()).unwrap();
     Arc::new(render(&declared.key(), &declaration(&object, settings)))
 }
 
-/// A set of a size.
+/// A set of a given size.
 #[derive(Clone, Debug)]
 pub struct Mix {
     head: Vec<Declared>,
@@ -114,12 +117,12 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// The set of so many objects.
+    /// Describes a set of this many objects.
     pub fn new(objects: usize) -> Self {
         Self { head: head(), objects }
     }
 
-    /// Every object, in the order in which they were made.
+    /// Returns every object, oldest first.
     pub fn all(&self) -> impl Iterator<Item = Declared> {
         let services = self.services();
         let hosts = services / 2;
@@ -130,17 +133,18 @@ impl Mix {
         self.head.iter().cloned().chain(hosts).chain(services).chain(notifications)
     }
 
-    /// How many objects use [`HOST_TEMPLATE`], and how many [`SERVICE_TEMPLATE`].
+    /// Returns the number of users of [`HOST_TEMPLATE`], which is also that of
+    /// [`SERVICE_TEMPLATE`].
     pub fn quarter(&self) -> usize {
         self.objects / 4
     }
 
-    /// How many services there are.
+    /// Returns the number of services.
     pub fn services(&self) -> usize {
         (self.objects - self.head.len()) * 3 / 10 * 2
     }
 
-    /// A template of the head, in a version of its own.
+    /// Returns one of the common templates with a content that depends on `version`.
     pub fn template(&self, name: &str, version: usize) -> Declared {
         let mut declared = self.head.iter().find(|declared| declared.name == name).unwrap().clone();
         let member = if declared.spec.get("host").is_some() { "host" } else { "service" };
@@ -148,7 +152,7 @@ impl Mix {
         declared
     }
 
-    /// A host, in a version of its own.
+    /// Returns a host with a content that depends on `version`.
     pub fn host(&self, number: usize, version: usize) -> Declared {
         let often = number < self.quarter();
         let template =
@@ -171,7 +175,7 @@ impl Mix {
         Declared::new(team(number), host_name(number), spec)
     }
 
-    /// A service, in a version of its own.
+    /// Returns a service with a content that depends on `version`.
     pub fn service(&self, number: usize, version: usize) -> Declared {
         let host = number / 2;
         let (name, command) = match number % 2 {
@@ -194,7 +198,8 @@ impl Mix {
         Declared::new(team(host), format!("{}-{name}", host_name(host)), spec)
     }
 
-    /// A service that is not in the set, of a host that is; its name is that of every other host's.
+    /// Returns a service that is not in the set, of a host that is. Other hosts have a service of
+    /// that name.
     pub fn further_service(&self, number: usize) -> Declared {
         let host = number % (self.services() / 2);
         let mut declared = self.service(host * 2, 0);
@@ -212,7 +217,8 @@ fn host_name(number: usize) -> String {
     format!("web-{number:05}")
 }
 
-/// About a host or, every other one, about one of the last services: so that nothing but its services use the service template.
+/// Returns a notification, alternately for a host and for one of the last services. No notification
+/// is for a service with the common template: only services depend on that template.
 fn notification(number: usize, services: usize) -> Declared {
     let service = services - 1 - number;
     let host = if number.is_multiple_of(2) { number } else { service / 2 };

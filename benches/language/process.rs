@@ -1,4 +1,4 @@
-//! One run of a program: how long, how much processor, how much memory.
+//! The wall time, CPU time and peak memory of one run of a program.
 
 use crate::machine::{children_cpu_seconds, memory};
 use anyhow::{Context as _, bail};
@@ -9,23 +9,24 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often memory is looked at: the highest value is kept by the kernel, so only what grows in the last moment is missed.
+/// Interval between two readings of memory. The kernel keeps the peak, so only growth after the
+/// last reading is missed.
 const LOOK: Duration = Duration::from_millis(2);
-/// Longest run.
+/// A longer run is killed, and fails.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// What a run cost.
+/// The resources that a run used.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// From the start to the end, in seconds.
+    /// Wall time in seconds.
     pub wall: f64,
-    /// Of all its processes, in seconds.
+    /// CPU time of all its processes, in seconds.
     pub cpu: f64,
-    /// Highest resident memory of its largest process, in MiB.
+    /// Peak resident memory of its largest process, in MiB.
     pub peak: f64,
 }
 
-/// Runs a program to its end; what it says goes into `log`.
+/// Runs a program to its end, with its output in `log`.
 pub fn run(command: &mut Command, log: &Path) -> anyhow::Result<(ExitStatus, Cost)> {
     let file = File::create(log).with_context(|| format!("{}", log.display()))?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -54,7 +55,7 @@ pub fn run(command: &mut Command, log: &Path) -> anyhow::Result<(ExitStatus, Cos
     Ok((status, Cost { wall, cpu: children_cpu_seconds() - cpu, peak }))
 }
 
-/// A process, and those that it started and that are still there.
+/// Returns the process and its living descendants.
 fn family(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];
     let mut next = 0;

@@ -1,4 +1,4 @@
-//! L1: from what an API server sends to what is published, on one core.
+//! L1: from the JSON of an API server to the rendered file, on one core.
 
 use crate::mix::{self, Mix};
 use crate::progress;
@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// One object in the forms that it passes through.
+/// One object at each stage of the pipeline.
 struct Object {
     sort: &'static str,
     json: Vec<u8>,
     decoded: MonitoringObject,
 }
 
-/// Throughput for so many objects.
+/// Measures the throughput for this many objects.
 pub fn throughput(objects: usize, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
     progress!("L1: decode, validate and render {objects} objects");
     let settings = mix::settings();
@@ -72,7 +72,7 @@ pub fn throughput(objects: usize, rounds: usize, report: &mut Report) -> anyhow:
     let mut sorts: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
     all.iter().for_each(|object| sorts.entry(object.sort).or_default().push(object));
     let costs = sorts.iter().map(|(sort, objects)| {
-        // Few of a sort are taken again and again, so that there is something to measure.
+        // Kinds with few objects are repeated until there is enough to measure.
         let turns = 2_000_usize.div_ceil(objects.len());
         let some = || objects.iter().cycle().take(objects.len() * turns);
         let seconds = seconds(3, || some().for_each(|object| drop(black_box(make(&decode(object))))));
@@ -81,13 +81,13 @@ pub fn throughput(objects: usize, rounds: usize, report: &mut Report) -> anyhow:
         format!("{sort} {each:.1}")
     });
     report.notes.push(format!(
-        "L1: decode, validate, render by sort [µs each]: {}",
+        "L1: decode, validate, render by kind [µs each]: {}",
         costs.collect::<Vec<_>>().join(", ")
     ));
     Ok(())
 }
 
-/// What each of so many runs takes, after one that does not count.
+/// Returns the seconds of each run, after a warm-up run that does not count.
 fn seconds(rounds: usize, run: impl Fn()) -> Vec<f64> {
     run();
     let timed = |_| {

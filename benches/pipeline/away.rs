@@ -1,4 +1,4 @@
-//! P5 and P6: a satellite that comes late, and one that was away.
+//! P5 and P6: a satellite that joins late, and one that returns after an outage.
 
 use crate::change::SATELLITES;
 use crate::large::{Large, holds};
@@ -14,21 +14,21 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The satellite that comes late, and then goes away for a while.
+/// The satellite that joins late, and later has an outage.
 pub const LATE: &str = "sat-late";
-/// P5: seconds that a late joiner may take.
+/// P5: the target for a late joiner, in seconds.
 const JOIN: f64 = 3.0;
-/// P6: seconds beyond those.
+/// P6: the target is this many seconds more than P5 took.
 const RETURN: f64 = 12.0;
 
-/// P5, and if asked for P6 with the same satellite. It stays in the fleet.
+/// Runs P5 and, if requested, P6 with the same satellite, which then stays in the fleet.
 pub async fn late_and_away(large: &mut Large, plan: &Plan, report: &mut Report) -> anyhow::Result<Place> {
     let wanted = large.wanted();
     for name in SATELLITES {
         let place = large.place(name).await;
         large.joined(&place, &wanted).await?;
     }
-    // A cluster of its own. Behind its line is a proxy, which knows every request.
+    // A cluster of its own. Behind its line is a proxy that records every request.
     large.stage.installation.prepare(LATE).await;
     let proxy = large.stage.installation.proxies[LATE].url();
     let port = proxy.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).context("port of a proxy")?;
@@ -46,7 +46,7 @@ pub async fn late_and_away(large: &mut Large, plan: &Plan, report: &mut Report) 
     Ok(place)
 }
 
-/// P5: joins, several times; each time there is nothing of ours.
+/// P5: joins several times, each time an empty cluster.
 async fn joins(large: &mut Large, plan: &Plan, place: &Place, report: &mut Report) -> anyhow::Result<f64> {
     let count = large.count();
     let wanted = large.wanted();
@@ -66,7 +66,7 @@ async fn joins(large: &mut Large, plan: &Plan, place: &Place, report: &mut Repor
         large.join(LATE, &place.namespace).await?;
         let at = holds(&mut pointer, place, &wanted).await?;
         took.push(at - start);
-        // What the operator still asks when all is there (the watch) counts too.
+        // Requests after the delivery, such as the watch, count too.
         tokio::time::sleep(Duration::from_secs(1)).await;
         bytes = large.lines[LATE].bytes().up - sent;
         let seen = large.stage.installation.recorder.matching(|exchange| exchange.server == LATE);
@@ -93,7 +93,7 @@ async fn joins(large: &mut Large, plan: &Plan, place: &Place, report: &mut Repor
         report.row(row("sent on the wire", "KiB", bytes as f64 / 1024.0));
         let all: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
         report.notes.push(format!(
-            "P5: {} joins of an empty cluster, {} ms; {shards} shards; requests of the last one: {}",
+            "P5: {} joins of an empty cluster, {} ms; {shards} shards; requests of the last join: {}",
             plan.joins,
             took.spread(),
             all.join(", ")
@@ -113,7 +113,7 @@ fn kind(exchange: &Exchange) -> String {
     format!("{verb} {what}{one}")
 }
 
-/// P6: nothing listens where the satellite was, and meanwhile much changes.
+/// P6: refuses the satellite's connections while many objects change.
 async fn outage(
     large: &mut Large,
     plan: &Plan,
@@ -129,27 +129,28 @@ async fn outage(
     let away = Instant::now();
     let first = large.numbers.start;
     let hub = large.stage.installation.hub.clone();
-    load::change_all(&hub, &large.namespace, first..first + changed, "Changed while it was away.").await?;
+    load::change_all(&hub, &large.namespace, first..first + changed, "Changed during the outage.").await?;
     let last = large.numbers.end;
     load::delete_some(&hub, &large.namespace, last - deleted..last).await?;
     large.numbers.end = last - deleted;
     large.quiet().await;
     let wanted = large.wanted();
     ensure!(wanted.len() == large.count(), "{} files for {} objects", wanted.len(), large.count());
-    large.verify(place, &held).await.context("while it is away")?;
+    large.verify(place, &held).await.context("during the outage")?;
     let busy = away.elapsed();
     if busy > plan.away {
-        report
-            .notes
-            .push(format!("P6: the changes alone took {:.0} s; so long was the outage", busy.as_secs_f64()));
+        report.notes.push(format!(
+            "P6: the outage was prolonged to {:.0} s, the time that the changes took",
+            busy.as_secs_f64()
+        ));
     }
     tokio::time::sleep(plan.away.saturating_sub(busy)).await;
-    // Whoever waits for a probe that was about to be made waits as long as one for the others: the moment is by chance.
+    // The outage ends at a random moment between two probes, so the wait for the next one varies.
     let sent = line(large)?.bytes().up;
     line(large)?.mend().await?;
     let back = Instant::now();
     let at = holds(&mut pointer, place, &wanted).await?;
-    let called = line(large)?.first_call().context("nobody called")?;
+    let called = line(large)?.first_call().context("the operator did not connect")?;
     let bytes = line(large)?.bytes().up - sent;
     let delivered = large.verify(place, &wanted).await?;
     for name in SATELLITES {
@@ -171,11 +172,15 @@ async fn outage(
     };
     let limit = Target::Value(RETURN + if join.is_finite() { join } else { JOIN });
     report.row(row("until equal", "s", (at - back).as_secs_f64()).target(limit));
-    report.row(row("until the operator called", "s", called.saturating_duration_since(back).as_secs_f64()));
-    report.row(row("from that call until equal", "s", at.saturating_duration_since(called).as_secs_f64()));
+    report.row(row(
+        "until the operator connected",
+        "s",
+        called.saturating_duration_since(back).as_secs_f64(),
+    ));
+    report.row(row("from then until equal", "s", at.saturating_duration_since(called).as_secs_f64()));
     report.row(row("writes", "requests", writes as f64));
     report.notes.push(format!(
-        "P6: connections were refused while {changed} objects changed and {deleted} were deleted; target: {RETURN} s and what P5 took here \
+        "P6: connections were refused while {changed} objects changed and {deleted} were deleted; target: {RETURN} s plus the P5 result of this run \
          ({join:.2} s); {} shards",
         delivered.shards.len()
     ));
@@ -184,7 +189,7 @@ async fn outage(
         "called": called.saturating_duration_since(back).as_secs_f64(), "writes": writes, "wire_up": bytes,
     }));
     let api = large.stage.installation.satellites();
-    eventually(Duration::from_secs(60), "the satellite says that it is closed again", async || {
+    eventually(Duration::from_secs(60), "the breaker is closed again", async || {
         let object = api.get(LATE).await.map_err(|error| error.to_string())?;
         let state =
             object.status.and_then(|status| status.breaker).map(|breaker| format!("{:?}", breaker.state));
@@ -199,5 +204,5 @@ fn away_seconds(away: Instant, back: Instant) -> f64 {
 }
 
 fn line(large: &mut Large) -> anyhow::Result<&mut Line> {
-    large.lines.get_mut(LATE).context("a line")
+    large.lines.get_mut(LATE).context("no line to the late satellite")
 }

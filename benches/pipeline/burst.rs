@@ -1,4 +1,4 @@
-//! P3, P3' and P11: many creates at once, and what it costs.
+//! P3, P3' and P11: many creates at once, their latency and their cost.
 
 use crate::load::{self, Kind};
 use crate::machine::cpu_seconds;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// What one burst took, in seconds from the first create.
+/// The result of one burst. Times are seconds from the first create.
 struct Burst {
     /// The server had answered every create.
     created: f64,
@@ -23,14 +23,14 @@ struct Burst {
     delivered: f64,
     /// Every object was seen Synced.
     synced: f64,
-    /// CPU of everybody until then, in seconds.
+    /// CPU seconds by process, until every object was Synced (null operator: had a status).
     cpu: BTreeMap<String, f64>,
     /// Size of the files on the volume.
     bytes: usize,
     details: Value,
 }
 
-/// P3, P3' and P11, and P8 where a restart finds the most objects.
+/// Runs P3, P3' and P11, and P8 after the largest burst.
 pub async fn bursts(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for &count in &plan.bursts {
         let mut runs: [Vec<Burst>; 2] = Default::default();
@@ -48,7 +48,7 @@ pub async fn bursts(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::
     Ok(())
 }
 
-/// P8 without P3: one burst, so that there is something to find.
+/// Runs P8 without P3: one burst, so that the restart finds objects.
 pub async fn restart_alone(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     run(stage, plan, Side::Ours, plan.largest_burst(), true, report).await.map(|_| ())
 }
@@ -67,7 +67,12 @@ fn compare(count: usize, null: &[Burst], ours: &[Burst], report: &mut Report) {
     report.row(row("P3  burst -> all Ready", "s", of(ours, |run| run.ready)));
     report.row(row("P3' burst -> all Synced", "s", synced).target(Target::Ratio(2.0)));
     let created = (of(null, |run| run.created), of(ours, |run| run.created));
-    report.row(Row::new(format!("P3  the creates alone, {count}"), "s", Some(created.0), created.1));
+    report.row(Row::new(
+        format!("P3  burst -> every create answered, {count}"),
+        "s",
+        Some(created.0),
+        created.1,
+    ));
     let cpu = |runs: &[Burst], who: &str| {
         let used: Vec<f64> = runs.iter().filter_map(|run| run.cpu.get(who).copied()).collect();
         median(&used) * 1_000.0 / objects
@@ -84,15 +89,15 @@ fn compare(count: usize, null: &[Burst], ours: &[Burst], report: &mut Report) {
     }
     if let Some(run) = ours.first() {
         let average = run.bytes as f64 / objects;
-        report.notes.push(format!("P3: a file of the {count} objects has {average:.0} bytes on average"));
+        report.notes.push(format!("P3: the files of the {count} objects have {average:.0} bytes on average"));
     }
     let spread = |name: &str, runs: &[Burst], pick: fn(&Burst) -> f64| {
         let times: Vec<String> = runs.iter().map(|run| format!("{:.2}", pick(run))).collect();
         format!("P3, {count}: {name} in each round: {} s", times.join(", "))
     };
     report.notes.push(spread("null operator", null, |run| run.ready));
-    report.notes.push(spread("Groundlink until on both satellites", ours, |run| run.delivered));
-    report.notes.push(spread("Groundlink until all are Synced", ours, |run| run.synced));
+    report.notes.push(spread("Groundlink, until both satellites hold all", ours, |run| run.delivered));
+    report.notes.push(spread("Groundlink, until all are Synced", ours, |run| run.synced));
     for (side, runs) in [("null", null), ("groundlink", ours)] {
         let who = runs.iter().flat_map(|run| run.cpu.keys()).collect::<BTreeSet<_>>();
         let shares: Vec<_> = who.into_iter().map(|who| format!("{who} {:.2}", cpu(runs, who))).collect();
@@ -177,7 +182,7 @@ async fn run(
     Ok(Burst { created, ready, delivered, synced, cpu, bytes, details })
 }
 
-/// Everybody who works, so that it shows who is the bottleneck.
+/// Returns every process that takes part, so that the CPU times show the bottleneck.
 fn processes(stage: &Stage, running: &Running) -> Vec<(String, u32)> {
     let plane = &stage.installation.plane;
     let mut pids = vec![("benchmark".to_owned(), std::process::id()), ("etcd".to_owned(), plane.pids()[0])];
@@ -187,7 +192,7 @@ fn processes(stage: &Stage, running: &Running) -> Vec<(String, u32)> {
     pids
 }
 
-/// The operator's own counters: commits, files, snapshots, pointers and statuses written.
+/// Reads the operator's counters of commits, files, snapshots, pointer writes and status writes.
 async fn metrics(running: &Running) -> BTreeMap<&'static str, f64> {
     let Some(operator) = running.ours() else { return BTreeMap::new() };
     let text = operator.metrics().await;

@@ -1,4 +1,4 @@
-//! P4: what one change costs in a set of many, on two satellites in layout Snapshot.
+//! P4: the cost of one change in a large set, on two satellites in layout Snapshot.
 
 use crate::large::Large;
 use crate::line::Bytes;
@@ -19,36 +19,36 @@ use std::time::{Duration, Instant};
 pub const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 /// Longest wait for one change.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Between two changes: longer than the rest that a satellite gets after a pass.
+/// Pause between two changes: longer than the operator leaves a satellite alone after a pass.
 const PAUSE: Duration = Duration::from_millis(2_500);
-/// After a change is seen: so that the servers have counted the requests that it was seen by.
+/// Pause after a delivery, so that the servers have counted its requests.
 const COUNTED: Duration = Duration::from_millis(300);
 
-/// One satellite, looked at from outside.
+/// One satellite, watched from outside.
 struct Watched {
     place: Place,
     pointer: Observer<Pointers>,
 }
 
-/// What the changes cost one satellite.
+/// The cost of the changes on one satellite.
 #[derive(Default)]
 struct Cost {
-    /// Requests by verb, each change by itself, until the change was there.
+    /// Requests by verb until the delivery, for each change.
     until: Vec<BTreeMap<String, u64>>,
-    /// Requests that write by verb, all changes together, until nothing was left to clean up.
+    /// Writes by verb for all changes together, including the deletion of garbage.
     all: BTreeMap<String, u64>,
-    /// What went over the wire from the first change to the last.
+    /// Bytes on the wire from the first change to the last.
     wire: Bytes,
-    /// Bytes of archives in the requests, by the operator's own count.
+    /// Bytes of archives in the requests, by the operator's metric.
     archives: f64,
     writes: f64,
 }
 
-/// Brings both satellites to the present set, changes some objects one by one, and lets the satellites go again.
+/// Joins both satellites, changes objects one at a time, and removes the satellites again.
 pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let count = large.count();
     let mut wanted = large.wanted();
-    ensure!(wanted.len() == count, "{count} objects, and {} files on the volume", wanted.len());
+    ensure!(wanted.len() == count, "{count} objects, but {} files on the volume", wanted.len());
     let mut satellites = Vec::new();
     let begin = Instant::now();
     for name in SATELLITES {
@@ -57,7 +57,8 @@ pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> any
         satellites.push(Watched { place, pointer });
     }
     crate::progress!("P4: {count} objects on both satellites after {:.1} s", begin.elapsed().as_secs_f64());
-    // One that does not count opens connections; what it replaces is the first garbage that does.
+    // A warm-up change opens connections. Its old shard is the first garbage that the measurement
+    // deletes.
     change(large, &mut satellites, &mut wanted, 0).await?;
     large.quiet().await;
     let delivered = settle(large, &satellites, &wanted).await?;
@@ -93,7 +94,7 @@ pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> any
     let tidied = counters(large, &satellites).await?;
     for (at, cost) in costs.iter_mut().enumerate() {
         cost.all = tidied.requests[at].of_resource_since("configmaps", &before.requests[at]);
-        // The rest are looks of the benchmark itself.
+        // The reads include those of the benchmark itself.
         cost.all.retain(|verb, _| is_write(verb));
         let bytes = (before.wire[at], after.wire[at]);
         cost.wire = Bytes { up: bytes.1.up - bytes.0.up, down: bytes.1.down - bytes.0.down };
@@ -109,7 +110,8 @@ pub async fn changes(large: &mut Large, plan: &Plan, report: &mut Report) -> any
     Ok(())
 }
 
-/// Changes one object, and waits until both satellites hold it: when it began, and when the later one did.
+/// Changes one object, and waits until both satellites hold it. Returns the start, and the time of
+/// the later delivery.
 async fn change(
     large: &Large,
     satellites: &mut [Watched],
@@ -123,23 +125,26 @@ async fn change(
     let mut last = start;
     for Watched { place, pointer } in satellites.iter_mut() {
         let what = format!("{} has change {number}", place.satellite);
-        // The pointer of a satellite that was never seen to move says what it said when it joined.
+        // A pointer that has not moved yet still has the digest from the join.
         last = last.max(pointer.until(DEADLINE, &what, |seen| seen.moved_from(&before)).await?);
     }
     let name = load::name(number);
     let path = large.stage.installation.volume().join("objects.d").join(&large.namespace);
     let file = std::fs::read(path.join(format!("{name}.conf"))).context("the changed file")?;
-    ensure!(String::from_utf8_lossy(&file).contains(&text), "{name}: the volume does not have the change");
+    ensure!(
+        String::from_utf8_lossy(&file).contains(&text),
+        "{name}: the file on the volume lacks the change"
+    );
     wanted.insert(format!("{}.{name}.conf", large.namespace), file);
     let now = digest_of(wanted);
     for Watched { place, pointer } in satellites.iter_mut() {
-        let what = format!("{} holds exactly change {number}, {now}", place.satellite);
+        let what = format!("{} holds change {number} as its current set, {now}", place.satellite);
         pointer.until(DEADLINE, &what, |seen| (seen.digest == now).then_some(())).await?;
     }
     Ok((start, last))
 }
 
-/// Waits until nothing is left to clean up, and looks whether each satellite holds exactly these files.
+/// Waits until no garbage is left, and checks that each satellite holds exactly these files.
 async fn settle(large: &Large, satellites: &[Watched], wanted: &Files) -> anyhow::Result<Delivered> {
     let mut delivered = None;
     for Watched { place, .. } in satellites {
@@ -151,14 +156,14 @@ async fn settle(large: &Large, satellites: &[Watched], wanted: &Files) -> anyhow
     delivered.context("a satellite")
 }
 
-/// CPU seconds that the operator uses in a second in which nothing happens.
+/// Returns the operator's CPU seconds per second while nothing happens.
 async fn idle_cpu(large: &Large, plan: &Plan) -> f64 {
     let before = cpu_seconds(large.operator.pid());
     tokio::time::sleep(plan.idle).await;
     (cpu_seconds(large.operator.pid()) - before) / plan.idle.as_secs_f64()
 }
 
-/// Of each satellite.
+/// Counters, by index of the satellite.
 struct Counters {
     requests: Vec<Requests>,
     wire: Vec<Bytes>,
@@ -213,25 +218,29 @@ impl Figures {
             .row(judged(row("one change -> both satellites hold it, the longest", "s", seconds(100.0)), 1.0));
         report.row(row("one change -> Ready, p50", "s", self.ready.percentile(50.0) / 1_000.0));
         report.row(judged(
-            row("writes per change and satellite until then, most", "requests", until(writes)),
+            row("writes per change and satellite until delivery, most", "requests", until(writes)),
             2.0,
         ));
         let all = until(|verbs| verbs.values().sum());
-        report.row(row("requests per change and satellite until then, reads too, most", "requests", all));
+        report.row(row(
+            "requests, reads too, per change and satellite until delivery, most",
+            "requests",
+            all,
+        ));
         let later = most(&|cost| writes(&cost.all) as f64 / changes);
         report.row(row(
-            "writes per change and satellite with the deletion of garbage later",
+            "writes per change and satellite, with the later deletion of garbage",
             "requests",
             later,
         ));
         let up = most(&|cost| cost.wire.up as f64 / 1024.0 / changes);
         report.row(row("sent per change and satellite, on the wire", "KiB", up));
         let archives = most(&|cost| cost.archives / 1024.0 / changes);
-        report.row(row("of it archive and manifest", "KiB", archives));
+        report.row(row("of that: archive and manifest", "KiB", archives));
         report.row(row("operator's CPU per change", "ms", self.cpu));
         let bytes: usize = last.files.values().map(Vec::len).sum();
         report.notes.push(format!(
-            "P4, {count}: {} bytes a file on average, {} shards; {} changes; nothing named is gone, nothing unnamed left; operator \
+            "P4, {count}: {} bytes a file on average, {} shards; {} changes; no named shard is missing, no garbage is left; operator \
              idle: {:.1} ms of CPU a second",
             bytes / last.files.len().max(1), last.shards.len(), self.changes, self.idle * 1_000.0,
         ));

@@ -1,5 +1,5 @@
-//! A large set on real servers: grown before anybody waits for it, delivered in layout Snapshot, and compared by the
-//! independent reader of the tests.
+//! A large set on real servers: created before any satellite joins, delivered in layout Snapshot,
+//! and checked by the independent reader of the tests.
 
 use crate::line::Line;
 use crate::load::{self, Kind};
@@ -18,16 +18,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Between two looks at something that costs something.
+/// Interval between two probes that are expensive.
 const LOOK: Duration = Duration::from_millis(250);
-/// The operator has nothing to do any more when nothing has moved for this long.
+/// The operator counts as idle after this long without a change.
 const STILL: Duration = Duration::from_secs(1);
-/// A quiet satellite is looked at within 36 s, and what nothing names is deleted then.
+/// Longest wait for the deletion of garbage. The operator looks at a quiet satellite within 36 s,
+/// and deletes it then.
 const TIDY: Duration = Duration::from_secs(90);
-/// Changes while there is no satellite, in one go.
+/// Objects that are created in one burst while there is no satellite.
 const PART: usize = 5_000;
 
-/// The stage, its one operator, and its one namespace of objects.
+/// A stage with one operator and one namespace of objects.
 pub struct Large {
     pub stage: Stage,
     pub operator: Operator,
@@ -35,12 +36,13 @@ pub struct Large {
     /// By name of the SatelliteCluster.
     pub lines: BTreeMap<String, Line>,
     pub reader: Reader,
-    /// Objects that there are, by number.
+    /// Numbers of the objects that exist.
     pub numbers: Range<usize>,
 }
 
 impl Large {
-    /// Servers for these satellites, each at the end of a line, and an operator that does not know them yet.
+    /// Starts a server behind a line for each satellite, and an operator. No satellite is joined
+    /// yet.
     pub async fn start(plan: &Plan, satellites: &[&str], report: &mut Report) -> anyhow::Result<Self> {
         let mut stage = Stage::start(plan, &[]).await?;
         if report.conditions.is_empty() {
@@ -61,12 +63,12 @@ impl Large {
         Ok(Self { stage, operator, namespace, lines, reader: Reader::default(), numbers: 0..0 })
     }
 
-    /// Objects that there are.
+    /// Returns the number of objects that exist.
     pub fn count(&self) -> usize {
         self.numbers.len()
     }
 
-    /// Creates objects until there are so many, and waits until all are published and acknowledged.
+    /// Creates objects up to this number, and waits until all are published and acknowledged.
     pub async fn grow(&mut self, count: usize) -> anyhow::Result<()> {
         while self.count() < count {
             let start = Instant::now();
@@ -81,7 +83,7 @@ impl Large {
         Ok(())
     }
 
-    /// Waits until every object is in the snapshot, and no status is to be written any more.
+    /// Waits until every object is in the snapshot and every status is written.
     pub async fn quiet(&self) {
         let (mut last, mut since) = (f64::NAN, Instant::now());
         let count = self.count();
@@ -96,27 +98,29 @@ impl Large {
             if since.elapsed() >= STILL {
                 return Ok(());
             }
-            Err(format!("{snapshot} of {count} objects in the snapshot, {waiting} statuses wait"))
+            Err(format!("{snapshot} of {count} objects in the snapshot, {waiting} status writes are queued"))
         })
         .await;
     }
 
-    /// What the volume holds, as satellites should.
+    /// Returns the files of the volume, which every satellite should hold.
     pub fn wanted(&self) -> Files {
         published(self.stage.installation.volume())
     }
 
-    /// Nothing was lost on the hub: the volume has exactly the objects, and each status names the digest of its file.
+    /// Checks that nothing was lost on the hub: the volume has exactly these objects, and each
+    /// status has the digest of its file.
     pub async fn verify_hub(&self) -> anyhow::Result<()> {
         self.stage.verify_statuses(&[&self.namespace], self.count()).await
     }
 
-    /// Where the pointer of a satellite is that has the usual namespace.
+    /// Returns the place of the pointer of a satellite with the default namespace.
     pub async fn place(&self, name: &str) -> Place {
         place(&self.stage, name, name, "icinga").await
     }
 
-    /// Makes a namespace on a server ready for a satellite of the same name, and its Secret on the hub.
+    /// Prepares a namespace on a server for a satellite of the same name, and creates its Secret on
+    /// the hub.
     pub async fn furnish(&self, server: &str, name: &str) -> Place {
         let api_server = self.stage.installation.plane.server(server);
         grant(&api_server, name).await;
@@ -126,7 +130,7 @@ impl Large {
         place(&self.stage, name, server, name).await
     }
 
-    /// Creates a SatelliteCluster; its Secret is there.
+    /// Creates a SatelliteCluster, whose Secret must exist.
     pub async fn join(&self, name: &str, namespace: &str) -> anyhow::Result<()> {
         let object = json!({
             "apiVersion": "groundlink.dev/v1alpha1", "kind": "SatelliteCluster",
@@ -147,7 +151,7 @@ impl Large {
         Ok(())
     }
 
-    /// Deletes a SatelliteCluster, and waits until it is gone. What the satellite holds stays.
+    /// Deletes a SatelliteCluster, and waits until it is gone. The delivered ConfigMaps stay.
     pub async fn leave(&self, name: &str) -> anyhow::Result<()> {
         let api = self.stage.installation.satellites();
         api.delete(name, &DeleteParams::default()).await?;
@@ -161,7 +165,7 @@ impl Large {
         Ok(())
     }
 
-    /// Joins a satellite and waits until it holds everything; returns its pointer's witness, which goes on.
+    /// Joins a satellite, and waits until it holds everything. Returns the watch of its pointer.
     pub async fn joined(&self, place: &Place, wanted: &Files) -> anyhow::Result<Observer<Pointers>> {
         let mut pointer = observe::pointer(&place.client, &place.namespace).await?;
         self.join(&place.satellite, &place.namespace).await?;
@@ -171,7 +175,7 @@ impl Large {
         Ok(pointer)
     }
 
-    /// That a satellite holds exactly these files, unpacked and summed up by the reader.
+    /// Checks that a satellite holds exactly these files, as the independent reader unpacks them.
     pub async fn verify(&self, place: &Place, wanted: &Files) -> anyhow::Result<Delivered> {
         let read = place.read(&self.reader).await;
         let delivered = read.map_err(|why| anyhow::anyhow!("{}: {why}", place.satellite))?;
@@ -180,9 +184,10 @@ impl Large {
         Ok(delivered)
     }
 
-    /// Waits until nothing is on a satellite but the pointer, its shards, and those of the revision before.
+    /// Waits until the satellite holds only the pointer, its shards, and those of the previous
+    /// revision.
     pub async fn tidy(&self, place: &Place, delivered: &Delivered) {
-        let what = format!("{} has no shard that nothing names", place.satellite);
+        let what = format!("{} has no garbage", place.satellite);
         eventually_every(LOOK, TIDY, &what, async || {
             let names = place.names().await?;
             let ours = names.iter().filter(|name| name.starts_with(&place.pointer)).count();
@@ -192,7 +197,7 @@ impl Large {
         .await;
     }
 
-    /// Ends the operator, and notes what it complained about.
+    /// Ends the operator, and notes its warnings and errors.
     pub async fn end(self, report: &mut Report) {
         self.stage.end(&self.operator, report).await;
     }
@@ -203,7 +208,7 @@ async fn place(stage: &Stage, satellite: &str, server: &str, namespace: &str) ->
     Place { satellite: satellite.to_owned(), client: stage.satellite(server).await, namespace, pointer }
 }
 
-/// Waits until a pointer says that it holds these files; returns when it did first.
+/// Waits until a pointer has the digest of these files. Returns the time when it first had.
 pub async fn holds(
     pointer: &mut Observer<Pointers>,
     place: &Place,

@@ -11,17 +11,19 @@ use kube::api::{Api, PostParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Between two objects of P2: longer than the window in which the hub gathers changes into one snapshot.
+/// Pause between two objects of P2: longer than the time in which the hub gathers changes into a
+/// snapshot.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for one object.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Whether an object counts: the first of a round opens connections and fills caches, for either side.
+/// Returns false for the first object of a round, which opens connections and fills caches on
+/// either side.
 fn counts(number: usize) -> bool {
     number > 0
 }
 
-/// P1: create -> Ready, the next create as soon as the object before is Ready.
+/// P1: create -> Ready. The next create follows as soon as the previous object is Ready.
 pub async fn ready(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut samples = [Samples::default(), Samples::default()];
     let count = plan.ready + 1;
@@ -61,7 +63,7 @@ pub async fn ready(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::R
     Ok(())
 }
 
-/// What one object's way took.
+/// The latencies of objects at each step.
 #[derive(Default)]
 struct Way {
     ready: Samples,
@@ -69,7 +71,7 @@ struct Way {
     synced: Samples,
 }
 
-/// P2: create -> the ConfigMaps of both satellites hold it.
+/// P2: create -> both satellites hold the object.
 pub async fn delivered(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     crate::progress!("P2: null operator, {} objects", plan.delivered);
     let mut null = Samples::default();
@@ -99,7 +101,7 @@ pub async fn delivered(stage: &Stage, plan: &Plan, report: &mut Report) -> anyho
 
     let floor = null.percentile(50.0) + write.percentile(50.0);
     let at = |samples: &Samples, percent| samples.percentile(percent);
-    report.row(Row::new("P2  one ConfigMap write by itself, p50", "ms", Some(at(&write, 50.0)), f64::NAN));
+    report.row(Row::new("P2  a single ConfigMap write, p50", "ms", Some(at(&write, 50.0)), f64::NAN));
     let metric = "P2  create -> on both satellites, idle, p50 (null: + one ConfigMap write)";
     report.row(Row::new(metric, "ms", Some(floor), at(&idle.delivered, 50.0)).target(Target::Ratio(2.0)));
     for (percent, limit) in [(50.0, 60.0), (99.0, 200.0)] {
@@ -163,9 +165,9 @@ async fn one_by_one(
     Ok(way)
 }
 
-/// One ConfigMap of the size that the pointer has half way, replaced again and again.
+/// Replaces one ConfigMap repeatedly, at the size that the pointer has halfway through P2.
 async fn plain_write(stage: &Stage, count: usize) -> anyhow::Result<Samples> {
-    let satellite = stage.satellites().first().context("a satellite")?;
+    let satellite = stage.satellites().first().context("no satellite")?;
     let api = Api::<ConfigMap>::namespaced(stage.satellite(satellite).await, "icinga");
     let name = format!("floor-{}", load::nonce());
     let parameters = PostParams::default();

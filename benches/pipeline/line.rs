@@ -1,5 +1,5 @@
-//! The way from the operator to one satellite: passes bytes on and counts them, and can be cut, so that connections are
-//! refused as by a machine on which nothing listens.
+//! A TCP forwarder from the operator to one satellite. It counts bytes, and can be cut: connections
+//! are then refused, as if nothing listened there.
 
 use crate::support::Port;
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A line to a port on this machine. Dropping it cuts it.
+/// A forwarder to a port on this machine. Dropping it cuts it.
 pub struct Line {
     port: Port,
     to: u16,
@@ -27,7 +27,7 @@ struct Seen {
     called: Mutex<Option<Instant>>,
 }
 
-/// Bytes, TLS and all.
+/// Bytes on the wire, TLS included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bytes {
     /// To the satellite.
@@ -37,19 +37,19 @@ pub struct Bytes {
 }
 
 impl Line {
-    /// A line to `to`; connections are accepted when this returns.
+    /// Starts a line to port `to`. It accepts connections when this returns.
     pub async fn to(to: u16) -> anyhow::Result<Self> {
         let mut line = Self { port: Port::reserve(), to, seen: Arc::default(), task: None };
         line.mend().await?;
         Ok(line)
     }
 
-    /// For a kubeconfig; the certificate is that of the server behind it.
+    /// Returns the URL for a kubeconfig. The certificate is that of the server behind the line.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port.number())
     }
 
-    /// Ends every connection; from now on new ones are refused.
+    /// Ends every connection, and refuses new ones from now on.
     pub fn cut(&mut self) {
         self.task = None;
         *self.called() = None;
@@ -58,7 +58,7 @@ impl Line {
     /// Accepts connections again.
     pub async fn mend(&mut self) -> anyhow::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port.number())).await;
-        let listener = listener.context("the port of a line")?;
+        let listener = listener.context("listen on the port of the line")?;
         let (seen, to) = (self.seen.clone(), self.to);
         self.task = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut connections = JoinSet::new();
@@ -68,7 +68,7 @@ impl Line {
                         seen.called.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
                         let seen = seen.clone();
                         connections.spawn(async move {
-                            // What breaks a connection is for its two ends to notice.
+                            // The two ends notice a broken connection themselves.
                             let _ = pass(&seen, stream, to).await;
                         });
                     }
@@ -79,12 +79,12 @@ impl Line {
         Ok(())
     }
 
-    /// When somebody called first since the line was cut, or made.
+    /// Returns the time of the first connection since the line was started or last cut.
     pub fn first_call(&self) -> Option<Instant> {
         *self.called()
     }
 
-    /// What went through so far.
+    /// Returns the bytes so far.
     pub fn bytes(&self) -> Bytes {
         Bytes { up: self.seen.up.load(Ordering::Relaxed), down: self.seen.down.load(Ordering::Relaxed) }
     }

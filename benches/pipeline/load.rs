@@ -10,15 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Creators at work at once in a burst.
+/// Concurrent creates in a burst.
 const CREATORS: usize = 16;
 
-/// Objects of the one kind that a phase uses.
+/// The kind of object that a phase creates.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// The smallest file there is, so that a large set fits into layout Single.
+    /// The smallest possible file, so that a large set fits into layout Single.
     Group,
-    /// A host as people declare them.
+    /// A typical host.
     Host,
 }
 
@@ -37,12 +37,12 @@ impl Kind {
     }
 }
 
-/// Name of the object of this number. The same length for all: so is their file.
+/// Returns the name of the object with this number. All names, and so all files, have one length.
 pub fn name(number: usize) -> String {
     format!("g{number:05}")
 }
 
-/// Path of a namespace's MonitoringObjects.
+/// Returns the API path of a namespace's MonitoringObjects.
 pub fn path(namespace: &str) -> String {
     format!("/apis/groundlink.dev/v1alpha1/namespaces/{namespace}/monitoringobjects")
 }
@@ -62,7 +62,7 @@ pub async fn create(client: &Client, namespace: &str, kind: Kind, number: usize)
     Ok(())
 }
 
-/// Creates objects as fast as the server takes them.
+/// Creates objects as fast as the server accepts them.
 pub async fn burst(
     client: &Client,
     namespace: &str,
@@ -77,7 +77,7 @@ pub async fn burst(
     Ok(())
 }
 
-/// Gives each host of these numbers another text.
+/// Changes the notes of each host in this range.
 pub async fn change_all(
     client: &Client,
     namespace: &str,
@@ -92,7 +92,7 @@ pub async fn change_all(
     Ok(())
 }
 
-/// Gives a host another text.
+/// Changes the notes of a host.
 pub async fn change(client: &Client, namespace: &str, number: usize, text: &str) -> anyhow::Result<()> {
     let patch = json!({ "spec": { "host": { "notes": text } } });
     let request = Request::patch(format!("{}/{}", path(namespace), name(number)))
@@ -102,7 +102,7 @@ pub async fn change(client: &Client, namespace: &str, number: usize, text: &str)
     Ok(())
 }
 
-/// Deletes the objects of these numbers.
+/// Deletes the objects in this range.
 pub async fn delete_some(
     client: &Client,
     namespace: &str,
@@ -126,10 +126,11 @@ struct List {
 pub async fn delete_all(client: &Client, namespace: &str, count: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience(count);
     loop {
-        // A large collection takes longer than the server gives one request; what is left is deleted by the next.
+        // A large collection takes longer than the request timeout; the next request deletes the
+        // rest.
         let answer = client.request_text(Request::delete(path(namespace)).body(Vec::new())?).await;
         let first = Request::get(format!("{}?limit=1", path(namespace))).body(Vec::new())?;
-        let list: List = client.request(first).await.context("list what is left")?;
+        let list: List = client.request(first).await.context("list the remaining objects")?;
         if list.items.is_empty() {
             return Ok(());
         }
@@ -140,7 +141,7 @@ pub async fn delete_all(client: &Client, namespace: &str, count: usize) -> anyho
     }
 }
 
-/// Something different each time, for names of namespaces.
+/// Returns a unique text for the name of a namespace.
 pub fn nonce() -> String {
     format!("{:x}", uptime().as_millis())
 }

@@ -1,16 +1,18 @@
-//! The pipeline on real API servers, next to a *null operator*: a bare client on the same server that answers each create
-//! with one status write and does nothing else. Whatever Groundlink does beyond that is its own cost.
+//! The pipeline on real API servers, compared with a *null operator*: a bare client on the same
+//! server that answers each create with one status write and does nothing else. The difference is
+//! Groundlink's own cost.
 //!
 //! ```text
-//! make bench                         everything (benches/language too), on a quiet machine
-//! make bench ARGS=--quick            the same phases with few objects: does it work?
-//! make bench ARGS="--only P1,P3"     some of it
-//! make bench ARGS="--only P4 --changed 20000"   the largest set of P4, in place of 40,000
+//! make bench                         everything (benches/language too); needs an idle machine
+//! make bench ARGS=--quick            the same phases with few objects, to see that they work
+//! make bench ARGS="--only P1,P3"     some phases
+//! make bench ARGS="--only P4 --changed 20000"   the largest set of P4, instead of 40,000
 //! make bench ARGS="--volume /mnt"    with the volume on that file system
-//! make bench ARGS="--only P9 --resident 100000"   memory at the size of the target, in place of an extrapolation
+//! make bench ARGS="--only P9 --resident 100000"   memory at the target's size, instead of an extrapolation
 //! ```
-//! Every phase ends with a check that nothing was lost; only such a check (or a phase that does not come to an end) makes the
-//! exit code 1. A slow run is a slow run. All results are in `target/bench/pipeline.json` as well.
+//! Every phase ends with a check that nothing was lost. Only a failed check, or a phase that does
+//! not end, makes the exit code 1; a slow run does not. All results are also in
+//! `target/bench/pipeline.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a benchmark reports")]
 
 #[path = "../shared/mod.rs"]
@@ -47,7 +49,7 @@ use stage::Stage;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-/// What is measured here.
+/// The metrics of this benchmark.
 const METRICS: [&str; 10] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +67,7 @@ async fn main() -> ExitCode {
     }
     let mut report = Report::new("pipeline", "null operator", plan.is_quick());
     report.peers = peers::of(|target| plan.wants(&[target]));
-    // A check of the test kit that fails is a panic; what was measured until then is still shown.
+    // A failed check of the test kit is a panic. The results until then are still printed.
     match AssertUnwindSafe(run(&plan, &mut report)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => report.failures.push(format!("{error:#}")),
@@ -77,7 +79,7 @@ async fn main() -> ExitCode {
     }
     if observe::resumed() > 0 {
         report.notes.push(format!(
-            "{} watches of the benchmark were closed by a server short of time and taken up again: some times are late",
+            "an overloaded server closed {} watches of the benchmark, which were resumed: some times are too long",
             observe::resumed()
         ));
     }
@@ -102,10 +104,10 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     if plan.wants(&["P4", "P5", "P6", "P7"]) {
-        large(plan, report).await.context("many objects")?;
+        large(plan, report).await.context("P4 to P7")?;
     }
     if plan.wants(&["P9"]) {
-        // Servers of its own: one of them is restarted.
+        // Needs its own servers, because it restarts one.
         let stage = Stage::start(plan, &[]).await?;
         if report.conditions.is_empty() {
             servers::look(&stage, report).await?;
@@ -115,7 +117,7 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// P4 to P7: one set that grows.
+/// Runs P4 to P7 on one set that grows.
 async fn large(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut large = large::Large::start(plan, &change::SATELLITES, report).await?;
     for &count in &plan.sets {

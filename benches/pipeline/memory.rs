@@ -1,5 +1,6 @@
-//! P9: resident memory with many objects: of the process that published them, of one that finds them at its start, and after
-//! a relist. The last two are taken at two sizes, so that what is fixed can be told from what grows.
+//! P9: resident memory with many objects: of the process that published them, of one that finds
+//! them at its start, and of one that listed them again. Two sizes separate the fixed part from the
+//! growth.
 
 use crate::load::{self, Kind};
 use crate::machine::{Memory, cpu_seconds, memory};
@@ -13,11 +14,11 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Number of objects that the targets are about.
+/// Number of objects for which the targets are defined.
 const TARGET_OBJECTS: usize = 100_000;
-/// The objects of one namespace are created in so many parts, with a line of progress each.
+/// Bursts in which the objects of one namespace are created, with a line of progress after each.
 const PARTS: usize = 2;
-/// Longest wait for the operator to list again after the server came back.
+/// Longest wait for a new LIST after the server came back.
 const RELIST: Duration = Duration::from_secs(120);
 
 /// Memory at half of the objects and at all of them.
@@ -26,7 +27,7 @@ struct Sizes {
     all: Memory,
 }
 
-/// What a process that starts with objects needs.
+/// The start time and memory of a process that finds objects.
 struct Found {
     start: f64,
     found: Memory,
@@ -36,7 +37,7 @@ struct Found {
     writes: u64,
 }
 
-/// Resident memory at `plan.resident` objects without a satellite.
+/// Measures resident memory at `plan.resident` objects, without a satellite.
 pub async fn resident(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let (count, half) = (plan.resident, plan.resident / 2);
     let namespaces = [stage.namespace().await, stage.namespace().await];
@@ -57,16 +58,16 @@ pub async fn resident(stage: &Stage, plan: &Plan, report: &mut Report) -> anyhow
 
     let files = stage.installation.files();
     let average = files.values().map(String::len).sum::<usize>() as f64 / files.len() as f64;
-    report.notes.push(format!("P9: a file has {average:.0} bytes on average; no satellite is joined"));
+    report.notes.push(format!("P9: the files have {average:.0} bytes on average; no satellite is joined"));
     if all.lists == 0 || rest.lists == 0 {
         report
             .notes
             .push("P9: the operator resumed its watch and did not list again: no relist was measured".into());
     }
     report.row(Row::new("P9  resident, no objects", "MiB", None, empty.resident));
-    rows("of the process that published them", 96.0, count, &published, report);
+    rows("of the process that published", 96.0, count, &published, report);
     let sizes = Sizes { half: rest.found, all: all.found };
-    rows("of a process that found them", 96.0, count, &sizes, report);
+    rows("of a process that found all at its start", 96.0, count, &sizes, report);
     let sizes = Sizes { half: rest.relisted, all: all.relisted };
     rows("after a relist", 128.0, count, &sizes, report);
     report.row(Row::new(format!("P9  start -> ready, {count}"), "s", None, all.start));
@@ -89,7 +90,7 @@ fn rows(who: &str, limit: f64, count: usize, sizes: &Sizes, report: &mut Report)
     report.row(if count >= TARGET_OBJECTS { row.target(target) } else { row });
     report.row(Row::new(format!("P9  peak {who}, {count}"), "MiB", None, sizes.all.peak));
     let each = (sizes.all.resident - sizes.half.resident) / (count - count / 2) as f64;
-    report.row(Row::new(format!("P9  bytes per further object {who}"), "B", None, each * 1024.0 * 1024.0));
+    report.row(Row::new(format!("P9  bytes per additional object {who}"), "B", None, each * 1024.0 * 1024.0));
     if count < TARGET_OBJECTS {
         let expected = sizes.all.resident + each * (TARGET_OBJECTS - count) as f64;
         let metric = format!("P9  EXTRAPOLATED to {TARGET_OBJECTS} {who}");
@@ -120,8 +121,8 @@ async fn publish(
     Ok(settled(operator).await)
 }
 
-/// Starts a process that finds `count` objects, restarts the API server under it, and deletes the objects of one namespace
-/// before it ends.
+/// Starts a process that finds `count` objects, and restarts the API server. Before the process
+/// ends, the objects of the `leaving` namespace are deleted.
 async fn found(
     stage: &Stage,
     namespaces: &[String],
@@ -144,24 +145,24 @@ async fn found(
     stage.verify(namespaces, count).await.context("after the relist")?;
     if let Some((namespace, remaining)) = leaving {
         load::delete_all(&stage.installation.hub, namespace, count).await?;
-        eventually(patience(count), "the files of what was deleted are gone", async || {
+        eventually(patience(count), "the files of the deleted objects are gone", async || {
             let files = stage.installation.files().len();
             if files == remaining { Ok(()) } else { Err(format!("{files} files")) }
         })
         .await;
     }
-    // What it logs about a server that went away is no news.
+    // Not `end`: warnings about the restarted server are expected.
     stage.terminate(&operator, report).await;
     Ok(Found { start, found, relisted, lists, writes })
 }
 
-/// Waits until the operator has listed MonitoringObjects again and is ready. The restarted server counts from zero, so the
-/// count is the operator's.
+/// Waits until the operator has listed MonitoringObjects again and is ready. The restarted server
+/// counts requests from zero, so its count is that of LISTs since the restart.
 async fn relisted(stage: &Stage, operator: &Operator, report: &mut Report) -> anyhow::Result<u64> {
     let deadline = Instant::now() + RELIST;
     let client = stage.installation.plane.server("hub").client().await;
     loop {
-        ensure!(operator.exit_status().is_none(), "the operator ended when the API server went away");
+        ensure!(operator.exit_status().is_none(), "the operator ended while the API server was down");
         let lists = Requests::of(&client).await?.count("LIST monitoringobjects");
         let (code, why) = operator.get("/readyz").await;
         if lists > 0 && code == 200 {
@@ -177,7 +178,7 @@ async fn relisted(stage: &Stage, operator: &Operator, report: &mut Report) -> an
     }
 }
 
-/// Memory once it has not moved by more than 1 % for three seconds, or after half a minute.
+/// Returns the memory once it has changed by at most 1 % for three seconds, or after half a minute.
 async fn settled(operator: &Operator) -> Memory {
     let deadline = Instant::now() + Duration::from_secs(30);
     let (mut last, mut since) = (memory(operator.pid()), Instant::now());

@@ -1,5 +1,6 @@
-//! P7: what bad satellites cost the good ones. Seventeen good satellites on four API servers; in one half of the rounds a black hole,
-//! a slow one, a flapping one and nine that refuse or answer with rubbish are in the fleet, in the other half they are not there.
+//! P7: how much bad satellites delay the good ones. There are 17 good satellites on four API
+//! servers. In every other round the fleet also has a black hole, a slow one, a flapping one, and
+//! nine that refuse or answer with garbage.
 
 use crate::away::LATE;
 use crate::change::SATELLITES;
@@ -20,9 +21,10 @@ const FOURTH: &str = "sat-d";
 const EACH: usize = 5;
 /// Longest wait for one object on all good satellites.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Between two objects: longer than a good satellite rests after a pass.
+/// Pause between two objects: longer than the operator leaves a good satellite alone after a pass.
 const PAUSE: Duration = Duration::from_millis(700);
-/// What the bad ones have to themselves before the first object, so that they are at work when it comes.
+/// From the join of the bad satellites to the first object, so that their faults are in effect by
+/// then.
 const AT_WORK: Duration = Duration::from_secs(1);
 
 struct Bad {
@@ -32,17 +34,17 @@ struct Bad {
     namespace: String,
 }
 
-/// The good satellites, with or without the bad ones.
+/// Results for the good satellites, with or without the bad ones.
 #[derive(Default)]
 struct Half {
     delivered: Samples,
-    /// Until the last of the good ones has it.
+    /// Time until the last good satellite holds the object.
     everywhere: Samples,
     cpu: f64,
     rounds: Vec<f64>,
 }
 
-/// P7. `late` is in the fleet already, and so are the two of P4.
+/// Runs P7. The satellites of P4 and `late` are the first three good ones.
 pub async fn neighbours(
     large: &mut Large,
     plan: &Plan,
@@ -54,7 +56,7 @@ pub async fn neighbours(
     let mut good = vec![large.place(SATELLITES[0]).await, large.place(SATELLITES[1]).await, late.clone()];
     let wanted = large.wanted();
     let mut joined: Vec<String> = Vec::new();
-    // 20 places; the last of three servers are for the bad ones.
+    // 20 places. The last place of three of the servers is for the bad satellites.
     for (at, server) in servers.into_iter().enumerate() {
         let taken = usize::from(server != FOURTH);
         for number in taken..EACH - usize::from(at > 0) {
@@ -77,7 +79,7 @@ pub async fn neighbours(
         pointers.push(pointer);
     }
     crate::progress!(
-        "P7: {} objects on all of them after {:.1} s",
+        "P7: {} objects on all good satellites after {:.1} s",
         wanted.len(),
         begin.elapsed().as_secs_f64()
     );
@@ -85,7 +87,7 @@ pub async fn neighbours(
     let mut halves = [Half::default(), Half::default()];
     for round in 0..plan.rounds {
         for (with, half) in [false, true].into_iter().zip(&mut halves) {
-            let who = if with { "with the bad ones" } else { "without" };
+            let who = if with { "with the bad satellites" } else { "without them" };
             crate::progress!("P7, round {}: {who}, {} objects", round + 1, plan.neighbours);
             large.quiet().await;
             if with {
@@ -110,7 +112,7 @@ pub async fn neighbours(
         large.verify(place, &wanted).await?;
     }
     tell(&halves, &bad, good.len(), large, report);
-    // Their server ends.
+    // One of their servers is stopped below.
     drop(pointers);
     for name in &joined {
         large.leave(name).await?;
@@ -119,7 +121,7 @@ pub async fn neighbours(
     Ok(())
 }
 
-/// The namespace, and account, that the bad ones of a server have.
+/// Returns the namespace for the bad satellites of a server.
 fn of_bad(server: &str) -> String {
     format!("{server}-{}", EACH - 1)
 }
@@ -195,7 +197,7 @@ async fn run(
 fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mut Report) {
     let [without, with] = halves;
     let row = |metric: &str, pick: &dyn Fn(&Half) -> f64| {
-        let metric = format!("P7  create -> {metric} (compared: without the bad ones)");
+        let metric = format!("P7  create -> {metric} (compared with: no bad ones)");
         Row::new(metric, "ms", Some(pick(without)), pick(with))
     };
     for percent in [50.0, 99.0] {
@@ -207,8 +209,7 @@ fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mu
         }));
     }
     let per_object = |half: &Half| half.cpu * 1_000.0 / half.everywhere.len().max(1) as f64;
-    let metric =
-        "P7  operator's CPU per object and what else it does meanwhile (compared: without the bad ones)";
+    let metric = "P7  operator's CPU per object, background work included (compared with: no bad ones)";
     report.row(Row::new(metric, "ms", Some(per_object(without)), per_object(with)));
     let tried: Vec<String> = bad
         .iter()
@@ -224,9 +225,9 @@ fn tell(halves: &[Half; 2], bad: &[Bad], good: usize, large: &Large, report: &mu
     let rounds =
         |half: &Half| half.rounds.iter().map(|p99| format!("{p99:.0}")).collect::<Vec<_>>().join(", ");
     report.notes.push(format!(
-        "P7: {good} good satellites are 4 API servers x up to {EACH} target namespaces, {} objects; {} are bad: nobody accepts connections of the \
-         black hole, the slow one sends 1 byte a second, the flapping one is up for 1 s and down for 5 s; measured from 1 s after they join, their \
-         breakers still closed; {}",
+        "P7: {good} good satellites (4 API servers, up to {EACH} target namespaces each), {} objects; {} bad ones. The black \
+         hole accepts no connection, the slow one sends 1 byte a second, the flapping one is up for 1 s and down for 5 s. \
+         Measured from 1 s after they join, while their breakers are closed. {}",
         large.count(),
         bad.len(),
         tried.join("; ")

@@ -1,5 +1,5 @@
-//! The null operator: watches, and answers each create with one status write. No file, no satellite, nothing else: the floor
-//! under every operator that reports in a status.
+//! The null operator: watches, answers each create with one status write, and does nothing else. It
+//! is the lower bound for every operator that reports in a status.
 
 use crate::observe::{Seen, follow};
 use groundlink::api::condition::timestamp_now;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// Writes under way at once, as many as Groundlink has.
+/// Concurrent status writes, as many as Groundlink sends.
 const IN_FLIGHT: usize = 16;
 
 /// A running null operator. Dropping it ends it.
@@ -25,8 +25,9 @@ pub struct NullOperator {
 }
 
 impl NullOperator {
-    /// Starts it; every object that is created after the return is answered. The client's account should be Groundlink's
-    /// own, so that the server does the same work to know and admit it.
+    /// Starts it. It answers every object that is created after the return. Use Groundlink's own
+    /// account for the client, so that the server does the same work to authenticate and authorize
+    /// it.
     pub async fn start(client: Client) -> anyhow::Result<Self> {
         let path = "/apis/groundlink.dev/v1alpha1/monitoringobjects";
         let mut events = follow::<Seen>(&client, path, "", "application/json").await?;
@@ -50,7 +51,7 @@ impl NullOperator {
         Ok(Self { task, failed })
     }
 
-    /// Writes that the server did not accept.
+    /// Returns the number of writes that the server did not accept.
     pub fn failed(&self) -> usize {
         self.failed.load(Ordering::Relaxed)
     }
@@ -62,7 +63,8 @@ impl Drop for NullOperator {
     }
 }
 
-/// The very status, byte for byte in size, that Groundlink writes first for an object that two satellites wait for.
+/// Returns a status of exactly the size of the first one that Groundlink writes for an object that
+/// waits for two satellites.
 fn status(object: &Seen) -> MonitoringObjectStatus {
     use ConditionStatus::{False, True};
     use ConditionType::{Ready, Reconciling, Stalled, Synced};

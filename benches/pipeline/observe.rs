@@ -1,4 +1,4 @@
-//! Witnesses: watches of the benchmark's own client that note when something became visible.
+//! Witnesses: watches of the benchmark's own client, which note when a change became visible.
 
 use anyhow::{Context as _, bail};
 use futures::StreamExt;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
-/// A watch, and what was seen by it. Dropping it ends the watch.
+/// A watch, with the state that its events add up to. Dropping it ends the watch.
 pub struct Observer<S> {
     seen: watch::Receiver<S>,
 }
@@ -28,25 +28,26 @@ struct ListMetadata {
     resource_version: String,
 }
 
-/// What a watch needs of an object to go on after it.
+/// The version of an object, from which a watch can be resumed.
 pub trait Versioned {
     /// `metadata.resourceVersion`
     fn version(&self) -> &str;
 }
 
-/// How often a watch was taken up again, in the whole run.
+/// How often a watch was resumed, in the whole run.
 static RESUMED: AtomicUsize = AtomicUsize::new(0);
 
-/// How often a watch was closed and taken up again, in the whole run.
+/// Returns how often a watch was closed and resumed, in the whole run.
 pub fn resumed() -> usize {
     RESUMED.load(Ordering::Relaxed)
 }
 
-/// An event, and when it arrived.
+/// An event, and the time of its arrival.
 pub type Arrived<T> = (Instant, WatchEvent<T>);
 
-/// Watches everything after this moment, until the receiver is dropped. A server that is short of time closes watches; they
-/// are taken up again where they ended, and it is said so, because what arrives then arrives late.
+/// Watches every later change, until the receiver is dropped. An overloaded server closes watches.
+/// They are resumed where they ended, with a line of progress, because their next events arrive
+/// late.
 pub async fn follow<T>(
     client: &Client,
     path: &str,
@@ -76,7 +77,8 @@ where
             };
             match event {
                 Some(Ok(WatchEvent::Error(status))) => {
-                    // The server does not know where it ended any more: whoever waits for it is told by the closed channel.
+                    // The server no longer has that version. The closed channel ends every waiting
+                    // `until`.
                     crate::progress!("the watch of {path} cannot go on: {}", status.message);
                     return;
                 }
@@ -84,7 +86,7 @@ where
                     if let WatchEvent::Added(object) | WatchEvent::Modified(object) = &event {
                         version = object.version().to_owned();
                     }
-                    // A receiver that is gone is noticed above.
+                    // The `select` above notices a dropped receiver.
                     let _ = sender.send((Instant::now(), event));
                 }
                 other => {
@@ -92,15 +94,15 @@ where
                         .and_then(Result::err)
                         .map_or_else(|| "closed".into(), |error| error.to_string());
                     crate::progress!(
-                        "the watch of {path} ended ({why}) and goes on; times that follow are late"
+                        "the watch of {path} ended ({why}) and is resumed; the next times are too long"
                     );
                     RESUMED.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     match open(&version).await {
                         Ok(next) => events = next.boxed(),
                         Err(error) => {
-                            crate::progress!("the watch of {path}: {error:#}");
-                            // A server that is gone is not asked a hundred times a second.
+                            crate::progress!("the watch of {path} cannot be resumed yet: {error:#}");
+                            // Not a hundred times a second, if the server is down.
                             tokio::time::sleep(Duration::from_secs(1)).await;
                         }
                     }
@@ -127,7 +129,7 @@ impl<S: Default + Send + Sync + 'static> Observer<S> {
         let (sender, seen) = watch::channel(S::default());
         tokio::spawn(async move {
             loop {
-                // A watch that ends for good drops the sender, and whoever waits is told.
+                // The end of the watch drops the sender, which ends every waiting `until`.
                 let event = tokio::select! {
                     () = sender.closed() => return,
                     event = events.recv() => event,
@@ -144,7 +146,7 @@ impl<S: Default + Send + Sync + 'static> Observer<S> {
         Ok(Self { seen })
     }
 
-    /// Waits until `done` returns something of what was seen.
+    /// Waits until `done` returns `Some`.
     pub async fn until<T>(
         &mut self,
         deadline: Duration,
@@ -152,14 +154,14 @@ impl<S: Default + Send + Sync + 'static> Observer<S> {
         done: impl Fn(&S) -> Option<T>,
     ) -> anyhow::Result<T> {
         match tokio::time::timeout(deadline, self.seen.wait_for(|seen| done(seen).is_some())).await {
-            Ok(Ok(seen)) => done(&seen).context("seen and gone"),
+            Ok(Ok(seen)) => done(&seen).context("the condition holds no longer"),
             Ok(Err(_)) => bail!("the watch ended while waiting: {what}"),
             Err(_) => bail!("not within {deadline:?}: {what}"),
         }
     }
 }
 
-/// When each object was first seen with a condition.
+/// The time at which each object was first seen with a condition.
 #[derive(Default)]
 pub struct Objects {
     /// With `Ready=True`.
@@ -168,15 +170,15 @@ pub struct Objects {
     pub synced: HashMap<String, Instant>,
 }
 
-/// When the last of `count` objects arrived.
+/// Returns when the last of `count` objects arrived. None if some have not.
 pub fn last_of(times: &HashMap<String, Instant>, count: usize) -> Option<Instant> {
     if times.len() < count { None } else { times.values().max().copied() }
 }
 
-/// The part of an object that is looked at.
+/// The fields of an object that the benchmark reads.
 #[derive(Clone, Deserialize)]
 pub struct Seen {
-    /// Who it is.
+    /// Its identity.
     pub metadata: SeenMetadata,
     status: Option<SeenStatus>,
 }
@@ -245,7 +247,7 @@ impl Versioned for Pointer {
     }
 }
 
-/// Watches a satellite's pointer: when it first held each file.
+/// Watches a satellite's pointer, and notes when it first held each file.
 pub async fn files(client: &Client) -> anyhow::Result<Observer<HashMap<String, Instant>>> {
     let fold = |files: &mut HashMap<String, Instant>, pointer: Pointer, now| {
         for key in pointer.data.into_keys() {
@@ -274,25 +276,25 @@ struct Annotated {
     annotations: HashMap<String, String>,
 }
 
-/// When the metadata of a satellite's pointer first said something. (What it really holds is compared afterwards; to look at
-/// 600 KiB ten times a second would be a load of its own.)
+/// The times of changes in the metadata of a satellite's pointer. The data is checked only at the
+/// end, because reading 600 KiB ten times a second would be a load of its own.
 #[derive(Default)]
 pub struct Pointers {
-    /// That it holds so many files.
+    /// When it first claimed this number of files.
     pub counts: BTreeMap<usize, Instant>,
-    /// That it holds files with this digest.
+    /// When it first claimed this digest.
     pub digests: HashMap<String, Instant>,
-    /// The digest that it says now.
+    /// The digest that it claims now.
     pub digest: String,
 }
 
 impl Pointers {
-    /// When it first held at least so many files.
+    /// Returns when it first held at least this many files.
     pub fn at_least(&self, count: usize) -> Option<Instant> {
         self.counts.range(count..).map(|(_, at)| *at).min()
     }
 
-    /// When it came to say what it says now, if that is another digest than this one.
+    /// Returns when it first had its current digest. None while that is still `digest`.
     pub fn moved_from(&self, digest: &str) -> Option<Instant> {
         let moved = !self.digest.is_empty() && self.digest != digest;
         moved.then(|| self.digests.get(&self.digest).copied()).flatten()

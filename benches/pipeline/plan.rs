@@ -1,4 +1,4 @@
-//! What is measured, and with how many objects.
+//! The phases to run, and their sizes.
 
 use crate::shared::arguments::Arguments;
 use std::path::PathBuf;
@@ -8,9 +8,9 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Plan {
     arguments: Arguments,
-    /// Where the volume is; a temporary directory if not given.
+    /// Where the volume is. None for a temporary directory.
     pub volume: Option<PathBuf>,
-    /// How often null operator and Groundlink take turns.
+    /// How often the null operator and Groundlink take turns.
     pub rounds: usize,
     /// P1: objects per round.
     pub ready: usize,
@@ -20,28 +20,28 @@ pub struct Plan {
     pub back_to_back: usize,
     /// P3: sizes of the bursts. The smaller fits into layout Single, the larger does not.
     pub bursts: Vec<usize>,
-    /// P4: sizes of the set; the target is about the last, and P5 to P7 play in the one in the middle.
+    /// P4: sizes of the set. The target is for the last; P5 to P7 use the middle one.
     pub sets: Vec<usize>,
-    /// P4: changes in each.
+    /// P4: changes at each size.
     pub changes: usize,
-    /// P4: how long the operator is looked at while nothing happens.
+    /// P4: how long the idle operator is measured.
     pub idle: Duration,
-    /// P5: how often the satellite joins.
+    /// P5: number of joins.
     pub joins: usize,
-    /// P6: how long the satellite is away.
+    /// P6: length of the outage.
     pub away: Duration,
-    /// P6: objects that change meanwhile; half as many are deleted.
+    /// P6: objects that change during the outage; half as many are deleted.
     pub changed_while_away: usize,
     /// P7: objects per round.
     pub neighbours: usize,
-    /// P8: how long the restarted operator is watched.
+    /// P8: how long writes are counted after the restart.
     pub watched: Duration,
     /// P9: objects.
     pub resident: usize,
 }
 
 impl Plan {
-    /// The sizes that were asked for.
+    /// Returns the plan for these arguments.
     pub fn new(arguments: Arguments) -> Self {
         let mut plan = Self {
             volume: arguments.volume.clone(),
@@ -56,9 +56,10 @@ impl Plan {
             joins: 3,
             away: Duration::from_secs(60),
             changed_while_away: 1_000,
-            // The 99th percentile of fewer is one unlucky object.
+            // With fewer objects the 99th percentile is one unlucky object.
             neighbours: 150,
-            // Longer than the time between two looks at a quiet satellite (30 s +-20 %).
+            // Longer than the operator's interval between two looks at a quiet satellite
+            // (30 s, give or take 20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
             arguments,
@@ -79,33 +80,34 @@ impl Plan {
         plan
     }
 
-    /// Few objects: shows that it works, not how fast it is.
+    /// Returns true for a run with few objects, which shows that it works, not how fast it is.
     pub fn is_quick(&self) -> bool {
         self.arguments.quick
     }
 
-    /// Whether one of these is to be measured.
+    /// Returns true if one of these metrics is to be measured.
     pub fn wants(&self, metrics: &[&str]) -> bool {
         self.arguments.wants(metrics)
     }
 
-    /// The largest set of P4.
+    /// Returns the largest set of P4.
     pub fn largest_set(&self) -> usize {
         self.sets.last().copied().unwrap_or_default()
     }
 
-    /// The set in which P5 to P7 play.
+    /// Returns the size of the set of P5 to P7.
     pub fn middle_set(&self) -> usize {
         self.sets.get(1).or(self.sets.first()).copied().unwrap_or_default()
     }
 
-    /// The largest burst.
+    /// Returns the largest burst.
     pub fn largest_burst(&self) -> usize {
         self.bursts.iter().copied().max().unwrap_or_default()
     }
 }
 
-/// Longest wait for `objects` to arrive somewhere: only a loss, or a machine that does something else, reaches it.
+/// Returns the longest wait for the arrival of `objects`. Only a loss or an overloaded machine
+/// exceeds it.
 pub fn patience(objects: usize) -> Duration {
     Duration::from_secs(120 + objects as u64 / 10)
 }

@@ -1,4 +1,4 @@
-//! What an API server says of the requests it answered: `apiserver_request_total` of its own metrics.
+//! The requests that an API server answered, by its own metric `apiserver_request_total`.
 
 use anyhow::Context as _;
 use http::Request;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Requests(BTreeMap<String, u64>);
 
 impl Requests {
-    /// Asks a server.
+    /// Reads the metric from a server.
     pub async fn of(client: &Client) -> anyhow::Result<Self> {
         let request = Request::get("/metrics").body(Vec::new())?;
         let text = client.request_text(request).await.context("metrics of an API server")?;
@@ -29,12 +29,12 @@ impl Requests {
         Ok(Self(counts))
     }
 
-    /// How often this was answered, for example `PATCH monitoringobjects/status`.
+    /// Returns the count of one kind of request, for example `PATCH monitoringobjects/status`.
     pub fn count(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or_default()
     }
 
-    /// Requests for one resource since `before`, by verb.
+    /// Returns the requests for one resource since `before`, by verb.
     pub fn of_resource_since(&self, resource: &str, before: &Self) -> BTreeMap<String, u64> {
         let verbs = self.0.iter().filter_map(|(key, count)| {
             let (verb, what) = key.split_once(' ')?;
@@ -44,7 +44,7 @@ impl Requests {
         verbs.collect()
     }
 
-    /// Requests that change something other than a Lease, since `before`.
+    /// Returns the requests since `before` that write anything but a Lease.
     pub fn writes_since(&self, before: &Self) -> BTreeMap<String, u64> {
         let mutating = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
         let of_interest = |key: &str| {
@@ -56,7 +56,7 @@ impl Requests {
     }
 }
 
-/// Sum of a metric over all its labels, in the text that Prometheus reads.
+/// Returns the sum of a metric over all its labels, from the Prometheus text format.
 pub fn sum(text: &str, name: &str) -> f64 {
     let lines = text.lines().filter_map(|line| line.strip_prefix(name));
     let values = lines.filter(|rest| rest.starts_with(['{', ' '])).filter_map(|rest| rest.rsplit_once(' '));

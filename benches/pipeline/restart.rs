@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Ends the operator, starts it again, and counts what the servers were asked to change. Returns the new one.
+/// Restarts the operator, and counts the writes that the servers get. Returns the new operator.
 pub async fn restart(
     stage: &Stage,
     plan: &Plan,
@@ -20,14 +20,14 @@ pub async fn restart(
 ) -> anyhow::Result<Operator> {
     crate::progress!("P8: restart at {objects} objects, watched for {:?}", plan.watched);
     stage.end(&operator, report).await;
-    // The token for the new process is asked for before anything is counted.
+    // Requests the token for the new process, so do it before anything is counted.
     let builder = stage.installation.operator_builder(&stage.program).await;
     let mut clients: BTreeMap<String, Client> = BTreeMap::new();
     clients.insert("hub".into(), stage.installation.hub.clone());
     for name in stage.satellites() {
         clients.insert(name.clone(), stage.satellite(name).await);
     }
-    // What the servers do by themselves in the same time, with nobody there.
+    // The servers' own writes in the same time, without an operator.
     let quiet = writes_during(&clients, tokio::time::sleep(plan.watched)).await?;
     let mut times = None;
     let during = async {

@@ -1,4 +1,5 @@
-//! What the numbers depend on beside the machine: the API server, the program, and the file system of the volume.
+//! The conditions of a run, besides the machine: API server, program, and file system of the
+//! volume.
 
 use crate::report::{Report, Samples};
 use crate::stage::Stage;
@@ -15,12 +16,13 @@ struct Servers {
     groundlink: String,
     /// Type of the file system that holds the volume.
     volume: String,
-    /// One file published by hand (write, fsync, rename, fsync of the directory) on it.
+    /// Time to publish one file there without Groundlink: write, fsync, rename, fsync of the
+    /// directory.
     publish_p50_ms: f64,
     publish_p99_ms: f64,
 }
 
-/// Looks at the stage's servers and notes what they are.
+/// Adds the conditions of the stage's servers to the report.
 pub async fn look(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
     let version = stage.installation.hub.apiserver_version().await.context("version of the API server")?;
     let publish = publish_floor(stage.installation.volume())?;
@@ -37,7 +39,7 @@ pub async fn look(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
     };
     report.conditions.push(format!(
         "kube-apiserver {}\n\
-         volume on {}: one file written, synced, renamed and its directory synced by hand: p50 {:.2} ms, p99 {:.2} ms\n\
+         volume on {}: write, sync, rename and sync of the directory for one file: p50 {:.2} ms, p99 {:.2} ms\n\
          program: {}",
         servers.kube_apiserver,
         servers.volume,
@@ -49,7 +51,7 @@ pub async fn look(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What one durable publish costs on this file system at the least.
+/// Measures the lower bound of one durable publication on this file system.
 fn publish_floor(volume: &Path) -> anyhow::Result<Samples> {
     let directory = tempfile::tempdir_in(volume.parent().unwrap_or(volume))?;
     let handle = std::fs::File::open(directory.path())?;
@@ -67,7 +69,7 @@ fn publish_floor(volume: &Path) -> anyhow::Result<Samples> {
     Ok(samples)
 }
 
-/// Type and mount point of the file system that holds `path`.
+/// Returns the type and mount point of the file system that holds `path`.
 fn file_system(path: &Path) -> String {
     let Ok(path) = path.canonicalize() else { return "?".into() };
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();

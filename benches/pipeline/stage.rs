@@ -1,4 +1,4 @@
-//! Where a phase plays: real servers, and either Groundlink or the null operator.
+//! The setting of a phase: real servers, and either Groundlink or the null operator.
 
 use crate::load;
 use crate::null::NullOperator;
@@ -15,16 +15,16 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Who answers.
+/// The operator under measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The floor.
+    /// The null operator.
     Null,
     /// Groundlink.
     Ours,
 }
 
-/// Who takes turns with whom.
+/// Both sides, in the order in which they take turns.
 pub const SIDES: [Side; 2] = [Side::Null, Side::Ours];
 
 /// A hub, its satellites and a volume.
@@ -37,16 +37,16 @@ pub struct Stage {
     _volume: Option<tempfile::TempDir>,
 }
 
-/// An operator at work.
+/// A running operator.
 pub enum Running {
-    /// The floor.
+    /// The null operator.
     Null(NullOperator),
     /// Groundlink.
     Ours(Operator),
 }
 
 impl Running {
-    /// Groundlink, if it is that.
+    /// Returns the process of Groundlink. None for the null operator.
     pub fn ours(&self) -> Option<&Operator> {
         if let Self::Ours(operator) = self { Some(operator) } else { None }
     }
@@ -61,7 +61,7 @@ impl Stage {
         let volume = match &plan.volume {
             Some(parent) => {
                 Some(tempfile::Builder::new().prefix("groundlink-bench-").tempdir_in(parent).with_context(
-                    || format!("--volume {}: a directory cannot be made there", parent.display()),
+                    || format!("--volume {}: cannot create a directory there", parent.display()),
                 )?)
             }
             None => None,
@@ -72,37 +72,37 @@ impl Stage {
             installation.set_volume(&path);
         }
         for name in satellites {
-            // The default of the resource; the tests use a shorter one.
+            // The default of the resource. The tests use a shorter timeout.
             installation.register(name, json!({ "requestTimeout": "10s" })).await;
         }
         let satellites = satellites.iter().map(|name| (*name).to_owned()).collect();
         Ok(Self { installation, program, satellites, _volume: volume })
     }
 
-    /// Names of the satellites.
+    /// Returns the names of the satellites.
     pub fn satellites(&self) -> &[String] {
         &self.satellites
     }
 
-    /// An admin's client of a satellite.
+    /// Returns a client of a satellite with admin rights.
     pub async fn satellite(&self, name: &str) -> Client {
         self.installation.plane.server(name).client().await
     }
 
-    /// A fresh namespace. Its name is short: it is part of every file.
+    /// Creates a new namespace. Its name is short, because it is part of every file.
     pub async fn namespace(&self) -> String {
         let name = format!("b{}", load::nonce());
         self.installation.namespace(&name).await;
-        // A namespace that the server's own caches do not know yet makes its first creates wait.
+        // The first creates wait until the server's own caches have the namespace.
         tokio::time::sleep(Duration::from_millis(500)).await;
         name
     }
 
-    /// Starts an operator and waits until it can work at once.
+    /// Starts an operator, and waits until it is ready to work.
     pub async fn run(&self, side: Side) -> anyhow::Result<Running> {
         match side {
             Side::Null => {
-                // Groundlink's own account: its token is checked and its rights are looked up, which an admin's are not.
+                // Groundlink's account: the server checks its token and rights, unlike an admin's.
                 let server = self.installation.plane.server("hub");
                 let kubeconfig = server.service_account_kubeconfig(OPERATOR, OPERATOR).await;
                 Ok(Running::Null(NullOperator::start(client_of(&kubeconfig).await).await?))
@@ -111,9 +111,9 @@ impl Stage {
         }
     }
 
-    /// Starts Groundlink and waits until it can work at once.
+    /// Starts Groundlink, and waits until it is ready to work.
     pub async fn operator(&self) -> Operator {
-        // As the image has it (Dockerfile).
+        // As in the image (Dockerfile).
         let builder = self.installation.operator_builder(&self.program).await.env("MALLOC_ARENA_MAX", "1");
         let operator = builder.spawn();
         self.working(&operator).await;
@@ -136,20 +136,21 @@ impl Stage {
         .await;
     }
 
-    /// Nothing was lost, and nothing was said that is not so: the volume holds exactly these objects, every status names
-    /// the digest of its file, and every satellite holds what the volume holds.
+    /// Checks that nothing was lost and no status is wrong: the volume holds exactly these objects,
+    /// every status has the digest of its file, and every satellite holds the files of the volume.
     pub async fn verify(&self, namespaces: &[impl AsRef<str>], count: usize) -> anyhow::Result<()> {
         self.verify_statuses(namespaces, count).await?;
         self.equal(GENEROUS).await;
         Ok(())
     }
 
-    /// Waits until every satellite holds the files of the volume, in whatever layout, as the independent reader sees it.
+    /// Waits until every satellite holds the files of the volume in any layout, by the independent
+    /// reader.
     async fn equal(&self, deadline: Duration) {
         let wanted = published(self.installation.volume());
         for satellite in &self.satellites {
             let (place, reader) = (self.installation.place(satellite).await, Reader::default());
-            eventually(deadline, &format!("{satellite} holds what the volume holds"), async || {
+            eventually(deadline, &format!("{satellite} holds the files of the volume"), async || {
                 let held = place.read(&reader).await?.files;
                 difference(&wanted, &held).map_or(Ok(()), Err)
             })
@@ -160,7 +161,7 @@ impl Stage {
     /// The hub's part of [`Self::verify`].
     pub async fn verify_statuses(&self, namespaces: &[impl AsRef<str>], count: usize) -> anyhow::Result<()> {
         let files = self.installation.files();
-        ensure!(files.len() == count, "{count} objects, and {} files on the volume", files.len());
+        ensure!(files.len() == count, "{count} objects, but {} files on the volume", files.len());
         let mut objects: Vec<MonitoringObject> = Vec::new();
         for namespace in namespaces {
             let mut parameters = ListParams::default().limit(500);
@@ -173,7 +174,7 @@ impl Stage {
                 }
             }
         }
-        ensure!(objects.len() == count, "{count} objects were created, and the server has {}", objects.len());
+        ensure!(objects.len() == count, "{count} objects were created, but the server has {}", objects.len());
         for object in &objects {
             let name = object.metadata.name.as_deref().unwrap_or_default();
             let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
@@ -182,13 +183,13 @@ impl Stage {
             let held = file.map(|text| digest(text.as_bytes()));
             ensure!(
                 said.is_some() && said == held.as_deref(),
-                "{namespace}/{name}: the status says {said:?}, the volume holds {held:?}"
+                "{namespace}/{name}: the status has digest {said:?}, the file on the volume {held:?}"
             );
         }
         Ok(())
     }
 
-    /// Deletes the objects, waits until nothing is left of them anywhere, and ends the operator.
+    /// Deletes the objects, waits until they are gone everywhere, and ends the operator.
     pub async fn finish(
         &self,
         running: Running,
@@ -210,7 +211,7 @@ impl Stage {
     }
 
     async fn emptied(&self, count: usize) -> anyhow::Result<()> {
-        eventually(patience(count), "nothing is left on the volume", async || {
+        eventually(patience(count), "the volume is empty", async || {
             let left = self.installation.files().len();
             if left == 0 { Ok(()) } else { Err(format!("{left} files")) }
         })
@@ -219,7 +220,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends Groundlink as a rollout does.
+    /// Ends Groundlink with SIGTERM, as a rollout does.
     pub async fn terminate(&self, operator: &Operator, report: &mut Report) {
         let status = operator.terminate(Duration::from_secs(20)).await;
         if !status.success() {
@@ -227,7 +228,7 @@ impl Stage {
         }
     }
 
-    /// Ends Groundlink, and notes what it complained about.
+    /// Ends Groundlink, and notes its warnings and errors.
     pub async fn end(&self, operator: &Operator, report: &mut Report) {
         self.terminate(operator, report).await;
         let mut complaints: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The command line. `make bench` gives the same one to every benchmark, so each knows all of it and uses its part.
+//! The command line. `make bench` passes the same arguments to every benchmark; each uses its part.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,L4,P1,P2,P3,P4,P5,P6,P7,P
 const METRICS: [&str; 14] =
     ["L1", "L2", "L3", "L4", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11"];
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     /// Few objects: shows that it works, not how fast it is.
@@ -18,7 +18,7 @@ pub struct Arguments {
     pub rendered: Option<usize>,
     /// L3: objects of the larger set.
     pub indexed: Option<usize>,
-    /// Where the volume is; a temporary directory if not given.
+    /// Where the volume is. None for a temporary directory.
     pub volume: Option<PathBuf>,
     /// P4: objects of the largest set.
     pub changed: Option<usize>,
@@ -27,10 +27,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// From the command line. `cargo bench` adds `--bench`, which says nothing.
+    /// Parses the command line. `cargo bench` adds `--bench`, which is ignored.
     ///
     /// # Errors
-    /// The usage.
+    /// If an argument is unknown or its value is invalid, with the usage.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = Self::default();
         while let Some(word) = words.next() {
@@ -51,7 +51,7 @@ impl Arguments {
                     arguments.only = list.split(',').map(|name| name.trim().to_uppercase()).collect();
                     let unknown = |name: &&String| !METRICS.contains(&name.as_str());
                     if let Some(unknown) = arguments.only.iter().find(unknown) {
-                        return Err(format!("{unknown} is not measured\n{USAGE}"));
+                        return Err(format!("there is no metric {unknown}\n{USAGE}"));
                     }
                 }
                 other => return Err(format!("{other}?\n{USAGE}")),
@@ -60,7 +60,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Whether one of these is to be measured.
+    /// Returns true if one of these metrics is to be measured.
     pub fn wants(&self, metrics: &[&str]) -> bool {
         self.only.is_empty() || metrics.iter().any(|metric| self.only.contains(*metric))
     }

@@ -1,4 +1,4 @@
-//! The machine, and what processes use of it, from `/proc`.
+//! The machine, and the CPU time and memory of processes, from `/proc`.
 
 use serde::Serialize;
 use std::sync::OnceLock;
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 /// Unit of CPU times in `/proc`: `USER_HZ`, which is 100 on every architecture that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Time since this was first called.
+/// Returns the time since the first call of this function.
 pub fn uptime() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
-/// What every number depends on.
+/// The machine that all numbers depend on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     processor: String,
     cores: usize,
     memory_mib: u64,
     kernel: String,
-    /// 1-minute load average before the first phase: above 0.5 somebody else was at work.
+    /// 1-minute load average before the first phase. Above 0.5 the machine was not idle.
     load_before: f64,
 }
 
 impl Machine {
-    /// Looks at the machine.
+    /// Reads the description of this machine.
     pub fn look() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
@@ -41,7 +41,7 @@ impl Machine {
         }
     }
 
-    /// One line.
+    /// Describes the machine in one line.
     pub fn line(&self) -> String {
         format!(
             "{}, {} cores, {} MiB, Linux {}, load before the first phase {:.2}",
@@ -50,20 +50,22 @@ impl Machine {
     }
 }
 
-/// User and system time of a process, in seconds.
+/// Returns the user and system time of a process, in seconds.
 pub fn cpu_seconds(pid: u32) -> f64 {
     times(&pid.to_string(), [14, 15])
 }
 
-/// User and system time of the processes that this one started and that have ended, with theirs, in seconds.
+/// Returns the user and system time of all ended children of this process, with their own children,
+/// in seconds.
 pub fn children_cpu_seconds() -> f64 {
     times("self", [16, 17])
 }
 
-/// Fields of `/proc/<process>/stat` that are times, together, in seconds.
+/// Returns the sum of two time fields of `/proc/<process>/stat`, in seconds.
 fn times(process: &str, fields: [usize; 2]) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // After the name, which may hold anything but ends at the last parenthesis: state is field 3, utime 14, stime 15.
+    // The name may contain spaces and parentheses, but ends at the last parenthesis.
+    // After it, state is field 3, utime 14 and stime 15.
     let all: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
     let ticks =
         |field: usize| all.get(field - 3).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
@@ -79,7 +81,7 @@ pub struct Memory {
     pub peak: f64,
 }
 
-/// Resident memory of a process.
+/// Reads the resident memory of a process.
 pub fn memory(pid: u32) -> Memory {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mib = |name| field(&status, name).unwrap_or_default() as f64 / 1024.0;

@@ -1,4 +1,4 @@
-//! What every benchmark has: its command line, the machine that it runs on, and its report.
+//! Shared by the benchmarks: the command line, the description of the machine, and the report.
 //!
 //! Include it with `#[path = "../shared/mod.rs"] mod shared;`.
 #![allow(dead_code, unused_imports, reason = "each benchmark uses a part of it")]
@@ -7,7 +7,7 @@ pub mod arguments;
 pub mod machine;
 pub mod report;
 
-/// Says on standard error where the run is.
+/// Prints a line of progress, with the time, on standard error.
 macro_rules! progress {
     ($($arg:tt)*) => {
         eprintln!("[{:7.1} s] {}", $crate::shared::machine::uptime().as_secs_f64(), format_args!($($arg)*))

@@ -1,4 +1,4 @@
-//! Results: a table for people, and everything as JSON.
+//! The results: a table on standard output, and everything as JSON.
 
 use super::machine::{Machine, uptime};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// Values that were measured; of durations, the milliseconds.
+/// Measured values. Durations are in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<f64>);
 
@@ -18,27 +18,27 @@ impl FromIterator<f64> for Samples {
 }
 
 impl Samples {
-    /// One more.
+    /// Adds a value.
     pub fn push(&mut self, took: Duration) {
         self.0.push(took.as_secs_f64() * 1_000.0);
     }
 
-    /// The middle one, or the mean of the two in the middle.
+    /// Returns the median. The mean of the two middle values if their number is even.
     pub fn median(&self) -> f64 {
         median(&self.0)
     }
 
-    /// How many.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The least and the most, for a note.
+    /// Returns the smallest and the largest value, for a note.
     pub fn spread(&self) -> String {
         format!("{} to {}", short(self.percentile(0.0)), short(self.percentile(100.0)))
     }
 
-    /// Nearest rank; not a number if nothing was measured.
+    /// Returns the percentile by nearest rank. NaN if there are no values.
     pub fn percentile(&self, percent: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -46,14 +46,14 @@ impl Samples {
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
-    /// Number, and the usual percentiles.
+    /// Returns the number of values, and the usual percentiles.
     pub fn json(&self) -> Value {
         let at = |percent| self.percentile(percent);
         json!({ "count": self.0.len(), "p50": at(50.0), "p90": at(90.0), "p99": at(99.0), "max": at(100.0) })
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// Returns the median. The mean of the two middle values if their number is even.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -64,11 +64,11 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// What a row must not exceed.
+/// The upper limit of a row.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
-    /// So many times what it is compared with.
+    /// This many times the value that it is compared with.
     Ratio(f64),
     /// This value.
     Value(f64),
@@ -87,7 +87,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row from both measurements, where there are two.
+    /// Makes a row from Groundlink's value and, if there is one, the value that it is compared
+    /// with.
     pub fn new(metric: impl Into<String>, unit: &'static str, other: Option<f64>, ours: f64) -> Self {
         let groundlink = Some(ours).filter(|ours| ours.is_finite());
         let ratio = other.zip(groundlink).map(|(other, ours)| ours / other).filter(|ratio| ratio.is_finite());
@@ -102,12 +103,12 @@ impl Row {
         }
     }
 
-    /// For a rate, where more is better: the ratio is still that of the times.
+    /// Makes a row for a rate, where more is better. The ratio is still that of the times.
     pub fn rate(metric: impl Into<String>, unit: &'static str, other: f64, ours: f64) -> Self {
         Self { ratio: Some(other / ours), ..Self::new(metric, unit, Some(other), ours) }
     }
 
-    /// What it must not exceed.
+    /// Sets the upper limit.
     pub fn target(mut self, target: Target) -> Self {
         let (value, limit) = match target {
             Target::Ratio(limit) => (self.ratio, limit),
@@ -122,7 +123,7 @@ impl Row {
         self
     }
 
-    /// Number of the target, which orders the table.
+    /// Returns the number of the metric, which orders the table.
     fn place(&self) -> u32 {
         let digits: String = self.metric.chars().skip(1).take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or_default()
@@ -150,7 +151,7 @@ fn times(ratio: f64) -> String {
     if ratio < 0.01 { format!("1/{:.0}x", 1.0 / ratio) } else { format!("{ratio:.2}x") }
 }
 
-/// A number with the digits that matter.
+/// Formats a number with its significant digits.
 pub fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => format!("{value:.0}"),
@@ -160,27 +161,28 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Everything that a run found.
+/// The results of one run.
 pub struct Report {
     benchmark: &'static str,
     compared_with: &'static str,
     quick: bool,
     machine: Machine,
-    /// What it ran on beside the machine.
+    /// Conditions of the run, besides the machine.
     pub conditions: Vec<String>,
     rows: Vec<Row>,
-    /// What stands behind the rows, for the JSON.
+    /// The data behind the rows, for the JSON.
     pub details: Vec<Value>,
-    /// What others report, by target.
+    /// Figures of other projects, by target.
     pub peers: Vec<(&'static str, &'static str)>,
-    /// What a reader should know.
+    /// Remarks that a reader needs.
     pub notes: Vec<String>,
     /// Checks that failed.
     pub failures: Vec<String>,
 }
 
 impl Report {
-    /// An empty report of a benchmark that begins now; `compared_with` is the title of a column.
+    /// Starts an empty report. `compared_with` is the title of the column with the other side's
+    /// values.
     pub fn new(benchmark: &'static str, compared_with: &'static str, quick: bool) -> Self {
         Self {
             benchmark,
@@ -196,20 +198,22 @@ impl Report {
         }
     }
 
-    /// One more row; it is also said at once.
+    /// Adds a row, and prints it as progress.
     pub fn row(&mut self, row: Row) {
         crate::progress!("    {}", row.cells().join("  "));
         self.rows.push(row);
     }
 
-    /// The table on standard output, and the JSON file.
+    /// Prints the table, and writes the JSON file.
     pub fn print(&self) {
         println!();
         println!("{}", self.machine.line());
         self.conditions.iter().for_each(|condition| println!("{condition}"));
-        println!("took {:.0} s; what is compared took turns in one run", uptime().as_secs_f64());
+        println!("took {:.0} s; compared sides took turns in this run", uptime().as_secs_f64());
         if self.quick {
-            println!("QUICK RUN: sizes are too small to judge by; look at whether it works");
+            println!(
+                "QUICK RUN: the sizes are too small to judge the times; it only shows that everything works"
+            );
         }
         println!();
         let titles = ["metric", self.compared_with, "groundlink", "ratio", "target", "verdict"];
@@ -228,12 +232,12 @@ impl Report {
             }
         }
         println!();
-        self.peers.iter().for_each(|(target, figures)| println!("others, {target}: {figures}"));
+        self.peers.iter().for_each(|(target, figures)| println!("other projects, {target}: {figures}"));
         self.notes.iter().for_each(|note| println!("note: {note}"));
         self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
         match self.save() {
             Ok(path) => println!("{path}"),
-            Err(error) => println!("the JSON file cannot be written: {error}"),
+            Err(error) => println!("cannot write the JSON file: {error}"),
         }
     }
 

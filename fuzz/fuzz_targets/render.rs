@@ -5,7 +5,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use oracles::Verdict;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
-    // What is no resource is tried, and not kept: most of it would be there for the YAML parser alone.
+    // Inputs that give no resource are tried but not kept.
     match oracles::render(bytes) {
         Verdict::Undecodable => Corpus::Reject,
         Verdict::Refused | Verdict::Accepted => Corpus::Keep,

@@ -1,10 +1,11 @@
-//! What may stand after `assign where` and `ignore where`: one balanced expression of known words, in which nothing that Icinga
-//! throws at is read before its type was asked for. Everything that is allowed is in the tables at the top; a new function is a
-//! line there, and so is a lambda of a fixed form, with its braces.
+//! The valid text after `assign where` and `ignore where`: one balanced expression of known words.
+//! It must check the type of every operand for which Icinga would throw. The tables at the top have
+//! everything that is allowed. A new function, or a lambda of a fixed form with its braces, is a
+//! line there.
 
 use super::lexer::Token;
 
-/// What may be read, and of what.
+/// The readable fields of each subject.
 const SUBJECTS: [(&str, &[&str]); 3] = [
     ("host", &["name", "display_name", "address", "address6", "groups", "check_command", "zone", "vars"]),
     ("service", &["name", "display_name", "groups", "check_command", "zone", "vars"]),
@@ -13,7 +14,8 @@ const SUBJECTS: [(&str, &[&str]); 3] = [
 const CONSTANTS: [&str; 3] = ["true", "false", "null"];
 const TYPES: [&str; 4] = ["String", "Number", "Array", "Dictionary"];
 const OPERATORS: [&str; 9] = ["&&", "||", "==", "!=", "<", "<=", ">", ">=", "in"];
-/// Operators that throw, and types of which both sides, or the right one, must be known to be.
+/// Operators that throw, with the types that are safe. Both operands must be known to have one of
+/// them; for `in`, only the right one.
 const GUARDED: [(&str, &[&str]); 5] = [
     ("<", &["String", "Number"]),
     ("<=", &["String", "Number"]),
@@ -22,13 +24,13 @@ const GUARDED: [(&str, &[&str]); 5] = [
     ("in", &["Array"]),
 ];
 const REGEX: &[&str] = &["String", "Number"];
-/// Operands of more than one token: each stands for itself but EXPRESSION and TEXT. An expression in one must be known to be of
-/// one of these types; of any, if there are none.
+/// Operands of several tokens. EXPRESSION and TEXT are placeholders; all other tokens are literal.
+/// The expression must be known to have one of the listed types. An empty list allows any type.
 const FORMS: [(&str, &[&str]); 10] = [
     ("typeof ( get_service ( host . name , TEXT ) ) == Service", &[]),
     ("typeof ( EXPRESSION )", &[]),
     ("match ( TEXT , EXPRESSION )", &["String", "Number"]),
-    // These throw on some texts too, so it is caught.
+    // These functions throw for some texts as well, so the lambda catches that.
     (
         "( ( ) use ( host ) => { try { return regex ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
         REGEX,
@@ -55,15 +57,15 @@ const FORMS: [(&str, &[&str]); 10] = [
     ),
     ("len ( EXPRESSION )", &["String", "Array", "Dictionary"]),
 ];
-/// Deepest nesting that is read: far more than is accepted in a resource.
+/// Deepest nesting that is read, far more than a resource may have.
 const MAX_DEPTH: usize = 200;
-/// Keys below `vars`.
+/// Most keys below `vars`.
 const MAX_KEYS: usize = 4;
 
 /// Checks the tokens of a condition over these subjects.
 ///
 /// # Errors
-/// What is wrong, with the tokens at that place.
+/// If the condition is not allowed, with the reason and the tokens there.
 pub fn check(tokens: &[Token], subjects: &[&str]) -> Result<(), String> {
     let mut reader = Reader { tokens, subjects, at: 0, depth: 0, known: Vec::new() };
     reader.expression()?;
@@ -75,7 +77,7 @@ struct Reader<'a> {
     subjects: &'a [&'a str],
     at: usize,
     depth: usize,
-    /// Operands whose type was asked for by what `&&` joins to what is read now.
+    /// Operands whose type was checked earlier in the current chain of `&&`, with that type.
     known: Vec<(&'a [Token], &'static str)>,
 }
 
@@ -110,7 +112,7 @@ impl<'a> Reader<'a> {
         let mut left = self.question()?;
         let mut first = None;
         while let Some(operator) = OPERATORS.into_iter().find(|operator| self.is(operator)) {
-            // What binds how is never left to Icinga.
+            // Rendered conditions never depend on Icinga's operator precedence.
             if first.is_some_and(|first| first != operator || !["&&", "||"].contains(&first)) {
                 return Err(self.unexpected("parentheses between two operators expected"));
             }
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
             left = right;
         }
         self.depth -= 1;
-        // What was found out holds for what follows with "and", and for nothing else.
+        // A type check holds for the operands that follow after `&&`, and for nothing else.
         let mut after = self.at;
         while self.tokens.get(after).is_some_and(|token| token.is(")")) {
             after += 1;
@@ -140,7 +142,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// An operand; of `typeof(a) == Array` it is remembered what is known then.
+    /// Reads an operand. Remembers the type after `typeof(a) == Array`.
     fn question(&mut self) -> Result<&'a [Token], String> {
         let operand = self.operand()?;
         if operand.first().is_some_and(|token| token.is("typeof")) && self.take("==") {
@@ -175,7 +177,7 @@ impl<'a> Reader<'a> {
         Ok(&tokens[begin..self.at])
     }
 
-    /// Whether the tokens here begin as the form does, up to what is different in each use.
+    /// True if the tokens here begin like the form, up to its first placeholder.
     fn begins(&self, form: &str) -> bool {
         let fixed = form.split(' ').take_while(|word| !["EXPRESSION", "TEXT"].contains(word));
         fixed.enumerate().all(|(i, word)| self.tokens.get(self.at + i).is_some_and(|token| token.is(word)))
@@ -197,7 +199,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `host.vars["a"]["b"]`: each key but the last is one of something that is known to be a dictionary.
+    /// Reads `host.vars["a"]["b"]`. Everything above the last key must be known to be a dictionary.
     fn attribute(&mut self) -> Result<(), String> {
         let begin = self.at;
         let (_, fields) = SUBJECTS
@@ -232,7 +234,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The operand was asked for its type, unless it is a constant.
+    /// Fails unless the operand is a constant, or its type was checked.
     fn guarded(&self, operand: &[Token], kinds: &[&str]) -> Result<(), String> {
         let is_constant = matches!(operand, [Token::Text(_) | Token::Number(_)]);
         let is_known = self.known.iter().any(|(known, kind)| *known == operand && kinds.contains(kind));

@@ -1,4 +1,4 @@
-//! What a resource declares, in Icinga's terms, worked out from its JSON alone.
+//! The expected statement of a resource, computed from its JSON alone.
 
 use super::condition;
 use super::lexer::{Dialect, Token, tokens};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// Compares a statement with the resource that it was rendered from.
 ///
 /// # Errors
-/// The first difference.
+/// If they differ, with the first difference.
 pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<(), String> {
     let members: Vec<_> = MEMBERS.into_iter().filter(|(member, _)| !spec[*member].is_null()).collect();
     let [(member, kind)] = members[..] else { return Err("not one member".into()) };
@@ -55,9 +55,9 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
         Some(_) => (apply, ["host", "service"].as_slice()),
         None => (&spec[member], of_group(member)),
     };
-    // A rule in a zone leaves out hosts of other zones.
+    // A rule in a zone ignores hosts of other zones.
     let of_zone = usize::from(target.is_some() && spec["zone"].is_string());
-    // A dependency leaves out its parent, and hosts that do not have it.
+    // A dependency ignores its own parent, and hosts without the parent service.
     let has = |field: &str| member == "dependency" && !spec[member][field].is_null();
     let of_parent = match (target, has("parentHostName"), has("parentServiceName")) {
         (Some("Host"), true, _) | (Some("Service"), true, true) => 1,
@@ -76,7 +76,7 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     )
 }
 
-/// What conditions of a group may read.
+/// Returns the subjects for conditions of a group.
 fn of_group(member: &str) -> &'static [&'static str] {
     match member {
         "hostGroup" => &["host"],
@@ -86,7 +86,8 @@ fn of_group(member: &str) -> &'static [&'static str] {
     }
 }
 
-/// What stands in `for (...)`, and the statements that give an object what its entry has.
+/// Returns the tokens in `for (...)`, and those of the statements that copy an entry into its
+/// object.
 fn entries(for_each: &Value) -> Result<(Vec<Token>, Vec<Token>), String> {
     let Some(within) = for_each["in"].as_str() else { return Ok(Default::default()) };
     let path = tokens(within, Dialect::Condition)?;
@@ -127,7 +128,7 @@ fn entries(for_each: &Value) -> Result<(Vec<Token>, Vec<Token>), String> {
     Ok((head, given))
 }
 
-/// The tokens of a template, with a path, guards and a name in their places.
+/// Returns the tokens of a template, with its placeholders PATH, GUARDS and NAME filled in.
 fn filled(template: &str, path: &[Token], guards: &[Token], name: &Value) -> Result<Vec<Token>, String> {
     let mut out = Vec::new();
     for token in tokens(template, Dialect::Icinga)? {
@@ -147,7 +148,7 @@ fn texts(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What a field becomes; an empty one is left out.
+/// Returns the attribute for a field. None if it is empty.
 fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
     Ok(Some(match (field, value) {
         (_, Value::Array(items)) if items.is_empty() => return Ok(None),
@@ -173,7 +174,11 @@ fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: &T) -> Result<(), String> {
-    if wanted == found { Ok(()) } else { Err(format!("{what}: {wanted:?} was declared, {found:?} is there")) }
+    if wanted == found {
+        Ok(())
+    } else {
+        Err(format!("{what}: {wanted:?} was declared, {found:?} was rendered"))
+    }
 }
 
 fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> {
@@ -193,7 +198,8 @@ fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> 
     }
 }
 
-/// Each condition is one expression of known words, and holds every string and number that the source does.
+/// Checks that each condition is one allowed expression, and has every string and number of its
+/// source.
 fn conditions(
     what: &str,
     subjects: &[&str],

@@ -1,12 +1,12 @@
-//! Bytes to a resource of any type, with text that means something to somebody in every field that takes text. Most are
-//! accepted; where the bytes are at their end, everything is as small as it can be. A change here gives the files of the corpus
-//! another meaning: fuzz and minimise afterwards.
+//! Makes a resource of any type from bytes, with special characters in every text field. Most
+//! resources are valid. When the bytes are used up, everything is as small as possible. A change
+//! here gives the files of the corpus another meaning: fuzz and minimise afterwards.
 
 use super::vocabulary::{ACCEPTED_PIECES, PIECES};
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
 
-/// What a field takes.
+/// The kind of value of a field.
 #[derive(Clone, Copy)]
 enum Field {
     Text,
@@ -119,7 +119,7 @@ const DEPENDENCY: [(&str, Field); 6] = [
 const ZONE: [(&str, Field); 3] = [("parent", Name), ("endpoints", Names), ("global", Flag)];
 const ENDPOINT: [(&str, Field); 3] = [("host", Text), ("port", Whole(1, 65535)), ("logDuration", Duration)];
 
-/// Member, what it must have, and what it may have.
+/// Member of the spec, its required fields, and tables of its optional fields.
 type Member = (&'static str, Value, Vec<&'static [(&'static str, Field)]>);
 
 fn members() -> Vec<Member> {
@@ -146,10 +146,10 @@ fn members() -> Vec<Member> {
     ]
 }
 
-/// A resource.
+/// Makes a resource.
 ///
 /// # Errors
-/// None: bytes that are missing count as zero.
+/// Never: missing bytes count as zero.
 pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     let mut members = members();
     let (member, mut object, tables) = members.swap_remove(u.choose_index(members.len())?);
@@ -180,7 +180,7 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     }
     let namespace = if u.ratio(1, 15)? { text(u)? } else { "groundlink".into() };
     let resource = if u.ratio(1, 15)? { text(u)? } else { "x-1.y".into() };
-    // Last, so that the corpus keeps its meaning.
+    // Drawn last, so that older files of the corpus keep their meaning.
     if member == "dependency" && u.arbitrary()? {
         object["redundancyGroup"] = text(u)?.into();
     }
@@ -193,7 +193,7 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     }))
 }
 
-/// Where something belongs: to one host or service, or by a rule to many.
+/// Attaches an object to one host or service, or by a rule to many.
 fn place(u: &mut Unstructured<'_>, member: &str, object: &mut Value) -> Result<()> {
     let of_services = member != "service" && u.arbitrary()?;
     if u.arbitrary()? {
@@ -349,7 +349,7 @@ fn conditions(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<Value> {
     (0..=u.int_in_range(0..=2)?).map(|_| condition(u, subjects, 0).map(Value::from)).collect()
 }
 
-/// A condition as people write it.
+/// Makes a condition in the syntax of the resource.
 fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Result<String> {
     Ok(match u.int_in_range(0..=if depth > 6 { 7 } else { 11 })? {
         0 => "true".into(),

@@ -1,11 +1,11 @@
-//! What must hold for every text that is taken for a kubeconfig.
+//! The properties that hold for every text in place of a kubeconfig.
 
 use super::{Verdict, is_for_a_person};
 use groundlink::satellite::HostPolicy;
 use groundlink::satellite::credential::{Credential, REFUSED_CLUSTER, REFUSED_USER, ServerPolicy};
 use serde_json::Value;
 
-/// Places of what is rebuilt that may hold anything.
+/// The fields that a rebuilt kubeconfig may have.
 const ALLOWED: [&str; 14] = [
     "/apiVersion",
     "/kind",
@@ -23,10 +23,10 @@ const ALLOWED: [&str; 14] = [
     "/contexts/0/context/user",
 ];
 
-/// In a committed input it stands for a credential.
+/// Marks a credential in the committed inputs.
 const CANARY: &str = "canary";
 
-/// A text as the value of a satellite's Secret.
+/// Checks a text as the value of a satellite's Secret.
 pub fn kubeconfig(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Undecodable };
     let policy = ServerPolicy::from(HostPolicy::default());
@@ -34,7 +34,7 @@ pub fn kubeconfig(bytes: &[u8]) -> Verdict {
         Ok(credential) => credential,
         Err(why) => {
             is_for_a_person(&why);
-            assert!(!why.contains(CANARY), "a value is told: {why}");
+            assert!(!why.contains(CANARY), "the message has a value: {why}");
             return match why.contains("not valid YAML") {
                 true => Verdict::Undecodable,
                 false => Verdict::Refused,
@@ -43,14 +43,14 @@ pub fn kubeconfig(bytes: &[u8]) -> Verdict {
     };
     let Ok(rebuilt) = serde_json::to_value(credential.kubeconfig()) else { panic!("no value: {text}") };
     holds_what_is_allowed(&rebuilt, "");
-    let Ok(read) = serde_saphyr::from_str::<Value>(text) else { panic!("accepted, and no YAML: {text}") };
+    let Ok(read) = serde_saphyr::from_str::<Value>(text) else { panic!("accepted, but not YAML: {text}") };
     for (place, refused) in
         [("/users/0/user", &REFUSED_USER[..]), ("/clusters/0/cluster", &REFUSED_CLUSTER[..])]
     {
         for field in refused {
             let found = read.pointer(place).and_then(|part| part.get(*field));
             let verifies = *field == "insecure-skip-tls-verify" && found == Some(&Value::Bool(false));
-            assert!(found.is_none() || verifies, "{field} was dropped, and not refused: {text}");
+            assert!(found.is_none() || verifies, "{field} was dropped instead of refused: {text}");
         }
     }
     let server = "/clusters/0/cluster/server";
@@ -73,6 +73,6 @@ fn holds_what_is_allowed(value: &Value, at: &str) {
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(i, item)| holds_what_is_allowed(item, &format!("{at}/{i}")));
         }
-        _ => assert!(ALLOWED.contains(&at), "{at} is in what is rebuilt"),
+        _ => assert!(ALLOWED.contains(&at), "{at} is in the rebuilt kubeconfig"),
     }
 }

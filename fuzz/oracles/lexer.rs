@@ -1,7 +1,8 @@
-//! A lexer of Icinga's language as far as rendered files need it, written apart from `render` after what Icinga's own lexer
-//! takes. What is not known here is an error: a comment mark, a semicolon, a heredoc, a literal such as `5m`.
+//! A lexer for the part of Icinga's language that rendered files use. It follows Icinga's own
+//! lexer, and shares no code with `render`. Everything else is an error: a comment, a semicolon, a
+//! heredoc, a literal like `5m`.
 
-/// What a text is made of.
+/// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
     /// A keyword or an identifier.
@@ -17,7 +18,7 @@ pub enum Token {
 }
 
 impl Token {
-    /// Whether it is this word or symbol.
+    /// True if it is this word or symbol.
     pub fn is(&self, wanted: &str) -> bool {
         match self {
             Self::Word(word) => word == wanted,
@@ -27,25 +28,27 @@ impl Token {
     }
 }
 
-/// Which language.
+/// The language of a text.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Dialect {
-    /// What is rendered: one blank or a line break between tokens, every control character escaped.
+    /// A rendered file: one space or a line break between tokens, and every control character
+    /// escaped.
     Icinga,
-    /// A condition as people write it: strings may hold raw line breaks, and a number may end in a point.
+    /// A condition in a resource: strings may have raw line breaks, and a number may end in a
+    /// point.
     Condition,
 }
 
-/// The longest first, as Icinga takes them: `}}` is never two braces.
+/// The longest first, as in Icinga's lexer: `}}` is never two braces.
 const SYMBOLS: [&str; 22] = [
     "{{", "}}", "=>", "<=", ">=", "==", "!=", "&&", "||", "+=", "<", ">", "=", "!", "(", ")", "[", "]", "{",
     "}", ".", ",",
 ];
 
-/// The tokens of a text.
+/// Returns the tokens of a text.
 ///
 /// # Errors
-/// What is not known here, with what follows it.
+/// If the text has something that this lexer does not know, with the text that follows.
 pub fn tokens(source: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = source;
@@ -84,7 +87,7 @@ pub fn tokens(source: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-/// The decoded string at the beginning, and how many bytes were read.
+/// Returns the decoded string at the beginning, and the number of bytes that it takes.
 fn string(source: &str, dialect: Dialect) -> Result<(String, usize), String> {
     let mut text = String::new();
     let mut characters = source.char_indices().skip(1);
@@ -114,7 +117,7 @@ fn number(source: &str, dialect: Dialect) -> Result<(f64, usize), String> {
     let unsigned = source.strip_prefix('-').unwrap_or(source);
     let digits = prefix(unsigned, |c| c.is_ascii_digit() || c == '.');
     let next = unsigned[digits.len()..].chars().next();
-    // Icinga takes `5m` for 300, and knows no exponent.
+    // Icinga reads `5m` as 300, and has no exponents.
     let joined = next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     let whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = match digits.split_once('.') {

@@ -1,5 +1,5 @@
-//! What must hold for every input, however it was made: read by the fuzz targets, and by the test that replays the corpus. Each
-//! oracle takes bytes and panics with what is wrong.
+//! The properties that hold for every input. The fuzz targets use them, and so does the test that
+//! replays the corpus. Each oracle takes bytes, and panics if a property is violated.
 
 pub mod condition;
 pub mod declared;
@@ -20,10 +20,10 @@ use groundlink::validate::expression::{self as expressions, Subject};
 use groundlink::validate::{Settings, validate};
 use serde_json::{Value, json};
 
-/// What came of an input, so that a test can tell whether a corpus reaches everything.
+/// The result of an input, so that a test can check that a corpus reaches every result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// No resource, or no text.
+    /// The input is no resource, or no text.
     Undecodable,
     /// At least one resource was refused, and none accepted.
     Refused,
@@ -31,10 +31,10 @@ pub enum Verdict {
     Accepted,
 }
 
-/// Namespace whose resources may declare commands.
+/// The namespace whose resources may declare commands.
 const PRIVILEGED: &str = "groundlink";
 
-/// A condition over each set of subjects.
+/// Checks a condition with each set of subjects.
 pub fn expression(bytes: &[u8]) -> Verdict {
     let Ok(source) = std::str::from_utf8(bytes) else { return Verdict::Undecodable };
     let of_hosts = json!({ "assignWhere": [source] });
@@ -60,11 +60,11 @@ pub fn expression(bytes: &[u8]) -> Verdict {
     verdicts.into_iter().max().unwrap_or(Verdict::Undecodable)
 }
 
-/// A manifest, read as YAML as `groundlink render` does, and as JSON.
+/// Checks a manifest, read as YAML like `groundlink render` does, and as JSON.
 pub fn decoder(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Undecodable };
     let decoded = documents(text);
-    assert_eq!(decoded, documents(text), "decoded twice, and not the same");
+    assert_eq!(decoded, documents(text), "decoding is not deterministic");
     let verdicts = decoded.into_iter().map(|document| {
         let Ok(object) = serde_json::from_value::<MonitoringObject>(document) else {
             return Verdict::Undecodable;
@@ -75,7 +75,7 @@ pub fn decoder(bytes: &[u8]) -> Verdict {
     verdicts.max().unwrap_or(Verdict::Undecodable)
 }
 
-/// A resource of any type, made from bytes.
+/// Checks a resource of any type, made from bytes.
 pub fn render(bytes: &[u8]) -> Verdict {
     let Ok(resource) = generator::resource(&mut Unstructured::new(bytes)) else {
         return Verdict::Undecodable;
@@ -83,7 +83,7 @@ pub fn render(bytes: &[u8]) -> Verdict {
     made(&resource)
 }
 
-/// A resource that was made here: a field of it that is not understood is a mistake.
+/// Checks a generated resource. An unknown field in it is a mistake of the generator.
 fn made(resource: &Value) -> Verdict {
     let mut document = json!({ "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject" });
     document["metadata"] = resource["metadata"].clone();
@@ -94,7 +94,7 @@ fn made(resource: &Value) -> Verdict {
     }
 }
 
-/// The documents of a text, and the items of lists among them.
+/// Returns the documents of a text, with lists replaced by their items.
 fn documents(text: &str) -> Vec<Value> {
     let yaml: Vec<Value> = serde_saphyr::from_multiple(text).unwrap_or_default();
     let json = serde_json::from_str(text).ok();
@@ -105,18 +105,18 @@ fn documents(text: &str) -> Vec<Value> {
     yaml.into_iter().chain(json).flat_map(items).collect()
 }
 
-/// Validates and renders a resource, and compares with its spec what came of it.
+/// Validates and renders a resource, and compares the result with its spec.
 fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
     let Some(name) = object.metadata.name.clone() else { return Verdict::Undecodable };
     let namespace = object.metadata.namespace.get_or_insert_with(|| "default".into()).clone();
-    // The newest Icinga takes every attribute.
+    // The newest Icinga has every attribute.
     let settings = Settings {
         privileged_namespaces: [PRIVILEGED.to_owned()].into(),
         icinga_version: IcingaVersion::V2_16,
         ..Settings::default()
     };
     let declaration = validate(&object, &settings);
-    assert_eq!(declaration, validate(&object, &settings), "validated twice, and not the same");
+    assert_eq!(declaration, validate(&object, &settings), "validation is not deterministic");
     let declaration = match declaration {
         Ok(declaration) => declaration,
         Err(refusal) => {
@@ -133,7 +133,7 @@ fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
         "{path:?}"
     );
     let rendered = render_file(&key, &declaration);
-    assert!(rendered.bytes() == render_file(&key, &declaration).bytes(), "rendered twice, and not the same");
+    assert!(rendered.bytes() == render_file(&key, &declaration).bytes(), "rendering is not deterministic");
     is_read_back(&rendered);
     let statement = statement::read(&format!("{namespace}/{name}"), &rendered.text());
     if let Err(why) = statement.and_then(|statement| declared::compare(&name, spec, &statement)) {
@@ -142,7 +142,7 @@ fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
     Verdict::Accepted
 }
 
-/// What is published is the same when it is read again after a restart.
+/// Checks that a published file, read again after a restart, gives the same content.
 fn is_read_back(rendered: &Rendered) {
     let bytes = rendered.bytes();
     assert_eq!(rendered.size(), bytes.len());
@@ -153,7 +153,7 @@ fn is_read_back(rendered: &Rendered) {
     assert_eq!(again.digest(), rendered.digest());
     assert_eq!(again.bytes(), rendered.bytes());
     assert_eq!(again.zone(), rendered.zone());
-    // The header has shared names after the others, so the order may be another.
+    // The header lists shared names last, so the order may differ.
     let sorted = |mut names: Vec<String>| {
         names.sort();
         names
@@ -165,7 +165,7 @@ fn is_read_back(rendered: &Rendered) {
     assert_eq!(uses(&again), uses(rendered));
 }
 
-/// A refusal says something, goes into a condition as it is, and does nothing to a terminal.
+/// Checks that a refusal has text, fits into a condition, and is harmless to a terminal.
 fn is_for_a_person(message: &str) {
     assert!(!message.trim().is_empty(), "a refusal without a reason");
     assert!(!message.contains(char::is_control), "a control character in {message:?}");
@@ -173,14 +173,14 @@ fn is_for_a_person(message: &str) {
     assert!(message.len() <= limit, "{} bytes: {:.200}", message.len(), message);
 }
 
-/// `<field path>: <what is wrong>; <what to do>`.
+/// Checks the form `<field path>: <what is wrong>; <what to do>`.
 fn has_field_and_remedy(message: &str) {
     let (path, text) = message.split_once(": ").unwrap_or_default();
     assert!(path.starts_with("spec") || path.starts_with("metadata."), "no field: {message:?}");
     assert!(text.contains("; "), "no remedy: {message:?}");
 }
 
-/// `column N: ...`, and the source has that column, or ends before it.
+/// Checks the form `column N: ...`. The source must have that column, or end just before it.
 fn has_column(message: &str, source: &str) {
     assert!(!message.contains(char::is_control), "a control character in {message:?}");
     let column = message.strip_prefix("column ").and_then(|rest| rest.split_once(": "));

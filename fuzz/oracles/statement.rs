@@ -1,26 +1,26 @@
-//! What a rendered file says: two lines of comment, then exactly one statement.
+//! A parser of rendered files: two comment lines, then exactly one statement.
 
 use super::lexer::{Dialect, Token, tokens};
 use serde_json::{Map, Value};
 
-/// The one statement of a file.
+/// The statement of a file.
 #[derive(Debug, PartialEq)]
 pub struct Statement {
     /// `object`, `template` or `apply`.
     pub form: String,
-    /// The type.
+    /// The Icinga type.
     pub kind: String,
     /// The name.
     pub name: String,
-    /// What a rule is for: `Host` or `Service`.
+    /// The target of an apply rule: `Host` or `Service`.
     pub target: Option<String>,
     /// Tokens of `for (...)`, without the parentheses.
     pub for_each: Vec<Token>,
-    /// Tokens of the `if` statements, one after the other.
+    /// Tokens of all `if` statements, concatenated.
     pub conditions: Vec<Token>,
-    /// Templates, in order.
+    /// Imported templates, in order.
     pub imports: Vec<String>,
-    /// Attributes that are set with `=`, and with `+=`.
+    /// Attributes that are set with `=`, and those set with `+=`.
     pub attributes: [Map<String, Value>; 2],
     /// Tokens of each `assign where`.
     pub assign: Vec<Vec<Token>>,
@@ -28,10 +28,10 @@ pub struct Statement {
     pub ignore: Vec<Vec<Token>>,
 }
 
-/// Reads a file that is published for `key`.
+/// Parses the file of the object `key`.
 ///
 /// # Errors
-/// What is not of the expected form.
+/// If the file is not of the expected form.
 pub fn read(key: &str, file: &str) -> Result<Statement, String> {
     let mut lines = file.splitn(3, '\n');
     let first =
@@ -122,7 +122,7 @@ impl Reader<'_> {
         Ok(statement)
     }
 
-    /// What stands between two brackets that belong together.
+    /// Returns the tokens between two matching brackets.
     fn balanced(&mut self, open: &str, close: &str) -> Result<Vec<Token>, String> {
         self.require(open)?;
         let (begin, mut depth) = (self.at, 1);
@@ -217,7 +217,7 @@ impl Reader<'_> {
             let value = self.value()?;
             self.newline()?;
             if items.insert(key.clone(), value).is_some() {
-                return Err(format!("the key {key:?} is there twice"));
+                return Err(format!("the key {key:?} occurs twice"));
             }
         }
         Ok(items.into())

@@ -1,7 +1,8 @@
-//! Words that every comparison with Icinga needs: read by the oracles here and by `tests/golden`. The standard library alone, so that
-//! both can include it; and nothing of the operator's code, whose mistakes would then be on both sides.
+//! Words for every comparison with Icinga, shared by these oracles and `tests/golden`. It needs
+//! only the standard library, so that both can include it. It uses no code of the operator, whose
+//! mistakes would then be on both sides of a comparison.
 
-/// The type's member in a spec, and Icinga's type.
+/// The member of the spec, and its Icinga type.
 pub const MEMBERS: [(&str, &str); 15] = [
     ("host", "Host"),
     ("service", "Service"),
@@ -19,7 +20,7 @@ pub const MEMBERS: [(&str, &str); 15] = [
     ("zoneObject", "Zone"),
     ("endpoint", "Endpoint"),
 ];
-/// Fields that are durations.
+/// Fields with a duration.
 pub const DURATIONS: [&str; 9] = [
     "checkInterval",
     "retryInterval",
@@ -31,13 +32,14 @@ pub const DURATIONS: [&str; 9] = [
     "begin",
     "end",
 ];
-/// Dictionaries that add to those of a template; all others replace them.
+/// Dictionaries that are merged with those of a template. All others replace them.
 pub const ADDED: [&str; 3] = ["vars", "arguments", "env"];
-/// Fields that are statements, not attributes.
+/// Fields that become statements, not attributes.
 pub const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
 
-/// Characters and sequences that mean something to somebody. Dollar signs mostly come in pairs. The corpus of `render` chooses by
-/// position: another entry, or another order, gives its files another meaning.
+/// Characters and sequences with a special meaning somewhere. Dollar signs mostly come in pairs.
+/// The corpus of `render` selects by position: a new entry or another order gives its files another
+/// meaning.
 pub const PIECES: [&str; 44] = [
     "a",
     "\"",
@@ -84,10 +86,10 @@ pub const PIECES: [&str; 44] = [
     "../",
     "%s",
 ];
-/// How many of the pieces most fields take; those after them are refused nearly everywhere.
+/// Number of the pieces that most fields accept. Nearly every field refuses the rest.
 pub const ACCEPTED_PIECES: usize = PIECES.len() - 7;
 
-/// Icinga's name of a field.
+/// Returns Icinga's name of a field.
 pub fn snake_case(field: &str) -> String {
     let mut out = String::new();
     for c in field.chars() {
@@ -99,10 +101,10 @@ pub fn snake_case(field: &str) -> String {
     out
 }
 
-/// A duration, `1h30m`, in seconds.
+/// Parses a duration such as `1h30m`. Returns seconds.
 ///
 /// # Errors
-/// It is none, or longer than can be counted.
+/// If it is no duration, or too long for the counter.
 pub fn seconds(duration: &str) -> Result<f64, String> {
     let mut milliseconds: u64 = 0;
     let mut rest = duration;
@@ -117,11 +119,12 @@ pub fn seconds(duration: &str) -> Result<f64, String> {
             "m" => 60 * 1000,
             "h" => 60 * 60 * 1000,
             "d" => 24 * 60 * 60 * 1000,
-            _ => return Err(format!("{duration:?} is a duration")),
+            _ => return Err(format!("{duration:?} is not a duration, or too long")),
         };
-        let number: u64 = number.parse().map_err(|_| format!("{duration:?} is a duration"))?;
+        let number: u64 =
+            number.parse().map_err(|_| format!("{duration:?} is not a duration, or too long"))?;
         let sum = number.checked_mul(factor).and_then(|part| milliseconds.checked_add(part));
-        milliseconds = sum.ok_or_else(|| format!("{duration:?} is a duration"))?;
+        milliseconds = sum.ok_or_else(|| format!("{duration:?} is not a duration, or too long"))?;
         rest = tail;
     }
     Ok(milliseconds as f64 / 1000.0)

@@ -1,5 +1,5 @@
-//! Joining: the objects that it creates, that a second run changes nothing, and that the new
-//! account can do nothing else.
+//! `satellite add` and `join-manifest`: the created objects, the idle second run, and the least
+//! rights of the new account.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::eventually;
@@ -11,22 +11,26 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
     let clusters = Clusters::start().await;
     let before = (everything(&clusters.hub).await, everything(&clusters.edge).await);
 
-    // What can be refused is refused before the first write, and a dry run writes nothing.
-    clusters.add("edge-a", &[]).await.ended(1).tells(&["no namespace icinga", "--create-namespace"]);
-    clusters.satellite(&["add", "edge-a"]).await.ended(2).tells(&["--context"]);
-    clusters.add("Edge", &[]).await.ended(2).tells(&["lower-case"]);
-    clusters.add("edge-a", &["--token-lifetime", "5m"]).await.ended(2).tells(&["10m"]);
+    // Every possible refusal comes before the first write, and a dry run writes nothing.
+    clusters
+        .add("edge-a", &[])
+        .await
+        .exits_with(1)
+        .stderr_has(&["no namespace icinga", "--create-namespace"]);
+    clusters.satellite(&["add", "edge-a"]).await.exits_with(2).stderr_has(&["--context"]);
+    clusters.add("Edge", &[]).await.exits_with(2).stderr_has(&["lower-case"]);
+    clusters.add("edge-a", &["--token-lifetime", "5m"]).await.exits_with(2).stderr_has(&["10m"]);
     let arguments = ["add", "edge-a", "--context", "edge", "--create-namespace"];
-    clusters.satellite(&arguments).await.ended(1).tells(&["loopback", "--server"]);
+    clusters.satellite(&arguments).await.exits_with(1).stderr_has(&["loopback", "--server"]);
     let arguments = ["add", "edge-a", "--context", "nowhere"];
-    clusters.satellite(&arguments).await.ended(1).tells(&["no context nowhere", "hub, edge"]);
-    let dry = clusters.add("edge-a", &["--create-namespace", "--dry-run"]).await.ended(0);
+    clusters.satellite(&arguments).await.exits_with(1).stderr_has(&["no context nowhere", "hub, edge"]);
+    let dry = clusters.add("edge-a", &["--create-namespace", "--dry-run"]).await.exits_with(0);
     assert!(dry.out.contains("would be created") && dry.out.contains("nothing was written"), "{}", dry.out);
     let after = (everything(&clusters.hub).await, everything(&clusters.edge).await);
     assert_same(&after.0, &before.0);
     assert_same(&after.1, &before.1);
 
-    let first = clusters.add("edge-a", &["--create-namespace", "-o", "json"]).await.ended(0);
+    let first = clusters.add("edge-a", &["--create-namespace", "-o", "json"]).await.exits_with(0);
     println!("{}", first.out);
     let said = first.json();
     let made: Vec<_> = said["objects"].as_array().unwrap().iter().map(described).collect();
@@ -54,17 +58,21 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
     let secret = &hub["Secret groundlink/edge-a"];
     let keys: Vec<_> = secret["data"].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["ca.crt", "server", "token"]);
-    assert_eq!(secret["metadata"].get("annotations"), None, "nothing is copied into an annotation");
+    assert_eq!(
+        secret["metadata"].get("annotations"),
+        None,
+        "the Secret must have no annotation with a copy of the token"
+    );
     assert_eq!(edge["ServiceAccount icinga/groundlink"]["automountServiceAccountToken"], json!(false));
 
-    // Again: no resourceVersion moves, and the token is the same.
-    let again = clusters.add("edge-a", &[]).await.ended(0);
+    // A second run changes no resourceVersion, and keeps the token.
+    let again = clusters.add("edge-a", &[]).await.exits_with(0);
     println!("{}", again.out);
     assert_unchanged(&again.out, 6);
     assert_same(&everything(&clusters.hub).await, &hub);
     assert_same(&everything(&clusters.edge).await, &edge);
 
-    // The credential can do this, and what every account can.
+    // The credential has these rights, and those of every account.
     let token = clusters.token("edge-a").await;
     let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), &token);
     let kubeconfig = clusters.file("edge-a.kubeconfig", &kubeconfig);
@@ -82,32 +90,45 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
     let outside = kubectl(&clusters.edge, &[&list[..], &["default"]].concat()).await;
     assert_eq!(rules(&outside), sorted(&everyones));
 
-    // Deleting the Secret that it is bound to revokes it; the next run makes another and says why.
+    // Deleting the Secret that the token is bound to revokes it. The next run makes a new one, and
+    // says why.
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "secret", "groundlink-token"]).await;
-    let renewed = clusters.add("edge-a", &[]).await.ended(0);
+    let renewed = clusters.add("edge-a", &[]).await.exits_with(0);
     assert!(renewed.out.contains("was bound to does not exist"), "{}", renewed.out);
     assert_ne!(clusters.token("edge-a").await, token);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
+async fn add_reports_foreign_owners_and_join_manifest_has_the_same_objects() {
     let clusters = Clusters::joined().await;
-    // Someone else's field.
+    // A field with another owner.
     let patch =
         ["-n", OPERATOR, "patch", "satellitecluster", "edge-a", "--type=merge", "--field-manager=argocd"];
     kubectl(&clusters.hub, &[&patch[..], &["-p", r#"{"spec":{"zones":["eu"]}}"#]].concat()).await;
-    let conflict = clusters.add("edge-a", &["--zone", "us"]).await.ended(1);
-    conflict.tells(&["SatelliteCluster groundlink/edge-a", ".spec.zones is argocd's", "--force-conflicts"]);
-    clusters.add("edge-a", &["--zone", "us", "--force-conflicts"]).await.ended(0);
+    let conflict = clusters.add("edge-a", &["--zone", "us"]).await.exits_with(1);
+    conflict.stderr_has(&[
+        "SatelliteCluster groundlink/edge-a",
+        ".spec.zones is argocd's",
+        "--force-conflicts",
+    ]);
+    clusters.add("edge-a", &["--zone", "us", "--force-conflicts"]).await.exits_with(0);
     let zones = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec.zones}"];
     assert_eq!(kubectl(&clusters.hub, &zones).await, r#"["us"]"#);
-    // Someone else's Secret.
+    // A Secret with another owner.
     kubectl(&clusters.hub, &["-n", OPERATOR, "create", "secret", "generic", "edge-x"]).await;
-    clusters.add("edge-x", &[]).await.ended(1).tells(&["Secret groundlink/edge-x", "--secret-name"]);
+    clusters
+        .add("edge-x", &[])
+        .await
+        .exits_with(1)
+        .stderr_has(&["Secret groundlink/edge-x", "--secret-name"]);
     let bare = ["add", "edge-b", "--context", "edge", "--hub-context", "edge", "--allow-loopback-satellites"];
-    clusters.satellite(&bare).await.ended(1).tells(&["does not know the kind SatelliteCluster", "chart"]);
+    clusters
+        .satellite(&bare)
+        .await
+        .exits_with(1)
+        .stderr_has(&["does not know the kind SatelliteCluster", "chart"]);
 
-    // Joined by hand, with a kubeconfig: it moves over.
+    // A satellite that was joined by hand with a kubeconfig moves over to separate keys.
     let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), &clusters.token("edge-a").await);
     let by_hand = json!({ "apiVersion": "v1", "kind": "List", "items": [
         {
@@ -123,31 +144,35 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     apply(&clusters.hub, &by_hand.to_string()).await;
     assert_eq!(clusters.check("by-hand").await.0, 0);
     let over = ["--secret-name", "by-hand-token"];
-    clusters.add("by-hand", &over).await.ended(1).tells(&[".spec.kubeconfigSecretRef.name is kubectl's"]);
+    clusters
+        .add("by-hand", &over)
+        .await
+        .exits_with(1)
+        .stderr_has(&[".spec.kubeconfigSecretRef.name is kubectl's"]);
     let over = ["--secret-name", "by-hand-token", "--force-conflicts"];
     clusters
         .add("by-hand", &over)
         .await
-        .ended(1)
-        .tells(&["spec.kubeconfigSecretRef.key", "remove that field"]);
+        .exits_with(1)
+        .stderr_has(&["spec.kubeconfigSecretRef.key", "remove that field"]);
     let remove = r#"[{"op":"remove","path":"/spec/kubeconfigSecretRef/key"}]"#;
     let patch = ["-n", OPERATOR, "patch", "satellitecluster", "by-hand", "--type=json", "-p", remove];
     kubectl(&clusters.hub, &patch).await;
-    clusters.add("by-hand", &over).await.ended(0);
+    clusters.add("by-hand", &over).await.exits_with(0);
     assert_eq!(clusters.check("by-hand").await.0, 0);
-    let bound = clusters.satellite(&["check", "by-hand", "--allow-loopback-satellites"]).await.ended(0);
+    let bound = clusters.satellite(&["check", "by-hand", "--allow-loopback-satellites"]).await.exits_with(0);
     assert!(bound.out.contains("Secret groundlink/by-hand-token holds a token"), "{}", bound.out);
 
-    // The same by kubectl from the manifests.
+    // The same objects, applied by kubectl from the manifest.
     let flags =
         ["--create-namespace", "--account", "writer", "--zone", "eu", "--from-namespace", "team-a,team-b"];
-    clusters.add("one", &[&flags[..], &["-n", "ns-one"]].concat()).await.ended(0);
+    clusters.add("one", &[&flags[..], &["-n", "ns-one"]].concat()).await.exits_with(0);
     let manifest = ["join-manifest", "two", "-n", "ns-two", "--context", "edge"];
-    let manifest = clusters.satellite(&[&manifest[..], &flags].concat()).await.ended(0);
+    let manifest = clusters.satellite(&[&manifest[..], &flags].concat()).await.exits_with(0);
     println!("{}", manifest.out);
     let satellite = manifest.out.split("# On the hub.").next().unwrap();
     let only = ["join-manifest", "two", "-n", "ns-two", "--context", "edge", "--only", "hub"];
-    let hub = clusters.satellite(&[&only[..], &flags].concat()).await.ended(0).out;
+    let hub = clusters.satellite(&[&only[..], &flags].concat()).await.exits_with(0).out;
     apply(&clusters.edge, satellite).await;
     let command = hub.lines().find_map(|line| line.strip_prefix("# kubectl")).unwrap();
     let command: Vec<_> =
@@ -166,26 +191,28 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     ] {
         assert_eq!(content(&edge[name]), content(&edge[&name.replace("ns-two", "ns-one")]), "{name}");
     }
-    // `add` as it is printed there takes it up: nothing to change.
+    // The `add` command that the manifest prints adopts the objects, and changes nothing.
     let again =
         manifest.out.lines().find_map(|line| line.strip_prefix("# groundlink satellite add ")).unwrap();
     let again: Vec<_> = again.split(' ').collect();
-    let taken =
-        clusters.satellite(&[&["add", "--allow-loopback-satellites"], &again[..]].concat()).await.ended(0);
+    let taken = clusters
+        .satellite(&[&["add", "--allow-loopback-satellites"], &again[..]].concat())
+        .await
+        .exits_with(0);
     assert_unchanged(&taken.out, 6);
     assert_same(&everything(&clusters.hub).await, &hub);
-    assert_unchanged(&clusters.add("two", &[]).await.ended(0).out, 6);
+    assert_unchanged(&clusters.add("two", &[]).await.exits_with(0).out, 6);
     assert_eq!(clusters.check("two").await.0, 0);
 
-    // As a plugin of kubectl.
-    let help = clusters.plugin(&["satellite", "add", "--help"]).await.ended(0);
+    // As a kubectl plugin.
+    let help = clusters.plugin(&["satellite", "add", "--help"]).await.exits_with(0);
     assert!(help.out.contains("Usage: kubectl groundlink satellite add"), "{}", help.out);
     assert!(help.out.contains("Exit codes:"));
-    let list = clusters.plugin(&["satellite", "list"]).await.ended(0);
+    let list = clusters.plugin(&["satellite", "list"]).await.exits_with(0);
     println!("{}", list.out);
     assert_eq!(list.out.lines().count(), 5, "{}", list.out);
     assert!(list.out.contains("in 364 days"), "{}", list.out);
-    // The report of the operator is printed.
+    // `list` prints the status that the operator wrote.
     let status = json!({ "status": {
         "observedGeneration": 1,
         "desired": { "revision": "3.12", "digest": "sha256:x" }, "acked": { "revision": "3.10", "digest": "sha256:y" },
@@ -198,24 +225,24 @@ async fn what_others_own_is_told_and_the_manifest_is_what_add_makes() {
     let patch =
         ["-n", OPERATOR, "patch", "satellitecluster", "one", "--subresource=status", "--type=merge", "-p"];
     kubectl(&clusters.hub, &[&patch[..], &[&status.to_string()]].concat()).await;
-    let rows = clusters.satellite(&["list", "-o", "json"]).await.ended(0).json();
+    let rows = clusters.satellite(&["list", "-o", "json"]).await.exits_with(0).json();
     let one = rows["satellites"].as_array().unwrap().iter().find(|row| row["name"] == "one").unwrap();
     let expected = json!({ "ready": "False", "synced": "Unknown", "reason": "Unauthorized", "revisionsBehind": 2, "objects": 7 });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&one[field], value, "{field} of {one}");
     }
-    let yaml = clusters.satellite(&["list", "-o", "yaml"]).await.ended(0).out;
+    let yaml = clusters.satellite(&["list", "-o", "yaml"]).await.exits_with(0).out;
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_flag_says_stays() {
+async fn add_keeps_every_field_that_no_flag_sets() {
     let clusters = Clusters::start().await;
     let spec = async || -> Value {
         let get = ["-n", OPERATOR, "get", "satellitecluster", "edge-a", "-o", "jsonpath={.spec}"];
         serde_json::from_str(&kubectl(&clusters.hub, &get).await).unwrap()
     };
-    // Another address than the context's, as behind a load balancer.
+    // Another address than that of the context, like that of a load balancer.
     let server = clusters.edge.url().replace("127.0.0.1", "localhost");
     let flags = [
         "-n",
@@ -241,18 +268,18 @@ async fn what_no_flag_says_stays() {
         "--tls-server-name",
         "127.0.0.1",
     ];
-    clusters.add("edge-a", &flags).await.ended(0);
+    clusters.add("edge-a", &flags).await.exits_with(0);
     let (hub, edge) = (everything(&clusters.hub).await, everything(&clusters.edge).await);
     let joined = spec().await;
-    assert_unchanged(&clusters.add("edge-a", &[]).await.ended(0).out, 8);
+    assert_unchanged(&clusters.add("edge-a", &[]).await.exits_with(0).out, 8);
     assert_same(&everything(&clusters.hub).await, &hub);
     assert_same(&everything(&clusters.edge).await, &edge);
-    // What is given changes, and nothing else.
-    clusters.add("edge-a", &["--zone", "eu"]).await.ended(0);
+    // Only the given flag changes a field.
+    clusters.add("edge-a", &["--zone", "eu"]).await.exits_with(0);
     let mut expected = joined.clone();
     expected["zones"] = json!(["eu"]);
     assert_eq!(spec().await, expected);
-    // The remedies that `check` names lose nothing either.
+    // The remedies that `check` prints lose no field either.
     kubectl(&clusters.edge, &["-n", "ns-a", "delete", "rolebinding", "writer"]).await;
     let step = |steps: Vec<Value>, name: &str| -> Vec<String> {
         let step = steps.into_iter().find(|step| step["name"] == name).unwrap();
@@ -262,7 +289,10 @@ async fn what_no_flag_says_stays() {
     };
     let run = async |command: Vec<String>| {
         let command: Vec<_> = command.iter().map(String::as_str).collect();
-        clusters.satellite(&[&["add", "--allow-loopback-satellites"], &command[..]].concat()).await.ended(0)
+        clusters
+            .satellite(&[&["add", "--allow-loopback-satellites"], &command[..]].concat())
+            .await
+            .exits_with(0)
     };
     run(step(clusters.check("edge-a").await.1, "get configmaps")).await;
     assert_eq!(spec().await, expected);
@@ -271,17 +301,17 @@ async fn what_no_flag_says_stays() {
     assert_eq!(spec().await, expected);
     assert_eq!(clusters.check("edge-a").await.0, 0);
 
-    // A context of another cluster: the token of one must not go to the address of the other.
+    // A context of another cluster: its token must not be sent to the known address.
     let wrong = ["add", "edge-a", "--context", "hub", "--create-namespace", "--allow-loopback-satellites"];
-    clusters.satellite(&wrong).await.ended(1).tells(&["the context is", "--server"]);
-    // A value that the hub refuses is reported as it is. A field that the hub does not know is
+    clusters.satellite(&wrong).await.exits_with(1).stderr_has(&["the context is", "--server"]);
+    // A value that the hub refuses is reported verbatim. A field that the hub does not know is
     // reported with the remedy.
-    let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.ended(1);
-    long.tells(&["between 10m and 365d"]);
+    let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.exits_with(1);
+    long.stderr_has(&["between 10m and 365d"]);
     assert!(!long.err.contains("upgrade"), "{}", long.err);
-    // Taken back.
+    // Flags that remove a field.
     let none = ["--zone", "", "--from-namespace", "", "--self-renewal=false"];
-    let said = clusters.add("edge-a", &none).await.ended(0);
+    let said = clusters.add("edge-a", &none).await.exits_with(0);
     assert_eq!(said.out.matches(" deleted\n").count(), 2, "{}", said.out);
     let left = spec().await;
     assert_eq!(
@@ -293,7 +323,7 @@ async fn what_no_flag_says_stays() {
     let remove = json!([{ "op": "remove", "path": path }]).to_string();
     let patch = ["patch", "crd", "satelliteclusters.groundlink.dev", "--type=json", "-p", &remove];
     kubectl(&clusters.hub, &patch).await;
-    eventually(Duration::from_secs(30), "a hub of an older version", async || {
+    eventually(Duration::from_secs(30), "a hub with an older CRD is reported", async || {
         let said = clusters.add("edge-a", &["--self-renewal", "--dry-run"]).await;
         match said.err.contains("tokenRenewal") && said.err.contains("upgrade Groundlink there") {
             true => Ok(()),
@@ -303,7 +333,7 @@ async fn what_no_flag_says_stays() {
     .await;
 }
 
-/// Every object of a text report is unchanged.
+/// Fails unless a text report has this many objects, all unchanged.
 #[track_caller]
 fn assert_unchanged(out: &str, objects: usize) {
     let lines: Vec<_> = out.lines().take_while(|line| !line.starts_with("token:")).collect();
@@ -317,7 +347,7 @@ fn described(line: &Value) -> String {
     format!("{} {} {}/{} {}", text("cluster"), text("kind"), text("namespace"), text("name"), text("result"))
 }
 
-/// Rules for resources of `kubectl auth can-i --list`, without those for URLs.
+/// Returns the rules of `kubectl auth can-i --list` for resources, without those for URLs.
 fn rules(list: &str) -> Vec<String> {
     let rows = list.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let mut rules: Vec<_> = rows.filter(|row| !row.starts_with('[')).collect();
@@ -331,7 +361,7 @@ fn sorted(list: &[&str]) -> Vec<String> {
     list
 }
 
-/// What was asked for, without names and tokens.
+/// Returns an object without what differs between two satellites: names, tokens, and server fields.
 fn content(object: &Value) -> Value {
     let mut object = object.clone();
     object["metadata"] = json!({ "labels": object["metadata"]["labels"] });

@@ -1,4 +1,4 @@
-//! `check`: each thing that can be wrong is named, with its remedy, and hides nothing else.
+//! `satellite check`: each fault is named with its remedy, and hides no other.
 
 use super::fixture::{Clusters, OPERATOR, apply, kubectl};
 use crate::support::{Hostile, Manner, Port};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
-/// Names of the steps with this result.
+/// Returns the names of the steps with this result.
 fn with(steps: &[Value], result: &str) -> Vec<String> {
     let found = steps.iter().filter(|step| step["result"] == result);
     found.map(|step| step["name"].as_str().unwrap().to_owned()).collect()
@@ -20,7 +20,7 @@ fn step<'a>(steps: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[track_caller]
-fn tells(steps: &[Value], name: &str, result: &str, words: &[&str]) {
+fn assert_step(steps: &[Value], name: &str, result: &str, words: &[&str]) {
     let step = step(steps, name);
     assert_eq!(step["result"], result, "{steps:#?}");
     for word in words {
@@ -29,7 +29,7 @@ fn tells(steps: &[Value], name: &str, result: &str, words: &[&str]) {
 }
 
 impl Clusters {
-    /// Names of the ConfigMaps in the satellite's namespace.
+    /// Returns the names of the ConfigMaps in the satellite's namespace.
     async fn config_maps(&self) -> String {
         kubectl(&self.edge, &["-n", "icinga", "get", "configmaps", "-o", "name"]).await
     }
@@ -47,7 +47,7 @@ impl Clusters {
         kubectl(&self.hub, &patch).await;
     }
 
-    /// A token as the satellite made it, with other times, signed with the satellite's own key.
+    /// Returns a token of the satellite with other times, signed with the satellite's own key.
     pub fn signed(&self, token: &str, issued: i64, expires: i64) -> String {
         let mut parts = token.split('.');
         let (header, payload) = (parts.next().unwrap(), parts.next().unwrap());
@@ -65,26 +65,26 @@ impl Clusters {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_missing_permission_and_each_that_is_too_much_is_named() {
+async fn each_missing_and_each_excess_permission_is_named() {
     let clusters = Clusters::joined().await;
-    let said = clusters.satellite(&["check", "edge-a", "--allow-loopback-satellites"]).await.ended(0);
+    let said = clusters.satellite(&["check", "edge-a", "--allow-loopback-satellites"]).await.exits_with(0);
     println!("{}", said.out);
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (0, vec![]));
-    // No operator runs here, which is a warning.
+    // No operator runs here, which causes a warning.
     assert_eq!((with(&steps, "warning"), with(&steps, "skipped")), (vec!["operator".into()], vec![]));
-    tells(&steps, "authentication", "ok", &["system:serviceaccount:icinga:groundlink"]);
-    tells(&steps, "version", "ok", &["v1."]);
-    tells(&steps, "clock", "ok", &[]);
-    tells(&steps, "credential", "ok", &["bound to Secret groundlink-token"]);
-    tells(&steps, "expiry", "ok", &["36"]);
-    tells(
+    assert_step(&steps, "authentication", "ok", &["system:serviceaccount:icinga:groundlink"]);
+    assert_step(&steps, "version", "ok", &["v1."]);
+    assert_step(&steps, "clock", "ok", &[]);
+    assert_step(&steps, "credential", "ok", &["bound to Secret groundlink-token"]);
+    assert_step(&steps, "expiry", "ok", &["36"]);
+    assert_step(
         &steps,
         "excess",
         "ok",
         &["no permission beyond those it needs in namespace icinga", "not looked at"],
     );
-    assert_eq!(clusters.config_maps().await, "", "the probe is deleted");
+    assert_eq!(clusters.config_maps().await, "", "the probe was not deleted");
 
     for missing in VERBS {
         let verbs: Vec<_> = VERBS.into_iter().filter(|verb| *verb != missing).collect();
@@ -92,8 +92,9 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
         let (code, steps) = clusters.check("edge-a").await;
         let name = format!("{missing} configmaps");
         assert_eq!((code, with(&steps, "failed")), (3, vec![name.clone()]), "{steps:#?}");
-        tells(&steps, &name, "failed", &["satellite add edge-a", "satellite-rbac.yaml"]);
-        // What cannot be tried without it is not tried; above all nothing is created that could not be deleted.
+        assert_step(&steps, &name, "failed", &["satellite add edge-a", "satellite-rbac.yaml"]);
+        // Steps that need the verb are skipped. Above all, nothing is created that could not be
+        // deleted.
         let skipped: &[&str] = match missing {
             "create" => &["namespace", "write"],
             "delete" => &["write"],
@@ -105,18 +106,18 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     clusters.set_verbs(&[]).await;
     let (_, steps) = clusters.check("edge-a").await;
     assert_eq!(with(&steps, "failed").len(), VERBS.len());
-    // The remedy that it names.
-    clusters.add("edge-a", &["--force-conflicts"]).await.ended(0);
+    // The printed remedy works.
+    clusters.add("edge-a", &["--force-conflicts"]).await.exits_with(0);
     assert_eq!(clusters.check("edge-a").await.0, 0);
 
-    // More than is needed: in the namespace, and everywhere.
+    // Excess rights, in the namespace and cluster-wide.
     let role = ["-n", "icinga", "create", "role", "more", "--verb=list", "--resource=secrets"];
     kubectl(&clusters.edge, &role).await;
     let account = "--serviceaccount=icinga:groundlink";
     kubectl(&clusters.edge, &["-n", "icinga", "create", "rolebinding", "more", "--role=more", account]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 0);
-    tells(&steps, "excess", "warning", &["list secrets"]);
+    assert_step(&steps, "excess", "warning", &["list secrets"]);
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "rolebinding", "more"]).await;
     let verbs = format!("--verb={}", VERBS.join(","));
     kubectl(&clusters.edge, &["create", "clusterrole", "everywhere", &verbs, "--resource=configmaps"]).await;
@@ -124,43 +125,48 @@ async fn each_missing_permission_and_each_that_is_too_much_is_named() {
     kubectl(&clusters.edge, &binding).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 0);
-    tells(&steps, "excess", "warning", &["in every namespace get configmaps, list configmaps"]);
-    // One verb is enough.
+    assert_step(&steps, "excess", "warning", &["in every namespace get configmaps, list configmaps"]);
+    // One excess verb is enough for the warning.
     let once = ["create", "clusterrole", "once", "--verb=update", "--resource=configmaps"];
     kubectl(&clusters.edge, &once).await;
     let binding = ["create", "clusterrolebinding", "once", "--clusterrole=once", account];
     kubectl(&clusters.edge, &binding).await;
     kubectl(&clusters.edge, &["delete", "clusterrolebinding", "everywhere"]).await;
-    tells(&clusters.check("edge-a").await.1, "excess", "warning", &["in every namespace update configmaps"]);
+    assert_step(
+        &clusters.check("edge-a").await.1,
+        "excess",
+        "warning",
+        &["in every namespace update configmaps"],
+    );
     let binding = ["create", "clusterrolebinding", "everywhere", "--clusterrole=everywhere", account];
     kubectl(&clusters.edge, &binding).await;
-    // With this right a namespace that is missing can be told from one that is closed.
+    // With this right a missing namespace can be distinguished from a forbidden one.
     clusters.set_spec(json!({ "target": { "namespace": "nowhere" } })).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["namespace".into()]));
-    tells(&steps, "namespace", "failed", &["nowhere does not exist", "create it"]);
+    assert_step(&steps, "namespace", "failed", &["nowhere does not exist", "create it"]);
     assert_eq!(with(&steps, "skipped"), ["write"]);
     clusters.set_spec(json!({ "target": { "namespace": "icinga" } })).await;
     kubectl(&clusters.edge, &["delete", "clusterrolebinding", "everywhere", "once"]).await;
 
-    // Nothing is written in a dry run.
+    // A dry run writes nothing.
     let dry = ["check", "edge-a", "--allow-loopback-satellites", "--dry-run", "-o", "json"];
-    let dry = clusters.satellite(&dry).await.ended(0).json();
+    let dry = clusters.satellite(&dry).await.exits_with(0).json();
     let steps = dry["steps"].as_array().unwrap();
     assert_eq!((with(steps, "skipped"), with(steps, "failed")), (vec!["write".into()], vec![]));
-    tells(steps, "namespace", "ok", &[]);
+    assert_step(steps, "namespace", "ok", &[]);
 
-    // A user without the right to ask gets no result, which does not mean that all is well.
+    // A user without the right to review access gets no answer, which is not success.
     kubectl(&clusters.edge, &["delete", "clusterrolebinding", "system:basic-user"]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!(code, 3);
-    tells(&steps, "authentication", "warning", &["does not say", "403", "system:basic-user"]);
-    tells(&steps, "get configmaps", "failed", &["unknown: 403"]);
-    tells(&steps, "excess", "skipped", &["does not say"]);
+    assert_step(&steps, "authentication", "warning", &["does not say", "403", "system:basic-user"]);
+    assert_step(&steps, "get configmaps", "failed", &["unknown: 403"]);
+    assert_step(&steps, "excess", "skipped", &["does not say"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart() {
+async fn connection_and_credential_faults_are_distinguished() {
     let clusters = Clusters::joined().await;
     let (url, token) = (clusters.edge.url(), clusters.token("edge-a").await);
     let ca = clusters.edge.ca_pem();
@@ -170,45 +176,45 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     clusters.change_secret("edge-a", &[("ca.crt", &clusters.hub.ca_pem())]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["tls".into()]), "{steps:#?}");
-    tells(&steps, "tls", "failed", &["certificate", "--ca-file"]);
-    tells(&steps, "tcp", "ok", &[]);
-    tells(&steps, "authentication", "skipped", &[]);
+    assert_step(&steps, "tls", "failed", &["certificate", "--ca-file"]);
+    assert_step(&steps, "tcp", "ok", &[]);
+    assert_step(&steps, "authentication", "skipped", &[]);
     clusters.change_secret("edge-a", &[("ca.crt", &ca), ("tls-server-name", "edge.example")]).await;
-    tells(&clusters.check("edge-a").await.1, "tls", "failed", &["--tls-server-name"]);
+    assert_step(&clusters.check("edge-a").await.1, "tls", "failed", &["--tls-server-name"]);
     clusters.change_secret("edge-a", &[("tls-server-name", "127.0.0.1")]).await;
     assert_eq!(clusters.check("edge-a").await.0, 0);
 
-    // Nobody listens; no such name.
+    // Nothing listens there; the host name does not exist.
     let port = Port::reserve();
     clusters.change_secret("edge-a", &[("server", &format!("https://127.0.0.1:{}", port.number()))]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["tcp".into()]));
-    tells(&steps, "tcp", "failed", &["refused", "--server"]);
-    tells(&steps, "expiry", "ok", &[]);
+    assert_step(&steps, "tcp", "failed", &["refused", "--server"]);
+    assert_step(&steps, "expiry", "ok", &[]);
     clusters.change_secret("edge-a", &[("server", "https://no-such-host.invalid:6443")]).await;
-    tells(&clusters.check("edge-a").await.1, "dns", "failed", &["no-such-host.invalid"]);
+    assert_step(&clusters.check("edge-a").await.1, "dns", "failed", &["no-such-host.invalid"]);
     clusters.change_secret("edge-a", &[("server", &url)]).await;
-    // Someone listens and says nothing.
+    // The server accepts, but never answers.
     clusters.edge.pause();
     let (code, steps) = clusters.check("edge-a").await;
     clusters.edge.resume();
     assert_eq!((code, with(&steps, "failed")), (3, vec!["tls".into()]));
-    tells(&steps, "tls", "failed", &["no answer"]);
+    assert_step(&steps, "tls", "failed", &["no answer"]);
 
-    // A token that has ended: by what it says, and by the server's word.
+    // An expired token, by its own claims and by the server's answer.
     let now = jiff::Timestamp::now().as_second();
     let good = clusters.signed(&token, now - 60, now + 3600);
     clusters.change_secret("edge-a", &[("token", &good)]).await;
     let (code, steps) = clusters.check("edge-a").await;
-    assert_eq!(code, 0, "what is signed here is accepted: {steps:#?}");
-    tells(&steps, "expiry", "warning", &["ends at", "satellite rotate edge-a"]);
+    assert_eq!(code, 0, "the signed token must be accepted: {steps:#?}");
+    assert_step(&steps, "expiry", "warning", &["ends at", "satellite rotate edge-a"]);
     clusters.change_secret("edge-a", &[("token", &clusters.signed(&token, now - 7200, now - 3600))]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["expiry".into(), "authentication".into()]));
-    tells(&steps, "expiry", "failed", &["ended at", "satellite rotate edge-a"]);
-    tells(&steps, "authentication", "failed", &["401"]);
-    tells(&steps, "get configmaps", "skipped", &["did not accept"]);
-    // A token that is garbage, a Secret that asks for more than is allowed, and none.
+    assert_step(&steps, "expiry", "failed", &["ended at", "satellite rotate edge-a"]);
+    assert_step(&steps, "authentication", "failed", &["401"]);
+    assert_step(&steps, "get configmaps", "skipped", &["did not accept"]);
+    // A garbage token, a Secret with a forbidden field, and no Secret.
     clusters.change_secret("edge-a", &[("token", "garbage")]).await;
     assert_eq!(with(&clusters.check("edge-a").await.1, "failed"), ["authentication"]);
     let kubeconfig = clusters
@@ -218,15 +224,15 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     clusters.change_secret("edge-a", &[("value", &kubeconfig)]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["credential".into()]));
-    tells(&steps, "credential", "failed", &["exec"]);
-    // A satellite on this machine is refused as the operator refuses it.
-    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.ended(3).json();
-    tells(strict["steps"].as_array().unwrap(), "credential", "failed", &["edge-a"]);
-    // So is the hub itself, at the address that the operator knows.
+    assert_step(&steps, "credential", "failed", &["exec"]);
+    // A loopback satellite is refused, as by the operator.
+    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.exits_with(3).json();
+    assert_step(strict["steps"].as_array().unwrap(), "credential", "failed", &["edge-a"]);
+    // So is the hub itself, at its in-cluster address.
     let get = ["-n", "default", "get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}"];
     let hub = format!("https://{}", kubectl(&clusters.hub, &get).await);
     let add = ["add", "edge-c", "--context", "edge", "--server", &hub];
-    clusters.satellite(&add).await.ended(1).tells(&["the hub's own API server"]);
+    clusters.satellite(&add).await.exits_with(1).stderr_has(&["the hub's own API server"]);
     kubectl(
         &clusters.hub,
         &[
@@ -242,21 +248,21 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
     )
     .await;
     clusters.change_secret("edge-a", &[("server", &hub), ("token", &token)]).await;
-    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.ended(3).json();
-    tells(strict["steps"].as_array().unwrap(), "credential", "failed", &["the hub's own API server"]);
+    let strict = clusters.satellite(&["check", "edge-a", "-o", "json"]).await.exits_with(3).json();
+    assert_step(strict["steps"].as_array().unwrap(), "credential", "failed", &["the hub's own API server"]);
     kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "secret", "edge-a"]).await;
     let (code, steps) = clusters.check("edge-a").await;
     assert_eq!((code, with(&steps, "failed")), (3, vec!["credential".into()]));
-    tells(&steps, "credential", "failed", &["does not exist", "satellite add edge-a"]);
+    assert_step(&steps, "credential", "failed", &["does not exist", "satellite add edge-a"]);
 
-    // Not tested at all.
+    // An unknown satellite.
     clusters
         .satellite(&["check", "edge-z"])
         .await
-        .ended(1)
-        .tells(&["no SatelliteCluster groundlink/edge-z", "edge-a"]);
-    clusters.satellite(&["check"]).await.ended(2);
-    // A Secret that was joined by hand is tested like any other.
+        .exits_with(1)
+        .stderr_has(&["no SatelliteCluster groundlink/edge-z", "edge-a"]);
+    clusters.satellite(&["check"]).await.exits_with(2);
+    // A Secret that was made by hand is checked like any other.
     let kubeconfig = clusters.edge.kubeconfig_for(&url, &token);
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "edge-a", "namespace": OPERATOR },
@@ -268,28 +274,30 @@ async fn whatever_is_wrong_with_the_connection_or_the_credential_is_told_apart()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_proxy_is_asked_and_none_is_printed() {
+async fn proxy_variables_are_neither_used_nor_printed() {
     let clusters = Clusters::joined().await;
     let check = ["check", "edge-a", "--allow-loopback-satellites"];
     for name in ["HTTPS_PROXY", "https_proxy"] {
-        let said = clusters.satellite_with(&[(name, "http://me:hidden@127.0.0.1:9")], &check).await.ended(0);
-        said.tells(&[&format!("{name} is not used")]);
+        let said =
+            clusters.satellite_with(&[(name, "http://me:hidden@127.0.0.1:9")], &check).await.exits_with(0);
+        said.stderr_has(&[&format!("{name} is not used")]);
         assert!(!said.err.contains("hidden") && !said.out.contains("hidden"), "{}", said.err);
     }
-    let list = clusters.satellite_with(&[("HTTPS_PROXY", "no URL at all: hidden")], &["list"]).await.ended(0);
+    let list =
+        clusters.satellite_with(&[("HTTPS_PROXY", "no URL at all: hidden")], &["list"]).await.exits_with(0);
     assert!(!list.err.contains("hidden"), "{}", list.err);
-    // What a context asks for is not passed over.
+    // A proxy in a context is an error; it is not ignored.
     let kubeconfig = clusters.edge.kubeconfig_for(&clusters.edge.url(), "t");
     let kubeconfig =
         kubeconfig.replace("    server:", "    proxy-url: http://me:hidden@127.0.0.1:9\n    server:");
     let path = clusters.file("proxy.kubeconfig", &kubeconfig);
-    let said = clusters.satellite(&["list", "--hub-kubeconfig", path.to_str().unwrap()]).await.ended(1);
-    said.tells(&["context has proxy-url"]);
+    let said = clusters.satellite(&["list", "--hub-kubeconfig", path.to_str().unwrap()]).await.exits_with(1);
+    said.stderr_has(&["context has proxy-url"]);
     assert!(!said.err.contains("hidden"), "{}", said.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
+async fn an_unrelated_answer_is_not_taken_for_a_verdict_on_the_credential() {
     let clusters = Clusters::joined().await;
     for (code, reason, result) in [(500, "InternalError", "failed"), (403, "Forbidden", "warning")] {
         let clock = "Date: Sun, 06 Nov 2044 08:49:37 GMT\r\n";
@@ -297,12 +305,12 @@ async fn an_answer_that_is_no_word_about_the_credential_is_not_taken_for_one() {
         clusters.change_secret("edge-a", &[("server", &server.url())]).await;
         let (exit, steps) = clusters.check("edge-a").await;
         assert_eq!(exit, 3);
-        tells(&steps, "authentication", result, &[&code.to_string()]);
-        tells(&steps, "tls", "ok", &[]);
-        tells(&steps, "clock", "warning", &["ahead of this machine's", "NTP"]);
+        assert_step(&steps, "authentication", result, &[&code.to_string()]);
+        assert_step(&steps, "tls", "ok", &[]);
+        assert_step(&steps, "clock", "warning", &["ahead of this machine's", "NTP"]);
         assert_eq!(with(&steps, "ok").iter().filter(|name| name.contains("configmaps")).count(), 0);
     }
     let page = Hostile::start(Manner::Html, &clusters.edge.cert_and_key());
     clusters.change_secret("edge-a", &[("server", &page.url())]).await;
-    tells(&clusters.check("edge-a").await.1, "authentication", "failed", &["it is unknown whether"]);
+    assert_step(&clusters.check("edge-a").await.1, "authentication", "failed", &["it is unknown whether"]);
 }

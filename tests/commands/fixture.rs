@@ -1,4 +1,4 @@
-//! A hub that knows the CRDs and a satellite that knows nothing, and the program with a kubeconfig of both.
+//! A hub with the CRDs, an empty satellite, and the program with a kubeconfig for both.
 
 use crate::GROUNDLINK;
 use crate::support::{ApiServer, ControlPlane, succeeded};
@@ -22,35 +22,35 @@ pub struct Clusters {
     pub edge: Arc<ApiServer>,
 }
 
-/// What a run of the program said.
-pub struct Said {
+/// Exit code and output of a run of the program.
+pub struct Run {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
-    /// What a program said.
+impl Run {
+    /// Reads a program's output.
     pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
-    /// Its result, after an end with this code.
+    /// Fails unless the exit code is this one.
     #[track_caller]
-    pub fn ended(self, code: i32) -> Self {
+    pub fn exits_with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         self
     }
 
-    /// Its result as JSON.
+    /// Parses standard output as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
 
-    /// Fails unless standard error has all these words.
+    /// Fails unless standard error contains all these words.
     #[track_caller]
-    pub fn tells(&self, words: &[&str]) {
+    pub fn stderr_has(&self, words: &[&str]) {
         for word in words {
             assert!(self.err.contains(word), "{word:?} is not in: {}", self.err);
         }
@@ -70,14 +70,14 @@ impl Clusters {
         Self { plane, hub, edge }
     }
 
-    /// [`Self::start`], and `edge-a` is joined in namespace `icinga`.
+    /// [`Self::start`], with `edge-a` joined in namespace `icinga`.
     pub async fn joined() -> Self {
         let clusters = Self::start().await;
-        clusters.add("edge-a", &["--create-namespace"]).await.ended(0);
+        clusters.add("edge-a", &["--create-namespace"]).await.exits_with(0);
         clusters
     }
 
-    /// A file in the clusters' directory.
+    /// Writes a file in the clusters' directory.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.plane.directory().join(name);
         std::fs::write(&path, text).unwrap();
@@ -85,19 +85,19 @@ impl Clusters {
     }
 
     /// Runs `groundlink satellite ...`.
-    pub async fn satellite(&self, arguments: &[&str]) -> Said {
+    pub async fn satellite(&self, arguments: &[&str]) -> Run {
         satellite(&self.hub, &self.edge, arguments).await
     }
 
     /// Runs `groundlink satellite ...` with variables in its environment.
-    pub async fn satellite_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Said {
+    pub async fn satellite_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
         let mut command = command(GROUNDLINK, &self.hub, &self.edge);
         command.envs(environment.iter().copied()).arg("satellite").args(arguments);
-        Said::of(&command.output().await.unwrap())
+        Run::of(&command.output().await.unwrap())
     }
 
     /// Runs `groundlink satellite add NAME` for the satellite.
-    pub async fn add(&self, name: &str, more: &[&str]) -> Said {
+    pub async fn add(&self, name: &str, more: &[&str]) -> Run {
         let arguments = ["add", name, "--context", "edge", "--allow-loopback-satellites"];
         self.satellite(&[&arguments[..], more].concat()).await
     }
@@ -110,8 +110,8 @@ impl Clusters {
         (said.code, steps)
     }
 
-    /// Runs a plugin-style call of kubectl: `kubectl groundlink ...`.
-    pub async fn plugin(&self, arguments: &[&str]) -> Said {
+    /// Runs the program as a kubectl plugin: `kubectl groundlink ...`.
+    pub async fn plugin(&self, arguments: &[&str]) -> Run {
         let directory = self.plane.directory().join("plugins");
         if !directory.exists() {
             std::fs::create_dir(&directory).unwrap();
@@ -119,15 +119,15 @@ impl Clusters {
         }
         let mut command = command(crate::support::binary("kubectl"), &self.hub, &self.edge);
         command.env("PATH", &directory).arg("groundlink").args(arguments);
-        Said::of(&command.output().await.unwrap())
+        Run::of(&command.output().await.unwrap())
     }
 
-    /// Secrets of a namespace of the hub's.
+    /// Returns the API of the operator's Secrets on the hub.
     pub async fn hub_secrets(&self) -> Api<Secret> {
         Api::namespaced(self.hub.client().await, OPERATOR)
     }
 
-    /// The token in a Secret of the hub.
+    /// Returns the token in a Secret of the hub.
     pub async fn token(&self, name: &str) -> String {
         let secret = self.hub_secrets().await.get(name).await.unwrap();
         String::from_utf8(secret.data.unwrap()["token"].0.clone()).unwrap()
@@ -143,13 +143,13 @@ impl Clusters {
         self.hub_secrets().await.patch(name, &Default::default(), &patch).await.unwrap();
     }
 
-    /// A client of the satellite with a token.
+    /// Returns a client of the satellite with this token.
     pub async fn as_token(&self, token: &str) -> Client {
         crate::support::client_of(&self.edge.kubeconfig_for(&self.edge.url(), token)).await
     }
 }
 
-/// A program with the contexts of both servers, by their names; the hub's is the current one.
+/// Returns a command with a context for each server, under its name. The hub's is the current one.
 fn command(path: impl AsRef<std::ffi::OsStr>, hub: &ApiServer, edge: &ApiServer) -> Command {
     let mut command = Command::new(path);
     let both = [hub.admin_kubeconfig_path(), edge.admin_kubeconfig_path()];
@@ -158,11 +158,11 @@ fn command(path: impl AsRef<std::ffi::OsStr>, hub: &ApiServer, edge: &ApiServer)
     command
 }
 
-/// Runs `groundlink satellite ...`. No token is ever on its outputs.
-pub async fn satellite(hub: &ApiServer, edge: &ApiServer, arguments: &[&str]) -> Said {
+/// Runs `groundlink satellite ...`. Fails if it prints a token.
+pub async fn satellite(hub: &ApiServer, edge: &ApiServer, arguments: &[&str]) -> Run {
     let output = command(GROUNDLINK, hub, edge).arg("satellite").args(arguments).output();
     let output = tokio::time::timeout(Duration::from_secs(120), output).await.expect("it ends").unwrap();
-    let said = Said::of(&output);
+    let said = Run::of(&output);
     // A token begins with the base64 of `{"alg":`.
     assert!(!said.out.contains("eyJhbGci") && !said.err.contains("eyJhbGci"), "a token was printed");
     said
@@ -181,7 +181,7 @@ pub async fn apply(server: &ApiServer, manifest: &str) {
     succeeded("kubectl apply", &server.kubectl_with_input(&arguments, manifest).await);
 }
 
-/// Everything that the commands could touch, as it is stored, by `kind namespace/name`.
+/// Returns all stored objects that the commands could touch, by `kind namespace/name`.
 pub async fn everything(server: &ApiServer) -> std::collections::BTreeMap<String, Value> {
     let mut kinds = "namespaces,serviceaccounts,secrets,configmaps,roles,rolebindings".to_owned();
     if server.name() == "hub" {
@@ -191,7 +191,7 @@ pub async fn everything(server: &ApiServer) -> std::collections::BTreeMap<String
     let list: Value = serde_json::from_str(&list).unwrap();
     let items = list["items"].as_array().unwrap().iter();
     items
-        // The API server's own.
+        // Without those of the API server itself.
         .filter(|item| {
             let namespace = item["metadata"]["namespace"].as_str().unwrap_or_default();
             !namespace.starts_with("kube-") && namespace != "default"
@@ -204,7 +204,7 @@ pub async fn everything(server: &ApiServer) -> std::collections::BTreeMap<String
         .collect()
 }
 
-/// Fails unless both are the same, and names what differs.
+/// Fails unless both are the same. The message lists the differences.
 #[track_caller]
 pub fn assert_same(
     now: &std::collections::BTreeMap<String, Value>,

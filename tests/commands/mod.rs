@@ -1,5 +1,5 @@
 //! `groundlink satellite ...` and `groundlink snapshot` on real API servers: the objects that they
-//! create, the ones that they leave, and their messages.
+//! create and leave behind, and their messages.
 
 mod add;
 mod check;

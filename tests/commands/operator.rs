@@ -1,6 +1,7 @@
-//! The commands and a running operator, installed by the chart: joined, rotated without a failure, removed without a rest.
+//! The commands with a running operator, installed by the chart: a satellite is joined, rotated
+//! without a failed delivery, and removed without leftovers.
 
-use super::fixture::{Said, kubectl, satellite};
+use super::fixture::{Run, kubectl, satellite};
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, host};
 
@@ -11,40 +12,40 @@ async fn a_satellite_is_joined_rotated_and_removed_while_the_operator_delivers()
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
     installation.put("team-a", "web", host("first")).await;
-    let run = async |arguments: &[&str]| -> Said { satellite(&hub, &edge, arguments).await };
+    let run = async |arguments: &[&str]| -> Run { satellite(&hub, &edge, arguments).await };
     let add = ["add", "edge-a", "--context", "edge", "--create-namespace", "--allow-loopback-satellites"];
-    run(&add).await.ended(0);
+    run(&add).await.exits_with(0);
     installation.satellite_in_sync("edge-a", GENEROUS).await;
     installation.synced("team-a", "web").await;
     installation.equal("edge", GENEROUS).await;
-    // With an operator there is nothing to warn of; and its own rights are enough to check.
+    // With an operator there is no warning. The operator's own rights are enough for a check.
     let check = ["check", "edge-a", "--allow-loopback-satellites"];
-    let said = run(&check).await.ended(0);
+    let said = run(&check).await.exits_with(0);
     assert!(said.out.contains("edge-a: 20 ok, 0 warnings, 0 failed, 0 skipped"), "{}", said.out);
     let own = hub.service_account_kubeconfig(OPERATOR, OPERATOR).await;
     let path = installation.scratch().join("own.kubeconfig");
     std::fs::write(&path, own).unwrap();
-    run(&[&check[..], &["--hub-kubeconfig", path.to_str().unwrap()]].concat()).await.ended(0);
+    run(&[&check[..], &["--hub-kubeconfig", path.to_str().unwrap()]].concat()).await.exits_with(0);
 
     let rotate = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
-    let said = run(&rotate).await.ended(0);
-    said.tells(&["waiting until the operator uses the new token"]);
+    let said = run(&rotate).await.exits_with(0);
+    said.stderr_has(&["waiting until the operator uses the new token"]);
     assert!(said.out.contains("the satellite refuses the old token"), "{}", said.out);
     installation.put("team-a", "web", host("second")).await;
     installation.synced("team-a", "web").await;
     assert!(installation.equal("edge", GENEROUS).await["team-a.web.conf"].contains("second"));
     let metrics = operator.metrics().await;
     let failures = "groundlink_satellite_failures_total{satellite=\"edge-a\"";
-    assert!(!metrics.contains(failures), "the rotation was noticed: {metrics}");
-    // `add` again finds everything as it should be, while the operator writes its status.
-    let said = run(&add).await.ended(0);
+    assert!(!metrics.contains(failures), "the rotation caused failures: {metrics}");
+    // A second `add` changes nothing, although the operator writes the status meanwhile.
+    let said = run(&add).await.exits_with(0);
     assert_eq!(said.out.matches(" unchanged\n").count(), 6, "{}", said.out);
-    let said = run(&["list"]).await.ended(0);
+    let said = run(&["list"]).await.exits_with(0);
     println!("{}", said.out);
     let row: Vec<_> = said.out.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..6], ["edge-a", "True", "True", "InSync", "0", "1"], "{}", said.out);
 
-    let said = run(&["remove", "edge-a", "--context", "edge"]).await.ended(0);
+    let said = run(&["remove", "edge-a", "--context", "edge"]).await.exits_with(0);
     println!("{}", said.out);
     assert!(said.out.contains("no ConfigMap of edge-a is left"), "{}", said.out);
     let kinds =

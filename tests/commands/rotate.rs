@@ -1,4 +1,4 @@
-//! Rotation: the old token is refused afterwards, and never before the new one was proven.
+//! `satellite rotate`: the old token is revoked, but never before the new one was proven to work.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
 use crate::support::{ApiServer, eventually};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 impl Clusters {
-    /// What the satellite answers to a token: 0 if it lets it read ConfigMaps.
+    /// Returns 0 if the satellite lets this token list ConfigMaps, else the HTTP status.
     pub async fn answer(&self, token: &str) -> u16 {
         let api = Api::<ConfigMap>::namespaced(self.as_token(token).await, "icinga");
         match api.list(&Default::default()).await {
@@ -18,14 +18,14 @@ impl Clusters {
         }
     }
 
-    async fn rotate(&self, more: &[&str]) -> super::fixture::Said {
+    async fn rotate(&self, more: &[&str]) -> super::fixture::Run {
         let arguments = ["rotate", "edge-a", "--context", "edge", "--allow-loopback-satellites"];
         self.satellite(&[&arguments[..], more].concat()).await
     }
 }
 
 impl Clusters {
-    /// The operator's Lease, renewed now.
+    /// Renews the operator's Lease.
     async fn renew_lease(&self) {
         let lease = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -38,8 +38,8 @@ impl Clusters {
         apply(&self.hub, &lease.to_string()).await;
     }
 
-    /// The operator's word that the credential is valid.
-    async fn say_valid(&self) {
+    /// Writes the operator's condition that the credential is valid.
+    async fn report_valid(&self) {
         let status = json!({ "status": { "observedGeneration": 1, "conditions": [{
             "type": "CredentialsValid", "status": "True", "reason": "Connected", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -59,7 +59,7 @@ impl Clusters {
     }
 }
 
-/// Names of the Secrets that tokens are bound to.
+/// Returns the names of the Secrets that tokens are bound to.
 async fn bound(server: &ApiServer) -> Vec<String> {
     let list = ["-n", "icinga", "get", "secrets", "-l", "groundlink.dev/account=groundlink", "-o", "name"];
     kubectl(server, &list).await.lines().map(str::to_owned).collect()
@@ -76,43 +76,51 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
         assert_same(&everything(&clusters.edge).await, &before.1);
     };
 
-    // Nothing is written in a dry run, without a satellite, or over someone else's Secret.
-    let dry = clusters.rotate(&["--dry-run"]).await.ended(0);
+    // A dry run, and a run without the satellite's context, write nothing.
+    let dry = clusters.rotate(&["--dry-run"]).await.exits_with(0);
     assert!(dry.out.contains("would be deleted"), "{}", dry.out);
-    clusters.satellite(&["rotate", "edge-a"]).await.ended(2).tells(&["--context"]);
+    clusters.satellite(&["rotate", "edge-a"]).await.exits_with(2).stderr_has(&["--context"]);
     unchanged().await;
-    // The context of another cluster: the token that it makes is not the satellite's.
+    // The context of another cluster: its token is not one of the satellite.
     kubectl(&clusters.hub, &["create", "namespace", "icinga"]).await;
     kubectl(&clusters.hub, &["-n", "icinga", "create", "serviceaccount", "groundlink"]).await;
     let wrong = ["rotate", "edge-a", "--context", "hub", "--allow-loopback-satellites"];
     clusters
         .satellite(&wrong)
         .await
-        .ended(1)
-        .tells(&["old token stays", "does not accept the new token: 401"]);
-    assert_eq!(bound(&clusters.hub).await, Vec::<String>::new(), "nothing of the attempt is left");
+        .exits_with(1)
+        .stderr_has(&["old token stays", "does not accept the new token: 401"]);
+    assert_eq!(bound(&clusters.hub).await, Vec::<String>::new(), "the failed attempt left a Secret");
     kubectl(&clusters.hub, &["delete", "serviceaccount", "-n", "icinga", "groundlink"]).await;
     assert_eq!(clusters.token("edge-a").await, old);
-    // An account that lost its rights: the new token does not do what the old one did.
+    // An account without its rights: the new token cannot do what the old one could.
     kubectl(&clusters.edge, &["-n", "icinga", "delete", "rolebinding", "groundlink"]).await;
-    clusters.rotate(&[]).await.ended(1).tells(&["old token stays", "403"]);
-    clusters.add("edge-a", &[]).await.ended(0);
+    clusters.rotate(&[]).await.exits_with(1).stderr_has(&["old token stays", "403"]);
+    clusters.add("edge-a", &[]).await.exits_with(0);
     assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
     assert_eq!(bound(&clusters.edge).await, ["secret/groundlink-token"]);
 
-    // It is unknown whether an operator runs: the hub has the new token, and the old one is not
-    // revoked.
-    let unknown = clusters.rotate(&["--timeout", "1s"]).await.ended(1);
-    unknown.tells(&["no Lease groundlink/groundlink", "old token was not revoked", "--without-operator"]);
+    // Without a Lease it is unknown whether an operator runs: the hub gets the new token, and the
+    // old one is not revoked.
+    let unknown = clusters.rotate(&["--timeout", "1s"]).await.exits_with(1);
+    unknown.stderr_has(&[
+        "no Lease groundlink/groundlink",
+        "old token was not revoked",
+        "--without-operator",
+    ]);
     let second = clusters.token("edge-a").await;
     assert_ne!(second, old);
-    // One that was there and hangs, or is gone: its last word is not about the new token, whatever the clocks say.
-    clusters.say_valid().await;
+    // An operator that hangs or has ended: its last condition is not about the new token, whatever
+    // the clocks say.
+    clusters.report_valid().await;
     clusters.renew_lease().await;
-    let stopped = clusters.rotate(&["--timeout", "5s"]).await.ended(1);
-    stopped.tells(&["Lease groundlink/groundlink was not renewed", "run groundlink satellite rotate edge-a"]);
+    let stopped = clusters.rotate(&["--timeout", "5s"]).await.exits_with(1);
+    stopped.stderr_has(&[
+        "Lease groundlink/groundlink was not renewed",
+        "run groundlink satellite rotate edge-a",
+    ]);
     let third = clusters.token("edge-a").await;
-    // One that runs, and does not accept it.
+    // An operator that runs, but does not accept the token.
     let status = json!({ "status": { "conditions": null } }).to_string();
     let patch = [
         "-n",
@@ -132,24 +140,24 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
             clusters.renew_lease().await;
         }
     });
-    refusing.ended(1).tells(&["the operator said nothing", "old token was not revoked"]);
+    refusing.exits_with(1).stderr_has(&["the operator said nothing", "old token was not revoked"]);
     let fourth = clusters.token("edge-a").await;
     for token in [&old, &second, &third, &fourth] {
         assert_eq!(clusters.answer(token).await, 0);
     }
     assert_eq!(bound(&clusters.edge).await.len(), 4);
     kubectl(&clusters.hub, &["-n", OPERATOR, "delete", "lease", "groundlink"]).await;
-    // Another satellite of the same account has a token of its own.
-    clusters.add("edge-b", &["--target-name", "other", "--token-lifetime", "72h"]).await.ended(0);
+    // Another satellite with the same account has its own token.
+    clusters.add("edge-b", &["--target-name", "other", "--token-lifetime", "72h"]).await.exits_with(0);
     let other = clusters.token("edge-b").await;
 
-    // No operator: the command's own proof counts, and all that the runs before left is revoked. Lifetimes go on as they were
-    // asked for.
-    let dry = clusters.rotate(&["--dry-run", "-o", "json"]).await.ended(0).json();
+    // Without an operator the command's own proof counts, and the leftovers of the earlier runs are
+    // revoked. The requested lifetimes are kept.
+    let dry = clusters.rotate(&["--dry-run", "-o", "json"]).await.exits_with(0).json();
     let rotated = clusters
         .rotate(&["--without-operator", "--token-lifetime", "48h", "-o", "json"])
         .await
-        .ended(0)
+        .exits_with(0)
         .json();
     println!("{rotated:#}");
     let results = |said: &Value| -> Vec<String> {
@@ -187,9 +195,9 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     for (token, code) in [(&fourth, 401), (&fifth, 0), (&other, 0)] {
         assert_eq!(clusters.answer(token).await, code);
     }
-    // Accepted tokens are remembered for some seconds, by real API servers.
+    // API servers cache accepted tokens for some seconds.
     for token in [&second, &third] {
-        eventually(Duration::from_secs(30), "the satellite refuses what earlier runs left", async || {
+        eventually(Duration::from_secs(30), "the satellite refuses the tokens of earlier runs", async || {
             match clusters.answer(token).await {
                 401 => Ok(()),
                 code => Err(format!("{code}")),
@@ -199,14 +207,14 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
     }
     assert_eq!((clusters.check("edge-a").await.0, clusters.check("edge-b").await.0), (0, 0));
     assert_eq!(bound(&clusters.edge).await.len(), 2);
-    clusters.satellite(&["remove", "edge-b"]).await.ended(0);
+    clusters.satellite(&["remove", "edge-b"]).await.exits_with(0);
     let third = fifth;
-    // `add` finds the Secret of the rotated token, and changes nothing.
+    // `add` recognises the Secret of the rotated token, and changes nothing.
     let stored = everything(&clusters.edge).await;
-    clusters.add("edge-a", &[]).await.ended(0);
+    clusters.add("edge-a", &[]).await.exits_with(0);
     assert_same(&everything(&clusters.edge).await, &stored);
     assert_eq!(&clusters.token("edge-a").await, &third);
-    // A token that someone else wrote into the Secret is theirs; one that the operator wrote is not.
+    // A token in the Secret from another field manager is a conflict; one from the operator is not.
     let now = jiff::Timestamp::now().as_second();
     let write_as = async |manager: &str, token: &str| {
         let patch = json!({ "stringData": { "token": token } }).to_string();
@@ -215,20 +223,20 @@ async fn the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is
         kubectl(&clusters.hub, &patch).await;
     };
     write_as("argocd", &clusters.signed(&third, now - 100, now + 7200)).await;
-    let theirs = clusters.rotate(&[]).await.ended(1);
-    theirs.tells(&["Secret groundlink/edge-a", ".data.token is argocd's", "--force-conflicts"]);
+    let theirs = clusters.rotate(&[]).await.exits_with(1);
+    theirs.stderr_has(&["Secret groundlink/edge-a", ".data.token is argocd's", "--force-conflicts"]);
     assert_same(&everything(&clusters.edge).await, &stored);
     write_as("groundlink", &clusters.signed(&third, now - 50, now + 7200)).await;
-    clusters.rotate(&["--without-operator"]).await.ended(0);
+    clusters.rotate(&["--without-operator"]).await.exits_with(0);
     let fourth = clusters.token("edge-a").await;
     assert_eq!((clusters.answer(&third).await, clusters.answer(&fourth).await), (401, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
+async fn rotate_reports_that_the_hub_refused_the_new_token_and_names_the_leftover() {
     let clusters = Clusters::joined().await;
     let old = clusters.token("edge-a").await;
-    // Judged in a dry run it passes, and is then refused.
+    // This policy accepts a dry run, and refuses the write.
     let policy = json!({ "apiVersion": "v1", "kind": "List", "items": [
         {
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "closed" },
@@ -245,7 +253,7 @@ async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
         },
     ] });
     apply(&clusters.hub, &policy.to_string()).await;
-    eventually(Duration::from_secs(30), "the policy holds", async || {
+    eventually(Duration::from_secs(30), "the policy is in effect", async || {
         let annotate = ["-n", OPERATOR, "annotate", "secret", "edge-a", "a=b", "--overwrite"];
         match clusters.hub.kubectl(&annotate).await.status.success() {
             true => Err("not yet".into()),
@@ -253,8 +261,8 @@ async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
         }
     })
     .await;
-    let failed = clusters.rotate(&["--without-operator"]).await.ended(1);
-    failed.tells(&[
+    let failed = clusters.rotate(&["--without-operator"]).await.exits_with(1);
+    failed.stderr_has(&[
         "closed for the weekend",
         "no token was revoked",
         "is left on the satellite; run groundlink satellite rotate",
@@ -262,11 +270,11 @@ async fn a_hub_that_does_not_take_the_new_token_is_told_with_what_is_left() {
     let left = bound(&clusters.edge).await;
     assert_eq!(left.len(), 2);
     let new = left.iter().find(|name| *name != "secret/groundlink-token").unwrap();
-    failed.tells(&[&new.replace("secret/", "Secret icinga/")]);
+    failed.stderr_has(&[&new.replace("secret/", "Secret icinga/")]);
     assert_eq!((clusters.token("edge-a").await, clusters.answer(&old).await), (old.clone(), 0));
-    // Run again, it deletes that too.
+    // The next run deletes that leftover as well.
     kubectl(&clusters.hub, &["delete", "validatingadmissionpolicybindings", "closed"]).await;
-    eventually(Duration::from_secs(30), "the hub takes it", async || {
+    eventually(Duration::from_secs(30), "the hub accepts the token", async || {
         match clusters.rotate(&["--without-operator"]).await.code {
             0 => Ok(()),
             code => Err(format!("{code}")),

@@ -1,6 +1,7 @@
-//! `groundlink snapshot`: what it reads is what the hub's volume holds, by public tools too, and each damage is named.
+//! `groundlink snapshot` reads the set that the hub's volume holds, and names each damage. The
+//! documented commands with public tools do the same.
 
-use super::fixture::{Said, kubectl};
+use super::fixture::{Run, kubectl};
 use crate::GROUNDLINK;
 use crate::support::reader::digest_of;
 use crate::support::{ApiServer, GENEROUS, Installation, binary, eventually, host};
@@ -14,25 +15,25 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// So many that the set is larger than one ConfigMap.
+/// Enough for a set that does not fit into one ConfigMap.
 const OBJECTS: usize = 1000;
 
 /// Runs `groundlink snapshot` with the satellite's admin as its current context.
-async fn snapshot(edge: &ApiServer, arguments: &[&str], input: &str) -> Said {
+async fn snapshot(edge: &ApiServer, arguments: &[&str], input: &str) -> Run {
     let mut command = Command::new(GROUNDLINK);
     command.env("KUBECONFIG", edge.admin_kubeconfig_path()).env("HOME", "/nonexistent").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.arg("snapshot").args(arguments).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let feed = async move {
-        // One that is wrongly used ends before it reads.
+        // With wrong arguments the program ends before it reads.
         let _ = stdin.write_all(input.as_bytes()).await;
     };
     let run = async { tokio::join!(feed, child.wait_with_output()).1.unwrap() };
-    Said::of(&tokio::time::timeout(Duration::from_secs(60), run).await.expect("it ends"))
+    Run::of(&tokio::time::timeout(Duration::from_secs(60), run).await.expect("it ends"))
 }
 
-/// The files of a directory.
+/// Returns the files of a directory.
 fn directory(path: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
     entries
@@ -42,7 +43,8 @@ fn directory(path: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The commands of the documentation for one layout, run by bash; what they print, line by line.
+/// Runs the documented commands for one layout in bash. Returns whether they succeeded, and their
+/// output.
 async fn documented(edge: &ApiServer, layout: &str, scratch: &Path) -> (bool, Vec<String>) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/snapshot-format.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -61,24 +63,25 @@ async fn documented(edge: &ApiServer, layout: &str, scratch: &Path) -> (bool, Ve
         .output()
         .await
         .unwrap();
-    let said = Said::of(&output);
+    let said = Run::of(&output);
     println!("{layout}: {}{}", said.out, said.err);
     (said.code == 0, said.out.lines().map(str::to_owned).collect())
 }
 
-/// Whether the lines that compare files with the pointer say the same digest; the digest of the files.
+/// Returns whether the digests of the files and of the pointer are equal in these lines, and the
+/// former.
 fn compared(lines: &[String]) -> (bool, String) {
     let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
     (value("files:") == value("pointer:"), value("files:"))
 }
 
-/// Waits until the satellite holds what the volume holds, and returns the summary and the files.
+/// Waits until the satellite holds the files of the volume. Returns the summary and the files.
 async fn settled(
     installation: &Installation,
     edge: &ApiServer,
     objects: usize,
 ) -> (Value, BTreeMap<String, String>) {
-    eventually(GENEROUS * 3, "the satellite holds what the volume holds", async || {
+    eventually(GENEROUS * 3, "the satellite holds the files of the volume", async || {
         let files = installation.files();
         if files.len() != objects {
             return Err(format!("{} files", files.len()));
@@ -87,7 +90,7 @@ async fn settled(
         if said.code == 2 {
             return Err(said.err);
         }
-        // While the operator writes it is whole at every moment, too.
+        // The set is complete at every moment, even while the operator writes.
         assert_eq!(said.code, 0, "{}", said.out);
         let lines: String = files
             .iter()
@@ -98,9 +101,9 @@ async fn settled(
         if summary["digest"] != digest_of(&bytes) {
             return Err(said.out);
         }
-        match snapshot(edge, &["--list"], "").await.ended(0).out == lines {
+        match snapshot(edge, &["--list"], "").await.exits_with(0).out == lines {
             true => Ok((summary, files)),
-            false => Err("it changed meanwhile".into()),
+            false => Err("the set changed between the two runs".into()),
         }
     })
     .await
@@ -111,7 +114,7 @@ async fn stored(edge: &ApiServer, name: &str) -> Value {
         .unwrap()
 }
 
-/// Puts a ConfigMap back as it was.
+/// Restores a ConfigMap.
 async fn restore(edge: &ApiServer, object: &Value) {
     let mut object = object.clone();
     for field in ["resourceVersion", "uid", "creationTimestamp"] {
@@ -124,10 +127,10 @@ async fn restore(edge: &ApiServer, object: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_reads_what_the_operator_wrote_and_names_what_someone_damaged() {
+async fn snapshot_reads_the_delivered_set_and_names_each_damage() {
     let installation = Installation::start(&["edge"]).await;
     let edge = installation.plane.server("edge");
-    snapshot(&edge, &[], "").await.ended(2).tells(&["no ConfigMap icinga/groundlink", "--name"]);
+    snapshot(&edge, &[], "").await.exits_with(2).stderr_has(&["no ConfigMap icinga/groundlink", "--name"]);
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
     for i in 0..3 {
@@ -152,25 +155,25 @@ async fn it_reads_what_the_operator_wrote_and_names_what_someone_damaged() {
     assert!(files["team-a.h7.conf"].contains("changed"));
     whole(&installation, &edge, &summary, &files).await;
 
-    // From now on nobody mends anything.
+    // From now on nothing is repaired.
     drop(operator);
     damaged(&installation, &edge, &summary).await;
 }
 
-/// Everything that can be done with a set that is whole.
+/// Checks every use of a complete set.
 async fn whole(
     installation: &Installation,
     edge: &ApiServer,
     summary: &Value,
     files: &BTreeMap<String, String>,
 ) {
-    println!("{}", snapshot(edge, &[], "").await.ended(0).out);
+    println!("{}", snapshot(edge, &[], "").await.exits_with(0).out);
     assert_eq!((&summary["layout"], &summary["objects"]), (&json!("Snapshot"), &json!(OBJECTS)));
     assert_eq!((&summary["ok"], &summary["problems"]), (&json!(true), &json!([])));
     assert!(summary["shards"].as_array().unwrap().len() > 1, "{summary}");
     let bytes: usize = files.iter().map(|(key, text)| key.len() + text.len()).sum();
     assert_eq!(summary["bytes"], bytes);
-    // One object was changed, so one shard was replaced, and is kept.
+    // One object was changed, so one shard was replaced; the old one is kept.
     assert_eq!(summary["previous"].as_array().unwrap().len(), 1, "{summary}");
     let (ended, lines) = documented(edge, "Snapshot", installation.scratch()).await;
     assert!(ended && compared(&lines) == (true, summary["digest"].as_str().unwrap().to_owned()), "{lines:?}");
@@ -179,23 +182,24 @@ async fn whole(
 
     let out = installation.scratch().join("held");
     let out = out.to_str().unwrap();
-    snapshot(edge, &["--unpack", out], "").await.ended(0);
+    snapshot(edge, &["--unpack", out], "").await.exits_with(0);
     assert_eq!(&directory(Path::new(out)), files);
-    snapshot(edge, &["--unpack", out], "").await.ended(2).tells(&["not empty"]);
+    snapshot(edge, &["--unpack", out], "").await.exits_with(2).stderr_has(&["not empty"]);
     for key in ["team-a/h7", "team-a.h7.conf"] {
-        assert_eq!(snapshot(edge, &["--show", key], "").await.ended(0).out, files["team-a.h7.conf"]);
+        assert_eq!(snapshot(edge, &["--show", key], "").await.exits_with(0).out, files["team-a.h7.conf"]);
     }
-    snapshot(edge, &["--show", "team-a/none"], "").await.ended(2).tells(&["--list"]);
+    snapshot(edge, &["--show", "team-a/none"], "").await.exits_with(2).stderr_has(&["--list"]);
 
-    // From what kubectl prints: the same, whatever it is written in and wherever it comes from.
+    // The output of kubectl gives the same result, as YAML or JSON, from standard input or a
+    // directory.
     let label = "app.kubernetes.io/managed-by=groundlink";
     let printed = async |form: &str| {
         kubectl(edge, &["-n", "icinga", "get", "configmaps", "-l", label, "-o", form]).await
     };
-    let same = |said: Said| {
-        let mut found = said.ended(0).json();
+    let same = |said: Run| {
+        let mut found = said.exits_with(0).json();
         found["source"] = summary["source"].clone();
-        // What was left over then may be deleted by now.
+        // The notes are about garbage, which may be deleted by now.
         found["notes"] = summary["notes"].clone();
         assert_eq!(&found, summary);
     };
@@ -207,7 +211,7 @@ async fn whole(
     same(snapshot(edge, &["-f", dump.to_str().unwrap(), "-o", "json"], "").await);
     // The pointer alone is not enough.
     let pointer = stored(edge, "groundlink").await.to_string();
-    let said = snapshot(edge, &["-f", "-"], &pointer).await.ended(1);
+    let said = snapshot(edge, &["-f", "-"], &pointer).await.exits_with(1);
     assert!(said.out.contains("ShardMissing"), "{}", said.out);
 
     for wrong in [
@@ -221,25 +225,25 @@ async fn whole(
         &["--list", "-o", "json"],
         &["--unpack", "/no/such/directory/held"],
     ] {
-        let said = snapshot(edge, wrong, &yaml).await.ended(2);
+        let said = snapshot(edge, wrong, &yaml).await.exits_with(2);
         assert!(said.out.is_empty() && !said.err.is_empty(), "{wrong:?}: {}", said.out);
     }
-    snapshot(edge, &["-f", "-", "-n", "elsewhere"], &yaml).await.tells(&["-n icinga"]);
+    snapshot(edge, &["-f", "-", "-n", "elsewhere"], &yaml).await.stderr_has(&["-n icinga"]);
 }
 
-/// Each damage is named, and nothing of such a set is given out.
+/// Checks that each damage is named, and that no file of a damaged set is printed.
 async fn damaged(installation: &Installation, edge: &ApiServer, summary: &Value) {
     let refused = async |words: &[&str]| {
-        let said = snapshot(edge, &[], "").await.ended(1);
+        let said = snapshot(edge, &[], "").await.exits_with(1);
         for word in words {
             assert!(said.out.contains(word), "{word:?} is not in: {}", said.out);
         }
-        let said = snapshot(edge, &["-o", "json"], "").await.ended(1);
+        let said = snapshot(edge, &["-o", "json"], "").await.exits_with(1);
         assert_eq!(said.json()["ok"], false);
         let out = installation.scratch().join("damaged");
         for give in [&["--list"][..], &["--show", "team-a/h7"], &["--unpack", out.to_str().unwrap()]] {
-            let said = snapshot(edge, give, "").await.ended(1);
-            said.tells(words);
+            let said = snapshot(edge, give, "").await.exits_with(1);
+            said.stderr_has(words);
             assert!(said.out.is_empty() && !out.exists(), "{give:?}");
         }
     };
@@ -247,9 +251,12 @@ async fn damaged(installation: &Installation, edge: &ApiServer, summary: &Value)
     let kept = stored(edge, shard).await;
     kubectl(edge, &["-n", "icinga", "delete", "configmap", shard]).await;
     refused(&["ShardMissing", shard]).await;
-    assert!(!documented(edge, "Snapshot", installation.scratch()).await.0, "the documented way ends too");
+    assert!(
+        !documented(edge, "Snapshot", installation.scratch()).await.0,
+        "the documented commands must fail too"
+    );
 
-    // Another program's: the content of another shard, and not immutable.
+    // Forged: the content of another shard, and not immutable.
     let mut forged = kept.clone();
     let other = summary["shards"][1].as_str().unwrap();
     forged["binaryData"] = stored(edge, other).await["binaryData"].clone();
@@ -259,9 +266,9 @@ async fn damaged(installation: &Installation, edge: &ApiServer, summary: &Value)
     let (_, lines) = documented(edge, "Snapshot", installation.scratch()).await;
     assert!(lines.contains(&format!("{shard} DIFFERS")) && !compared(&lines).0, "{lines:?}");
     restore(edge, &kept).await;
-    snapshot(edge, &[], "").await.ended(0);
+    snapshot(edge, &[], "").await.exits_with(0);
 
-    // The manifest, edited: a number, and a digest.
+    // An edited manifest: numbers, a digest, the version.
     let pointer = stored(edge, "groundlink").await;
     let text = pointer["data"]["manifest.json"].as_str().unwrap();
     let digest = summary["digest"].as_str().unwrap();
@@ -278,12 +285,12 @@ async fn damaged(installation: &Installation, edge: &ApiServer, summary: &Value)
         refused(&[fault, "ConfigMap icinga/groundlink:"]).await;
     }
     restore(edge, &pointer).await;
-    snapshot(edge, &[], "").await.ended(0);
+    snapshot(edge, &[], "").await.exits_with(0);
 
-    // What is kept for readers of the revision before: told, and the set is given out.
+    // A missing shard of the previous revision is reported, but the set is complete.
     let previous = summary["previous"][0].as_str().unwrap();
     kubectl(edge, &["-n", "icinga", "delete", "configmap", previous]).await;
-    let said = snapshot(edge, &[], "").await.ended(1);
+    let said = snapshot(edge, &[], "").await.exits_with(1);
     assert!(said.out.contains("PreviousMissing") && said.out.contains(previous), "{}", said.out);
-    snapshot(edge, &["--list"], "").await.ended(0);
+    snapshot(edge, &["--list"], "").await.exits_with(0);
 }

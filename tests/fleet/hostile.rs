@@ -1,6 +1,5 @@
-//! Hostile satellites of every kind beside three good ones, under a steady load. They cost the
-//! good ones nothing and the operator little, each reports its problem in one word, and no
-//! credential is ever shown.
+//! Hostile satellites of every kind next to three good ones, under a steady load. They do not delay
+//! the good ones, cost the operator little, and each reports its reason. No credential is exposed.
 
 use super::stage::{LONG, TEAM, all_ready, equal, says, volume_holds};
 use crate::support::reader::{mentions, published};
@@ -21,26 +20,27 @@ use std::time::{Duration, Instant};
 
 const OBJECTS: usize = 600;
 const NOTES: usize = 1200;
-/// The object that is changed to see how long a change takes.
+/// The object that is changed to measure the time of a delivery.
 const PROBE: &str = "team-a.o00200.conf";
-/// Changes of which the usual one and the slowest are looked at.
+/// Changes per measurement, which takes the median and the slowest.
 const ROUNDS: usize = 7;
 const CANARY: &str = "canary-7f3a91";
-/// How long a good satellite may take for a change, beside seventeen that are not good and on two cores.
+/// Longest time until a good satellite has a change, with all hostile ones on the same machine.
 const STEADY: Duration = Duration::from_secs(60);
-/// The usual change may take three times what it takes alone, and the slowest five times, with this much beside: a change that
-/// has to wait for a hostile satellite waits for a deadline of some seconds.
+/// Among hostile satellites the median may triple and the slowest change take five times as long,
+/// plus this much. A change that waited for a hostile satellite would wait for a deadline of some
+/// seconds.
 const BESIDE: Duration = Duration::from_secs(2);
-/// The largest message of a condition.
+/// Longest message of a condition, in bytes.
 const MESSAGE_MAX: usize = 1024;
-/// Tasks that a satellite may have: its actor, the writer of its status, its watch, and its connections.
+/// Tasks per satellite: its actor, the writer of its status, its watch, and its connections.
 const TASKS: u64 = 10;
-/// What hostile satellites may cost the operator beside three good ones, in KiB.
+/// Memory of the operator, in KiB, that all hostile satellites together may add.
 const MEMORY: u64 = 64 * 1024;
 
 type Case = (&'static str, Manner, ConditionType, &'static [&'static str]);
 
-/// Name, manner, and the condition that must be False, with the reasons that are right.
+/// Returns name, manner, and the condition that must be False with one of the given reasons.
 fn cases(elsewhere: &Hostile) -> Vec<Case> {
     use ConditionType::{CredentialsValid, Ready};
     const SILENT: &[&str] = &["Unreachable"];
@@ -78,7 +78,7 @@ fn token(name: &str) -> String {
     format!("{CANARY}-{name}")
 }
 
-/// Changes an object four times a second until it is told to stop; how many changes there were.
+/// Changes an object four times a second until `stop` is set. Returns the number of changes.
 async fn load(hub: kube::Client, stop: Arc<AtomicBool>) -> usize {
     let mut version = 2;
     while !stop.load(Ordering::SeqCst) {
@@ -91,11 +91,11 @@ async fn load(hub: kube::Client, stop: Arc<AtomicBool>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
+async fn hostile_satellites_delay_no_good_one_and_report_their_problem() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let good = installation.join_fleet(&["good"], 4, json!({})).await;
-    // The fourth is real, behind a proxy that counts, and there for one second of six.
+    // The fourth satellite is real, behind a counting proxy, and up for one second in six.
     let (good, flapping) = (&good[..3], &good[3]);
     let server = installation.plane.server("good");
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
@@ -107,7 +107,7 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     for place in good {
         equal(place, &reader, &files, LONG).await;
     }
-    println!("hostile: three good satellites hold {} files", files.len());
+    println!("hostile: the three good satellites hold {} files", files.len());
     let stop = Arc::new(AtomicBool::new(false));
     let loading = tokio::spawn(load(installation.hub.clone(), stop.clone()));
     let before = PeakUsage::start(operator.pid());
@@ -126,10 +126,10 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
         installation.register_at(name, &server, &one.url(), &token(name), json!({})).await;
         hostile.insert(*name, one);
     }
-    println!("hostile: {} satellites are registered", cases.len());
+    println!("hostile: {} hostile satellites are registered", cases.len());
     let during = steady(&installation, good, ROUNDS).await;
     println!(
-        "hostile: a change on all three good ones: {calm:.1?} before, {during:.1?} beside {}",
+        "hostile: a change on all three good ones: {calm:.1?} alone, {during:.1?} among {} hostile ones",
         cases.len()
     );
     let mut excess = Vec::new();
@@ -144,21 +144,21 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
             one.peak(),
             one.requests()
         );
-        // All are looked at before one of them fails the test.
+        // Check every satellite before one of them fails the test.
         if one.peak() > 6 || one.connections() > 80 || one.requests() > 120 {
             let counts = (one.connections(), one.peak(), one.requests());
             excess.push(format!("{name}: {counts:?} connections, at once, requests"));
         }
     }
     let tasks_during = tasks_of(&operator).await;
-    // Longer than any first backoff: what it costs is what it costs for ever.
+    // By now every backoff has left its first steps, so this cost is permanent.
     let later = steady(&installation, good, ROUNDS).await;
     stop.store(true, Ordering::SeqCst);
     let changes = loading.await.unwrap();
     for beside in [&during, &later] {
         let is_usual = beside.usual <= calm.usual * 3 + BESIDE;
         let is_bounded = beside.slowest <= calm.slowest * 5 + BESIDE;
-        assert!(is_usual && is_bounded, "a change takes {calm:.1?} alone, {beside:.1?} beside hostile ones");
+        assert!(is_usual && is_bounded, "a change takes {calm:.1?} alone, {beside:.1?} among hostile ones");
     }
     all_ready(&installation, OBJECTS).await;
     let files = published(&volume);
@@ -172,22 +172,22 @@ async fn hostile_satellites_cost_the_good_ones_nothing_and_say_what_is_wrong() {
     assert!(peak.threads <= before.threads + 16, "{before:?}, then {peak:?}");
     assert!(peak.sockets <= before.sockets + 6 * (cases.len() as u64 + 1), "{before:?}, then {peak:?}");
     let tasks_later = tasks_of(&operator).await;
-    println!("hostile: {tasks} tasks before, {tasks_during} beside all, {tasks_later} at the end");
+    println!("hostile: {tasks} tasks before, {tasks_during} with all satellites, {tasks_later} at the end");
     assert!(tasks_during.max(tasks_later) <= tasks + TASKS * (cases.len() as u64 + 1));
     assert_eq!(elsewhere.connections(), 0, "a redirect was followed");
 
     conditions_are_clean(&installation).await;
-    nothing_tells_a_token(&installation, &operator).await;
+    no_token_is_exposed(&installation, &operator).await;
     let started = Instant::now();
     let held = equal(flapping, &reader, &files, LONG * 2).await;
     println!(
-        "hostile: the flapping one is equal {:.1?} after the load, {} shards",
+        "hostile: the flapping satellite is equal {:.1?} after the load, {} shards",
         started.elapsed(),
         held.shards.len()
     );
     drop(flaps);
     assert!(operator.exit_status().is_none());
-    assert!(excess.is_empty(), "asked too often: {excess:#?}");
+    assert!(excess.is_empty(), "too many requests or connections: {excess:#?}");
 }
 
 async fn tasks_of(operator: &Operator) -> u64 {
@@ -195,7 +195,7 @@ async fn tasks_of(operator: &Operator) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("groundlink_tasks ")).unwrap().parse().unwrap()
 }
 
-/// Puts the flapping server before the proxy of a real one, and lets the satellite go.
+/// Puts the flapping server in front of the proxy of a real one, and resumes the satellite.
 async fn flap(installation: &Installation, server: &ApiServer, satellite: &str) -> (Hostile, Proxy) {
     let proxy = Proxy::start(server, &installation.recorder);
     let port = proxy.url().rsplit(':').next().unwrap().parse().unwrap();
@@ -206,7 +206,7 @@ async fn flap(installation: &Installation, server: &ApiServer, satellite: &str) 
     (hostile, proxy)
 }
 
-/// How long changes took until all good satellites held them.
+/// Times from a change until all good satellites held it.
 #[derive(Debug)]
 struct Took {
     /// The median.
@@ -214,11 +214,11 @@ struct Took {
     slowest: Duration,
 }
 
-/// Makes so many changes one after another.
+/// Makes this many changes, one after another.
 async fn steady(installation: &Installation, good: &[crate::support::Place], rounds: usize) -> Took {
     let mut times = Vec::new();
     for _ in 0..rounds {
-        // Beyond what the load changes.
+        // Versions that the load does not use.
         let version: usize = rand::random_range(1_000_000..2_000_000);
         let marker = format!("version {version};");
         let started = Instant::now();
@@ -226,7 +226,8 @@ async fn steady(installation: &Installation, good: &[crate::support::Place], rou
         for place in good {
             let what = format!("{} holds {marker:?}", place.satellite);
             eventually_every(Duration::from_millis(200), STEADY, &what, async || {
-                // The whole set is judged at the end: unpacking it again and again would be the load.
+                // Unpacking the whole set each time would be a load of its own. It is verified at
+                // the end.
                 match mentions(&place.maps().await?, &place.pointer, &marker)? {
                     true => Ok(()),
                     false => Err(where_it_is(installation, &marker).to_owned()),
@@ -242,11 +243,11 @@ async fn steady(installation: &Installation, good: &[crate::support::Place], rou
     Took { usual: times[rounds / 2], slowest: times[rounds - 1] }
 }
 
-/// How far a change has come on the hub, for the message of a failure.
+/// Says whether the change is on the volume, for the message of a failure.
 fn where_it_is(installation: &Installation, marker: &str) -> &'static str {
     match published(installation.volume()).get(PROBE) {
         Some(bytes) if String::from_utf8_lossy(bytes).contains(marker) => "the volume has it",
-        _ => "the volume does not have it yet",
+        _ => "not even the volume has it",
     }
 }
 
@@ -264,29 +265,29 @@ async fn conditions_are_clean(installation: &Installation) {
     }
 }
 
-/// Logs, metrics, statuses, and whatever the operator wrote to the hub.
-async fn nothing_tells_a_token(installation: &Installation, operator: &Operator) {
+/// Checks the log, the metrics, the statuses, and every write of the operator to the hub.
+async fn no_token_is_exposed(installation: &Installation, operator: &Operator) {
     let log = operator.log_text();
-    let mut told = BTreeSet::new();
-    told.extend(log.lines().filter(|line| line.contains(CANARY)).map(|line| format!("log: {line}")));
+    let mut exposed = BTreeSet::new();
+    exposed.extend(log.lines().filter(|line| line.contains(CANARY)).map(|line| format!("log: {line}")));
     assert!(
         log.lines().all(|line| !line.chars().any(|c| c.is_control() && c != '\t')),
         "control characters in the log"
     );
     if operator.metrics().await.contains(CANARY) {
-        told.insert("metrics".to_owned());
+        exposed.insert("metrics".to_owned());
     }
     for object in all_satellites(installation).await {
         let status = serde_json::to_string(&object.status).unwrap();
         if status.contains(CANARY) {
-            told.insert(format!("status of {}: {status}", object.name_any()));
+            exposed.insert(format!("status of {}: {status}", object.name_any()));
         }
     }
     let is_write = |e: &crate::support::Exchange| e.server == "hub" && e.method != Method::GET;
     for write in installation.recorder.matching(is_write) {
         if crate::support::carries(&write, CANARY) {
-            told.insert(format!("{} {}", write.method, write.path));
+            exposed.insert(format!("{} {}", write.method, write.path));
         }
     }
-    assert!(told.is_empty(), "a credential was told: {told:#?}");
+    assert!(exposed.is_empty(), "a credential was exposed: {exposed:#?}");
 }

@@ -1,4 +1,4 @@
-//! Twenty satellites hold what is published.
+//! Twenty satellites hold the published set.
 
 use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::{Installation, Reader, bulk_host, change_all, create_all, delete_all};
@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 
 const SERVERS: [&str; 4] = ["one", "two", "three", "four"];
 const EACH: usize = 5;
-/// Bytes of notes: a file has about 1,200 then, and the default number does not fit into layout Single.
+/// Bytes of notes. A file then has about 1,200 bytes, and the default set does not fit into layout
+/// Single.
 const NOTES: usize = 800;
 
-/// 1,000 objects, so that the suite stays short; `GROUNDLINK_TEST_FLEET_OBJECTS=10000` for the full size. The benchmark has
-/// that one too, with 17 good satellites beside those that are not.
+/// Returns 1,000, to keep the suite short; `GROUNDLINK_TEST_FLEET_OBJECTS=10000` sets the full
+/// size. Benchmark P7 runs that size as well, with 17 good satellites.
 fn objects() -> usize {
     let given = std::env::var("GROUNDLINK_TEST_FLEET_OBJECTS").ok();
     given.map_or(1000, |text| text.parse().expect("GROUNDLINK_TEST_FLEET_OBJECTS is a number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_satellites_hold_what_is_published() {
+async fn twenty_satellites_hold_the_published_set() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let objects = objects();
     let mut installation = Installation::start(&[]).await;
@@ -30,7 +31,7 @@ async fn twenty_satellites_hold_what_is_published() {
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace(TEAM).await;
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
-    // One for each 20 objects: a server that is busy for minutes is no fault.
+    // One second for each 20 objects: a server that is busy for minutes is no failure.
     let deadline = LONG.max(Duration::from_secs(objects as u64 / 20));
 
     let started = Instant::now();
@@ -52,7 +53,7 @@ async fn twenty_satellites_hold_what_is_published() {
         installation.satellite_in_sync(&place.satellite, LONG).await;
     }
 
-    // One change: one shard and the pointer, on each.
+    // One change costs one shard and the pointer on each satellite.
     installation.recorder.clear();
     change_all(&installation.hub, TEAM, 7..8, |number| bulk_host(number, 2, NOTES)).await;
     let files = volume_holds(&volume, objects, 1, |text| text.contains("version 2;")).await;
@@ -69,14 +70,15 @@ async fn twenty_satellites_hold_what_is_published() {
     for (namespace, writes) in &writes {
         let (removed, put): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.starts_with("DELETE"));
         assert!(put.len() <= 2, "{namespace}: {put:#?}");
-        // What earlier revisions left may be removed now, and nothing that this one or the one before names.
+        // Garbage of earlier revisions may be deleted now, but no shard of the current or the
+        // previous one.
         let is_named =
             |write: &&String| delivered[0].shards.iter().any(|shard| write.ends_with(shard.as_str()));
         let named: Vec<_> = removed.into_iter().filter(is_named).collect();
         assert!(named.is_empty(), "{namespace}: {named:#?}");
     }
 
-    // Deleted is gone everywhere.
+    // Deleted objects disappear everywhere.
     delete_all(&installation.hub, TEAM, 0..objects / 10).await;
     let left = objects - objects / 10;
     let files = volume_holds(&volume, left, left, |_| true).await;

@@ -1,5 +1,5 @@
-//! Satellites in numbers, hostile ones, and faults at every point of a delivery; what they hold is judged by a reader and a
-//! witness that share no code with the operator.
+//! Many satellites, hostile ones, and faults at every point of a delivery. A reader and a witness
+//! that share no code with the operator verify the delivered sets.
 
 mod hostile;
 mod many;

@@ -1,4 +1,5 @@
-//! A satellite that was away, one that comes back as it was long ago, and one that is another cluster by now.
+//! A satellite after an outage, after the restore of an old backup, and after its replacement by an
+//! empty cluster.
 
 use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::{Files, Maps};
@@ -14,10 +15,10 @@ use std::time::{Duration, Instant};
 
 const SAT: &str = "sat-a";
 const NOTES: usize = 400;
-/// From the end of an outage: one probe, one pass, and a lot of patience.
+/// Longest recovery after an outage: generous for one probe and one pass.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// From now on the satellite is not there for the operator.
+/// Makes the satellite unreachable for the operator.
 fn cut(installation: &Installation) {
     let proxy = &installation.proxies[SAT];
     proxy.set_fault(Some(Fault::on(Action::DropBefore, |_, _| true)));
@@ -27,14 +28,14 @@ fn cut(installation: &Installation) {
 async fn delete_maps(place: &Place) {
     for name in place.maps().await.unwrap().keys() {
         match place.api().delete(name, &DeleteParams::default()).await {
-            // An operator that is connected deletes, too.
+            // A connected operator deletes as well.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             deleted => drop(deleted.unwrap()),
         }
     }
 }
 
-/// As a backup tool does it.
+/// Restores ConfigMaps like a backup tool.
 async fn restore(place: &Place, maps: &Maps) {
     delete_maps(place).await;
     for (name, map) in maps {
@@ -47,7 +48,7 @@ async fn restore(place: &Place, maps: &Maps) {
         };
         eventually(LONG, &format!("{name} is restored"), async || {
             match place.api().create(&PostParams::default(), &map).await {
-                // An operator that is connected was faster: what it made is written over.
+                // A connected operator recreated it first: overwrite that.
                 Err(kube::Error::Api(status)) if status.code == 409 => {
                     let replaced = place.api().replace(name, &PostParams::default(), &map).await;
                     replaced.map(drop).map_err(|error| error.to_string())
@@ -67,11 +68,11 @@ fn assert_nothing_undead(files: &Files) {
         .map(|number| format!("{TEAM}.{}.conf", bulk_name(number)))
         .filter(|key| files.contains_key(key))
         .collect();
-    assert!(dead.is_empty(), "deleted, and on the satellite: {dead:?}");
+    assert!(dead.is_empty(), "deleted objects on the satellite: {dead:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
+async fn a_satellite_recovers_from_an_outage_an_old_backup_and_an_empty_cluster() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;
@@ -86,13 +87,17 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     let backup = place.maps().await.unwrap();
     reader.read(&backup, "groundlink", SAT).expect("the backup is a complete set");
 
-    // 1,000 changes and 500 deletions while it is away.
+    // 1,000 changes and 500 deletions during the outage.
     cut(&installation);
     let away = Instant::now();
     change_all(hub, TEAM, 0..1000, |number| bulk_host(number, 2, NOTES)).await;
     delete_all(hub, TEAM, 1000..1500).await;
     let files = volume_holds(&volume, 1500, 1000, |text| text.contains("version 2;")).await;
-    assert_eq!(place.read(&reader).await.unwrap().files, first.files, "nothing came through");
+    assert_eq!(
+        place.read(&reader).await.unwrap().files,
+        first.files,
+        "the satellite changed during the outage"
+    );
     let outage = away.elapsed();
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
@@ -105,11 +110,13 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     assert!(second.revision > first.revision);
     installation.satellite_in_sync(SAT, LONG).await;
 
-    // Restored from the backup: pointer and shards of the older revision. Nothing changes on the hub.
+    // Restored from the backup: pointer and shards of the older revision. Nothing changes on the
+    // hub.
     cut(&installation);
     restore(&place, &backup).await;
-    assert_eq!(place.read(&reader).await.unwrap().files, first.files, "the old state is there, and complete");
-    // Shards that were there are not: nothing that is remembered of them may be named before they are.
+    assert_eq!(place.read(&reader).await.unwrap().files, first.files, "the restored set must be the old one");
+    // Shards of the current set are missing there now. The pointer may not name them before they
+    // exist again.
     let watch = SatelliteWatch::start(&place, &reader).await;
     installation.proxies[SAT].set_fault(None);
     let back = Instant::now();
@@ -121,14 +128,14 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     watch.assert_clean().await;
     drop(watch);
 
-    // The same while the operator sees it happen.
+    // The same while the operator is connected.
     restore(&place, &backup).await;
     let back = Instant::now();
     let healed = equal(&place, &reader, &files, RECOVERY).await;
     println!("old backup while it is connected: equal after {:.1?}", back.elapsed());
     assert_nothing_undead(&healed.files);
 
-    // An old pointer beside the present shards; then shards without a pointer.
+    // An old pointer with the current shards; then shards without a pointer.
     let pointer: Maps = backup
         .iter()
         .filter(|(name, _)| *name == "groundlink")
@@ -143,8 +150,8 @@ async fn an_outage_an_old_backup_and_an_empty_cluster_are_healed() {
     place.api().delete("groundlink", &DeleteParams::default()).await.unwrap();
     equal(&place, &reader, &files, RECOVERY).await;
 
-    // Another cluster takes the place of the satellite, without any notice. The operator must not
-    // assume that the shards of the old one exist there.
+    // An empty cluster silently replaces the satellite. The operator must not assume that the
+    // shards of the old one exist there.
     cut(&installation);
     delete_maps(&place).await;
     let watch = SatelliteWatch::start(&place, &reader).await;

@@ -1,5 +1,6 @@
-//! Each permission of the Role in the examples is taken from a satellite that works. Its SatelliteCluster says which request
-//! is refused and what to do about it, what needs no such request goes on, and it heals when the permission is given back.
+//! Each permission of the example Role is revoked on a working satellite. Its SatelliteCluster
+//! names the refused request and the remedy. Work without that request continues, and it heals when
+//! the permission returns.
 
 use super::stage::{LONG, TEAM, equal, volume_holds};
 use crate::support::reader::Files;
@@ -14,12 +15,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// A few shards, of which a change leaves most as they are.
+/// Enough for a few shards, most of which a change does not touch.
 const OBJECTS: usize = 180;
 const NOTES: usize = 8000;
 const FORBIDDEN: (ConditionStatus, Reason) = (ConditionStatus::False, Reason::Forbidden);
 
-/// A verb of the Role, the word by which the operator calls its request, and whether a change is delivered without it.
+/// A verb of the Role, the operator's word for its request, and whether a change is delivered
+/// without it.
 const VERBS: [(&str, &str, bool); 7] = [
     ("get", "read", false),
     ("list", "list", true),
@@ -30,7 +32,7 @@ const VERBS: [(&str, &str, bool); 7] = [
     ("delete", "delete", true),
 ];
 
-/// The satellite that is to lose one verb.
+/// The satellite that loses one verb.
 struct Loser {
     verb: &'static str,
     action: &'static str,
@@ -39,7 +41,7 @@ struct Loser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
+async fn each_revoked_permission_is_named_and_its_return_heals() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], VERBS.len(), json!({})).await;
@@ -69,7 +71,8 @@ async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
     };
 
     join_all(losers.iter().map(Loser::lose)).await;
-    // One change needs a shard to be created and the pointer to be replaced; after two of them there is a shard to be deleted.
+    // A change creates a shard and replaces the pointer. After two changes there is a shard to
+    // delete.
     for version in [2, 3] {
         let files = change(version).await;
         for loser in losers.iter().filter(|loser| loser.delivers || loser.verb == "patch") {
@@ -81,11 +84,11 @@ async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
     }
     let started = Instant::now();
     for loser in &losers {
-        let told = loser.tells(&installation).await;
-        println!("permissions: without {}, {:.1?} later: {told}", loser.verb, started.elapsed());
+        let message = loser.names_the_request(&installation).await;
+        println!("permissions: without {}, {:.1?} later: {message}", loser.verb, started.elapsed());
     }
 
-    // Whatever needs no such request goes on.
+    // Deliveries without the refused request continue.
     let files = change(4).await;
     for loser in &losers {
         let name = &loser.place.satellite;
@@ -96,8 +99,8 @@ async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
             (ConditionType::Synced, FORBIDDEN)
         };
         installation.satellite_says(name, synced, wanted, LONG).await;
-        loser.tells(&installation).await;
-        // It answers: that is no matter of the connection or of the credential.
+        loser.names_the_request(&installation).await;
+        // The satellite answers, so neither the connection nor the credential is to blame.
         let connected = (ConditionStatus::True, Reason::Connected);
         for kind in [ConditionType::Reachable, ConditionType::CredentialsValid] {
             installation.satellite_says(name, kind, connected, LONG).await;
@@ -114,7 +117,7 @@ async fn each_permission_that_is_taken_away_is_named_and_its_return_heals() {
     for loser in &losers {
         no_garbage(&loser.place, &reader).await;
     }
-    println!("permissions: nothing is left that no pointer names after {:.1?}", started.elapsed());
+    println!("permissions: no garbage is left after {:.1?}", started.elapsed());
     assert!(operator.exit_status().is_none());
 }
 
@@ -123,7 +126,7 @@ impl Loser {
         Api::namespaced(self.place.client.clone(), &self.place.namespace)
     }
 
-    /// Takes the verb from the Role, which grants what [`VERBS`] has and nothing else.
+    /// Removes the verb from the Role, which must grant exactly those of [`VERBS`].
     async fn lose(&self) {
         let role = self.roles().get("groundlink").await.unwrap();
         let [rule] = &role.rules.unwrap_or_default()[..] else { panic!("one rule") };
@@ -131,17 +134,17 @@ impl Loser {
         assert_eq!(
             granted,
             VERBS.iter().map(|(verb, ..)| *verb).collect(),
-            "a verb that nothing here takes away"
+            "the Role has a verb that this test does not revoke"
         );
         self.grant(&|verb| verb != self.verb).await;
     }
 
-    /// Gives it back.
+    /// Restores the verb.
     async fn regain(&self) {
         self.grant(&|_| true).await;
     }
 
-    /// Writes the Role, and waits until the API server goes by it.
+    /// Writes the Role, and waits until the API server applies it.
     async fn grant(&self, is_granted: &(dyn Fn(&str) -> bool + Sync)) {
         let verbs: Vec<&str> = VERBS.iter().map(|(verb, ..)| *verb).filter(|verb| is_granted(verb)).collect();
         let rules = json!({ "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "verbs": verbs }] });
@@ -167,21 +170,21 @@ impl Loser {
         .await;
     }
 
-    /// Brings about the request that needs the verb, if a change of an object does not.
+    /// Causes the request that needs the verb, unless a change of an object does.
     async fn force(&self, installation: &Installation, reader: &Reader, first: &BTreeSet<String>) {
         match self.verb {
-            // Someone touched the pointer: it is read again. And a satellite that is looked at is cleaned.
+            // A touched pointer is read again, and then garbage is deleted.
             "get" | "delete" => {
                 self.patch("groundlink", json!({ "annotations": { "touched": "yes" } })).await
             }
-            // A new connection lists what is there.
+            // A new connection begins with a LIST.
             "list" => {
                 let spec = json!({ "requestTimeout": "4s" });
                 installation.change_satellite(&self.place.satellite, spec).await;
             }
-            // It is begun again.
+            // A cut watch is started again.
             "watch" => installation.proxies["sats"].cut_connections(),
-            // A shard that the pointer still names, and that is marked as nobody's, is claimed.
+            // A named shard without labels gets them back.
             "patch" => {
                 let held = self.place.read(reader).await.unwrap().shards;
                 let kept = first.intersection(&held).next().expect("a shard that no change has replaced");
@@ -196,8 +199,9 @@ impl Loser {
         self.place.api().patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
-    /// Waits until the SatelliteCluster names the request that is refused, and what to do; the whole message.
-    async fn tells(&self, installation: &Installation) -> String {
+    /// Waits until the SatelliteCluster names the refused request and the remedy. Returns the
+    /// message.
+    async fn names_the_request(&self, installation: &Installation) -> String {
         let name = &self.place.satellite;
         let said = installation.satellite_says(name, ConditionType::Ready, FORBIDDEN, LONG).await;
         for wanted in [
@@ -211,9 +215,9 @@ impl Loser {
     }
 }
 
-/// Waits until there is nothing but the pointer, its shards and those of the revision before.
+/// Waits until there is nothing but the pointer, its shards and those of the previous revision.
 async fn no_garbage(place: &Place, reader: &Reader) {
-    eventually(LONG, &format!("{} has no shard that nothing names", place.satellite), async || {
+    eventually(LONG, &format!("{} has no garbage", place.satellite), async || {
         let held = place.read(reader).await?;
         let mut named: BTreeSet<String> = held.shards.union(&held.previous).cloned().collect();
         named.insert(place.pointer.clone());

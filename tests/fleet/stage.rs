@@ -1,4 +1,4 @@
-//! What the tests of this suite share: equality by the independent reader, and waiting for the hub.
+//! Shared by the tests of this suite: equality by the independent reader, and waiting for the hub.
 
 use crate::support::reader::{Delivered, Files, difference, digest_of, published};
 use crate::support::{Installation, Place, Reader, condition_of, eventually, eventually_every};
@@ -9,21 +9,21 @@ use std::time::Duration;
 
 /// Namespace of the objects.
 pub const TEAM: &str = "team-a";
-/// A deadline that only a fault reaches, for what takes long on two cores.
+/// A deadline for slow steps that only a failure reaches.
 pub const LONG: Duration = Duration::from_secs(300);
 
-/// Between two looks at something that is large.
+/// Interval between two probes of something large.
 const INTERVAL: Duration = Duration::from_millis(150);
 
-/// Waits until a satellite holds exactly these files, as the reader sees it.
+/// Waits until a satellite holds exactly these files, by the independent reader.
 pub async fn equal(place: &Place, reader: &Reader, wanted: &Files, deadline: Duration) -> Delivered {
     let digest = digest_of(wanted);
     let what = format!("{} holds {} files, {digest}", place.satellite, wanted.len());
     eventually_every(INTERVAL, deadline, &what, async || {
-        // A pointer that says something else need not be read to its end.
+        // A pointer with another digest need not be unpacked.
         let marked = place.marked_digest().await?;
         if marked != digest {
-            return Err(format!("it says that it holds {marked}"));
+            return Err(format!("its pointer claims {marked}"));
         }
         let delivered = place.read(reader).await?;
         match difference(wanted, &delivered.files) {
@@ -34,28 +34,29 @@ pub async fn equal(place: &Place, reader: &Reader, wanted: &Files, deadline: Dur
     .await
 }
 
-/// Waits until the volume holds so many files in all, and of so many this is true.
+/// Waits until the volume holds `all` files, and `is_like` is true for `like` of them.
 pub async fn volume_holds(volume: &Path, all: usize, like: usize, is_like: impl Fn(&str) -> bool) -> Files {
-    let what = format!("the volume holds {all} files, {like} of them as they should be");
+    let what = format!("the volume holds {all} files, {like} of them with the expected content");
     eventually_every(INTERVAL, LONG, &what, async || {
         let files = published(volume);
         let found = files.values().filter(|bytes| is_like(&String::from_utf8_lossy(bytes))).count();
         if (files.len(), found) == (all, like) {
             Ok(files)
         } else {
-            Err(format!("{} and {found}", files.len()))
+            Err(format!("{} files, {found} with the expected content", files.len()))
         }
     })
     .await
 }
 
-/// Waits until there are so many MonitoringObjects, and each says Ready for its present generation.
+/// Waits until there are this many MonitoringObjects, each Ready at its current generation.
 pub async fn all_ready(installation: &Installation, count: usize) {
-    all_say(installation, ConditionType::Ready, count).await;
+    all_have(installation, ConditionType::Ready, count).await;
 }
 
-/// Waits until there are so many MonitoringObjects, and for each a condition is True for its present generation.
-pub async fn all_say(installation: &Installation, kind: ConditionType, count: usize) {
+/// Waits until there are this many MonitoringObjects, each with the condition True at its current
+/// generation.
+pub async fn all_have(installation: &Installation, kind: ConditionType, count: usize) {
     let api = Api::<MonitoringObject>::namespaced(installation.hub.clone(), TEAM);
     eventually_every(INTERVAL, LONG, &format!("{count} objects are {kind:?}"), async || {
         let list = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -91,7 +92,7 @@ pub async fn says(
     .await
 }
 
-/// Stops deliveries, and waits until the operator knows it.
+/// Suspends a satellite, and waits until the operator has seen that.
 pub async fn suspend(installation: &Installation, satellite: &str) {
     installation.change_satellite(satellite, serde_json::json!({ "suspend": true })).await;
     let suspended = (ConditionStatus::False, Reason::Suspended);

@@ -1,7 +1,7 @@
-//! What a change costs the hub's API server: one status write for Ready and one for Synced, however many satellites there are
-//! and however many changes come at once; and nothing for a satellite that joins late.
+//! The cost of a change on the hub's API server: one status write for Ready and one for Synced, for
+//! any number of satellites and of simultaneous changes. A satellite that joins late costs none.
 
-use super::stage::{LONG, TEAM, all_say, equal, volume_holds};
+use super::stage::{LONG, TEAM, all_have, equal, volume_holds};
 use crate::support::{
     Exchange, Installation, Reader, bulk_host, bulk_name, change_all, create_all, grant, written_status,
 };
@@ -17,7 +17,8 @@ const NOTES: usize = 200;
 const SINGLES: usize = 10;
 const LATE: &str = "late";
 
-/// Status writes of MonitoringObjects, answered or not, by name and by the generation that they test.
+/// Returns the status writes of MonitoringObjects, answered or not, by name and by the tested
+/// generation.
 fn status_writes(installation: &Installation) -> BTreeMap<(String, i64), Vec<Exchange>> {
     let mut writes = BTreeMap::<_, Vec<Exchange>>::new();
     let objects = format!("/namespaces/{TEAM}/monitoringobjects/");
@@ -34,7 +35,7 @@ fn status_writes(installation: &Installation) -> BTreeMap<(String, i64), Vec<Exc
     writes
 }
 
-/// Whether a write says that a condition is True for the generation that the whole status is for.
+/// True if a status write sets this condition to True for its own generation.
 fn says(write: &Exchange, kind: &str) -> bool {
     let status = written_status(&write.request_body);
     let is_it = |condition: &Value| {
@@ -45,8 +46,8 @@ fn says(write: &Exchange, kind: &str) -> bool {
     status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(is_it))
 }
 
-/// Panics unless each of these objects had, for this generation, one write of Ready and at most one more, of Synced. How many
-/// there were.
+/// Panics unless each object had one write of Ready for this generation and at most one more, of
+/// Synced. Returns the number of writes.
 fn assert_two_at_most(
     what: &str,
     writes: &BTreeMap<(String, i64), Vec<Exchange>>,
@@ -70,7 +71,7 @@ fn assert_two_at_most(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() {
+async fn a_change_costs_one_ready_and_one_synced_write_and_a_late_satellite_none() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], 2, json!({})).await;
@@ -80,16 +81,16 @@ async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() 
     let hub = installation.hub.clone();
 
     create_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
-    all_say(&installation, Synced, OBJECTS).await;
-    // All at once, and then some that find nothing else to do.
+    all_have(&installation, Synced, OBJECTS).await;
+    // All at once, then some one at a time on an idle operator.
     change_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 2, NOTES)).await;
-    all_say(&installation, Synced, OBJECTS).await;
+    all_have(&installation, Synced, OBJECTS).await;
     for number in 0..SINGLES {
         change_all(&hub, TEAM, number..number + 1, |number| bulk_host(number, 3, NOTES)).await;
-        all_say(&installation, Synced, OBJECTS).await;
+        all_have(&installation, Synced, OBJECTS).await;
     }
 
-    // A satellite that comes now gets everything.
+    // A satellite that joins now gets everything.
     let joined = installation.recorder.sequence().now();
     let server = installation.plane.server("sats");
     grant(&server, LATE).await;
@@ -100,9 +101,9 @@ async fn a_change_costs_one_ready_and_one_synced_and_a_late_satellite_nothing() 
     let files = volume_holds(&volume, OBJECTS, SINGLES, |text| text.contains("version 3;")).await;
     equal(&late, &reader, &files, LONG).await;
     installation.satellite_in_sync(LATE, LONG).await;
-    // Whatever its coming made the hub say has been said when this has.
+    // Status writes that the join caused, if any, are sent before those of this change.
     change_all(&hub, TEAM, 0..1, |number| bulk_host(number, 4, NOTES)).await;
-    all_say(&installation, Synced, OBJECTS).await;
+    all_have(&installation, Synced, OBJECTS).await;
     let files = volume_holds(&volume, OBJECTS, 1, |text| text.contains("version 4;")).await;
     equal(&late, &reader, &files, LONG).await;
 

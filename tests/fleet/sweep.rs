@@ -1,7 +1,7 @@
-//! The operator is killed at every write of a delivery, for each kind of delivery. The satellite's pointer names a complete set
-//! in every state that the store was in, and who comes after writes what is missing and nothing else.
+//! The operator is killed at every write of each kind of delivery. The pointer names a complete set
+//! in every state of the store, and the next process writes what is missing and nothing else.
 
-use super::stage::{LONG, TEAM, all_ready, all_say, suspend, volume_holds};
+use super::stage::{LONG, TEAM, all_have, all_ready, suspend, volume_holds};
 use crate::support::reader::{Delivered, Files, difference};
 use crate::support::{
     At, Exchange, Gate, Installation, Operator, Place, Reader, SatelliteWatch, bulk_host, change_all,
@@ -20,7 +20,7 @@ use std::time::Duration;
 const SAT: &str = "sat-a";
 /// Bytes of notes: a few hundred objects make several shards.
 const NOTES: usize = 8000;
-/// Between two looks for the end of a delivery.
+/// Interval between two probes for the end of a delivery.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a restart with nothing to do is watched after the satellite acknowledged.
 const QUIET: Duration = Duration::from_secs(3);
@@ -35,7 +35,8 @@ struct Sweep {
     kills: usize,
 }
 
-/// R3: a reader finds a complete set at every moment, because the pointer is written last and its shards are kept.
+/// R3: the set is complete at every moment, because the pointer is written last and its shards are
+/// kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -75,7 +76,7 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let grown = sweep.deliver("growth", 330).await;
     assert!(grown.bits > first.bits, "{} bits after {}", grown.bits, first.bits);
 
-    // Too much for Single, and so little that fewer buckets are enough.
+    // Too large for Single, but small enough for fewer buckets.
     suspend(&sweep.installation, SAT).await;
     delete_all(&hub, TEAM, 70..330).await;
     let shrunk = sweep.deliver("shrinking", 70).await;
@@ -104,14 +105,14 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
 }
 
 impl Sweep {
-    /// Delivers what the hub has, with a kill at every write; the satellite is suspended when this begins.
+    /// Delivers the hub's set with a kill at every write. The satellite must be suspended.
     async fn deliver(&mut self, what: &str, objects: usize) -> Delivered {
         all_ready(&self.installation, objects).await;
         let volume = self.installation.volume().to_path_buf();
         let wanted = volume_holds(&volume, objects, objects, |_| true).await;
         let created_before = self.watch.created().len();
         let names_before = self.names().await;
-        // Before the first write there is nothing to be seen of the delivery; then one write more with each run.
+        // The first run is killed before its first write. Each later run gets one write further.
         let mut stop = (1, At::Before);
         let mut kills = 0;
         let delivered = loop {
@@ -120,7 +121,7 @@ impl Sweep {
             let proxy = &self.installation.proxies[SAT];
             let gate = Gate::at(proxy, "/configmaps", stop.0, stop.1);
             if kills == 0 {
-                // The process that knows what it delivered last.
+                // The first run is the process that made the previous delivery.
                 self.installation.change_satellite(SAT, json!({ "suspend": false })).await;
             } else {
                 self.operator = self.installation.operator_builder(GROUNDLINK).await.spawn();
@@ -128,20 +129,20 @@ impl Sweep {
             let finished = eventually_every(
                 LOOK,
                 LONG,
-                &format!("{what}: a write, or the end, after {kills} kills"),
+                &format!("{what}: the next write, or the end, after {kills} kills"),
                 async || {
                     if gate.is_reached(proxy) {
                         return Ok(None);
                     }
                     let finished = self.finished(&wanted).await;
-                    // A write that came meanwhile is not finished.
+                    // A write may have begun meanwhile.
                     if gate.is_reached(proxy) { Ok(None) } else { finished.map(Some) }
                 },
             )
             .await;
             if finished.is_none() {
                 self.operator.kill();
-                // What the dead process had on its way must not arrive later.
+                // No request of the dead process may arrive later.
                 eventually(LONG, "the proxy notices the kill", async || match proxy.open_connections() {
                     0 => Ok(()),
                     open => Err(format!("{open} connections")),
@@ -151,7 +152,7 @@ impl Sweep {
             }
             proxy.set_fault(None);
             self.judge_run(what, run, &existing);
-            // The state that a reader finds now.
+            // The set must be complete now.
             match self.place.read(&self.reader).await {
                 Err(why) if !why.contains("no pointer") || names_before.contains("groundlink") => {
                     panic!("{what}, after kill {kills} at write {stop:?}: {why}")
@@ -164,7 +165,8 @@ impl Sweep {
             stop = if self.rng.random_bool(0.5) { (1, At::After) } else { (2, At::Before) };
         };
         self.watch.assert_clean().await;
-        // By the API server itself: a proxy does not learn what became of a request whose caller was killed.
+        // From a watch, because the proxy does not know the outcome of a request whose caller was
+        // killed.
         let created = self.watch.created().split_off(created_before);
         let missing: BTreeSet<&String> = delivered.shards.difference(&names_before).collect();
         let shards: Vec<&String> = created.iter().filter(|name| *name != "groundlink").collect();
@@ -176,16 +178,21 @@ impl Sweep {
             missing.len(),
             shards.len()
         );
-        assert_eq!(shards.len(), missing.len(), "{what}: created {created:#?}, missing were {missing:#?}");
+        assert_eq!(
+            shards.len(),
+            missing.len(),
+            "{what}: created {created:#?}, but missing were {missing:#?}"
+        );
         assert_eq!(shards.into_iter().collect::<BTreeSet<_>>(), missing, "{what}");
         self.kills += kills;
         delivered
     }
 
-    /// A process that finds everything as it should be reads every shard, and writes nothing anywhere but its Lease.
+    /// Checks that a restart with nothing to do reads every shard, and writes nothing but the
+    /// Lease.
     async fn restart_writes_nothing(&mut self, held: &Delivered, objects: usize) {
-        // Reports that are still due would be made after the start.
-        all_say(&self.installation, ConditionType::Synced, objects).await;
+        // Status writes that are due would follow after the start.
+        all_have(&self.installation, ConditionType::Synced, objects).await;
         self.installation.satellite_in_sync(SAT, LONG).await;
         let status = self.operator.terminate(LONG).await;
         assert!(status.success(), "{status}: {}", self.operator.log_text());
@@ -205,27 +212,27 @@ impl Sweep {
             }
         })
         .await;
-        // That nothing comes can only be seen by waiting.
+        // Only waiting shows that nothing follows.
         tokio::time::sleep(QUIET).await;
         let (leases, writes): (Vec<_>, Vec<_>) = recorder
             .matching(|e| e.seq_start > before && e.is_mutating())
             .into_iter()
             .partition(|e| e.path.contains("/leases"));
         let writes: Vec<_> = writes.iter().map(|e| format!("{} {} {}", e.server, e.method, e.path)).collect();
-        assert!(writes.is_empty(), "a restart with nothing to do: {writes:#?}");
-        assert!(!leases.is_empty(), "the restart was not seen at all");
+        assert!(writes.is_empty(), "writes after a restart with nothing to do: {writes:#?}");
+        assert!(!leases.is_empty(), "the proxies recorded nothing of the restart");
         println!("sweep: a restart with {} shards in place writes nothing", held.shards.len());
     }
 
-    /// What one process tried to create was not there.
+    /// Checks that one process tried to create only ConfigMaps that did not exist.
     fn judge_run(&self, what: &str, since: u64, existing: &BTreeSet<String>) {
         let tried = self.installation.recorder.matching(|e| is_create(e) && e.seq_start > since);
         let again: Vec<_> =
             tried.iter().filter_map(created_name).filter(|name| existing.contains(name)).collect();
-        assert!(again.is_empty(), "{what}: created again though it was there: {again:?}");
+        assert!(again.is_empty(), "{what}: tried to create existing ConfigMaps: {again:?}");
     }
 
-    /// The set, once the satellite holds what is published, says so, and has no shard that nothing names.
+    /// Returns the set once it equals the volume, is reported as Synced, and leaves no garbage.
     async fn finished(&self, wanted: &Files) -> Result<Delivered, String> {
         let object = self.installation.satellites().get(SAT).await.map_err(|error| error.to_string())?;
         let status = object.status.unwrap_or_default();
@@ -250,7 +257,8 @@ impl Sweep {
         if garbage.is_empty() {
             return Ok(delivered);
         }
-        // It is deleted when the operator looks at a satellite that is quiet, every 30 s or when someone else touches the pointer.
+        // The operator deletes garbage when it looks at a quiet satellite: every 30 s, or at once
+        // after a change of the pointer by another client.
         let touch =
             json!({ "metadata": { "annotations": { "touched": rand::random::<u32>().to_string() } } });
         let touched = self
@@ -259,10 +267,10 @@ impl Sweep {
             .patch_metadata("groundlink", &PatchParams::default(), &Patch::Merge(touch))
             .await;
         touched.map_err(|error| error.to_string())?;
-        Err(format!("nothing names {garbage:?}"))
+        Err(format!("garbage is left: {garbage:?}"))
     }
 
-    /// Names of the ConfigMaps on the satellite.
+    /// Returns the names of the ConfigMaps on the satellite.
     async fn names(&self) -> BTreeSet<String> {
         self.place.names().await.expect("the satellite answers")
     }

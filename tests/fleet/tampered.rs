@@ -1,5 +1,5 @@
-//! What people do to delivered ConfigMaps, and what a satellite's namespace can refuse: it is said in one word, with what to do,
-//! and it heals as soon as it can.
+//! Edited or deleted ConfigMaps, and namespaces that refuse a delivery. Each is reported with a
+//! reason and a remedy, and heals as soon as possible.
 
 use super::stage::{LONG, TEAM, all_ready, equal, says};
 use crate::support::reader::published;
@@ -27,10 +27,11 @@ async fn a_shard(place: &Place, reader: &Reader) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_to_pointer_and_shards_is_put_right() {
+async fn tampered_pointers_and_shards_are_restored() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
-    // More than five corrections of one object are a fight: the pointer of each is changed less often.
+    // More than five corrections of one object count as a fight, so spread the edits over four
+    // pointers.
     let places = installation.join_fleet(&["sats"], 4, json!({})).await;
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
     let operator = installation.operator(GROUNDLINK).await;
@@ -47,7 +48,7 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
         let started = Instant::now();
         equal(place, &reader, &files, HEALS).await;
         installation.satellite_in_sync(&place.satellite, LONG).await;
-        println!("tampered: {what}: put right after {:.1?}", started.elapsed());
+        println!("tampered: {what}: restored after {:.1?}", started.elapsed());
     };
     let [first, second, third, place] = &places[..] else { panic!("four") };
     patch(first, "groundlink", json!({ "data": { "manifest.json": "{}" } })).await;
@@ -70,11 +71,12 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
     heals(second, "pointer made immutable and marked wrongly").await;
     third.api().delete(&a_shard(third, &reader).await, &DeleteParams::default()).await.unwrap();
     heals(third, "shard deleted").await;
-    // Other content under a shard's name, of somebody's own and with our labels. While it is made the operator stands still, or
-    // it would be the faster one. What the pointer names is ours: it is made again.
+    // Other content under a shard's name, without labels and with ours. The operator is paused
+    // meanwhile, or it would recreate the shard first. A name in the pointer is ours, so the shard
+    // is recreated either way.
     let ours = third.maps().await.unwrap()["groundlink"].metadata.labels.clone().unwrap_or_default();
     let of_a_shard = ours.into_iter().chain([("groundlink.dev/part".to_owned(), "shard".to_owned())]);
-    for (what, labels) in [("nobody's", BTreeMap::new()), ("ours", of_a_shard.collect())] {
+    for (what, labels) in [("none", BTreeMap::new()), ("ours", of_a_shard.collect())] {
         let shard = a_shard(third, &reader).await;
         operator.pause();
         third.api().delete(&shard, &DeleteParams::default()).await.unwrap();
@@ -85,13 +87,14 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
         operator.resume();
         heals(third, &format!("a shard's name taken by other content, labels: {what}")).await;
         let healed = third.api().get(&shard).await.unwrap();
-        assert_ne!(healed.metadata.uid, taken.metadata.uid, "it was not made again");
+        assert_ne!(healed.metadata.uid, taken.metadata.uid, "it was not recreated");
         assert!(healed.data.is_none() && healed.immutable == Some(true), "{:?}", healed.data);
     }
 
     let sat = place.satellite.as_str();
     let no_labels = json!({ "metadata": { "labels": null } });
-    // Without its labels the pointer is not ours any more: it is not touched, and the SatelliteCluster says so.
+    // A pointer without its labels is not ours: it is left alone, and the SatelliteCluster reports
+    // it.
     patch(place, "groundlink", no_labels.clone()).await;
     let said = says(&installation, sat, ConditionType::Stalled, ConditionStatus::True, &["Conflict"]).await;
     assert!(
@@ -108,20 +111,20 @@ async fn what_is_done_to_pointer_and_shards_is_put_right() {
     patch(place, "groundlink", other).await;
     says(&installation, sat, ConditionType::Stalled, ConditionStatus::True, &["Conflict"]).await;
     place.api().delete("groundlink", &DeleteParams::default()).await.unwrap();
-    heals(place, "pointer of someone else deleted").await;
+    heals(place, "foreign pointer deleted").await;
     let shard = a_shard(place, &reader).await;
     let before = place.api().get(&shard).await.unwrap();
     patch(place, &shard, no_labels).await;
-    // What it holds is right: it gets its labels back, and is not made again.
+    // Its content is right, so it gets its labels back and is not recreated.
     heals(place, "labels of a shard removed").await;
     let healed = place.api().get(&shard).await.unwrap();
     assert_eq!((healed.metadata.uid, healed.metadata.labels), (before.metadata.uid, before.metadata.labels));
     assert!(operator.exit_status().is_none());
 }
 
-/// A fight over one object is no reason to leave another one away.
+/// A fight over one object must not delay the repair of another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fight_over_the_pointer_keeps_no_shard_away() {
+async fn a_fight_over_the_pointer_does_not_stop_the_repair_of_a_shard() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;
@@ -143,14 +146,15 @@ async fn a_fight_over_the_pointer_keeps_no_shard_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_is_missing_ending_or_full_says_so() {
+async fn a_missing_terminating_or_full_namespace_is_reported() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut installation = Installation::start(&[]).await;
     let places = installation.join_fleet(&["sats"], 3, json!({})).await;
     let server = installation.plane.server("sats");
     let (reader, volume) = (Reader::default(), installation.volume().to_path_buf());
     let [full, ending, missing] = &places[..] else { panic!("three") };
-    // Full before the first shard; without a controller the usage is what the quota's admission itself writes.
+    // Full before the first shard. There is no quota controller here: only the quota's admission
+    // plugin writes the usage.
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": full.namespace },
         "spec": { "hard": { "count/configmaps": "1" } },
@@ -174,7 +178,7 @@ async fn a_namespace_that_is_missing_ending_or_full_says_so() {
     // Without a controller manager a deleted namespace stays Terminating.
     let namespaces = ["delete", "namespace", &ending.namespace, "--wait=false"];
     succeeded("delete", &server.kubectl(&namespaces).await);
-    // As an admin, whom RBAC does not stop before the namespace does.
+    // As an admin: any other account would fail at RBAC first.
     let admin = server.admin_kubeconfig().replace(&server.url(), &installation.proxies["sats"].url());
     installation.set_secret(&missing.satellite, &admin).await;
     installation.change_satellite(&missing.satellite, json!({ "target": { "namespace": "nowhere" } })).await;
@@ -192,7 +196,7 @@ async fn a_namespace_that_is_missing_ending_or_full_says_so() {
     assert!(said.message.contains("create the namespace"), "{}", said.message);
     let said = says(&installation, &ending.satellite, ConditionType::Ready, no, &["NamespaceMissing"]).await;
     assert!(said.message.contains("create it again"), "{}", said.message);
-    assert!(!said.message.contains("grant the Role"), "it is no matter of a Role: {}", said.message);
+    assert!(!said.message.contains("grant the Role"), "a Role is not the remedy: {}", said.message);
 
     let delete = ["delete", "resourcequota", "q", "-n", &full.namespace];
     succeeded("delete", &server.kubectl(&delete).await);
@@ -201,20 +205,21 @@ async fn a_namespace_that_is_missing_ending_or_full_says_so() {
     equal(&missing, &reader, &files, HEALS).await;
     end_namespace(&server, &ending.namespace).await;
     grant(&server, &ending.namespace).await;
-    // Its account is another one now, and so is the token.
+    // The recreated namespace has a new account, and so a new token.
     let token = server.service_account_token(&ending.namespace, "groundlink").await;
     let kubeconfig = server.kubeconfig_for(&installation.proxies["sats"].url(), &token);
     installation.set_secret(&ending.satellite, &kubeconfig).await;
     let started = Instant::now();
     equal(ending, &reader, &files, HEALS).await;
-    println!("namespace: equal {:.1?} after it was made again", started.elapsed());
+    println!("namespace: equal {:.1?} after it was recreated", started.elapsed());
     for satellite in [&full.satellite, &missing.satellite, &ending.satellite] {
         installation.satellite_in_sync(satellite, LONG).await;
     }
     assert!(operator.exit_status().is_none());
 }
 
-/// What a controller manager does to a namespace that is being deleted: all that is in it goes, then the namespace.
+/// Finishes a deletion like a controller manager: deletes the contents of the namespace, then
+/// finalizes it.
 async fn end_namespace(server: &ApiServer, name: &str) {
     let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings";
     let delete = ["delete", kinds, "--all", "-n", name];

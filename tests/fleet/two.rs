@@ -1,5 +1,6 @@
-//! Two operators: the older is frozen at a write and wakes when the newer has delivered, with that write still on its way.
-//! What the satellite holds is complete in every state, and never goes back.
+//! Two operators: the older is frozen at a write, and wakes after the newer has delivered, with
+//! that write still in transit. The satellite's set is complete in every state, and never goes
+//! back.
 
 use super::stage::{LONG, TEAM, all_ready, equal};
 use crate::support::reader::published;
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 const SAT: &str = "sat-a";
 const NOTES: usize = 8000;
 const OBJECTS: usize = 180;
-/// Positions are tried until a delivery has no more writes; this many at most.
+/// Most positions that are tried. The test ends earlier, at the first delivery with fewer writes.
 const POSITIONS: u64 = 16;
-/// For how long a process that woke may do what it has in mind; that nothing comes can only be seen by waiting.
+/// How long the woken process is watched. Only waiting shows that it does nothing.
 const WAKING: Duration = Duration::from_secs(2);
 
-/// Between two looks at the whole set.
+/// Interval between two reads of the whole set.
 const POLL: Duration = Duration::from_millis(100);
 
 struct Stage {
@@ -30,13 +31,14 @@ struct Stage {
     watch: SatelliteWatch,
     volumes: [PathBuf; 2],
     leader: usize,
-    /// Versions of the objects, as they were delivered one after another.
+    /// The delivered versions of the objects, oldest first.
     versions: Vec<usize>,
 }
 
-/// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite backwards.
+/// R3 and R4: a former leader that wakes up neither deletes a named shard nor takes the satellite
+/// backwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
+async fn an_operator_frozen_at_a_write_does_no_harm_when_it_wakes() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&[SAT]).await;
     let place = installation.place(SAT).await;
@@ -54,8 +56,9 @@ async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
     assert!(first.shards.len() >= 4, "{} shards", first.shards.len());
 
     let mut positions = 0;
-    // The first until the lease has run out by itself; with the others its holder is taken out by hand, which is faster and
-    // worse: the frozen one believes for some seconds more that it leads.
+    // The first round waits until the lease expires. Later rounds remove its holder by hand, which
+    // is faster and harder: when the frozen process wakes, it still believes for some seconds that
+    // it leads.
     for k in 1..=POSITIONS {
         let at = if k % 2 == 1 { At::Before } else { At::After };
         let by_hand = k > 1;
@@ -74,7 +77,7 @@ async fn an_operator_that_was_frozen_at_a_write_wakes_and_harms_nothing() {
 }
 
 impl Stage {
-    /// How an operator with the volume of `self.leader` is run.
+    /// Returns the builder of an operator with the volume of `self.leader`.
     async fn builder(&mut self) -> OperatorBuilder {
         self.installation.set_volume(&self.volumes[self.leader].clone());
         self.installation.operator_builder(GROUNDLINK).await
@@ -86,7 +89,8 @@ impl Stage {
         all_ready(&self.installation, OBJECTS).await;
     }
 
-    /// Freezes the leader at its k-th write, lets another take over and deliver, and wakes it. False if there is no such write.
+    /// Freezes the leader at its k-th write, lets another take over and deliver, and wakes it.
+    /// Returns false if there is no such write.
     async fn freeze_at(&mut self, old: Operator, k: u64, at: At, by_hand: bool) -> (Operator, bool) {
         let next = self.versions.iter().max().unwrap() + 1;
         let gate = Gate::at(&self.installation.proxies[SAT], "/configmaps", k, at);
@@ -99,11 +103,11 @@ impl Stage {
                 if gate.is_reached(proxy) {
                     return Ok(true);
                 }
-                // Removals of what nothing names come a moment after the pointer.
+                // Garbage is deleted a moment after the pointer is written.
                 let files = published(&volume);
                 match self.place.read(&self.reader).await {
                     Ok(held) if held.files == files && started.elapsed() > WAKING * 2 => Ok(false),
-                    Ok(_) => Err("delivered, and perhaps not the end".to_owned()),
+                    Ok(_) => Err("delivered, but more writes may follow".to_owned()),
                     Err(why) => Err(why),
                 }
             })
@@ -125,15 +129,15 @@ impl Stage {
         let new = self.builder().await.spawn();
         self.installation.ready(&new).await;
         let volume = self.volumes[self.leader].clone();
-        // The previous bytes again: the very shards that the frozen one is about to remove, or has
-        // replaced, are needed again.
+        // Back to earlier bytes: they need exactly the shards that the frozen process is about to
+        // delete, or has replaced.
         let back = if write.method == Method::DELETE { 3 } else { 2 };
         let before = self.versions[self.versions.len().saturating_sub(back)];
         self.change(before).await;
         equal(&self.place, &self.reader, &published(&volume), LONG).await;
         self.watch.assert_clean().await;
 
-        // First the write that was on its way, then the process.
+        // First the write in transit goes on, then the process.
         self.installation.proxies[SAT].release();
         old.resume();
         tokio::time::sleep(WAKING).await;
@@ -151,7 +155,7 @@ impl Stage {
         if by_hand {
             old.kill();
         } else {
-            // It finds that another one led after it, and ends.
+            // It finds that another process led after it, and exits.
             let status = old.wait(LONG).await;
             assert!(!status.success() && old.log_text().contains("another process led after"), "{status}");
         }

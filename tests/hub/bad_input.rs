@@ -1,5 +1,6 @@
-//! Wrong input, by mistake or by an attacker. Each is refused with the field and the remedy, or published harmlessly. The
-//! previous good file stays byte for byte, and no other object is affected.
+//! Wrong input, by mistake or by an attacker. It is refused with the field and the remedy, or
+//! published harmlessly. The previous good file stays byte for byte, and no other object is
+//! affected.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, assert_closed, condition_of, eventually, host};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 const WEB: &str = "team-a.web.conf";
 
-/// A hub with two satellites, the good object `team-a/web`, and another one to change meanwhile.
+/// A hub with two satellites, the good object `team-a/web`, and another object to change meanwhile.
 struct Setting {
     installation: Installation,
     _operator: crate::support::Operator,
@@ -30,8 +31,8 @@ impl Setting {
         Self { installation, _operator: operator, good, changes: 0 }
     }
 
-    /// Changes another object, which arrives everywhere.
-    async fn others_work(&mut self) {
+    /// Changes another object, and checks that it is delivered everywhere.
+    async fn another_object_is_delivered(&mut self) {
         self.changes += 1;
         let notes = format!("change {}", self.changes);
         self.installation.put("team-b", "other", host(&notes)).await;
@@ -43,7 +44,7 @@ impl Setting {
         }
     }
 
-    /// Makes `team-a/web` bad, and checks its refusal, and that its good file stays everywhere.
+    /// Makes `team-a/web` bad. Checks the refusal, and that the good file stays everywhere.
     async fn refuses(&mut self, what: &str, spec: Value, reason: Reason, words: &[&str]) {
         self.installation.replace("team-a", "web", spec).await;
         let message = self.installation.refused("team-a", "web", reason).await;
@@ -56,7 +57,7 @@ impl Setting {
         assert_eq!((stalled.0, stalled.1), (ConditionStatus::True, reason), "{what}");
         let reconciling = condition_of(&object, ConditionType::Reconciling).unwrap();
         assert_eq!(reconciling.0, ConditionStatus::False, "{what}: a person must act");
-        self.others_work().await;
+        self.another_object_is_delivered().await;
         assert_eq!(self.installation.files()[WEB], self.good, "{what}: the good file was touched");
         for satellite in SATELLITES {
             assert_eq!(self.installation.equal(satellite, GENEROUS).await[WEB], self.good, "{what}");
@@ -66,10 +67,11 @@ impl Setting {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn references_and_names() {
+async fn unresolved_references_and_taken_names_are_refused() {
     let mut setting = Setting::start().await;
 
-    // A missing name: the object is held, the message has the name, the good state stays, and it is published when the name appears.
+    // A missing reference: the message has the name, the good file stays, and the change is
+    // published once the name appears.
     let grouped =
         json!({ "host": { "checkCommand": "hostalive", "notes": "good", "groups": ["late-group"] } });
     let words = ["HostGroup \"late-group\"", "create what is missing, or correct the name"];
@@ -80,7 +82,8 @@ async fn references_and_names() {
         let held = setting.installation.equal(satellite, GENEROUS).await;
         assert!(held[WEB].contains("late-group") && held.contains_key("team-b.late-group.conf"));
     }
-    // When the named object goes, its dependant goes with it, in one write per satellite, and comes back with it.
+    // A deleted object takes its dependant with it, in one write per satellite. Both come back
+    // together.
     setting.installation.recorder.clear();
     setting.installation.delete("team-b", "late-group").await;
     let message = setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
@@ -95,16 +98,21 @@ async fn references_and_names() {
                 serde_json::from_value(write.request_json()["data"].clone()).unwrap_or_default();
             assert_closed(&data);
         }
-        assert_eq!(of_satellite.len(), 1, "both left in the same write");
+        assert_eq!(of_satellite.len(), 1, "both must leave in the same write");
     }
-    setting.others_work().await;
+    setting.another_object_is_delivered().await;
     setting.installation.put("team-b", "late-group", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "web").await;
     setting.installation.replace("team-a", "web", host("good")).await;
     setting.installation.synced("team-a", "web").await;
-    assert_eq!(setting.installation.files()[WEB], setting.good, "the same declaration gives the same bytes");
+    assert_eq!(
+        setting.installation.files()[WEB],
+        setting.good,
+        "the same declaration must give the same bytes"
+    );
 
-    // The same Icinga name twice: the older wins, the other names it, and takes over when it goes.
+    // The same Icinga name twice: the older resource wins. The other's message names it, and that
+    // one takes over when the older is deleted.
     let named =
         |notes: &str| json!({ "name": "srv", "host": { "checkCommand": "hostalive", "notes": notes } });
     let older = setting.installation.put("team-a", "older", named("older")).await;
@@ -121,7 +129,7 @@ async fn references_and_names() {
         ["team-a/older, which is older", "\"srv\"", "Host"].iter().all(|word| message.contains(word)),
         "{message}"
     );
-    setting.others_work().await;
+    setting.another_object_is_delivered().await;
     assert!(!setting.installation.files().contains_key("team-b.younger.conf"));
     setting.installation.delete("team-a", "older").await;
     setting.installation.synced("team-b", "younger").await;
@@ -136,10 +144,10 @@ async fn references_and_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_and_permissions() {
+async fn bad_values_are_refused_and_hostile_text_stays_text() {
     let mut setting = Setting::start().await;
 
-    // Refused by the API server itself: the user reads the message of the schema.
+    // Refused by the API server itself, with the message of the schema.
     let both = json!({ "host": { "checkCommand": "hostalive" }, "hostGroup": {} });
     let error = setting.installation.try_put("team-a", "two", both).await.unwrap_err().to_string();
     assert!(error.contains("exactly one of host, service, hostGroup"), "{error}");
@@ -151,18 +159,18 @@ async fn values_and_permissions() {
         &error[..error.len().min(500)]
     );
 
-    // Commands are code.
+    // Commands are code, so only privileged namespaces may declare them.
     let command = json!({ "checkCommand": { "command": ["/bin/true"] } });
     setting.installation.put("team-a", "run", command.clone()).await;
     let message = setting.installation.refused("team-a", "run", Reason::NotAllowed).await;
     assert!(message.contains("spec.checkCommand") && message.contains(OPERATOR), "{message}");
     assert!(message.contains("privileged namespaces"), "{message}");
-    setting.others_work().await;
+    setting.another_object_is_delivered().await;
     assert!(!setting.installation.files().contains_key("team-a.run.conf"));
     setting.installation.put(OPERATOR, "run", command).await;
     setting.installation.synced(OPERATOR, "run").await;
 
-    // Control characters, the first of which cuts a string in Icinga, wherever text can stand.
+    // Control characters wherever text is allowed. The first of them cuts a string in Icinga.
     for (code, text) in
         [("U+0000", "a\0b"), ("U+0001", "\u{1}"), ("U+001B", "x\u{1b}[31m"), ("U+007F", "\u{7f}")]
     {
@@ -184,7 +192,7 @@ async fn values_and_permissions() {
     let number = json!({ "host": { "checkCommand": "hostalive", "vars": { "n": 1e300 } } });
     setting.refuses("a number", number, Reason::Invalid, &["spec.host.vars"]).await;
 
-    // Text that would be configuration, were it not quoted: published, and it stays text.
+    // Text that would be configuration if it were not quoted: it is published, and stays text.
     let hostile = [
         "\"",
         "\\",
@@ -214,7 +222,7 @@ async fn values_and_permissions() {
         "\u{85}",
     ];
     for (index, text) in hostile.iter().enumerate() {
-        // Names admit no line break; everything else of it.
+        // Names admit the same text without control characters.
         let name: String = text.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         let name = format!("<{name}>");
         let spec = json!({ "name": name, "host": {
@@ -236,13 +244,13 @@ async fn values_and_permissions() {
         assert_eq!(held[WEB], setting.good);
         assert_eq!(held.keys().filter(|key| key.contains("hostile-")).count(), hostile.len());
     }
-    // The bad one becomes good again.
+    // The bad object becomes good again.
     setting.installation.replace("team-a", "web", host("good again")).await;
     setting.installation.synced("team-a", "web").await;
-    setting.others_work().await;
+    setting.another_object_is_delivered().await;
 }
 
-/// Reads a file as Icinga's lexer does, independent of the operator's quoting.
+/// A token of a file, as Icinga's lexer reads it. Independent of the operator's quoting.
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
     Word(String),
@@ -294,7 +302,7 @@ fn string(source: &str) -> (String, &str) {
                 'b' => '\u{8}',
                 'f' => '\u{c}',
                 c @ ('\\' | '"') => c,
-                other => panic!("Icinga knows no escape {other:?}: {source:?}"),
+                other => panic!("Icinga has no escape {other:?}: {source:?}"),
             }),
             c => text.push(c),
         }
@@ -302,7 +310,7 @@ fn string(source: &str) -> (String, &str) {
     panic!("a string does not end: {source:?}");
 }
 
-/// Words, texts and signs outside all braces, without the braces.
+/// Returns the tokens outside all braces, without the braces.
 fn top_level(tokens: &[Token]) -> Vec<Token> {
     let mut depth = 0;
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Deleting a CRD deletes every object. Monitoring must go on all the same.
+//! Deleting a CRD deletes every object of it. Monitoring must continue nevertheless.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, eventually, succeeded};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// R6: no object leaves because its CRD was deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
+async fn a_deleted_crd_removes_nothing_and_its_return_resumes_work() {
     let installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -23,7 +23,7 @@ async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
 
     let server = installation.plane.server("hub");
     succeeded("delete", &server.kubectl(&["delete", "crd", "monitoringobjects.groundlink.dev"]).await);
-    eventually(GENEROUS, "the operator says that the CRD is lost", async || {
+    eventually(GENEROUS, "the operator reports the loss of the CRD", async || {
         let (code, body) = operator.get("/readyz").await;
         if code == 503 && body.contains("the CRD was deleted, and 5 objects") { Ok(()) } else { Err(body) }
     })
@@ -31,7 +31,8 @@ async fn a_deleted_crd_removes_nothing_and_its_return_goes_on() {
     assert_eq!(installation.files(), held);
     assert_eq!(installation.equal("sat-a", GENEROUS).await, held);
 
-    // The CRD comes back, with four of the objects: they are Ready again; the fifth is still kept.
+    // The CRD comes back with four of the five objects. They become Ready again, and the fifth is
+    // kept.
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     succeeded("apply", &server.kubectl(&["apply", "--server-side", "-f", crds]).await);
     let established = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];

@@ -1,5 +1,5 @@
-//! A hub that cannot be asked: the message has the last cause and the remedy, and it is logged
-//! when it begins, when it changes and when it ends, not at every try.
+//! A hub that cannot be reached: the message has the root cause and the remedy. It is logged when
+//! the condition begins, changes and ends, not at every attempt.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, ControlPlane, Fault, GENEROUS, Installation, Operator, eventually};
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Long enough for ten attempts of the lease and five of the watch.
 const WHILE: Duration = Duration::from_secs(8);
 
-/// Lines of the log: level, target, and the fields.
+/// Returns the lines of the log: level, target and fields.
 fn lines(operator: &Operator) -> Vec<(String, String, Value)> {
     let text = operator.log_text();
     let line = |line: &str| {
@@ -22,7 +22,7 @@ fn lines(operator: &Operator) -> Vec<(String, String, Value)> {
     text.lines().map(line).collect()
 }
 
-/// Lines that are no news, by their text. None may be there twice.
+/// Returns the lines that occur more than once, with their count.
 fn repeated(operator: &Operator) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for (level, target, fields) in lines(operator) {
@@ -95,7 +95,7 @@ async fn a_lease_that_cannot_be_renewed_is_logged_when_it_begins_and_ends() {
         if ended.is_empty() { Err(operator.log_text()) } else { Ok(ended) }
     })
     .await;
-    assert_eq!(fault.hits(), 5, "the lease was tried again and again");
+    assert_eq!(fault.hits(), 5, "the lease must be retried");
     let began = messages("cannot renew the lease; writing goes on until it expires");
     assert_eq!((began.len(), ended.len()), (1, 1), "{}", operator.log_text());
     let why = began[0].2["why"].as_str().unwrap();

@@ -15,7 +15,7 @@ async fn an_object_goes_from_kubectl_to_both_satellites_and_away_again() {
     let host =
         json!({ "host": { "checkCommand": "hostalive", "address": "192.0.2.1", "groups": ["linux"] } });
     installation.put("team-a", "web", host).await;
-    // Its status is written before the restart, too: afterwards no status may be written.
+    // Wait for this status as well: none may be written after the restart.
     installation.synced("team-a", "linux").await;
     let object = installation.synced("team-a", "web").await;
     let status = object.status.unwrap();

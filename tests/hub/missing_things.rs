@@ -1,4 +1,5 @@
-//! Whatever is missing at the start is named and waited for. Whatever disappears later is found again.
+//! The operator names and awaits everything that is missing at its start, and later finds changes
+//! that it missed.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 
-async fn names(operator: &Operator, words: &[&str]) {
+async fn readyz_names(operator: &Operator, words: &[&str]) {
     eventually(GENEROUS, &format!("/readyz names {words:?}"), async || {
-        assert!(operator.exit_status().is_none(), "the process lives");
+        assert!(operator.exit_status().is_none(), "the process ended");
         let (code, body) = operator.get("/readyz").await;
         match code == 503 && words.iter().all(|word| body.contains(word)) {
             true => Ok(()),
@@ -26,7 +27,7 @@ async fn names(operator: &Operator, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_at_the_start_is_named_and_waited_for() {
+async fn missing_prerequisites_are_named_and_waited_for() {
     let mut installation = Installation::start(&["sat-a"]).await;
     let volume = installation.scratch().join("later");
     installation.set_volume(&volume);
@@ -39,11 +40,11 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     installation.kubectl(&["delete", "-f", CRDS]).await;
 
     let operator = installation.operator_builder(GROUNDLINK).await.spawn();
-    names(&operator, &["volume", "later", "cannot open it"]).await;
+    readyz_names(&operator, &["volume", "later", "cannot open it"]).await;
     std::fs::create_dir(&volume).unwrap();
-    names(&operator, &["monitoringobjects", "ClusterRole"]).await;
+    readyz_names(&operator, &["monitoringobjects", "ClusterRole"]).await;
     installation.apply(&[binding]).await;
-    names(&operator, &["CRD monitoringobjects.groundlink.dev is not installed"]).await;
+    readyz_names(&operator, &["CRD monitoringobjects.groundlink.dev is not installed"]).await;
     let started = Instant::now();
     installation.kubectl(&["apply", "--server-side", "-f", CRDS]).await;
     installation.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await;
@@ -57,7 +58,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     installation.synced("team-a", "web").await;
     installation.equal("sat-a", GENEROUS).await;
 
-    // SIGTERM ends the operator in time, also while a status write and a satellite hang.
+    // SIGTERM ends the operator in time even while a status write and a satellite hang.
     let fault = on_ready(Action::Hang, "web");
     installation.hub_proxy.set_fault(Some(fault.clone()));
     let hanging = Fault::on(Action::Hang, |head, _| head.uri.path().contains("configmaps"));
@@ -73,12 +74,12 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
     let status = operator.terminate(Duration::from_secs(10)).await;
     assert!(status.success(), "{status}: {}", operator.log_text());
     println!("SIGTERM while things hang: ended after {:?}", started.elapsed());
-    // The next operator continues with the rest.
+    // The next process continues where it stopped.
     installation.hub_proxy.set_fault(None);
     installation.proxies["sat-a"].set_fault(None);
     let started = Instant::now();
     let _operator = installation.operator(GROUNDLINK).await;
-    println!("the next one is ready after {:?}", started.elapsed());
+    println!("the next process is ready after {:?}", started.elapsed());
     for name in ["web", "beside"] {
         installation.synced("team-a", name).await;
     }
@@ -87,7 +88,7 @@ async fn what_is_missing_at_the_start_is_named_and_waited_for() {
 
 /// R6: deletions that happened while the watch was broken are found by a complete LIST.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_while_nobody_looks_is_found() {
+async fn changes_during_a_broken_watch_are_found() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -98,7 +99,8 @@ async fn what_happens_while_nobody_looks_is_found() {
         installation.synced("team-a", name).await;
     }
 
-    // Deletions and changes while the watch is cut. The first time it resumes, the second time its version is too old for that.
+    // Deletions and changes while the watch is cut. The first time it can resume; the second time
+    // its version is too old.
     for (gone, expired) in [("goes", false), ("goes-too", true)] {
         let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": "too old resource version", "reason": "Expired", "code": 410 });
@@ -109,7 +111,8 @@ async fn what_happens_while_nobody_looks_is_found() {
                 && head.uri.query().is_some_and(|query| query.contains("watch="))
         })
         .times(1);
-        // In place before the watch is cut: the next one may begin while the proxy holds everything back.
+        // Set the fault before the cut: the next watch may begin while the proxy holds everything
+        // back.
         installation.recorder.clear();
         installation.hub_proxy.set_fault(expired.then(|| fault.clone()));
         installation.hub_proxy.pause_all();
@@ -133,12 +136,12 @@ async fn what_happens_while_nobody_looks_is_found() {
         assert!(held["team-a.changes.conf"].contains(gone) && held["team-a.reborn.conf"].contains(gone));
         assert_eq!(fault.hits(), u64::from(expired));
         let lists = installation.recorder.count(|e| e.path.ends_with("/monitoringobjects") && !e.is_watch());
-        assert_eq!(lists > 0, expired, "a relist where the watch could not go on, and only there");
+        assert_eq!(lists > 0, expired, "a new LIST if, and only if, the watch could not resume");
         let writes = installation.recorder.count(|e| e.is_mutating() && e.path.contains("/stays/"));
-        assert_eq!(writes, 0, "what did not change is not written");
+        assert_eq!(writes, 0, "an unchanged object was written");
     }
 
-    // A status that a person wrote is corrected.
+    // A status that somebody edited is corrected.
     let file = installation.files()["team-a.stays.conf"].clone();
     let before = installation.objects("team-a").get("stays").await.unwrap().status.unwrap();
     installation.recorder.clear();
@@ -152,8 +155,8 @@ async fn what_happens_while_nobody_looks_is_found() {
     assert_eq!(status.published_digest, Some(digest(file.as_bytes())));
     assert_eq!(status.conditions.len(), before.conditions.len());
     assert!(status.conditions.iter().all(|c| c.message != "by hand"), "{status:?}");
-    assert_eq!(status.revision, before.revision, "its content has been in the snapshots since then");
-    assert_eq!(installation.satellite_writes().len(), 0, "satellites are not concerned");
+    assert_eq!(status.revision, before.revision, "the first revision with this content must stay");
+    assert_eq!(installation.satellite_writes().len(), 0, "an edited status must not cause a delivery");
     assert_eq!(installation.files()["team-a.stays.conf"], file);
 
     // Suspended: the published file stays and no change is processed, until `suspend` is removed.
@@ -166,7 +169,7 @@ async fn what_happens_while_nobody_looks_is_found() {
     let (_, reason, message) = condition_of(&object, ConditionType::Ready).unwrap();
     assert_eq!(reason, Reason::Suspended);
     assert!(message.contains("spec.suspend"), "{message}");
-    // Another object is published and delivered meanwhile; then a further change.
+    // Other objects are published and delivered meanwhile. Then the suspended one changes again.
     installation.put("team-a", "stays", host("second")).await;
     installation.synced("team-a", "stays").await;
     installation.put("team-a", "changes", suspended("held back again")).await;

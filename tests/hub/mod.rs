@@ -1,4 +1,4 @@
-//! The hub against real API servers: order, status, recovery, bad input.
+//! The hub on real API servers: order, status, recovery, bad input.
 
 mod bad_input;
 mod crd_loss;

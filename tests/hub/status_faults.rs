@@ -21,7 +21,8 @@ async fn on_volume(installation: &Installation, marker: &str) -> String {
     .await
 }
 
-/// Another object becomes Ready and Synced without delay.
+/// Checks that another object becomes Ready and Synced without delay. Returns the time that it
+/// took.
 async fn bystander(installation: &Installation, name: &str) -> Duration {
     let started = Instant::now();
     installation.put("team-a", name, host("bystander")).await;
@@ -39,7 +40,8 @@ async fn waits_for_hits(fault: &Fault, hits: u64) {
     .await;
 }
 
-/// R1 and R2: a satellite gets content only after its own Ready was acknowledged, whatever happens to that write.
+/// R1 and R2: a satellite gets content only after its own Ready was acknowledged, whatever happens
+/// to that write.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
@@ -64,23 +66,23 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
         waits_for_hits(&fault, 1).await;
         let other = format!("other-{what}");
         let took = bystander(&installation, &other).await;
-        // The second attempt: with a hang it comes after the deadline of the first.
+        // Wait for the second attempt. After a hang it follows the deadline of the first.
         waits_for_hits(&fault, 2).await;
 
         let text = on_volume(&installation, &marker).await;
         for satellite in ["sat-a", "sat-b"] {
             let held = installation.pointer(satellite).await.unwrap().data.unwrap();
-            assert_eq!(held[WEB], before, "{what}: {satellite} has bytes whose Ready nobody acknowledged");
+            assert_eq!(held[WEB], before, "{what}: {satellite} has bytes whose Ready was not acknowledged");
             assert!(held.contains_key(&format!("team-a.{other}.conf")), "{what}: {satellite} lacks {other}");
         }
         let carried = installation.satellite_writes().iter().filter(|e| carries(e, &marker)).count();
-        assert_eq!(carried, 0, "{what}: a satellite write carries bytes whose Ready nobody acknowledged");
+        assert_eq!(carried, 0, "{what}: a satellite write carries bytes whose Ready was not acknowledged");
         let object = installation.objects("team-a").get("web").await.unwrap();
         if what != "lost" {
             let ready = condition_of(&object, ConditionType::Ready);
             assert!(
                 ready.is_none_or(|(status, ..)| status != ConditionStatus::True),
-                "{what}: Ready came true"
+                "{what}: Ready is True"
             );
         }
         assert!(operator.exit_status().is_none());
@@ -94,14 +96,15 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
             assert_closed(&installation.equal(satellite, GENEROUS).await);
         }
         let writes = installation.assert_acknowledged_first("web", &marker, &digest(text.as_bytes()));
-        assert!(writes >= 2, "{what}: both satellites were written");
+        assert!(writes >= 2, "{what}: not every satellite was written");
         println!(
             "{what}: {} attempts, bystander Synced after {took:?}, recovered {recovered:?} after the fault",
             fault.hits()
         );
     }
 
-    // The status of a refusal acknowledges no publication, but it is repeated until it is applied, too.
+    // The status of a refusal acknowledges no publication, but it is retried until it is applied as
+    // well.
     let fault = Fault::on(Action::refuse(500, "InternalError"), |head, _| {
         writes_status(&head.method, head.uri.path(), "refused")
     });
@@ -121,8 +124,8 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
     installation.put("team-a", "web", host("begin")).await;
     installation.synced("team-a", "web").await;
 
-    // A request of the older spec that arrives late is refused by the API server; a late answer to one that was applied is
-    // true for the older spec and for nothing else.
+    // A late request for the older spec is refused by the API server. A late answer to an applied
+    // request is true for the older spec only.
     for (action, late, newer, replace) in [
         (Action::Hang, "late-request", "newer-a", false),
         (Action::HoldAnswer, "late-answer", "newer-b", false),
@@ -135,7 +138,7 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
         let old = installation.put("team-a", "web", host(late)).await;
         waits_for_hits(&fault, 1).await;
         if action == Action::HoldAnswer {
-            // Applied, and the operator does not know.
+            // The write is applied, and only the operator does not know.
             installation.published("team-a", "web").await;
         }
         if replace {
@@ -147,10 +150,13 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
         let other = format!("beside-{}", newer.trim_start_matches("newer-"));
         installation.put("team-a", &other, host("bystander")).await;
         installation.published("team-a", &other).await;
-        // The write of the older spec is still held, and nothing claims Ready for the newer one.
+        // While the write of the older spec is held, no status may claim Ready for the newer one.
         let object = installation.objects("team-a").get("web").await.unwrap();
         let ready = condition_of(&object, ConditionType::Ready);
-        assert!(ready.is_none(), "{late}: a Ready for the new spec beside a held write: {ready:?}");
+        assert!(
+            ready.is_none(),
+            "{late}: Ready for the new spec while the write of the old one is held: {ready:?}"
+        );
 
         installation.hub_proxy.release();
         let object = installation.synced("team-a", "web").await;
@@ -163,16 +169,16 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
         let carried = installation.satellite_writes().iter().filter(|e| carries(e, late)).count();
         match (&action, replace) {
             (Action::Hang, false) => {
-                assert_eq!(held.status, Some(422), "the generation does not fit any more")
+                assert_eq!(held.status, Some(422), "the generation has changed")
             }
-            (Action::Hang, _) => assert_eq!(held.status, Some(422), "the uid does not fit any more"),
+            (Action::Hang, _) => assert_eq!(held.status, Some(422), "the uid has changed"),
             _ => assert_eq!(held.status, Some(200)),
         }
         if action == Action::Hang || replace {
-            // Never acknowledged, or acknowledged for a resource that is gone.
+            // It was never acknowledged, or only for a resource that is deleted.
             assert_eq!(carried, 0, "{late} reached a satellite");
         }
-        // Whatever says Ready for the new object names the new bytes.
+        // Every Ready for the new object has the digest of the new bytes.
         for write in installation.ready_writes("web") {
             let patch = write.request_json();
             let is_new = patch[0]["value"] == new.metadata.uid.clone().unwrap()
@@ -181,14 +187,15 @@ async fn a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one() {
             assert_eq!(is_new, names_new, "{patch}");
         }
         assert!(installation.assert_acknowledged_first("web", newer, &digest(text.as_bytes())) > 0);
-        // Forward only.
+        // No satellite goes back to the older content.
         let writes = installation.satellite_writes();
         let first_newer = writes.iter().position(|e| carries(e, newer)).unwrap();
         assert!(!writes[first_newer..].iter().any(|e| carries(e, late)), "{late} came after {newer}");
     }
 }
 
-/// R2: while the write of an older generation is held, the Ready of the newer one waits. No Synced of another object may wait.
+/// R2: while the write of an older generation is held, the Ready of the newer one waits, but no
+/// other object does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     let installation = Installation::start(&["sat-a"]).await;
@@ -205,9 +212,10 @@ async fn a_held_status_write_and_a_newer_spec_delay_no_other_object() {
     bystander(&installation, "other").await;
 }
 
-/// A status that another client overwrites is corrected, also while the answer to our own write is in transit.
+/// A status that another client overwrote is corrected, even while the answer to our own write is
+/// in transit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_that_somebody_wrote_meanwhile_is_put_right() {
+async fn a_status_overwritten_by_another_client_is_corrected() {
     let installation = Installation::start(&[]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -222,7 +230,7 @@ async fn a_status_that_somebody_wrote_meanwhile_is_put_right() {
     .await;
     let theirs = json!({ "status": { "path": "somewhere/else" } });
     objects.patch_status("web", &PatchParams::default(), &Patch::Merge(theirs)).await.unwrap();
-    // Events come in order: the operator has seen it when it has seen this.
+    // Events come in order: once the operator has seen this object, it has seen the edit.
     installation.put("team-a", "later", host("later")).await;
     installation.published("team-a", "later").await;
     installation.hub_proxy.release();

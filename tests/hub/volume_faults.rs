@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Says on the real standard error, which the test runner does not capture, that something was not tested.
+/// Reports a skipped check on the real standard error, which the test runner does not capture.
 fn skip(what: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must be able to test this: {what}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "this must not be skipped in CI: {what}");
     let _ = writeln!(std::io::stderr(), "\nSKIPPED: volume faults: {what}");
 }
 
@@ -19,7 +19,7 @@ fn skip(what: &str) {
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// Returns `None` if mounting is not permitted here.
+    /// Returns `None` if this process may not mount.
     fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         let output = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("{options},mode=0777"), "tmpfs"])
@@ -41,16 +41,17 @@ impl Drop for Mounted {
     }
 }
 
-/// Makes every call of the operator that would change the volume fail with EROFS, as on a file system that became
-/// read-only, until dropped. `mount -o remount,ro` does not work, because the operator holds its lock file open for writing.
+/// Until dropped, every write of the operator to the volume fails with EROFS, as on a read-only
+/// file system. `mount -o remount,ro` cannot do that, because the operator has its lock file open
+/// for writing.
 struct ReadOnly(Child);
 
 impl ReadOnly {
-    /// Returns `None` if tracing is not permitted here.
+    /// Returns `None` if this process may not trace.
     async fn of(operator: &Operator) -> Option<Self> {
         let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs";
-        // openat2 is how temp files are made; directories are opened with it too, and those succeed on a read-only volume,
-        // but a commit begins with its temp files.
+        // Temp files are created with openat2. Directories are opened with it too, which would succeed
+        // on a read-only volume; but a commit begins with its temp files.
         let child = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()])
             .args([
@@ -109,17 +110,17 @@ async fn not_ready(operator: &Operator, words: &[&str]) -> String {
     .await
 }
 
-/// Waits for Ready=False because of the volume, and checks that the old file is unchanged, there and on the satellite.
-async fn fails(installation: &Installation, name: &str, words: &[&str]) {
+/// Waits for Ready=False with PublishFailed, and checks that the message has these words.
+async fn publish_fails(installation: &Installation, name: &str, words: &[&str]) {
     let message = installation.refused("team-a", name, Reason::PublishFailed).await;
     for word in words {
         assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
     let object = installation.objects("team-a").get(name).await.unwrap();
     let reconciling = condition_of(&object, ConditionType::Reconciling).unwrap();
-    assert_eq!(reconciling.0, ConditionStatus::True, "it is tried again");
+    assert_eq!(reconciling.0, ConditionStatus::True, "it must be retried");
     let stalled = condition_of(&object, ConditionType::Stalled).unwrap();
-    assert_eq!(stalled.0, ConditionStatus::False, "it is tried again by itself");
+    assert_eq!(stalled.0, ConditionStatus::False, "nobody needs to act");
 }
 
 /// Fills the volume to the last page.
@@ -129,7 +130,7 @@ fn fill(ballast: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
+async fn a_full_or_read_only_volume_keeps_its_files_and_recovers() {
     let installation = Installation::start(&["sat-a"]).await;
     let Some(mounted) = Mounted::tmpfs(installation.volume(), "size=256k,nr_inodes=64") else { return };
     let operator = installation.operator(GROUNDLINK).await;
@@ -146,12 +147,12 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     installation.put("team-a", "web", host("does not fit")).await;
     installation.put("team-a", "new", host("does not fit")).await;
     for name in ["web", "new"] {
-        fails(&installation, name, &["the volume is full", "the previous file is kept"]).await;
+        publish_fails(&installation, name, &["the volume is full", "the previous file is kept"]).await;
     }
-    assert_eq!(installation.files(), before, "what was there is as it was");
+    assert_eq!(installation.files(), before, "the previous files must be unchanged");
     assert_eq!(installation.equal("sat-a", GENEROUS).await, before);
     assert_eq!(operator.get("/livez").await.0, 200);
-    // A delete works, and the waiting objects use the space that it frees.
+    // A deletion works, and the waiting objects use the space that it frees.
     installation.delete("team-a", "gone").await;
     eventually(GENEROUS, "the file is gone", async || {
         if installation.files().contains_key("team-a.gone.conf") { Err("there".to_owned()) } else { Ok(()) }
@@ -163,12 +164,12 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     for name in ["web", "new"] {
         installation.synced("team-a", name).await;
     }
-    println!("full: recovered {:?} after there was room", started.elapsed());
+    println!("full: recovered {:?} after space was freed", started.elapsed());
     let held = installation.equal("sat-a", GENEROUS).await;
     assert_eq!(held.keys().collect::<Vec<_>>(), ["team-a.new.conf", "team-a.web.conf"]);
     assert!(held["team-a.web.conf"].contains("does not fit"));
 
-    // No inodes.
+    // No inodes, and some again.
     let ballast = installation.volume().join("inodes");
     std::fs::create_dir(&ballast).unwrap();
     for i in 0.. {
@@ -178,27 +179,31 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
     }
     let before = installation.files();
     installation.put("team-a", "web", host("no inode")).await;
-    fails(&installation, "web", &["the volume is full", "the previous file is kept"]).await;
+    publish_fails(&installation, "web", &["the volume is full", "the previous file is kept"]).await;
     assert_eq!(installation.files(), before);
     let started = Instant::now();
     std::fs::remove_dir_all(&ballast).unwrap();
     installation.synced("team-a", "web").await;
-    println!("inodes: recovered {:?} after there were some", started.elapsed());
+    println!("inodes: recovered {:?} after inodes were freed", started.elapsed());
 
     // Read-only, and back.
     let before = installation.files();
     if let Some(read_only) = ReadOnly::of(&operator).await {
         installation.put("team-a", "web", host("read-only")).await;
-        fails(&installation, "web", &["the volume is read-only", "the previous file is kept"]).await;
+        publish_fails(&installation, "web", &["the volume is read-only", "the previous file is kept"]).await;
         installation.delete("team-a", "new").await;
         operator.wait_for_log("team-a/new", GENEROUS).await;
         assert_eq!(installation.files(), before);
-        assert_eq!(installation.equal("sat-a", GENEROUS).await, before, "what is published is delivered");
+        assert_eq!(
+            installation.equal("sat-a", GENEROUS).await,
+            before,
+            "published files must stay delivered"
+        );
         assert_eq!(operator.get("/livez").await.0, 200);
         let started = Instant::now();
         drop(read_only);
         installation.synced("team-a", "web").await;
-        eventually(GENEROUS, "the deleted one goes", async || {
+        eventually(GENEROUS, "the deleted object's file is removed", async || {
             if installation.files().contains_key("team-a.new.conf") {
                 Err("there".to_owned())
             } else {
@@ -206,7 +211,7 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
             }
         })
         .await;
-        println!("read-only: recovered {:?} after it was writable", started.elapsed());
+        println!("read-only: recovered {:?} after the volume was writable", started.elapsed());
         let held = installation.equal("sat-a", GENEROUS).await;
         assert!(held.len() == 1 && held["team-a.web.conf"].contains("read-only"), "{held:?}");
     }
@@ -218,27 +223,27 @@ async fn a_volume_without_room_or_right_keeps_what_it_has_and_recovers() {
 
 /// R9: a set stays closed although one of its files cannot be written.
 ///
-/// One file cannot be written, and is retried with its own pauses. Objects that name it come in other batches.
+/// That file is retried with its own pauses. Objects that name it come in other batches.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
+async fn no_object_is_published_while_one_that_it_names_cannot_be_written() {
     let installation = Installation::start(&[]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
     installation.put("team-a", "anchor", host("keeps the directory")).await;
     installation.published("team-a", "anchor").await;
-    // No file can take the place of a directory.
+    // A file cannot be renamed over a directory.
     let obstacle = installation.volume().join("objects.d/team-a/web.conf");
     std::fs::create_dir(&obstacle).unwrap();
     installation.put("team-a", "web", host("cannot be written")).await;
-    fails(&installation, "web", &["rename"]).await;
+    publish_fails(&installation, "web", &["rename"]).await;
     for name in ["ping", "http", "ssh"] {
         let service = json!({ "service": { "hostName": "web", "checkCommand": "hostalive" } });
         installation.put("team-a", name, service).await;
-        fails(&installation, name, &["waits for team-a/web"]).await;
-        // In a later batch, and whatever else is written meanwhile.
+        publish_fails(&installation, name, &["waits for team-a/web"]).await;
+        // Nor is it published in a later batch, with other files.
         installation.put("team-a", "anchor", host(name)).await;
         installation.published("team-a", "anchor").await;
-        fails(&installation, name, &["waits for team-a/web"]).await;
+        publish_fails(&installation, name, &["waits for team-a/web"]).await;
     }
     std::fs::remove_dir(&obstacle).unwrap();
     for name in ["web", "ping", "http", "ssh"] {
@@ -247,19 +252,19 @@ async fn nothing_passes_by_what_it_names_while_that_cannot_be_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
+async fn only_our_own_volume_is_used_and_by_one_operator_at_a_time() {
     let mut installation = Installation::start(&[]).await;
     installation.namespace("team-a").await;
     installation.put("team-a", "web", host("one")).await;
 
-    // Nothing mounted where a mount is required; then there is.
+    // No mount where one is required; then it is mounted.
     let plain = installation.scratch().join("plain");
     std::fs::create_dir(&plain).unwrap();
     installation.set_volume(&plain);
     let operator = installation.operator_builder(GROUNDLINK).await.arg("--require-mount").spawn();
     let body = not_ready(&operator, &["nothing is mounted there", plain.to_str().unwrap()]).await;
     assert_eq!(operator.get("/livez").await, (200, "ok\n".to_owned()), "{body}");
-    assert_eq!(std::fs::read_dir(&plain).unwrap().count(), 0, "nothing is written beside the volume");
+    assert_eq!(std::fs::read_dir(&plain).unwrap().count(), 0, "nothing may be written under the mount point");
     let mounted = Mounted::tmpfs(&plain, "size=1m");
     if mounted.is_some() {
         installation.ready(&operator).await;
@@ -269,7 +274,7 @@ async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
     assert!(operator.terminate(Duration::from_secs(10)).await.success());
     drop(mounted);
 
-    // Someone else's configuration.
+    // The configuration of another program.
     let foreign = installation.scratch().join("foreign");
     std::fs::create_dir_all(foreign.join("objects.d/team-a")).unwrap();
     std::fs::write(foreign.join("objects.d/team-a/web.conf"), "theirs").unwrap();
@@ -277,7 +282,7 @@ async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
     let operator = installation.operator_builder(GROUNDLINK).await.spawn();
     not_ready(&operator, &["objects.d that Groundlink did not make", foreign.to_str().unwrap()]).await;
     assert_eq!(std::fs::read_to_string(foreign.join("objects.d/team-a/web.conf")).unwrap(), "theirs");
-    assert!(!foreign.join(".groundlink").exists(), "it is not claimed either");
+    assert!(!foreign.join(".groundlink").exists(), "a foreign volume was claimed");
     assert!(operator.terminate(Duration::from_secs(10)).await.success());
 
     // Two operators on one volume: the second waits, and takes over when the first is killed.
@@ -290,7 +295,7 @@ async fn only_a_volume_of_our_own_is_used_and_by_one_operator() {
     not_ready(&second, &["another process holds .groundlink/lock", volume.to_str().unwrap()]).await;
     installation.put("team-a", "web", host("two")).await;
     installation.synced("team-a", "web").await;
-    assert_eq!(second.get("/readyz").await.0, 503, "it still waits");
+    assert_eq!(second.get("/readyz").await.0, 503, "the second operator must wait");
     let killed = Instant::now();
     first.kill();
     installation.ready(&second).await;

@@ -1,5 +1,5 @@
-//! The evidence of a run: requests from the recording proxies, file events from the kernel, and the JSON header of each file.
-//! Shares no code with the operator.
+//! The evidence of a run: requests from the recording proxies, file events from the kernel, and the
+//! JSON header of each file. Shares no code with the operator.
 
 use crate::support::{Exchange, FileEvent, Recorder, VolumeWatch, digest};
 use http::Method;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longer than a request takes from the operator to the proxy, on a machine that is busy.
+/// Longer than a request takes from the operator to the proxy on a busy machine.
 pub(super) const TRANSIT: Duration = Duration::from_secs(1);
 
 /// File events and requests, numbered from one sequence.
@@ -17,26 +17,26 @@ pub struct History {
     pub files: Vec<FileEvent>,
     /// Every request that went through a proxy.
     pub exchanges: Vec<Exchange>,
-    /// From here on the volume must keep R9 after every single event. Until its directories exist, the first files of a new
-    /// directory are found by a scan, whose order against other directories is unknown.
+    /// R9 must hold on the volume after every event from here on. Earlier, a scan finds the first
+    /// files of a new directory, and its order against other directories is unknown.
     pub directories_since: u64,
 }
 
 impl History {
-    /// Takes everything until now.
+    /// Collects everything until now.
     pub fn take(recorder: &Recorder, watch: &VolumeWatch, directories_since: u64) -> Self {
         Self { exchanges: recorder.exchanges(), files: watch.history(), directories_since }
     }
 }
 
-/// The outcome of a request, as far as the operator or the API server can know.
+/// The outcome of a request, as far as its caller can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Answered 2xx at this place in the order.
     Acknowledged(u64),
     /// Certainly not applied.
     Refused,
-    /// No answer, or one that leaves it open.
+    /// No answer, or one after which the write may have been applied.
     Unknown,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Delivery<'a> {
     pub(super) foreign: Vec<String>,
 }
 
-/// The content of a file from an event on.
+/// The content of a file after an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Holds(String),
@@ -85,7 +85,7 @@ pub(super) struct Timeline {
     pub(super) seen: HashMap<String, u64>,
     /// Events whose content could not be read.
     pub(super) hidden: Vec<u64>,
-    /// Digests assumed for such a content.
+    /// Digests that were assumed for these contents.
     guessed: BTreeSet<String>,
 }
 
@@ -101,13 +101,14 @@ impl Timeline {
         if self.seen.get(digest).is_some_and(|seq| *seq < before) {
             return Answer::Yes;
         }
-        // A content that nobody could read stands for one digest, not for any.
+        // One unread content may excuse one digest, not any number of them.
         let hidden = self.hidden.iter().filter(|seq| **seq < before).count();
         self.guessed.insert(digest.to_owned());
         if self.guessed.len() <= hidden { Answer::Open } else { Answer::No }
     }
 
-    /// True if the file held `digest` until it was removed, at most [`TRANSIT`] before the request arrived.
+    /// True if the file held `digest` until it was removed, at most [`TRANSIT`] before the request
+    /// arrived.
     pub(super) fn was_removed_just_now(&self, digest: &str, exchange: &Exchange) -> bool {
         let Some((seq, when)) = self.last_removal(exchange.seq_start) else { return false };
         let held = matches!(self.state_at(seq), State::Holds(held) if held == digest);
@@ -168,7 +169,7 @@ pub fn key_of_data(key: &str) -> Option<String> {
     Some(format!("{namespace}/{name}"))
 }
 
-/// Tells the history of one object, for the message of a failed test.
+/// Formats the history of one object, for the message of a failed test.
 pub fn story(history: &History, key: &str) -> String {
     let short = |text: &str| text.trim_start_matches("sha256:").chars().take(8).collect::<String>();
     let mut lines: Vec<(u64, String)> = Vec::new();
@@ -178,7 +179,7 @@ pub fn story(history: &History, key: &str) -> String {
         let late = if event.superseded { " superseded" } else { "" };
         lines.push((event.seq, format!("file {kind} {content}{late}")));
     }
-    // The content that a satellite was sent last, because most deliveries repeat it.
+    // The last content for each satellite: most deliveries repeat it, and are left out.
     let mut last: HashMap<&str, String> = HashMap::new();
     for exchange in &history.exchanges {
         let end = exchange.seq_end.unwrap_or(0);

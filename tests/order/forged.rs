@@ -1,4 +1,4 @@
-//! The witness against invented histories. Each has one fault, and the witness must report that and nothing else.
+//! Tests the witness with invented histories. Each has one fault, which is all that it may report.
 
 use super::evidence::History;
 use super::rules::{Findings, Rule};
@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// An invented history: each call takes the next numbers.
+/// An invented history. Each call takes the next numbers of the sequence.
 #[derive(Default)]
 struct Story {
     seq: u64,
@@ -16,7 +16,7 @@ struct Story {
     exchanges: Vec<Exchange>,
 }
 
-/// A file that provides `Host!<name>`, and uses the library's command and the given names.
+/// Returns a file that provides `Host!<name>`, and uses `hostalive` and the given names.
 fn host(name: &str, version: u32, uses: &[&str]) -> String {
     let uses: Vec<_> = ["CheckCommand!hostalive"].iter().chain(uses).map(|name| [name]).collect();
     let header = json!({ "provides": [format!("Host!{name}")], "uses": uses });
@@ -95,7 +95,7 @@ impl Story {
         self.exchange("hub", Method::PATCH, &path, &body, answer)
     }
 
-    /// Renamed and acknowledged.
+    /// Adds a rename and an acknowledged Ready=True.
     fn published(&mut self, key: &str, text: &str) {
         self.renamed(key, text);
         self.status(key, "True", text, Some(200));
@@ -144,7 +144,7 @@ impl Story {
 const WEB: &str = "team-a/web";
 
 #[test]
-fn the_promise_kept_is_not_reported() {
+fn a_correct_history_has_no_violation() {
     let mut story = Story::default();
     let (one, two, linux) = (host("web", 1, &[]), host("web", 2, &["HostGroup!linux"]), group("linux"));
     story.published(WEB, &one);
@@ -153,7 +153,7 @@ fn the_promise_kept_is_not_reported() {
     story.published(WEB, &two);
     story.delivered("sat-a", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
     story.delivered("sat-b", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
-    // Repeated, taken back, and given again after a new acknowledgement.
+    // Repeated, then withdrawn, then delivered again after a new acknowledgement.
     story.delivered("sat-a", "1.9", &[(WEB, &two), ("team-b/linux", &linux)]);
     story.published(WEB, &one);
     story.delivered("sat-a", "2.1", &[(WEB, &one), ("team-b/linux", &linux)]);
@@ -168,7 +168,7 @@ fn the_promise_kept_is_not_reported() {
 }
 
 #[test]
-fn bytes_that_were_never_renamed() {
+fn bytes_never_renamed_are_reported() {
     let mut story = Story::default();
     story.published(WEB, &host("web", 1, &[]));
     story.delivered("sat-a", "1.1", &[(WEB, &host("web", 2, &[]))]);
@@ -176,7 +176,7 @@ fn bytes_that_were_never_renamed() {
 }
 
 #[test]
-fn bytes_that_were_renamed_too_late_or_elsewhere() {
+fn bytes_renamed_too_late_or_elsewhere_are_reported() {
     let mut story = Story::default();
     let text = host("web", 1, &[]);
     story.delivered("sat-a", "1.1", &[(WEB, &text)]);
@@ -190,14 +190,14 @@ fn bytes_that_were_renamed_too_late_or_elsewhere() {
 }
 
 #[test]
-fn a_key_that_is_no_objects() {
+fn a_key_that_belongs_to_no_object_is_reported() {
     let mut story = Story::default();
     story.delivered("sat-a", "1.1", &[("nonsense", "x")]);
     story.assert_only(Rule::DeliveredBeforeRename, "nonsense.conf");
 }
 
 #[test]
-fn bytes_whose_ready_was_not_acknowledged_before() {
+fn bytes_without_an_earlier_acknowledged_ready_are_reported() {
     let text = host("web", 1, &[]);
     let deliver = |story: &mut Story| {
         story.delivered("sat-a", "1.1", &[(WEB, &text)]);
@@ -206,13 +206,13 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
     let cases: [(&str, Step<'_>); 7] = [
         ("no status", Box::new(|_| {})),
         (
-            "a refusal names it",
+            "a refusal names the digest",
             Box::new(|story| {
                 story.status(WEB, "False", &text, Some(200));
             }),
         ),
         (
-            "a refusal names it, and a LIST tells that",
+            "a refusal names the digest, and a LIST shows it",
             Box::new(|story| {
                 story.status(WEB, "False", &text, Some(200));
                 story.list(WEB, &text);
@@ -252,7 +252,7 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
         assert_eq!(story.broken(), [(Rule::DeliveredBeforeAcknowledgement, WEB.to_owned())], "{what}");
     }
 
-    // Answered while the delivery was on its way: too late.
+    // Answered after the delivery had begun: too late.
     let mut story = Story::default();
     story.renamed(WEB, &text);
     let at = story.status(WEB, "True", &text, Some(200));
@@ -262,7 +262,7 @@ fn bytes_whose_ready_was_not_acknowledged_before() {
 }
 
 #[test]
-fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
+fn a_lost_answer_counts_once_a_list_shows_the_write() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.renamed(WEB, &text);
@@ -271,7 +271,7 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
     story.delivered("sat-a", "2.1", &[(WEB, &text)]);
     assert_eq!((story.broken(), story.findings().recovered_keys), (vec![], 1));
 
-    // Not if the LIST has another digest, nor if it was read before the write.
+    // Neither a LIST with another digest counts, nor one from before the write.
     let mut story = Story::default();
     story.renamed(WEB, &text);
     story.list(WEB, &text);
@@ -282,7 +282,7 @@ fn an_answer_that_was_lost_counts_once_a_list_has_told_it() {
 }
 
 #[test]
-fn a_refusal_that_names_it_counts_for_what_a_process_found() {
+fn a_refusal_that_names_the_digest_counts_for_a_found_file() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.renamed(WEB, &text);
@@ -293,16 +293,16 @@ fn a_refusal_that_names_it_counts_for_what_a_process_found() {
 }
 
 #[test]
-fn a_restart_does_not_reset_what_was_acknowledged() {
+fn a_restart_does_not_reset_acknowledged_contents() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     let mut story = Story::default();
     story.published(WEB, &one);
     story.delivered("sat-a", "1.1", &[(WEB, &one)]);
-    // The next process lists, and delivers to a satellite that joins, without a new status write.
+    // The next process delivers to a joining satellite after its LIST, without a new status write.
     story.list(WEB, &one);
     story.delivered("sat-b", "2.1", &[(WEB, &one)]);
     assert_eq!(story.broken(), []);
-    // A newer content is on the volume, not acknowledged: the older one may still be sent, the newer one not yet.
+    // The volume has a newer content without an acknowledgement: only the older one may be sent.
     story.renamed(WEB, &two);
     story.delivered("sat-c", "2.1", &[(WEB, &one)]);
     assert_eq!(story.broken(), []);
@@ -311,7 +311,7 @@ fn a_restart_does_not_reset_what_was_acknowledged() {
 }
 
 #[test]
-fn a_revision_that_goes_back_or_stands_for_two_contents() {
+fn a_revision_that_goes_back_or_names_two_contents_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     for (revision, bad) in
         [("9.100", true), ("10.1", true), ("10.2", true), ("10.3", false), ("11.1", false), ("x", true)]
@@ -336,7 +336,7 @@ fn a_revision_that_goes_back_or_stands_for_two_contents() {
 }
 
 #[test]
-fn an_older_content_that_comes_back() {
+fn an_older_content_that_returns_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     let mut story = Story::default();
     story.published(WEB, &one);
@@ -345,7 +345,7 @@ fn an_older_content_that_comes_back() {
     story.delivered("sat-a", "1.2", &[(WEB, &one)]);
     story.assert_only(Rule::ContentWentBack, WEB);
 
-    // Deleted everywhere, and delivered again without a new acknowledgement.
+    // Removed from the satellite, then delivered again without a new acknowledgement.
     let mut story = Story::default();
     story.published(WEB, &one);
     story.delivered("sat-a", "1.1", &[(WEB, &one)]);
@@ -356,13 +356,14 @@ fn an_older_content_that_comes_back() {
 }
 
 #[test]
-fn an_object_that_appears_after_its_file_was_removed() {
+fn an_object_that_appears_after_its_file_was_removed_is_reported() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.published(WEB, &text);
     story.delivered("sat-a", "1.1", &[(WEB, &text)]);
     story.deleted(WEB).at -= Duration::from_secs(2);
-    // One satellite may keep an object until the next snapshot; to the other a snapshot may just have been in transit.
+    // sat-a may keep the object until the next snapshot. One for sat-b may have been in transit
+    // during the removal, but not two seconds later.
     story.delivered("sat-a", "1.2", &[(WEB, &text)]);
     story.published(WEB, &text);
     story.deleted(WEB);
@@ -373,7 +374,7 @@ fn an_object_that_appears_after_its_file_was_removed() {
 }
 
 #[test]
-fn a_file_that_is_written_in_place() {
+fn a_file_written_in_place_is_reported() {
     for kind in [FileEventKind::CreatedInPlace, FileEventKind::ModifiedInPlace(None)] {
         let mut story = Story::default();
         story.published(WEB, &host("web", 1, &[]));
@@ -383,7 +384,7 @@ fn a_file_that_is_written_in_place() {
 }
 
 #[test]
-fn ready_for_bytes_that_are_not_on_the_volume() {
+fn ready_for_bytes_absent_from_the_volume_is_reported() {
     let (one, two) = (host("web", 1, &[]), host("web", 2, &[]));
     type Step<'a> = Box<dyn Fn(&mut Story) + 'a>;
     let cases: [(&str, Step<'_>); 5] = [
@@ -395,21 +396,21 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
             }),
         ),
         (
-            "already replaced",
+            "replaced before the write",
             Box::new(|story| {
                 story.renamed(WEB, &one);
                 story.renamed(WEB, &two);
             }),
         ),
         (
-            "long removed",
+            "removed long before the write",
             Box::new(|story| {
                 story.renamed(WEB, &one);
                 story.deleted(WEB).at -= Duration::from_secs(2);
             }),
         ),
         (
-            "others removed",
+            "other bytes, then removed",
             Box::new(|story| {
                 story.renamed(WEB, &one);
                 story.renamed(WEB, &two);
@@ -431,8 +432,8 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
     story.status(WEB, "True", &one, Some(200));
     assert_eq!((story.broken(), story.findings().overtaken), (vec![], 1));
 
-    // Refused by the API server, because the generation changed: no status says it. Without an answer the file may have been
-    // replaced meanwhile, but it must have been in place.
+    // If the API server refused the write, no status has it. If the outcome is unknown, the file
+    // may have been replaced meanwhile, but must have been in place before.
     let mut story = Story::default();
     story.renamed(WEB, &one);
     story.renamed(WEB, &two);
@@ -444,7 +445,7 @@ fn ready_for_bytes_that_are_not_on_the_volume() {
 }
 
 #[test]
-fn a_delivered_set_that_names_what_it_does_not_hold() {
+fn a_delivered_set_with_an_unresolved_name_is_reported() {
     let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
     let mut story = Story::default();
     story.published("team-b/linux", &linux);
@@ -454,7 +455,7 @@ fn a_delivered_set_that_names_what_it_does_not_hold() {
     story.delivered("sat-a", "1.2", &[(WEB, &web)]);
     story.assert_only(Rule::DeliveredOpenSet, WEB);
 
-    // Only the library's own names need no file.
+    // Only names of the template library need no file.
     let mut story = Story::default();
     let text = host("web", 1, &["CheckCommand!no-such"]);
     story.published(WEB, &text);
@@ -462,7 +463,7 @@ fn a_delivered_set_that_names_what_it_does_not_hold() {
 }
 
 #[test]
-fn a_name_that_is_held_twice() {
+fn a_name_held_twice_is_reported() {
     let text = host("web", 1, &[]);
     let mut story = Story::default();
     story.published(WEB, &text);
@@ -473,7 +474,7 @@ fn a_name_that_is_held_twice() {
 }
 
 #[test]
-fn a_volume_that_is_open_for_an_instant() {
+fn a_volume_open_for_an_instant_is_reported() {
     let (web, linux) = (host("web", 1, &["HostGroup!linux"]), group("linux"));
     let mut story = Story::default();
     story.renamed(WEB, &web);
@@ -496,7 +497,7 @@ fn a_volume_that_is_open_for_an_instant() {
 }
 
 #[test]
-fn what_the_watch_could_not_read_excuses_one_content_and_no_more() {
+fn an_unread_content_excuses_one_digest_and_no_more() {
     let [one, two, three] = [1, 2, 3].map(|version| host("web", version, &[]));
     let mut story = Story::default();
     // The first rename was replaced before it could be read, so its event shows the second content.

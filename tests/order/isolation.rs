@@ -1,4 +1,5 @@
-//! A satellite whose API server is stopped costs the hub and the other satellite nothing, and catches up by itself.
+//! A stopped API server of one satellite delays neither the hub nor the other satellite. The
+//! satellite catches up by itself.
 
 use crate::support::{GENEROUS, Installation, eventually};
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
@@ -50,7 +51,7 @@ async fn a_stopped_satellite_costs_the_others_nothing() {
         }
     }
     let busy = stopped.elapsed();
-    // The worst moment to come back: the breaker is open, and the next probe is up to 12 s away.
+    // The worst moment for the return: the breaker is open, and the next probe is up to 12 s away.
     let satellites = installation.satellites();
     eventually(GENEROUS, "the breaker of sat-b is open", async || {
         let status = satellites.get_status("sat-b").await.map_err(|error| error.to_string())?.status;
@@ -81,7 +82,7 @@ async fn a_stopped_satellite_costs_the_others_nothing() {
     drop(operator);
 }
 
-/// The waiting times, from the moment before the request.
+/// The latencies of one change, measured from before the request.
 struct Latency {
     ready: Duration,
     delivered: Duration,
@@ -114,12 +115,12 @@ fn percentile(latencies: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }
 
-/// Generation of each object that a watch saw Ready.
+/// The generation of each object for which a watch last saw Ready=True.
 type Ready = BTreeMap<String, i64>;
-/// What a watch saw on sat-a.
+/// The files on sat-a, by the last event of a watch.
 type Held = BTreeMap<String, String>;
 
-/// Watches of the hub and of sat-a, both past the operator's proxies.
+/// Watches of the hub and of sat-a that bypass the operator's proxies.
 struct Clock {
     ready: watch::Receiver<Ready>,
     held: watch::Receiver<Held>,
@@ -161,7 +162,7 @@ impl Clock {
         Self { ready, held, version: 0 }
     }
 
-    /// Creates or changes a host, and waits until a watch sees it Ready and another sees it on sat-a.
+    /// Creates or changes a host, and waits until it is Ready and on sat-a.
     async fn change(&mut self, installation: &Installation, index: usize) -> Latency {
         self.version += 1;
         let (name, notes) = (format!("host-{index}"), format!("version {};", self.version));
@@ -177,7 +178,7 @@ impl Clock {
         Latency { ready, delivered: started.elapsed() }
     }
 
-    /// Deletes a host, and waits until a watch sees that sat-a does not hold it any more.
+    /// Deletes a host, and waits until it is gone from sat-a.
     async fn delete(&mut self, installation: &Installation, index: usize) {
         let name = format!("host-{index}");
         installation.delete("team-a", &name).await;

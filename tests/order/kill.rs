@@ -1,4 +1,4 @@
-//! The same load while the operator is killed again and again, and then a restart with nothing to do.
+//! The random load while the operator is killed 30 times, then a restart with nothing to do.
 
 use super::evidence::{Header, History, key_of_path};
 use super::load::{Load, NAMESPACES, marker_of};
@@ -27,7 +27,8 @@ const KILLS: usize = 30;
 const SATELLITES: [&str; 2] = ["sat-a", "sat-b"];
 /// How long a restart with nothing to do is watched after both satellites acknowledged.
 const QUIET: Duration = Duration::from_secs(4);
-/// The hub is settled if nothing on it changed for this long: the status of a SatelliteCluster is written once a second.
+/// The hub counts as settled after this long without a change. The status of a SatelliteCluster is
+/// written at most once a second.
 const SETTLED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +53,7 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
         let (installation, killed) = (installation.clone(), killed.clone());
         async move {
             let mut steps = 0;
-            // At least the whole load, and as long as there are kills to come.
+            // At least the whole load, and until the last kill.
             while steps < OPERATIONS || !killed.load(Ordering::SeqCst) {
                 load.step(&installation).await;
                 steps += 1;
@@ -65,7 +66,7 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     let started = Instant::now();
     let mut working_when_killed = 0;
     for _ in 0..KILLS {
-        // From the start of the process, or from the moment at which it has the whole picture.
+        // Kill some processes soon after their start, others soon after their recovery.
         if rng.random_bool(0.6) {
             operator.wait_for_log("\"recovered\"", GENEROUS).await;
             working_when_killed += 1;
@@ -82,11 +83,11 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     let [created, changed, deleted] = load.operations;
     println!(
         "kill: {KILLS} kills in {took:.1?} ({working_when_killed} after it had recovered) during {created} creates, \
-         {changed} changes, {deleted} deletes; then hub, volume and both satellites as the model says, {} resources",
+         {changed} changes, {deleted} deletes; then hub, volume and both satellites equal the model, {} resources",
         load.size().0
     );
     observer.abort();
-    // What it found wrong itself must not be lost.
+    // Do not lose a failed assertion of the observer.
     if let Err(end) = observer.await
         && end.is_panic()
     {
@@ -100,7 +101,8 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator).await;
 }
 
-/// R7: after SIGTERM and a start with nothing changed there is no file event, no status write, no satellite write.
+/// R7: a restart by SIGTERM with nothing changed causes no file event and no write but that of the
+/// Lease.
 pub async fn restart_writes_nothing(
     test: &str,
     installation: &Installation,
@@ -108,8 +110,9 @@ pub async fn restart_writes_nothing(
     watch: &VolumeWatch,
     operator: Operator,
 ) {
-    // Statuses of SatelliteClusters follow within a second or two; what is not told yet would be told after the start.
-    eventually(GENEROUS, "every SatelliteCluster tells what its satellite holds", async || {
+    // The status of a SatelliteCluster is up to two seconds late. A late one would be written after
+    // the start.
+    eventually(GENEROUS, "every SatelliteCluster reports its satellite's digest", async || {
         for satellite in satellites {
             let object = installation.satellites().get_status(satellite).await.map_err(|e| e.to_string())?;
             let status = object.status.ok_or("no status")?;
@@ -118,16 +121,16 @@ pub async fn restart_writes_nothing(
             let is_true = |kind| {
                 status.conditions.iter().any(|c| c.r#type == kind && c.status == ConditionStatus::True)
             };
-            let told =
+            let reported =
                 [&status.desired, &status.acked].map(|mark| mark.as_ref().map(|mark| mark.digest.clone()));
-            if told != [Some(digest.clone()), Some(digest.clone())] || !is_true(ConditionType::Synced) {
+            if reported != [Some(digest.clone()), Some(digest.clone())] || !is_true(ConditionType::Synced) {
                 return Err(format!("{satellite}: {status:?}"));
             }
         }
         Ok(())
     })
     .await;
-    all_is_said(installation).await;
+    statuses_settle(installation).await;
     let status = operator.terminate(Duration::from_secs(20)).await;
     assert!(status.success(), "{status}: {}", operator.log_text());
     watch.flush();
@@ -143,7 +146,7 @@ pub async fn restart_writes_nothing(
         if cut && satellites.iter().all(acknowledged) { Ok(()) } else { Err(metrics) }
     })
     .await;
-    // That nothing comes can only be seen by waiting.
+    // Only waiting shows that nothing follows.
     tokio::time::sleep(QUIET).await;
     let files: Vec<_> = watch.history().into_iter().filter(|event| event.seq > before).collect();
     let since = |exchange: &Exchange| exchange.seq_start > before;
@@ -163,11 +166,11 @@ pub async fn restart_writes_nothing(
         .collect();
     assert!(files.is_empty(), "{files:#?}");
     assert!(others.is_empty(), "{others:#?}");
-    assert!(!leases.is_empty() && reads > 0, "the restart was not seen at all");
+    assert!(!leases.is_empty() && reads > 0, "the proxies recorded nothing of the restart");
 }
 
-/// Waits until no status is on its way: one that SIGTERM cut off would be written after the start.
-async fn all_is_said(installation: &Installation) {
+/// Waits until no status write is due: SIGTERM would postpone it to the next start.
+async fn statuses_settle(installation: &Installation) {
     let objects = Api::<MonitoringObject>::all(installation.hub.clone());
     let mut before = Vec::new();
     let mut since = Instant::now();
@@ -186,7 +189,7 @@ async fn all_is_said(installation: &Installation) {
     .await;
 }
 
-/// Reads every published file again and again, as an Icinga that reloads at any moment would.
+/// Reads every published file in a loop, like an Icinga that may reload at any moment.
 struct Reader {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<(usize, Seen)>,
@@ -203,14 +206,14 @@ impl Reader {
             let (mut reads, mut seen) = (0, BTreeMap::new());
             while !stopped.load(Ordering::SeqCst) {
                 for (path, key) in published_files(&objects) {
-                    // Gone between the listing and the reading: not half a file.
+                    // Removed after the directory was listed: that is no half file.
                     let Ok(bytes) = std::fs::read(&path) else { continue };
                     let text = String::from_utf8(bytes).expect("a published file is UTF-8");
                     assert!(Header::read(&text).is_some(), "{key} is not complete:\n{text}");
                     reads += 1;
                     seen.insert((key, digest(text.as_bytes())), text);
                 }
-                // Two cores: the reader must not be the load.
+                // The reader must not be a load of its own.
                 std::thread::sleep(Duration::from_millis(5));
             }
             (reads, seen)
@@ -218,7 +221,7 @@ impl Reader {
         Self { stop, thread: std::thread::Builder::new().name("reader".into()).spawn(run).unwrap() }
     }
 
-    /// Every content that was read is one that a rename put there.
+    /// Checks that every content that was read was renamed into place.
     fn finish(self, watch: &VolumeWatch) {
         self.stop.store(true, Ordering::SeqCst);
         let (reads, seen) = self.thread.join().expect("every file that was read is complete");
@@ -234,7 +237,7 @@ impl Reader {
             .collect();
         let strange: Vec<_> =
             seen.iter().filter(|(at, _)| !renamed.contains(*at) && !hidden.contains(&at.0)).collect();
-        assert!(strange.is_empty(), "read, and never renamed into place: {strange:#?}");
+        assert!(strange.is_empty(), "contents that were read but never renamed into place: {strange:#?}");
         assert!(reads > 1000, "the reader hardly ran: {reads}");
         println!(
             "kill: {reads} reads of {} different contents, every one complete and renamed into place",
@@ -255,11 +258,11 @@ fn published_files(objects: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Ready as another client of the hub saw it, and what the volume held then.
+/// A Ready=True that another client of the hub saw, and the file on the volume at that moment.
 struct Observation {
     key: String,
     digest: String,
-    /// The volume was read before this place in the order, and after everything with a lower number had happened.
+    /// The file was read before this place in the order, but after every event with a lower number.
     seq: u64,
     on_disk: Option<String>,
 }
@@ -291,9 +294,9 @@ async fn observe(
     }
 }
 
-/// Whether the bytes were there, and newer ones took their place or the file was removed.
+/// True if the bytes had been in place, and were replaced by newer ones or removed.
 fn has_moved_on(observation: &Observation, earlier: &[&FileEvent]) -> bool {
-    // The first time: the file may have been gone at the read, and the same bytes may be back since.
+    // The first match: the file may have been absent at the read, and the same bytes back since.
     let at = earlier
         .iter()
         .position(|event| event.content().is_some_and(|content| content.digest == observation.digest));
@@ -308,7 +311,7 @@ fn has_moved_on(observation: &Observation, earlier: &[&FileEvent]) -> bool {
 }
 
 #[test]
-fn a_file_that_is_back_was_gone_and_an_older_one_is_wrong() {
+fn only_a_removal_or_newer_bytes_excuse_an_observation() {
     let text = |version: u64| format!("display_name = \"v{version}\"");
     let event = |seq, kind| {
         let path = "objects.d/team-a/web.conf".to_owned();
@@ -338,8 +341,8 @@ fn a_file_that_is_back_was_gone_and_an_older_one_is_wrong() {
     }
 }
 
-/// Whoever saw Ready found these very bytes on the volume, or bytes of a newer generation in their place, or that the
-/// file had been removed since; never older ones, and never none before.
+/// Checks I2 for each observed Ready=True. The volume held these bytes, or had held them before
+/// newer bytes or a removal. It held neither older bytes nor none at all.
 fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
     let mut contents: BTreeMap<String, Vec<FileEvent>> = BTreeMap::new();
     for event in watch.history() {
@@ -365,8 +368,8 @@ fn judge_observations(observations: &[Observation], watch: &VolumeWatch) {
         }
     }
     println!(
-        "kill: {} times Ready=True as another client of the hub saw it: {same} with these bytes on the volume, {moved} \
-         after it had moved on",
+        "kill: another client of the hub saw Ready=True {} times: {same} with these bytes on the volume, {moved} \
+         after they had been replaced or removed",
         observations.len()
     );
     assert!(wrong.is_empty(), "Ready without the bytes on the volume: {wrong:#?}");

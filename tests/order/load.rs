@@ -1,7 +1,8 @@
-//! A random load, and the model that says what must come of it.
+//! A random load, and a model of the result.
 //!
-//! Groups, templates and hosts that others name keep their own references for life, so which of them can be published
-//! follows from the resources alone, not from the order in which changes were seen. What nobody names changes in any way.
+//! Groups, templates and hosts that others name never change their own references. So the model
+//! knows from the resources alone which of them can be published, whatever order the operator saw
+//! the changes in. Objects that no other names change in any way.
 
 use super::evidence::{History, story};
 use crate::support::{GENEROUS, Installation, OPERATOR, condition_of, digest, eventually};
@@ -20,7 +21,7 @@ pub const NAMESPACES: [&str; 3] = ["team-a", "team-b", "team-c"];
 /// Keeps the directory of each namespace in place; never changed by the load.
 const ANCHOR: &str = "anchor";
 
-/// What the model expects of a resource.
+/// The validity of a resource, by the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Validity {
     Valid,
@@ -29,20 +30,20 @@ enum Validity {
     NotAllowed,
 }
 
-/// A resource as it was declared last.
+/// The last declaration of a resource.
 #[derive(Clone, Debug)]
 struct Declared {
     spec: Value,
-    /// The marker in its display name, larger than in every earlier content of any resource.
+    /// The number in its display name. It grows with every content of any resource.
     marker: u64,
     validity: Validity,
     provides: Vec<String>,
     uses: Vec<String>,
-    /// Shares its Icinga name with others: the oldest wins.
+    /// True if it shares its Icinga name with others; the oldest wins.
     contested: bool,
 }
 
-/// Kinds of resources in the load, with how many there may be of each.
+/// Kinds of resources in the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Group,
@@ -55,6 +56,7 @@ enum Kind {
     Command,
 }
 
+/// Most resources of each kind.
 const POOL: [(Kind, usize); 8] = [
     (Kind::Group, 6),
     (Kind::Template, 2),
@@ -66,7 +68,7 @@ const POOL: [(Kind, usize); 8] = [
     (Kind::Command, 1),
 ];
 
-/// The load: draws operations, carries them out, and remembers what was declared.
+/// The load: draws operations, carries them out, and remembers the declarations.
 pub struct Load {
     rng: StdRng,
     declared: BTreeMap<(String, String), Declared>,
@@ -80,7 +82,7 @@ impl Load {
         Self { rng: StdRng::seed_from_u64(seed), declared: BTreeMap::new(), markers: 0, operations: [0; 3] }
     }
 
-    /// Namespaces and anchors, before anything else; returns when the anchors are published.
+    /// Creates namespaces and anchors. Returns when the anchors are published.
     pub async fn prepare(&mut self, installation: &Installation) {
         for namespace in NAMESPACES {
             installation.namespace(namespace).await;
@@ -100,7 +102,7 @@ impl Load {
         }
     }
 
-    /// One operation.
+    /// Carries out one random operation.
     pub async fn step(&mut self, installation: &Installation) {
         let total: usize = POOL.iter().map(|(_, count)| count).sum();
         let mut at = self.rng.random_range(0..total);
@@ -129,7 +131,7 @@ impl Load {
         self.operations[usize::from(exists)] += 1;
     }
 
-    /// Draws a pause of the workload.
+    /// Draws the pause before the next operation.
     pub fn pause(&mut self, milliseconds: std::ops::Range<u64>) -> std::time::Duration {
         std::time::Duration::from_millis(self.rng.random_range(milliseconds))
     }
@@ -236,12 +238,13 @@ impl Load {
         declared
     }
 
-    /// Returns how many are declared, and how many of them can be published.
+    /// Returns the number of declared resources, and of those that can be published.
     pub fn size(&self) -> (usize, usize) {
         (self.declared.len(), self.visible(&BTreeMap::new()).len())
     }
 
-    /// Resources that can be published: valid, the oldest of their name, and all that they name is among them.
+    /// Returns the resources that can be published: valid, the oldest of their name, and with every
+    /// reference among them.
     fn visible(&self, ages: &BTreeMap<(String, String), (i64, String)>) -> BTreeSet<&(String, String)> {
         let winner = self.declared.iter().filter(|(_, d)| d.contested).min_by_key(|(key, _)| ages.get(*key));
         let mut visible = BTreeSet::new();
@@ -277,7 +280,7 @@ impl Load {
         history: impl Fn() -> History,
     ) {
         let end = Instant::now() + GENEROUS;
-        let settled = eventually(GENEROUS * 2, "everything is as the model says", async || {
+        let settled = eventually(GENEROUS * 2, "everything equals the model", async || {
             match self.compare(installation, satellites).await {
                 Ok(()) => Ok(None),
                 Err(wrong) if Instant::now() > end => Ok(Some(wrong)),
@@ -294,7 +297,7 @@ impl Load {
             })
             .map(|(namespace, name)| story(&history, &format!("{namespace}/{name}")))
             .collect();
-        panic!("not as the model says:\n{wrong}\n{}", stories.join("\n"));
+        panic!("different from the model:\n{wrong}\n{}", stories.join("\n"));
     }
 
     /// Compares hub, volume and both satellites with the model.
@@ -323,7 +326,7 @@ impl Load {
         let visible = self.visible(&ages);
         assert!(
             objects.keys().eq(self.declared.keys()),
-            "the test and the API server disagree on what exists"
+            "the model and the API server have different resources"
         );
         let mut files = installation.files();
         for (key, declared) in &self.declared {
@@ -334,7 +337,7 @@ impl Load {
             }
         }
         for key in files.keys() {
-            let _ = writeln!(wrong, "{key} is on the volume, and no resource declares it");
+            let _ = writeln!(wrong, "{key} is on the volume, but no resource declares it");
         }
         let files = installation.files();
         for satellite in satellites {
@@ -345,7 +348,7 @@ impl Load {
                     (file, text) if file == text => {}
                     (Some(_), None) => drop(writeln!(wrong, "{key} is not on {satellite}")),
                     (None, Some(_)) => drop(writeln!(wrong, "{key} is still on {satellite}")),
-                    _ => drop(writeln!(wrong, "{key} on {satellite} is not what the volume holds")),
+                    _ => drop(writeln!(wrong, "{key} on {satellite} differs from the volume")),
                 }
             }
         }
@@ -362,7 +365,7 @@ impl Load {
     }
 }
 
-/// Namespace and name of the resource; references go across namespaces.
+/// Returns the namespace and name of a resource. References cross namespaces.
 fn place(kind: Kind, index: usize) -> (&'static str, String) {
     let word = match kind {
         Kind::Group => "group",
@@ -377,7 +380,8 @@ fn place(kind: Kind, index: usize) -> (&'static str, String) {
     (NAMESPACES[(index + kind as usize) % NAMESPACES.len()], format!("{word}-{index}"))
 }
 
-/// Compares one object's status and file with the model; `refused` is the reason if it must not be Ready.
+/// Compares one object's status and file with the model. `refused` is the expected reason, or
+/// `None` if it must be Ready.
 fn judge(
     object: &MonitoringObject,
     declared: &Declared,
@@ -415,7 +419,7 @@ fn judge(
     expect(ConditionType::Stalled, (True, reason))
 }
 
-/// The marker in the display name of a file's object.
+/// Returns the marker in the display name of a file's object.
 pub fn marker_of(text: &str) -> Option<u64> {
     text.split_once("display_name = \"v")?.1.split_once('"')?.0.parse().ok()
 }

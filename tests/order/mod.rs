@@ -1,4 +1,5 @@
-//! The order of the promise, watched from outside: renamed, acknowledged, delivered; under load, kills and outages.
+//! The order of the promise, watched from outside: renamed, acknowledged, delivered; under load,
+//! kills and outages.
 
 mod evidence;
 mod forged;

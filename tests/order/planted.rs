@@ -1,5 +1,5 @@
-//! The witness on a live system: the test itself breaks the promise, with a satellite's own credential and through the very
-//! proxy that the operator uses, and the witness must see exactly that.
+//! Tests the witness on a live system. The test itself breaks the promise: it writes to a satellite
+//! with the account and the proxy of the operator. The witness must report exactly these writes.
 
 use super::evidence::History;
 use super::rules::Rule;
@@ -13,7 +13,7 @@ use serde_json::json;
 const KEY: &str = "team-a.web.conf";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_run_ahead_of_the_promise_are_seen() {
+async fn the_witness_reports_bytes_delivered_ahead_of_the_promise() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let installation = Installation::start(&["sat-a"]).await;
     let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());
@@ -41,7 +41,7 @@ async fn bytes_that_run_ahead_of_the_promise_are_seen() {
         pointers.replace("groundlink", &PostParams::default(), &pointer).await.unwrap();
     };
 
-    // In place, while the acknowledgement is on its way.
+    // Bytes that are in place, but not acknowledged yet.
     let held = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/monitoringobjects/web/status"));
     installation.hub_proxy.set_fault(Some(held.clone()));
     installation.put("team-a", "web", host("two")).await;
@@ -58,7 +58,7 @@ async fn bytes_that_run_ahead_of_the_promise_are_seen() {
         (Rule::DeliveredBeforeAcknowledgement, "team-a/web")
     );
 
-    // Never in place.
+    // Bytes that were never in place.
     plant(early.replace("two", "three")).await;
     let found = check(&history()).violations;
     assert_eq!(found.len(), 2, "{found:#?}");

@@ -1,4 +1,5 @@
-//! Changes that meet a status write in transit. The random load found each of these once; here it happens step by step.
+//! Changes during a status write in transit. The random load found each of these races once; these
+//! tests replay them step by step.
 
 use super::evidence::{History, story};
 use super::kill::restart_writes_nothing;
@@ -30,14 +31,15 @@ fn invalid() -> Value {
 }
 
 impl Setting {
-    /// A group and a host in it, on the satellite.
+    /// Starts a hub and a satellite that holds a group and a host in it.
     async fn start() -> Self {
         let installation = Installation::start(&["sat-a"]).await;
         let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());
         installation.recorder.before_each_request(watch.flusher());
         let operator = Some(installation.operator(GROUNDLINK).await);
         installation.namespace("team-a").await;
-        // Keeps the directory: files in a new directory are found by a scan, in no order.
+        // Keeps the directory in place: the watch finds files of a new directory by a scan, without
+        // an order.
         installation.put("team-a", "anchor", json!({ "hostGroup": {} })).await;
         installation.published("team-a", "anchor").await;
         installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
@@ -47,7 +49,8 @@ impl Setting {
         Self { installation, watch, operator, directories }
     }
 
-    /// Changes the host, and holds its status write before the API server, while the file is in place.
+    /// Changes the host, and holds its status write before the API server. The file is in place by
+    /// then.
     async fn change_and_hold(&self, notes: &str) {
         let held = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/web/status")).times(1);
         self.installation.hub_proxy.set_fault(Some(held.clone()));
@@ -59,7 +62,8 @@ impl Setting {
         assert!(self.installation.files()[KEY].contains(notes));
     }
 
-    /// Starts the operator, and holds the status write of one object. Nothing may have been sent to the satellite by then.
+    /// Starts the operator, and holds the first status write of one object. No snapshot may exist
+    /// by then.
     async fn start_and_hold(&mut self, name: &str) {
         let path = format!("/{name}/status");
         let held = Fault::on(Action::Hang, move |head, _| head.uri.path().ends_with(&path)).times(1);
@@ -83,7 +87,7 @@ impl Setting {
         .await;
     }
 
-    /// Waits until the hub counts this many refused objects, so that it knows about the deletion.
+    /// Waits until the hub counts this many refused objects, so that it has seen the last change.
     async fn refused(&self, count: usize) {
         let operator = self.operator.as_ref().unwrap();
         let wanted = format!("groundlink_objects{{state=\"refused\"}} {count}");
@@ -99,11 +103,11 @@ impl Setting {
         self.installation.hub_proxy.release();
     }
 
-    async fn holds_what_the_volume_holds(&self) {
+    async fn satellite_equals_volume(&self) {
         let settled = tokio::time::timeout(SOON, self.installation.equal("sat-a", SOON * 2)).await;
         assert!(
             settled.is_ok(),
-            "sat-a does not become equal: volume {:?}, sat-a {:?}\n{}\n{}",
+            "sat-a does not become equal to the volume: volume {:?}, sat-a {:?}\n{}\n{}",
             self.installation.files(),
             self.installation.pointer("sat-a").await.and_then(|pointer| pointer.data),
             story(&self.history(), "team-a/web"),
@@ -111,7 +115,7 @@ impl Setting {
         );
     }
 
-    /// Every set that the satellite was sent since then has the host.
+    /// Checks that every set that was sent to the satellite since then has the host.
     fn was_never_missing(&self, since: u64) {
         let writes = self.installation.satellite_writes();
         let without: Vec<_> = writes.iter().filter(|e| e.seq_start > since && !carries(e, KEY)).collect();
@@ -128,7 +132,7 @@ impl Setting {
     }
 }
 
-/// The acknowledgement of a file that is gone must not bring it back.
+/// A late acknowledgement of a removed file must not bring the object back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -136,39 +140,40 @@ async fn a_late_acknowledgement_does_not_bring_a_withdrawn_object_back() {
     setting.change_and_hold("two").await;
     setting.installation.delete("team-a", "linux").await;
     setting.both_are_withdrawn().await;
-    // The hub agrees: the satellite holds neither.
-    setting.holds_what_the_volume_holds().await;
+    // On the hub both are withdrawn, so the satellite must hold neither.
+    setting.satellite_equals_volume().await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
     setting.refused(1).await;
-    setting.holds_what_the_volume_holds().await;
-    // Not even when the object that it named is back, and it itself is not.
+    setting.satellite_equals_volume().await;
+    // The object stays away although the group that it named is back, because it was deleted
+    // itself.
     setting.installation.delete("team-a", "web").await;
     setting.refused(0).await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.is_clean("late acknowledgement");
 }
 
-/// A content is published, and an invalid generation replaces its generation before it is acknowledged. The volume keeps the
-/// content, so satellites must get it, too, instead of keeping an older one for ever.
+/// A content is published, and an invalid generation follows before the acknowledgement. The volume
+/// keeps the content, so satellites must get it too, instead of keeping an older one forever.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_is_kept_reaches_the_satellites_too() {
+async fn a_kept_content_reaches_the_satellites_too() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
     setting.installation.put("team-a", "web", invalid()).await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
 
-    // The same with a restart in between: nothing may leave before it is acknowledged, either.
+    // The same after a restart: again nothing may leave before its acknowledgement.
     drop(setting.operator.take());
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.put("team-a", "db", json!({ "host": { "checkCommand": "hostalive" } })).await;
     setting.installation.synced("team-a", "db").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.is_clean("kept content");
 }
 
@@ -181,20 +186,21 @@ async fn a_kept_content_that_was_withdrawn_comes_back_everywhere() {
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
     setting.installation.delete("team-a", "linux").await;
     setting.both_are_withdrawn().await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.installation.put("team-a", "linux", json!({ "hostGroup": {} })).await;
     setting.installation.synced("team-a", "linux").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.is_clean("kept content that was withdrawn");
 }
 
-/// A failed write of a new generation is retried, although a retry of the old one still waits.
+/// A failed write of the new generation is retried, although a retry of the old one is still
+/// waiting.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
+async fn a_waiting_retry_of_an_old_generation_does_not_prevent_a_retry_of_the_new() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let setting = Setting::start().await;
     let unavailable = || Action::refuse(503, "ServiceUnavailable");
-    // Until the pause before the next retry is long.
+    // Fails until the pause before the next retry is long.
     let always = Fault::on(unavailable(), |head, _| head.uri.path().ends_with("/web/status"));
     setting.installation.hub_proxy.set_fault(Some(always.clone()));
     setting.installation.put("team-a", "web", host("two")).await;
@@ -216,22 +222,24 @@ async fn a_retry_of_an_old_generation_does_not_stand_for_one_of_the_new() {
     setting.is_clean("retry");
 }
 
-/// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept and delivered.
+/// R7: a restart writes nothing for an object that is not Ready and whose previous content is kept
+/// and delivered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_beside_a_kept_content_writes_nothing() {
+async fn a_restart_with_a_kept_content_writes_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.installation.put("team-a", "web", invalid()).await;
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     let operator = setting.operator.take().unwrap();
     restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
 }
 
-/// A crash prevents the Ready of a publication, and an invalid generation replaces its generation meanwhile. Every snapshot
-/// of the next process has the object, and in the end satellites and volume hold the same.
+/// A crash prevents the Ready of a publication, and an invalid generation follows before the
+/// restart. Every snapshot of the next process has the object, and in the end satellites and volume
+/// are equal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_was_found_and_is_kept_is_never_missing() {
+async fn a_found_and_kept_content_is_never_missing() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
@@ -241,16 +249,16 @@ async fn a_content_that_was_found_and_is_kept_is_never_missing() {
     let before = setting.installation.recorder.sequence().now();
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     assert!(setting.installation.files()[KEY].contains("two"));
     setting.was_never_missing(before);
     setting.is_clean("found content");
 }
 
-/// The same, but the process still sees the generation of the file that it found, and its Ready is in transit when the invalid
-/// generation comes. The Ready is written, as for any other publication.
+/// The same, but the invalid generation follows after the restart, while the Ready of the found
+/// file is in transit. That Ready is written, as for any other publication.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
+async fn a_found_content_is_reported_ready_before_a_later_refusal() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.change_and_hold("two").await;
@@ -261,35 +269,39 @@ async fn a_content_that_was_found_is_told_ready_before_a_later_refusal() {
     setting.installation.put("team-a", "web", invalid()).await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     assert!(setting.installation.files()[KEY].contains("two"));
-    let told = setting.installation.ready_writes("web");
-    let told = told.iter().filter(|e| e.seq_start > before && e.is_acknowledged()).count();
-    assert_eq!(told, 1, "{}", story(&setting.history(), "team-a/web"));
+    let writes = setting.installation.ready_writes("web");
+    let acknowledged = writes.iter().filter(|e| e.seq_start > before && e.is_acknowledged()).count();
+    assert_eq!(acknowledged, 1, "{}", story(&setting.history(), "team-a/web"));
     setting.was_never_missing(before);
     setting.is_clean("found and overtaken");
 }
 
-/// Objects lost a name that they need while the operator was down. They leave the satellites after they left the volume and their
-/// statuses say so, as at any other time: the process may end again in between.
+/// While the operator was down, objects lost a name that they need. They leave the volume first,
+/// then their statuses say so, then they leave the satellites: the process may end again between
+/// any two steps.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_must_go_at_the_start_goes_in_order() {
+async fn objects_withdrawn_at_the_start_leave_in_order() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
     setting.installation.delete("team-a", "linux").await;
     setting.start_and_hold("web").await;
-    assert!(!setting.installation.files().contains_key(KEY), "the status is written after the removal");
+    assert!(
+        !setting.installation.files().contains_key(KEY),
+        "the file must be removed before the status is written"
+    );
     setting.release();
     setting.both_are_withdrawn().await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.is_clean("withdrawn at the start");
 }
 
-/// An object that others name was recreated while the operator was down, so it has a file and no status. Satellites keep the
-/// others until it has a status.
+/// An object that others name was recreated while the operator was down, so it has a file but no
+/// status. The first snapshot waits for that status, so satellites keep the others.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_made_again_is_waited_for() {
+async fn a_snapshot_waits_for_a_recreated_object() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
@@ -299,18 +311,18 @@ async fn what_was_made_again_is_waited_for() {
     setting.start_and_hold("linux").await;
     setting.release();
     setting.installation.synced("team-a", "linux").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.was_never_missing(before);
-    setting.is_clean("made again");
+    setting.is_clean("recreated");
 }
 
-/// A content that the next generation overtakes before its file is written gets its own status, like any other.
+/// A content gets its own status even if the next generation comes before its file is written.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
+async fn a_content_overtaken_before_its_commit_gets_its_own_status() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut setting = Setting::start().await;
     setting.operator.take().unwrap().kill();
-    // Without the Lease it watches and decides, and writes nothing.
+    // Without the Lease the operator watches and decides, but writes nothing.
     let lease =
         Fault::on(Action::Hang, |head, _| head.method != Method::GET && head.uri.path().contains("/leases"));
     setting.installation.hub_proxy.set_fault(Some(lease));
@@ -321,18 +333,18 @@ async fn a_content_that_is_overtaken_before_its_commit_is_told_first() {
     setting.installation.put("team-a", "web", host("two")).await;
     setting.refused(1).await;
     setting.installation.put("team-a", "web", waits).await;
-    // Events come in order: when the hub has seen this, it has seen that.
+    // Events come in order: once the hub has seen this object, it has seen the change above.
     setting.installation.put("team-a", "later", host("later")).await;
     setting.refused(2).await;
     setting.release();
     setting.installation.refused("team-a", "web", Reason::UnresolvedReference).await;
     setting.installation.synced("team-a", "later").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     assert!(setting.installation.files()[KEY].contains("two"));
-    // The next process delivers the content of the volume.
+    // The next process delivers the content on the volume.
     setting.operator.take().unwrap().kill();
     setting.operator = Some(setting.installation.operator(GROUNDLINK).await);
     setting.installation.delete("team-a", "later").await;
-    setting.holds_what_the_volume_holds().await;
+    setting.satellite_equals_volume().await;
     setting.is_clean("overtaken");
 }

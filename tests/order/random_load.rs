@@ -14,7 +14,7 @@ const OPERATIONS: usize = 300;
 
 /// R1, R4, R5 and R9 under a random load: see [`super::rules`].
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_delivered_was_renamed_and_acknowledged_before() {
+async fn every_delivered_content_was_renamed_and_acknowledged_first() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let seed = seed("random load");
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
@@ -30,7 +30,7 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
             installation.hub_proxy.set_fault(Some(unreliable_statuses(seed)));
         }
         load.step(&installation).await;
-        // Bursts, with a pause now and then.
+        // Bursts of eight operations, with a pause after each.
         if operation % 8 == 0 {
             tokio::time::sleep(load.pause(0..60)).await;
         }
@@ -42,7 +42,7 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
     let [created, changed, deleted] = load.operations;
     println!(
         "random load: {created} creates, {changed} changes, {deleted} deletes in {took:.1?}; at the end {} resources, \
-         hub, volume and both satellites as the model says",
+         hub, volume and both satellites equal the model",
         load.size().0
     );
     let history = history();
@@ -50,7 +50,8 @@ async fn what_is_delivered_was_renamed_and_acknowledged_before() {
     drop(operator);
 }
 
-/// Delays some status writes, loses some answers after the write was applied, and refuses some writes for a while.
+/// Delays some status writes, loses some answers after the write was applied, and refuses some
+/// writes for a while.
 fn unreliable_statuses(seed: u64) -> Fault {
     let rng = Mutex::new(StdRng::seed_from_u64(seed ^ 1));
     Fault::new(move |head, _| {

@@ -1,4 +1,4 @@
-//! The names under which the witness reports, and what each means. Defined here and nowhere else in the tests.
+//! The rules that the witness checks, with their meaning. Defined only here in the tests.
 //!
 //! **The rules of the promise.** `ARCHITECTURE.md` names the code and the tests of each.
 //!
@@ -32,26 +32,26 @@
 use super::evidence::{History, story};
 use std::collections::BTreeSet;
 
-/// A way to break a rule that the witness recognises.
+/// A violation that the witness recognises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// R1, I3: a satellite was sent bytes that had not been renamed into place before.
     DeliveredBeforeRename,
     /// R1, I3: a satellite was sent bytes whose `Ready=True` had not been acknowledged before.
     DeliveredBeforeAcknowledgement,
-    /// R4: a revision went back, or names two contents.
+    /// R4: a revision went back, or one revision has two contents.
     RevisionWentBack,
     /// R4, I7: a satellite was sent an older content again.
     ContentWentBack,
-    /// R5, I7: an object appeared on a satellite although its file had been removed some time before.
+    /// R5, I7: an object appeared on a satellite long after its file had been removed.
     DeliveredAfterRemoval,
     /// R9, I1: a reader could have seen half a file.
     WrittenInPlace,
     /// I2: `Ready=True` was sent for bytes that the volume did not hold.
     ReadyWithoutFile,
-    /// R9: a delivered set names what it does not hold, or holds a name twice.
+    /// R9: a delivered set names an object that it does not hold, or holds a name twice.
     DeliveredOpenSet,
-    /// R9: the set on the volume does, at one instant.
+    /// R9: the same for the set on the volume, at some instant.
     VolumeOpenSet,
 }
 
@@ -64,7 +64,7 @@ pub struct Violation {
     pub seq: u64,
     /// `<namespace>/<name>`, or the satellite.
     pub subject: String,
-    /// What happened, for a person.
+    /// What happened, in words.
     pub detail: String,
 }
 
@@ -72,11 +72,11 @@ pub struct Violation {
 #[derive(Debug, Default)]
 pub struct Findings {
     pub violations: Vec<Violation>,
-    /// Writes of a pointer.
+    /// Pointer writes.
     pub satellite_writes: usize,
-    /// Keys in these writes.
+    /// Files in these writes.
     pub keys: usize,
-    /// Keys of which a killed process lost the acknowledgement, and the next process read it in a LIST.
+    /// Files whose acknowledgement was lost by a kill, and which the next process read in a LIST.
     pub recovered_keys: usize,
     pub renames: usize,
     pub removals: usize,

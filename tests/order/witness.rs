@@ -1,4 +1,5 @@
-//! The witness: reads the whole history of a run, in one total order, and reports where a rule was broken. Pure.
+//! The witness: reads the whole history of a run in one total order, and reports every violation.
+//! Pure.
 
 use super::evidence::{
     Answer, Delivery, Fate, Header, History, State, StatusWrite, TRANSIT, Timeline, delivery, key_of_path,
@@ -78,12 +79,14 @@ impl Witness {
 
     /// Returns every status write by object, and checks I2 for each that says Ready.
     ///
-    /// At the start of a request every earlier file event has a lower number. The write tests the generation, and an operator
-    /// renames another content only after it read a newer generation from the API server. So if the write is *accepted*, the
-    /// file held its very digest when the write was sent. If its fate is unknown, the file held that digest at some time before.
+    /// At the start of a request every earlier file event has a lower number. The write tests the
+    /// generation, and an operator renames another content only after it read a newer generation
+    /// from the API server. So if the write is *accepted*, the file held its very digest when the
+    /// write was sent. If its fate is unknown, the file held that digest at some time before.
     ///
-    /// A withdrawal, after an object that this one names was deleted, does not change the generation. So it can overtake a
-    /// write in transit. That is counted, and allowed only for as long as a request may be in transit.
+    /// A withdrawal, after an object that this one names was deleted, does not change the
+    /// generation. So it can overtake a write in transit. That is counted, and allowed only for as
+    /// long as a request may be in transit.
     fn statuses(
         &mut self,
         exchanges: &[Exchange],
@@ -141,7 +144,7 @@ impl Witness {
         self.findings.satellite_writes += 1;
         self.findings.keys += delivery.files.len();
         for key in &delivery.foreign {
-            let detail = format!("{server} was sent key {key:?}, which is no object's");
+            let detail = format!("{server} was sent key {key:?}, which belongs to no object");
             self.report(Rule::DeliveredBeforeRename, start, key, detail);
         }
         for (key, text) in &delivery.files {
@@ -156,8 +159,9 @@ impl Witness {
                 }
             }
             let writes = statuses.get(key).map(Vec::as_slice).unwrap_or_default();
-            // An acknowledged Ready=True for the digest. For a file that a process found at its start, the refusal of a newer
-            // spec that names the digest is enough: only the previous process knew whether the file was Ready.
+            // An acknowledged Ready=True for the digest. For a file that a process found at its
+            // start, the refusal of a newer spec that names the digest is enough: only the previous
+            // process knew whether the file was Ready.
             let renamed = timelines.get(key).and_then(|timeline| timeline.seen.get(&digest)).copied();
             let found = |write: &StatusWrite| {
                 told.iter().any(|(end, _)| renamed.is_some_and(|at| at < *end) && *end < write.start)
@@ -169,7 +173,8 @@ impl Witness {
             if of_digest().any(|write| matches!(write.fate, Fate::Acknowledged(end) if end < start)) {
                 continue;
             }
-            // The answer was lost, but a LIST before this delivery showed that the write had been applied.
+            // The answer was lost, but a LIST before this delivery showed that the write had been
+            // applied.
             let recovered = of_digest().any(|write| {
                 write.fate != Fate::Refused
                     && told.iter().any(|(end, digests)| {
@@ -180,7 +185,7 @@ impl Witness {
                 self.findings.recovered_keys += 1;
             } else {
                 let detail =
-                    format!("{server} was sent {digest}, and no status that names it was acknowledged");
+                    format!("{server} was sent {digest} before any status that names it was acknowledged");
                 self.report(Rule::DeliveredBeforeAcknowledgement, start, key, detail);
             }
         }
@@ -208,7 +213,7 @@ impl Witness {
                     let detail = format!("{now:?} after {before:?}");
                     self.report(Rule::RevisionWentBack, seq, satellite, detail);
                 } else if now == before && last.files != delivery.files {
-                    let detail = format!("{now:?} stands for two contents");
+                    let detail = format!("{now:?} has two contents");
                     self.report(Rule::RevisionWentBack, seq, satellite, detail);
                 }
             }
@@ -216,8 +221,9 @@ impl Witness {
         }
     }
 
-    /// Checks I7: a satellite accepts the contents of one object in the order in which the hub acknowledged them. Each content
-    /// is matched with the earliest possible acknowledgement. A content that returns after it had left needs a new one.
+    /// Checks I7: a satellite accepts the contents of one object in the order in which the hub
+    /// acknowledged them. Each content is matched with the earliest possible acknowledgement. A
+    /// content that returns after it had left needs a new one.
     fn ages(
         &mut self,
         satellite: &str,
@@ -250,8 +256,9 @@ impl Witness {
                     }
                     // Another rule reports a content that was never acknowledged.
                     None if writes.iter().any(possible) => {
-                        let detail =
-                            format!("{satellite} was sent {digest} again, which is older than what it had");
+                        let detail = format!(
+                            "{satellite} was sent {digest} again, which is older than its current content"
+                        );
                         self.report(Rule::ContentWentBack, delivery.exchange.seq_start, key, detail);
                         last.insert(key, (first, Some(digest)));
                     }
@@ -261,8 +268,9 @@ impl Witness {
         }
     }
 
-    /// Checks R5: a satellite may keep an object for a while after its file was removed, because a group waits for the last
-    /// host that names it. But no object appears anew whose file was removed before the snapshot can have been cut.
+    /// Checks R5: a satellite may keep an object for a while after its file was removed, because a
+    /// group waits for the last host that names it. But no object appears anew whose file was
+    /// removed before the snapshot can have been cut.
     fn undead(&mut self, deliveries: &[&Delivery<'_>], timelines: &HashMap<String, Timeline>) {
         let mut before: BTreeSet<&str> = BTreeSet::new();
         for delivery in deliveries.iter().filter(|d| matches!(d.fate, Fate::Acknowledged(_))) {
@@ -307,7 +315,7 @@ impl Witness {
             let open = open_ends(&files, &self.reserved, unknown);
             let now: BTreeSet<_> = open.iter().cloned().collect();
             for (key, detail) in open {
-                // Reported once for as long as it lasts.
+                // Reported once while it lasts.
                 if !reported.contains(&(key.clone(), detail.clone())) {
                     self.report(Rule::VolumeOpenSet, event.seq, &key, &detail);
                 }
@@ -322,8 +330,9 @@ impl Witness {
     }
 }
 
-/// Returns the files that use a name that the set does not hold, or provide one that another file provides. With `unknown`
-/// some file could not be read; it may be the missing one, so uses are not checked.
+/// Returns the files that use a name that the set does not hold, or provide one that another file
+/// provides. With `unknown` some file could not be read; it may be the missing one, so uses are not
+/// checked.
 fn open_ends(
     files: &[(&str, Arc<Header>)],
     reserved: &BTreeSet<String>,

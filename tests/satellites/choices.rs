@@ -1,4 +1,5 @@
-//! What a SatelliteCluster can choose: namespaces by label, what happens about changes by others, and whose ConfigMaps are taken over.
+//! The choices in a SatelliteCluster: namespaces by label, the drift policy, and the adoption
+//! policy.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, eventually, host};
@@ -12,7 +13,7 @@ async fn change(installation: &Installation, name: &str, spec: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
+async fn a_namespace_selector_follows_label_changes() {
     let installation = Installation::start(&["sat-a"]).await;
     let label = async |namespace: &str, label: &str| {
         installation.kubectl(&["label", "namespace", namespace, "--overwrite", label]).await;
@@ -27,7 +28,7 @@ async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
     let both = ["team-a.a.conf", "team-b.b.conf"];
     installation.holds_keys("sat-a", "groundlink", &both).await;
 
-    // Without the right to read namespaces it says so, and what the satellite holds stays.
+    // Without the right to read namespaces a condition says so, and the delivered set stays.
     change(
         &installation,
         "sat-a",
@@ -35,7 +36,7 @@ async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
     )
     .await;
     let unknown = (ConditionStatus::False, Reason::Pending);
-    eventually(GENEROUS, "it says what is missing", async || {
+    eventually(GENEROUS, "the condition names the missing permission", async || {
         let said = installation.satellite_says("sat-a", ConditionType::Ready, unknown, GENEROUS).await;
         if said.contains("rbac.readNamespaces") { Ok(()) } else { Err(said) }
     })
@@ -65,7 +66,7 @@ async fn namespaces_are_chosen_by_their_labels_as_they_are_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
+async fn drift_is_reported_or_corrected_by_policy_and_ignored_while_suspended() {
     let installation = Installation::start(&["sat-a"]).await;
     installation.namespace("team-a").await;
     let operator = installation.operator(GROUNDLINK).await;
@@ -86,13 +87,13 @@ async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
     let drifted = (ConditionStatus::True, Reason::ContentChanged);
     let said = installation.satellite_says("sat-a", ConditionType::Drifted, drifted, GENEROUS).await;
     assert!(said.contains("somebody") && said.contains("ConfigMaps, for example groundlink"), "{said}");
-    assert!(is_edited().await, "it was only to be reported");
+    assert!(is_edited().await, "the drift policy Report must not correct");
     change(&installation, "sat-a", json!({ "driftPolicy": "Correct" })).await;
     let in_sync = (ConditionStatus::False, Reason::InSync);
     installation.satellite_says("sat-a", ConditionType::Drifted, in_sync, GENEROUS).await;
     assert!(!is_edited().await);
 
-    // Suspended: nothing is written, neither a correction nor a change; the object says that it waits.
+    // Suspended: a condition says so, and neither a correction nor a change is written.
     change(&installation, "sat-a", json!({ "suspend": true })).await;
     let suspended = (ConditionStatus::False, Reason::Suspended);
     installation.satellite_says("sat-a", ConditionType::Synced, suspended, GENEROUS).await;
@@ -108,8 +109,9 @@ async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
     installation.synced("team-a", "more").await;
     assert_eq!(installation.equal("sat-a", GENEROUS).await.len(), 2);
 
-    // Somebody who does not give up: six corrections, then rarely, and it says so. A change is delivered all the same.
-    eventually(GENEROUS, "it is a fight", async || {
+    // Repeated edits: after six corrections further ones are rare, and a condition reports the
+    // fight. Changes are still delivered.
+    eventually(GENEROUS, "the fight is reported", async || {
         edit().await;
         let fights = (ConditionStatus::True, Reason::DriftFight);
         let drifted = installation.satellites().get("sat-a").await.unwrap().status.unwrap().conditions;
@@ -126,7 +128,7 @@ async fn changes_by_others_are_reported_corrected_or_left_as_it_is_chosen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ours_is_touched_only_if_that_is_chosen() {
+async fn a_foreign_config_map_is_adopted_only_by_policy() {
     let installation = Installation::start(&["sat-a"]).await;
     installation.namespace("team-a").await;
     let _operator = installation.operator(GROUNDLINK).await;
@@ -144,7 +146,7 @@ async fn what_is_not_ours_is_touched_only_if_that_is_chosen() {
         installation.register(name, spec).await;
     };
     let conflict = (ConditionStatus::True, Reason::Conflict);
-    // Never, and another one only if it is identical, which this is not.
+    // Adoption policy Never, and IfIdentical with a ConfigMap that differs: both refuse.
     for (name, more) in [("never", json!({})), ("other", json!({ "adoptionPolicy": "IfIdentical" }))] {
         let before = foreign(name, json!({ "mine": "theirs" })).await;
         register(name, more).await;
@@ -158,9 +160,10 @@ async fn what_is_not_ours_is_touched_only_if_that_is_chosen() {
     change(&installation, "never", json!({ "adoptionPolicy": "Always" })).await;
     installation.satellite_in_sync("never", GENEROUS).await;
     assert_eq!(maps.get("never").await.unwrap().data, held.data);
-    // Another hub's, by its label, with the very name of this SatelliteCluster.
+    // A ConfigMap that belongs to another hub by its label, although it names this
+    // SatelliteCluster.
     change(&installation, "identical", json!({ "adoptionPolicy": "Never" })).await;
-    eventually(GENEROUS, "it knows", async || {
+    eventually(GENEROUS, "the change is observed", async || {
         let object = installation.satellites().get("identical").await.unwrap();
         let known = object.status.unwrap().observed_generation == object.metadata.generation.unwrap();
         if known { Ok(()) } else { Err("not yet".to_owned()) }

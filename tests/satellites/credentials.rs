@@ -1,5 +1,5 @@
-//! What the operator does with a credential beside using it: it says when it ends, renews it in time, and takes a new one without
-//! mistaking it for a change by others.
+//! The life of a credential: the operator reports when it ends, renews it in time, and adopts a new
+//! one without mistaking it for drift.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, eventually, host, succeeded};
@@ -13,7 +13,7 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
 const EXPIRY: &str = "groundlink_satellite_credential_expiry_timestamp_seconds{satellite=\"sat-a\"} ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_renewed_while_nothing_may_be_delivered() {
+async fn a_token_is_renewed_while_delivery_is_suspended() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;
@@ -49,7 +49,8 @@ async fn a_token_is_renewed_while_nothing_may_be_delivered() {
         "--wait=false",
     ];
     succeeded("helm upgrade", &hub.helm(&allow).await);
-    // Tried again after a while, and at once when somebody changes the SatelliteCluster. The authorizer hears of a Role by a watch.
+    // A changed SatelliteCluster is retried at once. Change it repeatedly, because the authorizer
+    // sees the new Role only after a while.
     let mut minutes = 11;
     let renewed = eventually(GENEROUS, "the token is renewed", async || {
         let secret = secrets.get(SAT).await.map_err(|error| error.to_string())?;
@@ -60,34 +61,35 @@ async fn a_token_is_renewed_while_nothing_may_be_delivered() {
         minutes += 1;
         let renewal = json!({ "tokenRenewal": { "lifetime": format!("{minutes}m") } });
         installation.change_satellite(SAT, renewal).await;
-        Err("the old one is there".to_owned())
+        Err("the Secret still has the old token".to_owned())
     })
     .await;
     let valid = (ConditionStatus::True, Reason::Connected);
     installation.satellite_says(SAT, ConditionType::CredentialsValid, valid, GENEROUS).await;
-    eventually(GENEROUS, "the end is a metric", async || {
+    eventually(GENEROUS, "the expiry is a metric", async || {
         expiry().await.map(drop).ok_or_else(|| "none".to_owned())
     })
     .await;
     installation.satellite_says(SAT, ConditionType::Ready, suspended, GENEROUS).await;
 
-    // It is the one that delivers, and no message has a part of it.
+    // The new token delivers, and no message contains any part of it.
     installation.change_satellite(SAT, json!({ "suspend": false })).await;
     installation.put("team-a", "web", host("first")).await;
     installation.synced("team-a", "web").await;
     let start = renewed.find("eyJ").unwrap();
     let token: String = renewed[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
     assert!(token.len() > 100 && !operator.log_text().contains(&token[..100]));
-    // Revoked with the Secret that it is bound to: nothing else is in use.
+    // Deleting the Secret that it is bound to revokes it. The operator is then refused, so it uses
+    // no other token.
     let delete = ["delete", "secret", "groundlink-token", "-n", "icinga"];
     succeeded("kubectl delete", &server.kubectl(&delete).await);
     let refused = (ConditionStatus::False, Reason::Unauthorized);
     installation.satellite_says(SAT, ConditionType::CredentialsValid, refused, GENEROUS).await;
 }
 
-/// A connection that is opened anew knows nothing yet of what is there: that is no change by others.
+/// A new connection has no knowledge of the delivered ConfigMaps yet. That must not count as drift.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_secret_is_no_drift() {
+async fn a_new_secret_is_not_reported_as_drift() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;
@@ -104,8 +106,9 @@ async fn a_new_secret_is_no_drift() {
     let token = server.service_account_token("icinga", "groundlink").await;
     let proxied = installation.proxies[SAT].url();
     installation.set_secret(SAT, &server.kubeconfig_for(&proxied, &token)).await;
-    // A shard that is read with the new token, and a later delivery: what was said in between is in the status' history.
-    eventually(GENEROUS, "the shard is looked at", async || {
+    // Wait for a read of the shard with the new token, and for a later delivery. The recorder has
+    // every status that was written in between.
+    eventually(GENEROUS, "the shard is read", async || {
         let looks = installation.recorder.count(|e| {
             e.method == http::Method::GET && e.path.contains("/configmaps/groundlink-") && e.is_acknowledged()
         });

@@ -1,4 +1,4 @@
-//! Satellites that come, go, and accept a part.
+//! Satellites that join, leave, and accept a part of the set.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// R8: a late satellite gets the current snapshot in one pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
+async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_by_its_cleanup_policy() {
     let mut installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -31,7 +31,7 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     let all = installation.equal("sat-a", GENEROUS).await;
     assert_eq!(all.len(), 60);
 
-    // A late joiner: one pass, and not one status of an object.
+    // A late joiner costs one pass, and no status write of an object.
     installation.prepare("sat-b").await;
     installation.recorder.clear();
     let started = Instant::now();
@@ -39,7 +39,7 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     assert_eq!(installation.equal("sat-b", GENEROUS).await, all);
     let took = started.elapsed();
     installation.satellite_in_sync("sat-b", GENEROUS).await;
-    // Whatever the join caused in the status queue is through when a later object is.
+    // Status writes that the join caused, if any, are sent before those of a later object.
     installation.put("team-a", "later", host("later")).await;
     installation.synced("team-a", "later").await;
     let writes = installation.satellite_writes();
@@ -51,7 +51,7 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     assert!(statuses.is_empty(), "a join rewrote {} statuses", statuses.len());
     println!("late joiner: 60 objects after {took:?} with {} requests, 0 statuses", join.len());
 
-    // Removed: its ConfigMap goes, and only its.
+    // Removed: only its own ConfigMap is deleted.
     for (name, deletion, stays) in
         [("leaves", json!({ "cleanup": "Delete" }), false), ("orphans", json!({ "cleanup": "Orphan" }), true)]
     {
@@ -66,16 +66,16 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
         let left = maps.get_opt(name).await.unwrap();
         assert_eq!(left.is_some(), stays, "cleanup {deletion}");
         if let Some(left) = left {
-            assert_eq!(left.data.unwrap(), held, "an orphan keeps what it held");
+            assert_eq!(left.data.unwrap(), held, "an orphaned ConfigMap must keep its data");
         }
         assert!(
             maps.get_opt("groundlink").await.unwrap().is_some(),
-            "another satellite's pointer is untouched"
+            "another satellite's pointer was touched"
         );
     }
     assert!(operator.metrics().await.contains("satellite=\"sat-b\""));
 
-    // Suspended: nothing is written there, not even to clean up.
+    // Suspended: nothing is written there, not even for cleanup.
     installation
         .register("held", json!({ "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": "held" } }))
         .await;
@@ -96,10 +96,11 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
     installation.satellite_says("held", ConditionType::Ready, suspended, GENEROUS).await;
     installation.satellites().delete("held", &DeleteParams::default()).await.unwrap();
     installation.satellite_gone("held", GENEROUS).await;
-    left_and_told(&installation, "held").await;
+    leftovers_are_reported(&installation, "held").await;
     assert!(installation.config_maps("sat-b").await.get_opt("held").await.unwrap().is_some());
 
-    // Dead while it is removed: it goes within its own timeout, whether it refuses or hangs.
+    // Removed while it is unreachable: the SatelliteCluster goes within its own timeout, whether
+    // requests are refused or hang.
     for (name, hangs) in [("hangs", true), ("dead", false)] {
         let spec = json!({
             "kubeconfigSecretRef": { "name": "sat-b" }, "target": { "name": name }, "deletion": { "timeout": "2s" },
@@ -114,22 +115,23 @@ async fn a_late_joiner_gets_everything_in_one_pass_and_leaves_as_it_is_told() {
         installation.satellites().delete(name, &DeleteParams::default()).await.unwrap();
         installation.satellite_gone(name, Duration::from_secs(15)).await;
         println!("{name}: gone after {:?}", started.elapsed());
-        left_and_told(&installation, name).await;
+        leftovers_are_reported(&installation, name).await;
         installation.proxies["sat-b"].resume_all();
-        // Nobody else noticed.
+        // No other satellite is affected.
         installation.put("team-a", "later", host(name)).await;
         installation.published("team-a", "later").await;
         assert!(installation.equal("sat-a", GENEROUS).await["team-a.later.conf"].contains(name));
         if hangs {
             let left = installation.config_maps("sat-b").await.get_opt(name).await.unwrap();
-            assert!(left.is_some(), "what could not be removed in time is left");
+            assert!(left.is_some(), "a ConfigMap that could not be deleted in time must be left");
         }
     }
 }
 
-/// Waits for the event that says that a satellite's ConfigMaps may be left, where, and how to delete them: not those of another hub.
-async fn left_and_told(installation: &Installation, name: &str) {
-    eventually(GENEROUS, &format!("an event says what is left of {name}"), async || {
+/// Waits for the event that says where a satellite's ConfigMaps may be left, and how to delete them
+/// but not those of another hub.
+async fn leftovers_are_reported(installation: &Installation, name: &str) {
+    eventually(GENEROUS, &format!("an event names the leftovers of {name}"), async || {
         let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
         let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         let note = events.items.into_iter().find_map(|event| {
@@ -146,12 +148,12 @@ async fn left_and_told(installation: &Installation, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
+async fn a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_up() {
     let installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
     installation.namespace("team-b").await;
-    // Four views of one cluster, each in a ConfigMap of its own.
+    // Four SatelliteClusters with different views in one cluster, each with its own ConfigMap.
     for (name, spec) in [
         ("eu", json!({ "zones": ["eu"] })),
         ("team-a", json!({ "namespaces": { "from": "List", "names": ["team-a"] } })),
@@ -183,7 +185,8 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     {
         installation.synced(namespace, name).await;
     }
-    // An object that a satellite should hold and cannot is not Synced, and says where it is missing.
+    // An object that a satellite accepts but must leave out is not Synced, and its message names
+    // the satellite.
     let left_out = installation.rejected("team-a", "grouped").await;
     assert!(left_out.contains("left out by team-a"), "{left_out}");
     let zones = ["team-b.eu.conf", "team-b.us.conf"];
@@ -193,21 +196,21 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
         ("groundlink", with(&[])),
         ("eu", with(&["team-a.in-eu.conf"])),
         ("both", with(&["team-a.in-eu.conf", "team-b.in-us.conf"])),
-        // Neither the group that it does not accept, nor what names it.
+        // Without the group, which it does not accept, and without the object that names the group.
         ("team-a", vec!["team-a.plain.conf"]),
     ] {
         assert_closed(&installation.holds_keys("sat-a", name, &keys).await);
     }
     let in_sync = (ConditionStatus::True, Reason::InSync);
-    eventually(GENEROUS, "the condition tells what is left out", async || {
+    eventually(GENEROUS, "the condition names the objects that are left out", async || {
         let message = installation.satellite_says("team-a", ConditionType::Synced, in_sync, GENEROUS).await;
-        let tells = message.contains("1 objects") && message.contains("team-a/grouped");
-        if tells { Ok(()) } else { Err(message) }
+        let is_named = message.contains("1 objects") && message.contains("team-a/grouped");
+        if is_named { Ok(()) } else { Err(message) }
     })
     .await;
     let message = installation.satellite_says("both", ConditionType::Synced, in_sync, GENEROUS).await;
     assert!(!message.contains("except"), "{message}");
-    // It is Synced as soon as the satellite has what it names.
+    // The object becomes Synced once the satellite accepts the group.
     let change = async |name: &str, spec: serde_json::Value| {
         let patch = Patch::Merge(json!({ "spec": spec }));
         installation.satellites().patch(name, &PatchParams::default(), &patch).await.unwrap();
@@ -217,7 +220,8 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
         change(name, json!({ "namespaces": namespaces })).await;
     }
     installation.synced("team-a", "grouped").await;
-    // A newer Icinga brings a command of its own that has this name: what declares it, and what uses it, cannot be there.
+    // A newer Icinga has a command of this name itself. So neither the declared one nor its users
+    // fit there.
     change("both", json!({ "icingaVersion": "2.16" })).await;
     installation.put(OPERATOR, "curl", json!({ "checkCommand": { "command": ["/usr/bin/curl"] } })).await;
     installation.put("team-a", "by-curl", json!({ "host": { "checkCommand": "curl" } })).await;
@@ -227,21 +231,21 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     }
     change("both", json!({ "icingaVersion": null })).await;
     installation.synced("team-a", "by-curl").await;
-    // What was there and is left out from now on is not Synced any more.
+    // An object that was delivered and is left out from now on is no longer Synced.
     change("both", json!({ "icingaVersion": "2.16" })).await;
     installation.rejected("team-a", "by-curl").await;
     change("both", json!({ "icingaVersion": null })).await;
     installation.synced("team-a", "by-curl").await;
-    // Also if another satellite answers after the one that leaves it out.
+    // The same if another satellite answers after the one that leaves it out.
     let late = Fault::on(Action::Hang, |head, _| head.uri.path().ends_with("/configmaps/eu"));
     installation.proxies["sat-a"].set_fault(Some(late.clone()));
     change("eu", json!({ "icingaVersion": "2.13" })).await;
-    eventually(GENEROUS, "a satellite is late", async || {
+    eventually(GENEROUS, "a request to satellite eu hangs", async || {
         if late.hits() > 0 { Ok(()) } else { Err("not asked".into()) }
     })
     .await;
     change("both", json!({ "icingaVersion": "2.16" })).await;
-    eventually(GENEROUS, "the other leaves it out", async || {
+    eventually(GENEROUS, "satellite both leaves it out", async || {
         let message = installation.satellite_says("both", ConditionType::Synced, in_sync, GENEROUS).await;
         if message.contains("except 2 objects") { Ok(()) } else { Err(message) }
     })
@@ -275,7 +279,7 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     installation.synced("team-b", "in-us").await;
     let paths: Vec<_> = installation.satellite_writes().into_iter().map(|e| e.path).collect();
     assert_eq!(paths, ["/api/v1/namespaces/icinga/configmaps/both"]);
-    // A zone that is accepted from now on.
+    // A newly accepted zone.
     installation
         .register(
             "eu",
@@ -298,7 +302,7 @@ async fn a_satellite_gets_what_it_accepts_and_a_rotated_secret_is_picked_up() {
     let message =
         installation.satellite_says("sat-a", ConditionType::CredentialsValid, unauthorized, GENEROUS).await;
     assert!(message.contains("renew the token"), "{message}");
-    // Deliveries go on with the previous credential, and wait for nobody.
+    // Deliveries continue with the previous credential.
     assert!(message.contains("still using the previous credential"), "{message}");
     let delivered = async |notes: &str| {
         installation.put("team-a", "plain", host(notes)).await;

@@ -1,4 +1,4 @@
-//! Satellites on real API servers: joining, leaving, refused credentials, and everything that can be wrong with one.
+//! Satellites on real API servers: joining, leaving, credentials, and everything that can be wrong.
 
 mod choices;
 mod credentials;

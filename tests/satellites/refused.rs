@@ -1,4 +1,5 @@
-//! Kubeconfigs that would run something, read something or go somewhere else: refused by field, nothing run, nothing leaked.
+//! Kubeconfigs that would run a program, read a file or connect elsewhere. Each is refused with its
+//! field; nothing runs, and nothing leaks.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, Operator, host};
@@ -9,9 +10,9 @@ use serde_json::{Value, json};
 
 const REFUSED: (ConditionStatus, Reason) = (ConditionStatus::False, Reason::CredentialRefused);
 
-/// The operator with a log that tells everything, and with or without loopback satellites.
+/// Starts the operator with a trace log, with or without loopback satellites.
 async fn operator(installation: &Installation, allow_loopback: bool) -> Operator {
-    // Writes the kubeconfig.
+    // Writes the kubeconfig of the hub.
     drop(installation.operator_builder(GROUNDLINK).await);
     let mut builder = Operator::builder(GROUNDLINK)
         .arg("run")
@@ -26,7 +27,7 @@ async fn operator(installation: &Installation, allow_loopback: bool) -> Operator
     operator
 }
 
-/// The kubeconfig with changes to its cluster and user.
+/// Returns a kubeconfig with these fields in its cluster and user.
 fn kubeconfig(server: &str, cluster: Value, user: Value) -> Value {
     let mut out = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -43,9 +44,9 @@ fn kubeconfig(server: &str, cluster: Value, user: Value) -> Value {
     out
 }
 
-/// Neither to the hub nor to a satellite, and nobody reads its password.
+/// No connection, to the hub or a satellite, uses it, and its password is not logged.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_of_the_environment_is_not_used() {
+async fn the_environment_proxy_is_not_used() {
     let installation = Installation::start(&["sat-a"]).await;
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();
@@ -57,7 +58,7 @@ async fn the_proxy_of_the_environment_is_not_used() {
     let log = operator.log_text();
     assert!(log.contains("asked directly") && !log.contains("canary-proxy"), "{log}");
     let called = proxy.accept().map(|(_, from)| from);
-    assert!(called.is_err(), "{called:?} called the proxy");
+    assert!(called.is_err(), "{called:?} connected to the proxy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +75,7 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
     let body = format!("#!/bin/sh\ntouch {}\necho '{{}}'\n", ran.display());
     std::fs::write(&script, body).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    // A file that a kubeconfig may point to, with a secret of the machine in it.
+    // A file with a secret of the machine, for kubeconfigs to point to.
     let file = installation.scratch().join("secret-of-the-machine");
     std::fs::write(&file, &secret).unwrap();
     let (script, file) = (script.to_str().unwrap(), file.to_str().unwrap());
@@ -136,7 +137,7 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
         let stalled = (ConditionStatus::True, Reason::CredentialRefused);
         installation.satellite_says(name, ConditionType::Stalled, stalled, GENEROUS).await;
     }
-    // The good satellite goes on, and is the only one that was called.
+    // The good satellite works on, and is the only one that got requests.
     installation.put("team-a", "web", host("two")).await;
     installation.published("team-a", "web").await;
     assert!(installation.equal("sat-a", GENEROUS).await["team-a.web.conf"].contains("two"));
@@ -144,7 +145,7 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
         installation.recorder.matching(|e| e.server == "sat-a" && !e.path.contains("configmaps/groundlink"));
     assert!(foreign.is_empty(), "{foreign:?}");
 
-    // A refused one is mended in place.
+    // A refused kubeconfig can be corrected in place.
     let good = installation.secret("sat-a").await;
     installation.set_secret("exec", &good).await;
     installation
@@ -156,11 +157,11 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
         )
         .await;
 
-    assert!(!ran.exists(), "a program of a kubeconfig ran");
-    // Neither the token of a refused kubeconfig nor that of the good one is anywhere that a person reads.
+    assert!(!ran.exists(), "the program in a kubeconfig ran");
+    // No token, of a refused or of the good kubeconfig, appears anywhere that people read.
     let good_token = good.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned();
     let log = running.log_text();
-    assert!(log.contains("\"TRACE\""), "the log tells everything");
+    assert!(log.contains("\"TRACE\""), "the log has no trace lines");
     let events: Api<Event> = Api::all(installation.hub.clone());
     let places = [
         ("log", log),
@@ -185,7 +186,7 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
         }
     }
 
-    // Without --allow-loopback-satellites the same satellite is refused, and hears nothing.
+    // Without --allow-loopback-satellites the same satellite is refused, and gets no request.
     assert!(running.terminate(std::time::Duration::from_secs(10)).await.success());
     installation.recorder.clear();
     let strict = operator(&installation, false).await;
@@ -196,7 +197,7 @@ async fn a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothi
     installation.published("team-a", "web").await;
     let waiting = (ConditionStatus::False, Reason::CredentialRefused);
     installation.satellite_says("sat-a", ConditionType::Synced, waiting, GENEROUS).await;
-    assert_eq!(installation.recorder.count(|e| e.server == "sat-a"), 0, "a refused address was called");
+    assert_eq!(installation.recorder.count(|e| e.server == "sat-a"), 0, "a refused address got a request");
     assert!(installation.pointer("sat-a").await.unwrap().data.unwrap()["team-a.web.conf"].contains("two"));
     assert!(strict.exit_status().is_none());
 }

@@ -1,4 +1,5 @@
-//! A token is renewed by a real API server, works, is written back, and is revoked with the Secret that it is bound to.
+//! A real API server renews a token. The token works, is written back, and is revoked with the
+//! Secret that it is bound to.
 
 use crate::support::{GENEROUS, Installation, OPERATOR, client_of, eventually, succeeded};
 use groundlink::api::Reason;
@@ -25,7 +26,7 @@ async fn client(credential: &Credential) -> Client {
     client_of(&serde_saphyr::to_string(&credential.kubeconfig()).unwrap()).await
 }
 
-/// What the satellite answers to a credential that reads ConfigMaps.
+/// Returns the satellite's HTTP status for a LIST of ConfigMaps with this credential.
 async fn answer(credential: &Credential) -> u16 {
     let maps: Api<ConfigMap> = Api::namespaced(client(credential).await, "icinga");
     match maps.list(&ListParams::default()).await {
@@ -54,8 +55,8 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     let first = Credential::from_secret(&old, &reference("sat-a"), &policy()).unwrap();
     assert!(first.expiry().is_some_and(|end| (now()..=now() + 3700).contains(&end)), "{:?}", first.expiry());
 
-    // Without the right to renew, and then without the Secret that tokens are bound to: two
-    // different messages, and nothing is lost.
+    // Without the right to renew, then without the Secret that tokens are bound to: each has its
+    // own message, and the old token stays.
     let refused = renew(&client(&first).await, "icinga", &renewal, &first, now()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::Forbidden, "{}", refused.message);
     assert!(refused.message.contains("serviceaccounts/token"), "{}", refused.message);
@@ -64,7 +65,7 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     let refused = renew(&client(&first).await, "icinga", &elsewhere, &first, now()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::CredentialMissing, "{}", refused.message);
     assert!(refused.message.contains("\"missing\" not found"), "{}", refused.message);
-    // It is the right to tokens of this account alone.
+    // The right covers tokens of this account only.
     let other = TokenRenewal { service_account: "default".into(), ..renewal.clone() };
     let refused = renew(&client(&first).await, "icinga", &other, &first, now()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::Forbidden, "{}", refused.message);
@@ -91,24 +92,24 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
         "--wait=false",
     ];
     succeeded("helm upgrade", &hub.helm(&allow).await);
-    // The authorizer hears of a new Role by a watch.
+    // The authorizer sees a new Role only after a while.
     eventually(GENEROUS, "the renewed token is stored", async || {
         store(&secrets, &old, &renewed).await.map_err(|problem| problem.message)
     })
     .await;
     let stored = secrets.get("sat-a").await.unwrap();
     let again = Credential::from_secret(&stored, &reference("sat-a"), &policy()).unwrap();
-    assert!(again.same_as(&renewed), "what is stored is what was renewed");
+    assert!(again.same_as(&renewed), "the stored token is not the renewed one");
     let manager = stored.metadata.managed_fields.unwrap_or_default();
     assert!(manager.iter().any(|entry| entry.manager.as_deref() == Some("groundlink")), "{manager:?}");
-    // A second write from the same reading loses, and changes nothing.
+    // A second write, based on the same read, conflicts and changes nothing.
     let second = renew(&client(&again).await, "icinga", &renewal, &again, now()).await.unwrap();
     let lost = store(&secrets, &old, &second).await.unwrap_err();
     assert_eq!(lost.reason, Reason::Conflict, "{}", lost.message);
     let unchanged = secrets.get("sat-a").await.unwrap();
     assert_eq!(unchanged.metadata.resource_version, stored.metadata.resource_version);
 
-    // Separate keys: only the token changes.
+    // A Secret with separate keys: only the token changes.
     let parts = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "parts", "namespace": OPERATOR },
         "stringData": { "server": server.url(), "ca.crt": server.ca_pem(), "token": server.service_account_token("icinga", "groundlink").await, "note": "mine" },
@@ -125,7 +126,8 @@ async fn a_token_is_renewed_stored_used_and_revoked() {
     assert_ne!(before.remove("token"), after.remove("token"));
     assert_eq!(before, after);
 
-    // The Secret on the satellite goes, and with it every token that was made for it; the one that was made by hand stays.
+    // Deleting the Secret on the satellite revokes every token that is bound to it. The token that
+    // was made by hand still works.
     let bound: Api<Secret> = Api::namespaced(server.client().await, "icinga");
     bound.delete("groundlink-token", &DeleteParams::default()).await.unwrap();
     eventually(GENEROUS, "a revoked token is refused", async || match answer(&renewed).await {

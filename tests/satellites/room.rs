@@ -1,4 +1,4 @@
-//! A satellite that has no room: what nothing names any more goes first.
+//! A satellite without room: garbage is deleted first.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, eventually, host, succeeded};
@@ -11,7 +11,7 @@ use serde_json::json;
 const SAT: &str = "sat-a";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_makes_room_when_a_quota_is_full() {
+async fn garbage_is_deleted_to_make_room_when_a_quota_is_full() {
     let installation = Installation::start(&[SAT]).await;
     let server = installation.plane.server(SAT);
     installation.namespace("team-a").await;
@@ -30,8 +30,8 @@ async fn garbage_makes_room_when_a_quota_is_full() {
             first = shards().await;
         }
     }
-    assert!(first.len() == 1 && shards().await.contains(&first[0]), "it is deleted in a quiet moment, later");
-    // Without a controller the usage is what the quota's admission itself writes.
+    assert!(first.len() == 1 && shards().await.contains(&first[0]), "the garbage was deleted at once");
+    // There is no quota controller here. Only the quota's admission plugin writes the usage.
     let counts = json!({ "count/configmaps": "1" });
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": "icinga" },
@@ -55,7 +55,7 @@ async fn garbage_makes_room_when_a_quota_is_full() {
     installation.put("team-a", "web", host("fourth")).await;
     let full = (ConditionStatus::False, Reason::QuotaExceeded);
     installation.satellite_says(SAT, ConditionType::Synced, full, GENEROUS).await;
-    eventually(GENEROUS, "what nothing names is deleted", async || {
+    eventually(GENEROUS, "the garbage is deleted", async || {
         let left = shards().await;
         if left.contains(&first[0]) { Err(format!("{left:?}")) } else { Ok(()) }
     })
@@ -65,7 +65,7 @@ async fn garbage_makes_room_when_a_quota_is_full() {
         .matching(|e| e.server == SAT && e.method == Method::DELETE)
         .into_iter()
         .map(|e| e.path.rsplit('/').next().unwrap_or_default().to_owned());
-    assert_eq!(deleted.collect::<Vec<_>>(), first, "and nothing else");
+    assert_eq!(deleted.collect::<Vec<_>>(), first, "only garbage may be deleted");
     succeeded("quota", &server.kubectl(&["delete", "resourcequota", "q", "-n", "icinga"]).await);
     installation.satellite_in_sync(SAT, GENEROUS).await;
     installation.synced("team-a", "web").await;

@@ -1,4 +1,5 @@
-//! Everything that can be wrong with a satellite: it says so in one word, costs nobody else anything, and heals by itself.
+//! Everything that can be wrong with a satellite: its reason is reported, no other satellite is
+//! delayed, and it recovers by itself.
 
 use crate::GROUNDLINK;
 use crate::support::{Action, Fault, GENEROUS, Installation, carries, eventually, host};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 const RECOVERY: Duration = Duration::from_secs(15);
 const WEB: &str = "team-a.web.conf";
 
-/// On every write of a ConfigMap, or on every request for one.
+/// Makes the fault for every write of a ConfigMap, or for every request for one.
 fn on_config_maps(action: Action, writes_only: bool) -> Fault {
     Fault::on(action, move |head, _| {
         head.uri.path().contains("/configmaps") && (!writes_only || head.method != Method::GET)
@@ -52,7 +53,7 @@ async fn breaker(installation: &Installation, name: &str, state: BreakerState, d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
+async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     let installation = Installation::start(&["sat-a", "sat-b"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
@@ -75,7 +76,7 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
         let fault = on_config_maps(action, writes_only);
         installation.proxies["sat-a"].set_fault(Some(fault.clone()));
         installation.put("team-a", "web", host(&marker)).await;
-        // The other one has it at once, and the hub does not wait for either.
+        // Ready does not wait for satellites, and sat-b has the change at once.
         installation.published("team-a", "web").await;
         let started = Instant::now();
         holds(&installation, "sat-b", &marker, Duration::from_secs(5)).await;
@@ -87,12 +88,14 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
             let text = operator.metrics().await;
             assert_eq!(metric(&text, "breaker_state", ",state=\"Open\""), 1.0);
             assert_eq!(metric(&text, "breaker_state", ",state=\"Closed\""), 0.0);
-            assert!(metric(&text, "staleness_seconds", "") > 0.5, "it lacks a change");
+            assert!(metric(&text, "staleness_seconds", "") > 0.5, "a change is missing there");
             assert_eq!(metric(&text, "up", ""), 0.0);
         }
         let object = installation.objects("team-a").get("web").await.unwrap();
-        let pending = object.status.unwrap().pending_satellites.expect("an object waits for sat-a");
-        // Those that had not acknowledged when the Ready was written; a late satellite does not rewrite it.
+        let pending =
+            object.status.unwrap().pending_satellites.expect("the object lists no pending satellite");
+        // These are the satellites without the change when Ready was written. Later
+        // acknowledgements do not rewrite the status.
         assert!(pending.names.contains(&"sat-a".to_owned()), "{what}: {pending:?}");
         assert!(
             installation
@@ -110,7 +113,7 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
         installation.satellite_in_sync("sat-a", GENEROUS).await;
         breaker(&installation, "sat-a", BreakerState::Closed, GENEROUS).await;
         println!(
-            "{what}: sat-b after {healthy:?}, {} requests of sat-a hit, recovered {recovered:?} after the end: {message}",
+            "{what}: sat-b after {healthy:?}, {} faulty requests to sat-a, recovered {recovered:?} after the fault: {message}",
             fault.hits()
         );
     }
@@ -119,14 +122,15 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     assert_eq!(metric(&text, "staleness_seconds", ""), 0.0);
     assert_eq!(metric(&text, "up", ""), 1.0);
     assert_eq!(metric(&text, "breaker_state", ",state=\"Closed\""), 1.0);
-    assert!(metric(&text, "publish_to_acknowledge_seconds_count", "") >= 7.0, "one for each change");
+    assert!(metric(&text, "publish_to_acknowledge_seconds_count", "") >= 7.0, "one sample per change");
     assert!(metric(&text, "writes_total", "") >= 7.0 && metric(&text, "written_bytes_total", "") > 700.0);
     for reason in ["QuotaExceeded", "Forbidden", "Conflict", "Unauthorized", "Unreachable"] {
         assert!(metric(&text, "failures_total", &format!(",reason=\"{reason}\"")) >= 1.0, "{reason}");
     }
     assert_eq!(metric(&text, "objects", ""), 1.0);
 
-    // The answer is lost after the write was applied: it converges, and nobody writes it again and again.
+    // An answer is lost after the write was applied: the next read finds it, and nothing is written
+    // again.
     let lost = on_config_maps(Action::DropAfterApply, true).times(1);
     installation.proxies["sat-a"].set_fault(Some(lost.clone()));
     installation.recorder.clear();
@@ -134,9 +138,9 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     installation.synced("team-a", "web").await;
     assert_eq!(lost.hits(), 1);
     let writes = installation.satellite_writes().into_iter().filter(|e| e.server == "sat-a").count();
-    assert_eq!(writes, 1, "what was applied is found by reading, not written again");
+    assert_eq!(writes, 1, "an applied write must be found by a read, not repeated");
 
-    // The Role is taken away, for real.
+    // The Role is really revoked.
     let server = installation.plane.server("sat-a");
     installation.proxies["sat-a"].set_fault(None);
     assert!(server.kubectl(&["delete", "rolebinding", "groundlink", "-n", "icinga"]).await.status.success());
@@ -148,7 +152,8 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     assert!(server.kubectl(&["apply", "-f", rbac]).await.status.success());
     holds(&installation, "sat-a", "no-role", RECOVERY).await;
 
-    // Stopped (and called without the proxy): connections are refused, the breaker opens, and one probe after it is back it is called again.
+    // Stopped, without the proxy in between: connections are refused, and the breaker opens. One
+    // probe after the return, deliveries continue.
     let token = server.service_account_token("icinga", "groundlink").await;
     installation.set_secret("sat-a", &server.kubeconfig_for(&server.url(), &token)).await;
     installation.put("team-a", "web", host("direct")).await;
@@ -162,10 +167,10 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     server.restart().await;
     let ended = Instant::now();
     holds(&installation, "sat-a", "stopped", RECOVERY).await;
-    println!("stopped: recovered {:?} after it was back", ended.elapsed());
+    println!("stopped: recovered {:?} after its return", ended.elapsed());
     installation.synced("team-a", "web").await;
 
-    // A namespace that is not there (as admin, whom RBAC does not stop first).
+    // A missing namespace, as admin: any other account would fail at RBAC first.
     let admin =
         server.kubeconfig_for(&installation.proxies["sat-a"].url(), &admin_token(&server.admin_kubeconfig()));
     installation.set_secret("nowhere", &admin).await;
@@ -178,7 +183,7 @@ async fn a_sick_satellite_says_so_costs_nobody_anything_and_recovers() {
     assert!(operator.exit_status().is_none());
 }
 
-/// The value of a metric of sat-a; `labels` are those after the satellite's.
+/// Returns the value of a metric of sat-a. `labels` follow the label of the satellite.
 fn metric(text: &str, name: &str, labels: &str) -> f64 {
     let start = format!("groundlink_satellite_{name}{{satellite=\"sat-a\"{labels}}} ");
     let value = text.lines().find_map(|line| line.strip_prefix(&start));
@@ -195,11 +200,11 @@ fn revision(map: &ConfigMap) -> Revision {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
+async fn foreign_config_maps_are_respected_and_drift_is_corrected() {
     let installation = Installation::start(&["sat-a"]).await;
     let maps = installation.config_maps("sat-a").await;
 
-    // Someone else's ConfigMap of our name.
+    // A foreign ConfigMap with our name.
     let theirs: ConfigMap = serde_json::from_value(json!({
         "metadata": { "name": "taken" }, "data": { "theirs.conf": "object Host \"theirs\" {}" },
     }))
@@ -226,7 +231,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     let adopted = maps.get("taken").await.unwrap().data.unwrap();
     assert_eq!(adopted.keys().collect::<Vec<_>>(), [WEB]);
 
-    // Edited and deleted by hand: both are put right.
+    // One pointer is edited by hand, another deleted: both are restored.
     let edit = Patch::Merge(json!({ "data": { WEB: "object Host \"edited\" {}", "extra.conf": "x" } }));
     maps.patch("groundlink", &PatchParams::default(), &edit).await.unwrap();
     maps.delete("taken", &DeleteParams::default()).await.unwrap();
@@ -239,7 +244,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     installation.satellites().delete("foreign", &DeleteParams::default()).await.unwrap();
     installation.satellite_gone("foreign", GENEROUS).await;
 
-    // A second term, then the Lease is lost: revisions go on growing.
+    // A second term, then the Lease is deleted: revisions keep growing.
     assert!(operator.terminate(Duration::from_secs(10)).await.success());
     let _operator = installation.operator(GROUNDLINK).await;
     installation.put("team-a", "web", host("second term")).await;
@@ -248,7 +253,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     assert!(second.term >= 2, "{second}");
     installation.kubectl(&["delete", "lease", "groundlink", "-n", "groundlink"]).await;
     let renewed = installation.recorder.sequence().now();
-    eventually(GENEROUS, "the Lease is made anew", async || {
+    eventually(GENEROUS, "the Lease is recreated", async || {
         let made = |e: &crate::support::Exchange| {
             e.seq_start > renewed
                 && e.method == Method::POST
@@ -264,7 +269,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     let third = revision(&installation.pointer("sat-a").await.unwrap());
     assert!(third > second, "{second} then {third}");
 
-    // The satellite holds a revision from the future, with other content: a newer term is taken first.
+    // The satellite has a higher revision with other content: the operator raises its term first.
     installation.recorder.clear();
     let future = Patch::Merge(json!({
         "metadata": { "annotations": { "groundlink.dev/revision": "999.1" } }, "data": { WEB: "from elsewhere" },
@@ -273,7 +278,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     installation.put("team-a", "web", host("after the future")).await;
     let started = Instant::now();
     holds(&installation, "sat-a", "after the future", GENEROUS).await;
-    println!("newer revision: replaced after {:?}", started.elapsed());
+    println!("higher revision: replaced after {:?}", started.elapsed());
     let now = revision(&installation.pointer("sat-a").await.unwrap());
     assert!(now.term > 999, "{now}");
     for write in installation.satellite_writes().into_iter().filter(|e| e.is_applied()) {
@@ -282,7 +287,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     }
     installation.synced("team-a", "web").await;
 
-    // More than layout Single holds, where that is demanded.
+    // A set that is too large for layout Single, where the spec demands that.
     let layout = |layout: &'static str| Patch::Merge(json!({ "spec": { "target": { "layout": layout } } }));
     let satellites = installation.satellites();
     satellites.patch("sat-a", &PatchParams::default(), &layout("Single")).await.unwrap();
@@ -296,7 +301,7 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     let message = installation.satellite_says("sat-a", ConditionType::Stalled, too_large, GENEROUS).await;
     assert!(message.contains("716800"), "{message}");
     let held = installation.pointer("sat-a").await.unwrap().data.unwrap();
-    assert!(held.len() < 14 && held[WEB] == before[WEB], "what it held is kept");
+    assert!(held.len() < 14 && held[WEB] == before[WEB], "the delivered set must be kept");
     installation.put("team-a", "web", host("too large")).await;
     installation.published("team-a", "web").await;
     installation.delete("team-a", "big-0").await;
@@ -306,15 +311,16 @@ async fn what_others_do_to_a_satellite_is_respected_or_corrected() {
     installation.satellite_in_sync("sat-a", GENEROUS).await;
 }
 
-/// Without a satellite that tells of the higher term, nothing reminds the operator of the terms that were used before.
+/// No satellite is joined, so the operator cannot learn the previous terms from a pointer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_lease_takes_no_revision_backwards() {
+async fn revisions_keep_growing_after_the_lease_is_lost() {
     let installation = Installation::start(&[]).await;
     installation.namespace("team-a").await;
     let revision = async |notes: &str| {
         installation.put("team-a", "web", host(notes)).await;
         installation.synced("team-a", "web").await;
-        // The revision is written with the next status after the snapshot; a change that changes no byte of the file brings one.
+        // The revision is written with the next status after the snapshot. Changes of the spec that
+        // leave the file as it is cause one.
         let mut with_vars = false;
         eventually(GENEROUS, "the status has a revision", async || {
             with_vars = !with_vars;
@@ -342,7 +348,7 @@ async fn a_lost_lease_takes_no_revision_backwards() {
     assert_eq!(before, 2);
     installation.recorder.clear();
     installation.kubectl(&["delete", "lease", "groundlink", "-n", "groundlink"]).await;
-    eventually(GENEROUS, "the Lease is made anew", async || {
+    eventually(GENEROUS, "the Lease is recreated", async || {
         let made = installation
             .recorder
             .count(|e| e.method == Method::POST && e.path.ends_with("/leases") && e.is_acknowledged());
@@ -355,9 +361,9 @@ async fn a_lost_lease_takes_no_revision_backwards() {
     assert!(after > before, "term {after} after term {before}");
 }
 
-/// An API server that is killed, or a load balancer that drops a connection, has no broken TLS.
+/// A killed API server, or a load balancer that drops a connection, is not a TLS problem.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_is_closed_is_no_tls_error() {
+async fn a_closed_connection_is_not_reported_as_a_tls_error() {
     let installation = Installation::start(&["sat-a"]).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.satellite_in_sync("sat-a", GENEROUS).await;

@@ -1,4 +1,5 @@
-//! Where the set goes: another target, another cluster, and what stays where it was. All in layout Snapshot.
+//! Changes of the target: the set moves to another name or namespace, and the old one stays. All in
+//! layout Snapshot.
 
 use crate::GROUNDLINK;
 use crate::support::{GENEROUS, Installation, OPERATOR, Place, Reader, eventually, host};
@@ -23,18 +24,18 @@ async fn change(installation: &Installation, spec: Value) {
     .await;
 }
 
-/// Waits until a place holds every file of the volume, as the independent reader sees it.
+/// Waits until a place holds every file of the volume, by the independent reader.
 async fn equal(installation: &Installation, place: &Place, reader: &Reader) -> BTreeMap<String, Vec<u8>> {
     let wanted: BTreeMap<String, Vec<u8>> =
         installation.files().into_iter().map(|(key, text)| (key, text.into_bytes())).collect();
-    eventually(GENEROUS, "it is equal", async || {
+    eventually(GENEROUS, "the satellite equals the volume", async || {
         let held = place.read(reader).await?;
         if held.files == wanted { Ok(held.files) } else { Err(format!("{} files", held.files.len())) }
     })
     .await
 }
 
-async fn told(installation: &Installation, reason: &str, words: &[&str]) {
+async fn event_says(installation: &Installation, reason: &str, words: &[&str]) {
     let events: Api<Event> = Api::namespaced(installation.hub.clone(), OPERATOR);
     eventually(GENEROUS, &format!("an event {reason} says {words:?}"), async || {
         let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -51,7 +52,7 @@ async fn told(installation: &Installation, reason: &str, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where_it_is() {
+async fn a_moved_target_leaves_a_complete_set_behind_and_is_in_sync_only_at_its_new_place() {
     let installation = Installation::start(&[SAT]).await;
     let reader = Reader::default();
     installation.namespace("team-a").await;
@@ -65,12 +66,12 @@ async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where
     let old = installation.place(SAT).await;
     let before = equal(&installation, &old, &reader).await;
 
-    // Another name: the old set stays whole, whatever changes and is tidied up afterwards.
+    // Another name: the old set stays complete through later changes and the deletion of garbage.
     change(&installation, json!({ "target": { "name": "renamed" } })).await;
     installation.satellite_in_sync(SAT, GENEROUS).await;
     let new = Place { pointer: "renamed".into(), ..old.clone() };
     equal(&installation, &new, &reader).await;
-    told(&installation, "CleanupSkipped", &["ConfigMap icinga/groundlink", "on the satellite"]).await;
+    event_says(&installation, "CleanupSkipped", &["ConfigMap icinga/groundlink", "on the satellite"]).await;
     let maps: Api<ConfigMap> = installation.config_maps(SAT).await;
     let mut gone = Vec::new();
     for notes in ["second", "third", "fourth"] {
@@ -79,16 +80,16 @@ async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where
         installation.synced("team-a", "one").await;
         gone.extend(present);
     }
-    eventually(GENEROUS, "what nothing names is deleted", async || {
+    eventually(GENEROUS, "garbage is deleted", async || {
         let left = names(&maps, "renamed-").await;
         let undeleted: Vec<_> = gone.iter().filter(|name| left.contains(name)).collect();
-        // The shard of the pointer before is kept.
+        // The shards of the previous pointer are kept.
         if undeleted.len() < gone.len() { Ok(()) } else { Err(format!("{undeleted:?}")) }
     })
     .await;
-    assert_eq!(old.read(&reader).await.unwrap().files, before, "the old set is as it was");
+    assert_eq!(old.read(&reader).await.unwrap().files, before, "the old set must be unchanged");
 
-    // A namespace that is not there: not in sync, whatever was delivered elsewhere before.
+    // A missing namespace: not in sync, although the set was delivered elsewhere before.
     installation.change_satellite(SAT, json!({ "target": { "namespace": "nowhere" } })).await;
     let no = ConditionStatus::False;
     installation.satellite_says(SAT, ConditionType::Synced, (no, Reason::Forbidden), GENEROUS).await;
@@ -98,18 +99,21 @@ async fn a_target_that_moves_leaves_a_whole_set_behind_and_is_in_sync_only_where
     installation.satellite_in_sync(SAT, GENEROUS).await;
     equal(&installation, &old, &reader).await;
 
-    // Deleted: all of it goes, under both names, and what is somebody else's stays.
+    // The SatelliteCluster is deleted: its ConfigMaps of both names go, and foreign ones stay.
     let theirs = json!({ "metadata": { "name": "groundlink-theirs" }, "data": { "a": "b" } });
     maps.create(&Default::default(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
     installation.satellites().delete(SAT, &DeleteParams::default()).await.unwrap();
     installation.satellite_gone(SAT, GENEROUS).await;
     assert_eq!(names(&maps, "").await, ["groundlink-theirs", "kube-root-ca.crt"].map(str::to_owned)[..1]);
-    let to_one_that_is_gone = |e: &crate::support::Exchange| {
+    let to_the_deleted = |e: &crate::support::Exchange| {
         e.path.contains("/satelliteclusters/") && e.is_mutating() && e.status == Some(404)
     };
     installation.put("team-a", "two", host("last")).await;
     installation.published("team-a", "two").await;
-    assert!(installation.recorder.count(to_one_that_is_gone) <= 1, "a status is written for ever");
+    assert!(
+        installation.recorder.count(to_the_deleted) <= 1,
+        "the status of the deleted satellite is written again and again"
+    );
     assert!(operator.exit_status().is_none());
 }
 
@@ -118,9 +122,9 @@ async fn names(maps: &Api<ConfigMap>, prefix: &str) -> Vec<String> {
     maps.iter().map(ResourceExt::name_any).filter(|name| name.starts_with(prefix)).collect()
 }
 
-/// What somebody writes into the annotation of a revision moves nothing but this satellite.
+/// An edited revision annotation affects only this satellite.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revision_that_somebody_wrote_stops_no_delivery_and_moves_no_term() {
+async fn a_forged_revision_stops_no_delivery_and_cannot_inflate_the_term() {
     let installation = Installation::start(&[SAT, "sat-b"]).await;
     installation.namespace("team-a").await;
     let operator = installation.operator(GROUNDLINK).await;
@@ -136,7 +140,7 @@ async fn a_revision_that_somebody_wrote_stops_no_delivery_and_moves_no_term() {
     let revisions = [
         ("18446744073709551614.1".to_owned(), first),
         ("2147483646.1".to_owned(), first),
-        // One that an operator may have had: a newer term is taken, and it is delivered under that.
+        // A revision that an operator may have written: the set is delivered under a higher term.
         (format!("{first}.999999"), first + 1),
     ];
     for (revision, expected) in revisions {

@@ -15,7 +15,7 @@ async fn an_object_is_not_synced_before_the_satellites_are_listed() {
     installation.hub_proxy.set_fault(Some(unlisted.clone()));
     let operator = installation.operator_builder(GROUNDLINK).await.spawn();
     installation.put("team-a", "web", host("early")).await;
-    // Ready does not wait for satellites; it enters a snapshot as well.
+    // Ready does not wait for satellites, nor does the snapshot.
     let object = installation.published("team-a", "web").await;
     let (status, reason, message) = condition_of(&object, ConditionType::Synced).unwrap();
     assert_eq!((status, reason), (ConditionStatus::False, Reason::Pending), "{message}");
@@ -26,7 +26,7 @@ async fn an_object_is_not_synced_before_the_satellites_are_listed() {
         if cut { Ok(()) } else { Err(metrics) }
     })
     .await;
-    assert!(unlisted.hits() > 0, "the satellites were listed");
+    assert!(unlisted.hits() > 0, "no LIST of the satellites failed");
     installation.hub_proxy.set_fault(None);
     installation.synced("team-a", "web").await;
     let claims = installation.recorder.matching(|e| e.is_mutating() && carries(e, "NoSatellites"));

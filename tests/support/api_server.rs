@@ -18,7 +18,7 @@ use super::binaries::binary;
 use super::ports::Port;
 use super::supervised::{Launch, Supervised};
 
-/// Time from the start of the process to `/readyz`; about 4 s alone, more with others on the same cores.
+/// Longest time from the start of the process to `/readyz`: usually about 4 s, more under load.
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A kube-apiserver with RBAC on. Dropping it kills the process.
@@ -33,14 +33,14 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts it with its files below `directory`; returns when `/readyz` answers 200.
+    /// Starts it with its files below `directory`. Returns when `/readyz` answers 200.
     pub(super) async fn start(name: &str, directory: &Path, etcd_url: &str, flags: Vec<String>) -> Self {
         let certificates = directory.join("certificates");
         std::fs::create_dir_all(&certificates).expect("create the certificate directory");
         let token = format!("{:032x}", rand::random::<u128>());
         let tokens = directory.join("tokens.csv");
         std::fs::write(&tokens, format!("{token},admin,admin,\"system:masters\"\n")).expect("write tokens");
-        // The server makes this key at its first start, before it reads it as the key of its tokens.
+        // The server creates this key at its first start, and then uses it to sign its tokens.
         let key = certificates.join("apiserver.key");
         for attempt in 1.. {
             let port = Port::reserve();
@@ -83,37 +83,38 @@ impl ApiServer {
         unreachable!("the loop ends by return or panic")
     }
 
-    /// The name given to [`super::ControlPlane`].
+    /// Returns its name in [`super::ControlPlane`].
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `https://127.0.0.1:PORT`.
+    /// Returns `https://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port())
     }
 
-    /// Its port on 127.0.0.1; the same for its whole life, also while it is stopped.
+    /// Returns its port on 127.0.0.1, which never changes, even while it is stopped.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// The pid of the running (or last) process.
+    /// Returns the pid of the running (or last) process.
     pub fn pid(&self) -> u32 {
         self.process().pid()
     }
 
-    /// The process, for its log.
+    /// Returns the process, for its log.
     pub fn process(&self) -> Arc<Supervised> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The certificates to trust.
+    /// Returns the certificates to trust.
     pub fn ca_pem(&self) -> String {
         self.cert_and_key().0
     }
 
-    /// The server's own certificate chain and key in PEM: enough to stand in for it on another port.
+    /// Returns the server's certificate chain and key in PEM, for a server that impersonates it on
+    /// another port.
     pub fn cert_and_key(&self) -> (String, String) {
         let read = |file: &str| {
             let path = self.directory.join("certificates").join(file);
@@ -122,18 +123,18 @@ impl ApiServer {
         (read("apiserver.crt"), read("apiserver.key"))
     }
 
-    /// A kubeconfig of a member of `system:masters`.
+    /// Returns a kubeconfig of a member of `system:masters`.
     pub fn admin_kubeconfig(&self) -> String {
         self.kubeconfig_for(&self.url(), &self.token)
     }
 
-    /// The file that holds [`Self::admin_kubeconfig`].
+    /// Returns the path of the file with [`Self::admin_kubeconfig`].
     pub fn admin_kubeconfig_path(&self) -> PathBuf {
         self.directory.join("admin.kubeconfig")
     }
 
-    /// A kubeconfig for any bearer token, and for any URL that presents this server's certificate: the
-    /// server's own, or a [`super::Proxy`]'s.
+    /// Returns a kubeconfig for any bearer token, and for any URL that presents this server's
+    /// certificate: its own, or that of a [`super::Proxy`].
     pub fn kubeconfig_for(&self, server_url: &str, token: &str) -> String {
         let ca = serde_json::to_value(ByteString(self.ca_pem().into_bytes())).expect("base64");
         let name = &self.name;
@@ -146,13 +147,13 @@ impl ApiServer {
         )
     }
 
-    /// A kubeconfig that holds a fresh token of a ServiceAccount.
+    /// Returns a kubeconfig with a new token of a ServiceAccount.
     pub async fn service_account_kubeconfig(&self, namespace: &str, account: &str) -> String {
         let token = self.service_account_token(namespace, account).await;
         self.kubeconfig_for(&self.url(), &token)
     }
 
-    /// A token of a ServiceAccount that exists, valid for an hour (TokenRequest).
+    /// Requests a token of an existing ServiceAccount, valid for an hour (TokenRequest).
     pub async fn service_account_token(&self, namespace: &str, account: &str) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await, namespace);
         let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
@@ -161,27 +162,29 @@ impl ApiServer {
         answer.expect("TokenRequest").status.and_then(|status| status.token).expect("a token")
     }
 
-    /// A client of the admin, with kube's own retries off. It belongs to the calling runtime.
+    /// Returns a client of the admin, without kube's own retries. It belongs to the calling
+    /// runtime.
     pub async fn client(&self) -> Client {
         client_of(&self.admin_kubeconfig()).await
     }
 
-    /// SIGSTOP: the port stays open, and nothing is answered.
+    /// Sends SIGSTOP: the port stays open, but nothing answers.
     pub fn pause(&self) {
         self.process().pause();
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn resume(&self) {
         self.process().resume();
     }
 
-    /// SIGKILL; connections to it are refused when this returns.
+    /// Sends SIGKILL. Connections are refused when this returns.
     pub fn stop(&self) {
         self.process().kill();
     }
 
-    /// Starts it again (after [`Self::stop`] if it still runs): same port, objects and certificates.
+    /// Starts it again with the same port, objects and certificates. Stops it first if it still
+    /// runs.
     pub async fn restart(&self) {
         self.stop();
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -206,7 +209,8 @@ impl ApiServer {
         run(self.command("helm").args(args), "").await
     }
 
-    /// A program of [`binary`] with this server's admin kubeconfig, and a home directory of its own.
+    /// Returns a command of [`binary`] with this server's admin kubeconfig, and its own home
+    /// directory.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
         command.env("KUBECONFIG", self.admin_kubeconfig_path()).env("HOME", self.directory.join("home"));
@@ -216,7 +220,7 @@ impl ApiServer {
         command
     }
 
-    /// `Err` holds the log, for the reason.
+    /// Returns the log as the error.
     async fn wait_until_ready(&self) -> Result<(), String> {
         let process = self.process();
         let deadline = Instant::now() + READY_DEADLINE;
@@ -246,7 +250,7 @@ fn launch(directory: &Path, args: &[String]) -> Supervised {
     })
 }
 
-/// A client for a kubeconfig, with kube's own retries off and no limit on how long an answer may take.
+/// Returns a client for a kubeconfig, without kube's own retries and without a timeout for answers.
 pub async fn client_of(kubeconfig: &str) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a valid kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
@@ -260,7 +264,7 @@ async fn run(command: &mut Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("piped stdin");
     let feed = async move {
-        // A program that does not read its input may close it first.
+        // A program may close its input without reading it.
         let _ = stdin.write_all(input.as_bytes()).await;
     };
     let ((), output) = tokio::join!(feed, child.wait_with_output());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A host with these notes.
+/// Returns the spec of a host with these notes.
 pub fn host(notes: &str) -> Value {
     json!({ "host": { "checkCommand": "hostalive", "notes": notes } })
 }
@@ -22,7 +22,8 @@ pub fn writes_status(method: &Method, path: &str, name: &str) -> bool {
     method == Method::PATCH && path.ends_with(&format!("/monitoringobjects/{name}/status"))
 }
 
-/// Returns the status in a status write, a JSON patch with the whole status. `Null` if the body is none.
+/// Returns the status in a status write, which is a JSON patch with the whole status. `Null` for
+/// other bodies.
 pub fn written_status(body: &[u8]) -> Value {
     let patch: Value = serde_json::from_slice(body).unwrap_or_default();
     let operations = patch.as_array().cloned().unwrap_or_default();
@@ -33,14 +34,14 @@ pub fn written_status(body: &[u8]) -> Value {
         .unwrap_or_default()
 }
 
-/// True if a status write says Ready=True.
+/// True if a status write sets Ready=True.
 pub fn says_ready(body: &[u8]) -> bool {
     let status = written_status(body);
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-/// Does `action` to every write of Ready=True of one object.
+/// Returns a fault that applies `action` to every write of Ready=True for one object.
 pub fn on_ready(action: Action, name: &str) -> Fault {
     let name = name.to_owned();
     Fault::on(action, move |head, body| {
@@ -53,7 +54,8 @@ pub fn carries(exchange: &Exchange, text: &str) -> bool {
     exchange.request_body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Panics unless the set holds every name that the headers of its files use. `hostalive` is Icinga's own.
+/// Panics unless the set provides every name that the headers of its files use. `hostalive` is in
+/// Icinga's template library.
 pub fn assert_closed(files: &BTreeMap<String, String>) {
     let headers: Vec<(&String, Value)> = files
         .iter()
@@ -91,8 +93,8 @@ impl Installation {
         self.objects(namespace).patch(name, &parameters, &Patch::Apply(object)).await
     }
 
-    /// Creates or replaces a MonitoringObject by POST or PUT of JSON. (Server-side apply reads its body as YAML, which
-    /// admits no control characters.)
+    /// Creates or replaces a MonitoringObject by POST or PUT of JSON. Server-side apply would read
+    /// the body as YAML, which admits no control characters.
     pub async fn replace(&self, namespace: &str, name: &str, spec: Value) -> MonitoringObject {
         let api = self.objects(namespace);
         let spec: MonitoringObjectSpec = serde_json::from_value(spec).expect("a spec");
@@ -116,7 +118,7 @@ impl Installation {
         .await
     }
 
-    /// Returns the writes that satellites were sent since the recorder was cleared.
+    /// Returns the writes to satellites since the recorder was cleared.
     pub fn satellite_writes(&self) -> Vec<Exchange> {
         self.recorder.matching(|e| e.is_mutating() && e.server != "hub")
     }
@@ -126,8 +128,9 @@ impl Installation {
         self.recorder.matching(|e| writes_status(&e.method, &e.path, name) && says_ready(&e.request_body))
     }
 
-    /// R1: no satellite write carries `marker` unless a Ready=True of `name`, written for content with that marker, was
-    /// answered before the write began. `digest` is the content's. Returns how many satellite writes carry it.
+    /// R1: panics unless a Ready=True of `name` with `digest` was acknowledged before any satellite
+    /// write with `marker` began. `digest` is that of the content with the marker. Returns the
+    /// number of these writes.
     pub fn assert_acknowledged_first(&self, name: &str, marker: &str, digest: &str) -> usize {
         let acknowledged = self
             .ready_writes(name)
@@ -148,8 +151,8 @@ impl Installation {
         writes.len()
     }
 
-    /// Waits until a SatelliteCluster's condition, made for its present generation, has this status and reason; returns its
-    /// message.
+    /// Waits until a SatelliteCluster's condition has this status and reason at the current
+    /// generation. Returns its message.
     pub async fn satellite_says(
         &self,
         name: &str,
@@ -192,13 +195,14 @@ impl Installation {
         .await;
     }
 
-    /// ConfigMaps in the target namespace of a satellite, as its admin.
+    /// Returns the API of the ConfigMaps in a satellite's target namespace, as its admin.
     pub async fn config_maps(&self, server: &str) -> Api<ConfigMap> {
         let client: Client = self.plane.server(server).client().await;
         Api::namespaced(client, "icinga")
     }
 
-    /// Waits until a ConfigMap of any name on a satellite holds exactly these keys, and returns its files.
+    /// Waits until a ConfigMap of any name on a satellite holds exactly these keys, and returns its
+    /// files.
     pub async fn holds_keys(&self, server: &str, name: &str, keys: &[&str]) -> BTreeMap<String, String> {
         let api = self.config_maps(server).await;
         let wanted: BTreeSet<&str> = keys.iter().copied().collect();
@@ -218,10 +222,10 @@ impl Installation {
         super::succeeded(&format!("kubectl {args:?}"), &self.plane.server("hub").kubectl(args).await);
     }
 
-    /// Name of a Secret in the operator's namespace, with its kubeconfig.
+    /// Returns the kubeconfig in a Secret of the operator's namespace.
     pub async fn secret(&self, name: &str) -> String {
         let api: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.hub.clone(), OPERATOR);
-        let secret = api.get(name).await.expect("the Secret is there");
+        let secret = api.get(name).await.expect("the Secret exists");
         String::from_utf8(secret.data.unwrap()["value"].0.clone()).unwrap()
     }
 }

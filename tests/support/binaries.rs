@@ -1,9 +1,9 @@
-//! Where the real Kubernetes programs are.
+//! The paths of the real Kubernetes programs.
 
 use std::path::PathBuf;
 
-/// Returns the path of `etcd`, `kube-apiserver`, `kubectl` or `helm`: from `$KUBEBUILDER_ASSETS` if that holds the
-/// file, otherwise from `.cache/bin` of this repository.
+/// Returns the path of `etcd`, `kube-apiserver`, `kubectl` or `helm`: from `$KUBEBUILDER_ASSETS` if
+/// that holds the file, otherwise from `.cache/bin` of this repository.
 ///
 /// # Panics
 /// If the program is in neither place.

@@ -7,24 +7,24 @@ use http::{Request, header};
 use kube::Client;
 use serde_json::{Value, json};
 
-/// Clients at work at once.
+/// Concurrent requests.
 const HANDS: usize = 16;
 
 fn path(namespace: &str) -> String {
     format!("/apis/groundlink.dev/v1alpha1/namespaces/{namespace}/monitoringobjects")
 }
 
-/// Name of the object of this number.
+/// Returns the name of the object with this number.
 pub fn bulk_name(number: usize) -> String {
     format!("o{number:05}")
 }
 
-/// Returns a host with about this many bytes of notes, which compress badly.
+/// Returns a host with about this many bytes of notes, which hardly compress.
 pub fn bulk_host(number: usize, version: usize, bytes: usize) -> Value {
     let mut state = (number as u64) << 32 | version as u64 | 1 << 31;
     let mut notes = format!("number {number} version {version}; ");
     while notes.len() < bytes {
-        // splitmix64: the same text each time, and as good as random to a packer.
+        // splitmix64: deterministic, but random enough to defeat compression.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +48,7 @@ async fn send(client: &Client, request: http::request::Builder, body: Vec<u8>) -
     client.request_text(request).await.map(drop)
 }
 
-/// Creates objects.
+/// Creates the objects with these numbers.
 pub async fn create_all(
     client: &Client,
     namespace: &str,
@@ -67,7 +67,7 @@ pub async fn create_all(
     .await;
 }
 
-/// Changes objects.
+/// Changes the objects with these numbers.
 pub async fn change_all(
     client: &Client,
     namespace: &str,
@@ -84,7 +84,7 @@ pub async fn change_all(
     .await;
 }
 
-/// Deletes objects.
+/// Deletes the objects with these numbers.
 pub async fn delete_all(client: &Client, namespace: &str, numbers: Range<usize>) {
     all(numbers, async |number| {
         send(client, Request::delete(format!("{}/{}", path(namespace), bulk_name(number))), Vec::new()).await

@@ -13,11 +13,11 @@ use super::binaries::binary;
 use super::ports::Port;
 use super::supervised::{Launch, Supervised};
 
-/// Time for etcd to open its port; takes well under a second.
+/// Longest wait for etcd to open its port, which takes well under a second.
 const ETCD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// One etcd and its API servers, each a cluster of its own (by `--etcd-prefix`). Dropping it ends them all;
-/// so does the end of the test process, however it comes.
+/// One etcd and its API servers, each a separate cluster (by `--etcd-prefix`). Dropping it ends
+/// them all, and so does any end of the test process.
 #[derive(Debug)]
 pub struct ControlPlane {
     // Dropped in this order: API servers, etcd, files.
@@ -29,10 +29,11 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts etcd and one API server per name, all at once; returns when each answers `/readyz` with 200.
+    /// Starts etcd and one API server per name, concurrently. Returns when each answers `/readyz`
+    /// with 200.
     ///
     /// # Panics
-    /// When one is not ready within 120 s, with the tail of its log.
+    /// If one is not ready within 120 s, with the tail of its log.
     pub async fn start(names: &[&str]) -> Self {
         let root = scratch_directory();
         let (etcd, ports) = start_etcd(root.path()).await;
@@ -62,31 +63,32 @@ impl ControlPlane {
         server
     }
 
-    /// Whether there is an API server of this name.
+    /// True if there is an API server with this name.
     pub fn has(&self, name: &str) -> bool {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
     }
 
-    /// The API server of this name.
+    /// Returns the API server with this name.
     pub fn server(&self, name: &str) -> Arc<ApiServer> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         servers.get(name).unwrap_or_else(|| panic!("no API server named {name}")).clone()
     }
 
-    /// The directory that holds everything of this control plane; gone after it.
+    /// Returns the directory of this control plane, which is removed with it.
     pub fn directory(&self) -> &Path {
         self.root.path()
     }
 
-    /// The pids of etcd, which comes first, and of every API server.
+    /// Returns the pid of etcd, then those of the API servers.
     pub fn pids(&self) -> Vec<u32> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(self.etcd.pid()).chain(servers.values().map(|server| server.pid())).collect()
     }
 }
 
-/// In memory if there is such a place: etcd without fsync has no use for a disk.
-/// `GROUNDLINK_TEST_KEEP=1` keeps it (logs, certificates, kubeconfigs) when the test ends by itself.
+/// Creates the directory, in memory if possible: etcd without fsync needs no disk.
+/// `GROUNDLINK_TEST_KEEP=1` keeps it (logs, certificates, kubeconfigs) unless the test process is
+/// killed.
 fn scratch_directory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let mut builder = tempfile::Builder::new();
@@ -107,7 +109,7 @@ async fn start_etcd(root: &Path) -> (Supervised, [Port; 2]) {
             format!("--initial-cluster=default={peer}"),
             "--unsafe-no-fsync=true".into(),
             "--log-level=warn".into(),
-            // A benchmark makes 100,000 objects, each in some revisions.
+            // A benchmark creates 100,000 objects, each with some revisions.
             "--quota-backend-bytes=8000000000".into(),
         ];
         let etcd = Supervised::spawn(&Launch {

@@ -1,4 +1,4 @@
-//! Faults that a proxy makes of the requests that a rule picks.
+//! Faults that a proxy causes for the requests that a rule picks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use http::request::Parts;
 use hyper::body::Bytes;
 use serde_json::json;
 
-/// A fault of one request.
+/// A fault for one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answers without asking the API server.
@@ -18,10 +18,11 @@ pub enum Action {
         /// The body, sent as `application/json`.
         body: Bytes,
     },
-    /// Passes the request on, waits for the whole answer, and closes the connection without sending it.
+    /// Passes the request on, waits for the whole answer, and closes the connection without sending
+    /// it.
     DropAfterApply,
-    /// Passes the request on, and holds the answer until [`super::Proxy::release`]. If the caller gives up first, the
-    /// exchange has no answer although the request was applied.
+    /// Passes the request on, and holds the answer until [`super::Proxy::release`]. If the caller
+    /// gives up first, the exchange has no answer although the request was applied.
     HoldAnswer,
     /// Closes the connection; the API server sees nothing.
     DropBefore,
@@ -34,7 +35,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Answers with a Kubernetes `Status`, as the API server does when it refuses.
+    /// Answers with a Kubernetes `Status`, like an API server that refuses.
     pub fn refuse(status: u16, reason: &str) -> Self {
         let body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -46,7 +47,7 @@ impl Action {
 
 type Matcher = Arc<dyn Fn(&Parts, &Bytes) -> Option<Action> + Send + Sync>;
 
-/// A rule that decides for each request whether something happens to it, and what.
+/// A rule that picks the fault for each request, if any.
 #[derive(Clone)]
 pub struct Fault {
     matcher: Matcher,
@@ -55,22 +56,22 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Any rule; `None` leaves the request alone.
+    /// Makes a rule from a function. `None` passes the request on.
     pub fn new(matcher: impl Fn(&Parts, &Bytes) -> Option<Action> + Send + Sync + 'static) -> Self {
         Self { matcher: Arc::new(matcher), hits: Arc::default(), limit: u64::MAX }
     }
 
-    /// Does `action` to every request for which `predicate` holds.
+    /// Makes a rule that applies `action` to every request for which `predicate` holds.
     pub fn on(action: Action, predicate: impl Fn(&Parts, &Bytes) -> bool + Send + Sync + 'static) -> Self {
         Self::new(move |head, body| predicate(head, body).then(|| action.clone()))
     }
 
-    /// At most `limit` times; afterwards the rule picks nothing.
+    /// Limits the rule to `limit` requests.
     pub fn times(self, limit: u64) -> Self {
         Self { limit, ..self }
     }
 
-    /// How many requests it has picked. A clone counts together with the original.
+    /// Returns the number of requests that it has picked. Clones share the count.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::SeqCst)
     }
@@ -82,7 +83,7 @@ impl Fault {
     }
 }
 
-/// The rule of one proxy.
+/// The current rule of a proxy.
 #[derive(Default)]
 pub(super) struct Rule(Mutex<Option<Fault>>);
 

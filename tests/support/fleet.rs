@@ -1,5 +1,5 @@
-//! Many satellites on few API servers. Each has its own namespace, Role, ServiceAccount, Secret and SatelliteCluster, so the
-//! operator treats each as a cluster.
+//! Many satellites on few API servers. Each has its own namespace, Role, ServiceAccount, Secret and
+//! SatelliteCluster, so the operator treats it as a cluster.
 
 use std::process::Output;
 
@@ -14,8 +14,9 @@ use super::reader::Place;
 const RBAC: &str = include_str!("../../examples/satellite-rbac.yaml");
 
 impl Installation {
-    /// Starts the missing servers, prepares `each` satellites on each, and registers them all. Their names and namespaces
-    /// are `<server>-<number>`. All satellites of a server share its proxy in `proxies`.
+    /// Starts missing servers, prepares `each` satellites on each server, and registers them all.
+    /// Their names and namespaces are `<server>-<number>`. All satellites of a server share its
+    /// proxy in `proxies`.
     pub async fn join_fleet(&mut self, servers: &[&str], each: usize, spec: Value) -> Vec<Place> {
         let new: Vec<_> = servers.iter().filter(|name| !self.plane.has(name)).collect();
         join_all(new.iter().map(|name| self.plane.add(name))).await;
@@ -42,26 +43,27 @@ impl Installation {
         places
     }
 
-    /// Returns the place of the pointer for a satellite that has a server, and the default namespace, to itself.
+    /// Returns the place of the pointer of a satellite with its own server and the default
+    /// namespace.
     pub async fn place(&self, name: &str) -> Place {
         let client = self.plane.server(name).client().await;
         Place { satellite: name.into(), client, namespace: "icinga".into(), pointer: "groundlink".into() }
     }
 
-    /// Registers a satellite that is at this URL, behind the certificate of `server`, with this token.
+    /// Registers a satellite with this URL, the certificate of `server`, and this token.
     pub async fn register_at(&self, name: &str, server: &ApiServer, url: &str, token: &str, spec: Value) {
         let kubeconfig = server.kubeconfig_for(url, token);
         self.apply(&[secret(name, &kubeconfig), satellite(name, "icinga", &spec)]).await;
     }
 
-    /// Merges into the spec of a SatelliteCluster.
+    /// Merges `spec` into that of a SatelliteCluster.
     pub async fn change_satellite(&self, name: &str, spec: Value) {
         let patch = json!({ "spec": spec }).to_string();
         self.kubectl(&["patch", "sat", name, "-n", OPERATOR, "--type=merge", "-p", &patch]).await;
     }
 }
 
-/// The Role of the examples, in another namespace.
+/// Applies the example Role in another namespace.
 pub async fn grant(server: &ApiServer, namespace: &str) {
     let rbac = RBAC
         .replace("name: icinga\n", &format!("name: {namespace}\n"))
@@ -85,7 +87,7 @@ fn satellite(name: &str, namespace: &str, spec: &Value) -> Value {
         "spec": {
             "kubeconfigSecretRef": { "name": name }, "requestTimeout": "3s",
             "target": { "namespace": namespace },
-            // A test that ends does not wait for anybody to clean up.
+            // The end of a test does not wait for a cleanup.
             "deletion": { "cleanup": "Orphan" },
         },
     });

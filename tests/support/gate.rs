@@ -1,5 +1,6 @@
-//! A gate at the k-th write to a satellite. That write stops before the API server gets it, or after it was applied. Later
-//! writes wait, so that a test can kill or freeze the operator exactly there.
+//! A gate at the k-th write to a satellite. That write stops before the API server gets it, or
+//! after it was applied. Later writes wait, so a test can kill or freeze the operator exactly
+//! there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,9 +16,9 @@ use super::wait::eventually;
 /// Where the k-th write is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// The API server does not see it.
+    /// Before the API server gets it.
     Before,
-    /// The API server has applied it, and the caller has no answer.
+    /// After the API server has applied it, before the caller gets the answer.
     After,
 }
 
@@ -32,7 +33,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Stops the `k`-th write (from 1) from now on; replaces the rules of the proxy.
+    /// Stops the `k`-th write from now on, counted from 1. Replaces the rule of the proxy.
     pub fn at(proxy: &Proxy, path: &str, k: u64, at: At) -> Self {
         let gate = Self {
             writes: Arc::default(),
@@ -59,12 +60,13 @@ impl Gate {
         gate
     }
 
-    /// Writes that came to the gate.
+    /// Returns the number of writes that reached the gate.
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// The k-th write, once it is stopped, and for [`At::After`] has been applied, or refused by the API server.
+    /// Returns the k-th write once it is stopped. For [`At::After`], once the API server has
+    /// applied or refused it.
     pub fn stopped(&self, proxy: &Proxy) -> Option<Exchange> {
         if self.writes() < self.k {
             return None;
@@ -79,20 +81,20 @@ impl Gate {
         found.into_iter().next()
     }
 
-    /// Whether there is [`Self::stopped`].
+    /// True if [`Self::stopped`] returns `Some`.
     pub fn is_reached(&self, proxy: &Proxy) -> bool {
         self.stopped(proxy).is_some()
     }
 
     /// Waits for [`Self::is_reached`].
     pub async fn reached(&self, proxy: &Proxy, deadline: Duration) {
-        eventually(deadline, &format!("write {} comes to the gate", self.k), async || {
+        eventually(deadline, &format!("write {} reaches the gate", self.k), async || {
             if self.is_reached(proxy) { Ok(()) } else { Err(format!("{} writes so far", self.writes())) }
         })
         .await;
     }
 
-    /// New writes pass; those that are stopped stay so until the proxy's `release`.
+    /// Lets new writes pass. Stopped ones wait until [`Proxy::release`].
     pub fn open(&self) {
         self.open.store(true, Ordering::SeqCst);
     }

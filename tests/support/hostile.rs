@@ -1,7 +1,8 @@
-//! Hostile servers in place of a satellite's API server. Each misbehaves in its own manner, and all count the requests that
-//! they get.
+//! Hostile servers in place of a satellite's API server. Each misbehaves in its own manner, and
+//! counts the requests that it gets.
 //!
-//! Like the proxy, each runs on a thread and a runtime of its own and presents the certificate of a real API server.
+//! Like the proxy, each runs on a thread and a runtime of its own and presents the certificate of a
+//! real API server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,43 +24,44 @@ use super::proxy::tls_acceptor;
 /// How long a flapping server is up, and how long it is down.
 const UP: Duration = Duration::from_secs(1);
 const DOWN: Duration = Duration::from_secs(5);
-/// Bytes of a body that nobody should read to its end.
+/// Bytes of a body that no client should read to its end.
 const HUGE: u64 = 1 << 30;
-/// The message of a refusal: control characters, and far too much text.
+/// Control characters for the message of a refusal.
 const DIRT: &str = "\u{7}\u{1b}[31mred\r\nSet-Cookie: x\u{0}\u{85}\t";
 
-/// How a server is hostile.
+/// The way in which a server is hostile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// Nobody accepts: the queue of connections is full, and a SYN is dropped.
+    /// Accepts no connection: its queue is full, so every SYN is dropped.
     BlackHole,
-    /// Accepts, and reads nothing: no TLS handshake.
+    /// Accepts, but reads nothing, so there is no TLS handshake.
     NoHandshake,
-    /// Answers the beginning of a handshake with the beginning of a record, and no more.
+    /// Answers the start of a handshake with the first bytes of a record, and nothing more.
     HandshakeStall,
     /// Answers a handshake with bytes that are not TLS.
     NoTls,
-    /// Reads a request, and never answers.
+    /// Reads requests, but never answers.
     NeverAnswers,
-    /// Sends the head of an answer, and no body.
+    /// Sends the head of an answer, but no body.
     HeadOnly,
-    /// One byte a second.
+    /// Sends one byte a second.
     OneByteASecond,
-    /// Passes everything on to a real server (its port on loopback) for a second, and nothing for five.
+    /// Forwards to a real server, at this loopback port, for one second in six.
     Flapping(u16),
-    /// A Kubernetes `Status` with this code and reason, further header lines, and a dirty message.
+    /// Answers with a Kubernetes `Status` of this code and reason, these extra header lines, and a
+    /// message with control characters and far too much text.
     Refuses(u16, &'static str, &'static str),
-    /// A refusal whose message quotes the credential of the request.
+    /// Refuses with a message that quotes the credential of the request.
     QuotesTheToken,
-    /// 301 to this URL.
+    /// Answers 301 to this URL.
     Redirects(String),
-    /// Bytes that are not HTTP.
+    /// Answers with bytes that are not HTTP.
     Garbage,
-    /// 200, and a page for people.
+    /// Answers 200 with an HTML page.
     Html,
-    /// 200, and the beginning of a ConfigMap that does not end for 1 GiB.
+    /// Answers 200 with a ConfigMap that does not end for 1 GiB.
     HugeBody,
-    /// 200, and `Content-Encoding: gzip` with 1 GiB in about 1 MiB.
+    /// Answers 200 with `Content-Encoding: gzip`, 1 GiB packed into about 1 MiB.
     GzipBomb,
 }
 
@@ -105,32 +107,32 @@ impl Hostile {
         Self { counts, address, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// `https://127.0.0.1:PORT`
+    /// Returns `https://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// Connections that were ever opened. A black hole sees none.
+    /// Returns the number of connections so far. A black hole sees none.
     pub fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
-    /// Requests whose head was read.
+    /// Returns the number of requests whose head was read.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::SeqCst)
     }
 
-    /// Bytes of bodies that were sent.
+    /// Returns the bytes of bodies that were sent.
     pub fn sent(&self) -> u64 {
         self.counts.sent.load(Ordering::SeqCst)
     }
 
-    /// Connections that are open now.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         self.counts.open.load(Ordering::SeqCst)
     }
 
-    /// Most connections that were open at once.
+    /// Returns the highest number of connections that were open at once.
     pub fn peak(&self) -> usize {
         self.counts.peak.load(Ordering::SeqCst)
     }
@@ -147,7 +149,7 @@ impl Drop for Hostile {
     }
 }
 
-/// The listener, and for a black hole the connections that fill its queue.
+/// Returns the listener and, for a black hole, the connections that fill its queue.
 async fn listen(manner: &Manner) -> ((TcpListener, Vec<TcpStream>), SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
@@ -156,7 +158,7 @@ async fn listen(manner: &Manner) -> ((TcpListener, Vec<TcpStream>), SocketAddr) 
     let address = listener.local_addr().expect("an address");
     let mut fillers = Vec::new();
     if *manner == Manner::BlackHole {
-        // Until one gets no answer: then nobody else does.
+        // Until a connect times out: then every other will.
         let wait = Duration::from_millis(300);
         while let Ok(stream) = timeout_at(Instant::now() + wait, TcpStream::connect(address)).await {
             fillers.push(stream.expect("a connection that waits"));
@@ -185,7 +187,7 @@ async fn accept_loop(
                     counts.connections.fetch_add(1, Ordering::SeqCst);
                     let open = counts.open.fetch_add(1, Ordering::SeqCst) + 1;
                     counts.peak.fetch_max(open, Ordering::SeqCst);
-                    // Errors are the caller's: it went away.
+                    // An error means that the caller went away.
                     let _ = serve(&counts, stream, &acceptor, &manner, started).await;
                     counts.open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -207,7 +209,7 @@ async fn serve(
         Manner::NoHandshake => until_gone(&mut stream, false).await,
         Manner::HandshakeStall => {
             stream.read_u8().await?;
-            // The head of a handshake record of 122 bytes, and one of them.
+            // The head of a handshake record of 122 bytes, and the first of these bytes.
             stream.write_all(&[0x16, 3, 3, 0, 0x7a, 2]).await?;
             until_gone(&mut stream, true).await
         }
@@ -229,13 +231,13 @@ async fn serve(
     }
 }
 
-/// Waits for the caller's end; reads what it sends or leaves it in the kernel.
+/// Waits until the caller closes. Reads its bytes, or leaves them in the kernel.
 async fn until_gone(stream: &mut TcpStream, reads: bool) -> io::Result<()> {
     if reads {
         while stream.read(&mut [0; 4096]).await? > 0 {}
         return Ok(());
     }
-    // Unread bytes hide the end of the stream; the state of the socket shows it.
+    // Unread bytes hide the end of the stream, but the state of the socket shows it.
     loop {
         sleep(Duration::from_millis(100)).await;
         if stream.ready(tokio::io::Interest::READABLE).await?.is_read_closed() {
@@ -255,7 +257,8 @@ async fn flap(counts: &Counts, mut stream: TcpStream, port: u16, started: Instan
     Ok(())
 }
 
-/// Returns the credential of the next request; `None` at the end of the stream. Its body is read and dropped.
+/// Returns the credential of the next request; `None` at the end of the stream. Its body is read
+/// and dropped.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -328,7 +331,7 @@ async fn answer(
             let head = ok("application/json", "Content-Encoding: gzip\r\nConnection: close\r\n");
             stream.write_all(head.as_bytes()).await?;
             stream.write_all(&gzip(begins.as_bytes())).await?;
-            // Members one after another are one stream.
+            // Concatenated gzip members are one stream.
             let member = gzip(&vec![b'x'; 16 << 20]);
             pour(counts, stream, &member, member.len() as u64 * 64).await?;
             Err(io::Error::other("the end of the connection is the end of the body"))
@@ -338,7 +341,7 @@ async fn answer(
                 stream.write_all(ok("application/json", "Content-Length: 100000\r\n").as_bytes()).await?;
                 stream.flush().await?;
             }
-            // Never answers; ends when the caller does.
+            // Reads until the caller closes, without an answer.
             while stream.read(&mut [0; 4096]).await? > 0 {}
             Err(io::Error::other("the caller is gone"))
         }

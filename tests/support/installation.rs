@@ -1,5 +1,6 @@
-//! A hub and its satellites as a user would have them: the chart installed by real helm, the operator run under exactly the
-//! chart's ServiceAccount, and every request of the operator through recording proxies.
+//! A hub and its satellites as a user would have them: the chart is installed by real helm, the
+//! operator runs with exactly the chart's ServiceAccount, and its requests go through recording
+//! proxies.
 
 use super::{ApiServer, ControlPlane, Operator, OperatorBuilder, Proxy, Recorder, eventually};
 use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject, Reason, SatelliteCluster};
@@ -15,12 +16,12 @@ use tempfile::TempDir;
 
 /// Namespace and release name of the operator.
 pub const OPERATOR: &str = "groundlink";
-/// A deadline that only a fault reaches.
+/// A deadline that only a failure reaches.
 pub const GENEROUS: Duration = Duration::from_secs(60);
 
-/// A hub with its satellites; the operator is started by the test.
+/// A hub with its satellites. The test starts the operator.
 pub struct Installation {
-    /// Orders everything that the proxies and a volume watch see.
+    /// Orders the observations of the proxies and of a volume watch.
     pub recorder: Recorder,
     /// Between the operator and the hub.
     pub hub_proxy: Proxy,
@@ -36,13 +37,14 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Starts the hub and the satellites, installs the chart on the hub, the Role on each satellite, and joins them.
+    /// Starts hub and satellites, installs the chart on the hub and the Role on each satellite, and
+    /// joins them.
     pub async fn start(satellites: &[&str]) -> Self {
         Self::start_with(satellites, false).await
     }
 
-    /// [`Self::start`], but the operator talks to the servers directly: the proxies are there, and nothing goes through
-    /// them. For benchmarks; a proxy costs about 1 ms per request.
+    /// [`Self::start`], but the operator connects to the servers directly, past the proxies. For
+    /// benchmarks: a proxy costs about 1 ms per request.
     pub async fn start_direct(satellites: &[&str]) -> Self {
         Self::start_with(satellites, true).await
     }
@@ -67,7 +69,7 @@ impl Installation {
         installation
     }
 
-    /// Directory of the volume.
+    /// Returns the directory of the volume.
     pub fn volume(&self) -> &Path {
         &self.volume
     }
@@ -77,12 +79,12 @@ impl Installation {
         self.volume = volume.to_path_buf();
     }
 
-    /// A directory that lives as long as the installation.
+    /// Returns a directory that lives as long as the installation.
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
     }
 
-    /// Prepares a satellite (its API server is started if there is none of that name) and creates its SatelliteCluster.
+    /// Prepares a satellite and creates its SatelliteCluster. Starts its API server if necessary.
     pub async fn join(&mut self, name: &str) {
         self.prepare(name).await;
         self.register(name, json!({})).await;
@@ -129,7 +131,7 @@ impl Installation {
         self.apply(&[object]).await;
     }
 
-    /// `kubectl apply --server-side` with real kubectl; the objects must be accepted.
+    /// Applies objects with `kubectl apply --server-side`. They must be accepted.
     pub async fn apply(&self, objects: &[Value]) {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
         let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
@@ -141,7 +143,8 @@ impl Installation {
         self.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })]).await;
     }
 
-    /// Returns the operator with the chart's ServiceAccount and settings, behind the proxy.
+    /// Returns the builder of an operator with the chart's ServiceAccount and settings, behind the
+    /// proxy.
     pub async fn operator_builder(&self, program: &str) -> OperatorBuilder {
         let server = self.plane.server("hub");
         let token = server.service_account_token(OPERATOR, OPERATOR).await;
@@ -172,17 +175,17 @@ impl Installation {
         .await;
     }
 
-    /// MonitoringObjects of a namespace.
+    /// Returns the API of the MonitoringObjects in a namespace.
     pub fn objects(&self, namespace: &str) -> Api<MonitoringObject> {
         Api::namespaced(self.hub.clone(), namespace)
     }
 
-    /// SatelliteClusters.
+    /// Returns the API of the SatelliteClusters.
     pub fn satellites(&self) -> Api<SatelliteCluster> {
         Api::namespaced(self.hub.clone(), OPERATOR)
     }
 
-    /// Creates or changes a MonitoringObject, as a client that does not wait for anything.
+    /// Creates or changes a MonitoringObject. Waits for nothing.
     pub async fn put(&self, namespace: &str, name: &str, spec: Value) -> MonitoringObject {
         let object = json!({
             "apiVersion": "groundlink.dev/v1alpha1",
@@ -202,7 +205,7 @@ impl Installation {
         self.objects(namespace).delete(name, &DeleteParams::default()).await.expect("the object is deleted");
     }
 
-    /// Waits until a condition of an object, made for its present generation, has this status.
+    /// Waits until a condition of an object has this status at the current generation.
     pub async fn condition(
         &self,
         namespace: &str,
@@ -231,7 +234,7 @@ impl Installation {
         self.condition(namespace, name, ConditionType::Synced, ConditionStatus::True).await
     }
 
-    /// Waits for Synced=False because a satellite cannot hold it, and returns the message.
+    /// Waits for Synced=False because a satellite leaves the object out, and returns the message.
     pub async fn rejected(&self, namespace: &str, name: &str) -> String {
         let api = self.objects(namespace);
         eventually(GENEROUS, &format!("{namespace}/{name} is left out"), async || {
@@ -257,7 +260,7 @@ impl Installation {
         .await
     }
 
-    /// Files of the volume by ConfigMap key, with their text.
+    /// Returns the texts of the volume's files, by ConfigMap key.
     pub fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         let Ok(namespaces) = std::fs::read_dir(self.volume.join("objects.d")) else { return files };
@@ -265,7 +268,7 @@ impl Installation {
             let Ok(entries) = std::fs::read_dir(namespace.path()) else { continue };
             for entry in entries.flatten() {
                 let key = format!("{}.{}", namespace.file_name().display(), entry.file_name().display());
-                // A file that disappears between the listing and the reading counts as absent.
+                // A file that is removed between the listing and the reading counts as absent.
                 if let Ok(text) = std::fs::read_to_string(entry.path()) {
                     files.insert(key, text);
                 }
@@ -274,7 +277,7 @@ impl Installation {
         files
     }
 
-    /// The pointer of a satellite.
+    /// Returns the pointer of a satellite.
     pub async fn pointer(&self, satellite: &str) -> Option<ConfigMap> {
         let client = self.plane.server(satellite).client().await;
         Api::<ConfigMap>::namespaced(client, "icinga")
@@ -285,7 +288,7 @@ impl Installation {
 
     /// Waits until a satellite holds exactly the files of the volume, and returns them.
     pub async fn equal(&self, satellite: &str, deadline: Duration) -> BTreeMap<String, String> {
-        eventually(deadline, &format!("{satellite} holds what the volume holds"), async || {
+        eventually(deadline, &format!("{satellite} holds the files of the volume"), async || {
             let files = self.files();
             let held = self.pointer(satellite).await.and_then(|pointer| pointer.data).unwrap_or_default();
             if files == held {
@@ -300,7 +303,7 @@ impl Installation {
     }
 }
 
-/// Status, reason and message of a condition, if it was made for the object's present generation.
+/// Returns status, reason and message of a condition. None unless it is for the current generation.
 pub fn condition_of(
     object: &MonitoringObject,
     kind: ConditionType,

@@ -1,7 +1,8 @@
-//! Real control planes, a real operator process, and witnesses, for the suites in `tests/`.
+//! The test kit of the suites in `tests/`: real control planes, a real operator process, and
+//! witnesses.
 //!
-//! It is a module of `tests/suites.rs`, where a helper that no suite uses is an error. The demo and the benchmarks include it
-//! with `#[path]`, and allow there what they do not use.
+//! In `tests/suites.rs` an unused helper is an error. The demo and the benchmarks include the
+//! module with `#[path]`, and allow unused helpers there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod api_server;

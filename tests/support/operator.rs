@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::supervised::{Launch, Supervised};
 use super::wait::eventually;
 
-/// Time for the operator to say where it listens.
+/// Longest wait for the log line with the listening address.
 const LISTEN_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How to start an operator.
+/// Arguments and environment of an operator.
 #[derive(Debug)]
 pub struct OperatorBuilder {
     program: PathBuf,
@@ -46,7 +46,7 @@ impl OperatorBuilder {
         self
     }
 
-    /// Sets `KUBECONFIG`. Without it the operator has none: the test's own is not inherited.
+    /// Sets `KUBECONFIG`, which is not inherited from the test.
     pub fn kubeconfig(self, path: &Path) -> Self {
         self.env("KUBECONFIG", path.to_str().expect("a path in UTF-8"))
     }
@@ -57,7 +57,7 @@ impl OperatorBuilder {
         self
     }
 
-    /// Starts it; does not wait for anything it does.
+    /// Starts it, and does not wait for anything.
     pub fn spawn(self) -> Operator {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let log = self.log.unwrap_or_else(|| directory.path().join("operator.log"));
@@ -67,7 +67,7 @@ impl OperatorBuilder {
     }
 }
 
-/// A running (or ended) operator. Dropping it kills it; so does the end of the test process.
+/// A running or ended operator. Dropping it kills it, and so does the end of the test process.
 #[derive(Debug)]
 pub struct Operator {
     process: Supervised,
@@ -75,30 +75,30 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// `program` is `env!("CARGO_BIN_EXE_groundlink")` in a test target.
+    /// Starts a builder. In a test target `program` is `env!("CARGO_BIN_EXE_groundlink")`.
     pub fn builder(program: impl Into<PathBuf>) -> OperatorBuilder {
         OperatorBuilder { program: program.into(), args: Vec::new(), env: Vec::new(), log: None }
     }
 
-    /// The pid of the operator itself.
+    /// Returns the pid of the operator itself.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// How it ended, `None` while it runs.
+    /// Returns its exit status. None while it runs.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.process.exit_status()
     }
 
-    /// SIGKILL; the process is gone when this returns.
+    /// Sends SIGKILL. The process is gone when this returns.
     pub fn kill(&self) -> ExitStatus {
         self.process.kill()
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM, and waits for the end.
     ///
     /// # Panics
-    /// When it still runs after the deadline.
+    /// If it still runs after the deadline.
     pub async fn terminate(&self, deadline: Duration) -> ExitStatus {
         self.process.signal(Signal::TERM);
         self.wait(deadline).await
@@ -107,24 +107,24 @@ impl Operator {
     /// Waits for it to end by itself.
     ///
     /// # Panics
-    /// When it still runs after the deadline.
+    /// If it still runs after the deadline.
     pub async fn wait(&self, deadline: Duration) -> ExitStatus {
         self.process.wait(deadline).await.unwrap_or_else(|| {
             panic!("the operator still runs after {deadline:?}; its log:\n{}", self.process.log_tail())
         })
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP.
     pub fn pause(&self) {
         self.process.pause();
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn resume(&self) {
         self.process.resume();
     }
 
-    /// Everything it has logged so far.
+    /// Returns its log so far.
     pub fn log_text(&self) -> String {
         self.process.log_text()
     }
@@ -132,18 +132,18 @@ impl Operator {
     /// Waits for a log line that contains `text`, and returns the first such line.
     ///
     /// # Panics
-    /// After the deadline, or as soon as the operator has ended without it.
+    /// After the deadline, or as soon as the operator ended without it.
     pub async fn wait_for_log(&self, text: &str, deadline: Duration) -> String {
         self.wait_for_line(text, deadline, |line| line.contains(text).then(|| line.to_owned())).await
     }
 
-    /// `http://127.0.0.1:PORT`, once the operator has said where it listens.
+    /// Returns `http://127.0.0.1:PORT`, once the operator has logged its address.
     pub async fn base_url(&self) -> String {
         let address = self.wait_for_line("listening", LISTEN_DEADLINE, listening_address).await;
         format!("http://{address}")
     }
 
-    /// GET of its own HTTP server: status and body.
+    /// Sends a GET to its HTTP server. Returns status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
         let mut config = Config::new(self.base_url().await.parse().expect("a valid URL"));
         config.default_retry = false; // 503 of /readyz is an answer here.
@@ -158,7 +158,7 @@ impl Operator {
         answer.await.unwrap_or_else(|error| panic!("GET {path}: {error}; log:\n{}", self.process.log_tail()))
     }
 
-    /// The text of `/metrics`.
+    /// Returns the text of `/metrics`.
     pub async fn metrics(&self) -> String {
         let (status, body) = self.get("/metrics").await;
         assert_eq!(status, 200, "/metrics: {body}");
@@ -186,7 +186,8 @@ impl Operator {
     }
 }
 
-/// The address of a JSON log line `{"fields":{"message":"listening","address":"127.0.0.1:41235"}, ..}`.
+/// Returns the address in a log line
+/// `{"fields":{"message":"listening","address":"127.0.0.1:41235"}, ..}`.
 fn listening_address(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = &line["fields"];

@@ -1,13 +1,14 @@
-//! Loopback ports that stay ours while a server is stopped.
+//! Loopback ports that stay reserved while a server is stopped.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below the range from which the kernel takes ports of outgoing connections (32768 and up by default), so
-/// that no connection of this machine sits on the port of a stopped server when it wants to start again.
+/// Below the kernel's range for outgoing connections (32768 and up by default), so that none of
+/// them takes the port of a stopped server.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// A free loopback port, reserved among all test processes of this machine by a file lock until dropped.
+/// A free loopback port. Until dropped, a file lock reserves it among all test processes of this
+/// machine.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -29,7 +30,7 @@ impl Port {
         panic!("no free port in {RANGE:?} after 1000 attempts");
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn number(&self) -> u16 {
         self.number
     }

@@ -16,7 +16,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads those of a running process.
+    /// Reads the usage of a running process.
     pub fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let field = |name: &str| {

@@ -1,6 +1,8 @@
-//! A reverse proxy between a client and one API server that records, and breaks things on request.
+//! A reverse proxy between a client and one API server. It records every request, and causes
+//! faults.
 //!
-//! It runs on a thread and a runtime of its own, so a test that blocks its runtime does not block it.
+//! It runs on a thread and a runtime of its own, so a test that blocks its runtime does not block
+//! it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,11 +30,11 @@ use super::api_server::ApiServer;
 use super::fault::{Action, Fault, Rule};
 use super::recorder::{Recorder, is_watch};
 
-/// Longer bodies are passed on but not kept.
+/// Longer bodies are passed on, but not recorded.
 const KEPT_BODY: usize = 4 << 20;
 
-/// Headers that belong to one connection and must not be passed on. The encoding is dropped too, so that
-/// recorded answers are plain.
+/// Headers of a single connection, which must not be passed on. `Accept-Encoding` is dropped too,
+/// so that recorded answers are not compressed.
 const NOT_FORWARDED: [HeaderName; 9] = [
     header::HOST,
     header::CONNECTION,
@@ -45,8 +47,8 @@ const NOT_FORWARDED: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server with
-/// [`Proxy::url`] in it works. Dropping it closes every connection.
+/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server works
+/// with [`Proxy::url`]. Dropping it closes every connection.
 pub struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -99,50 +101,50 @@ impl Proxy {
                     _ = stopped => {}
                 }
             });
-            // Does not wait for the connections, and ends them all.
+            // Ends all connections without waiting for them.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name(format!("proxy-{}", server.name())).spawn(run);
         Self { shared, address, stop: Some(stop), thread: Some(thread.expect("a thread")) }
     }
 
-    /// `https://127.0.0.1:PORT`, for a kubeconfig.
+    /// Returns `https://127.0.0.1:PORT`, for a kubeconfig.
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// The recorder that it writes to.
+    /// Returns the recorder that it writes to.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
     }
 
-    /// Replaces the rule; `None` removes it. Requests that hang stay so; see [`Self::release`].
+    /// Replaces the rule; `None` removes it. Held requests stay held until [`Self::release`].
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.shared.rule.set(fault);
     }
 
-    /// Releases every request that an [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
+    /// Releases every request that [`Action::Hang`] or [`Action::HoldAnswer`] holds at this moment.
     pub fn release(&self) {
         self.shared.released.send_modify(|count| *count += 1);
     }
 
-    /// From now on requests are recorded and wait. One whose caller gives up is never sent, once the proxy has
-    /// noticed (see [`Self::open_connections`]).
+    /// Records requests from now on, but makes them wait. A request is dropped once the proxy
+    /// notices that its caller has given up (see [`Self::open_connections`]).
     pub fn pause_all(&self) {
         self.shared.paused.send_replace(true);
     }
 
-    /// Waiting and new requests go on.
+    /// Passes waiting and new requests on.
     pub fn resume_all(&self) {
         self.shared.paused.send_replace(false);
     }
 
-    /// Closes every open connection, and with them every watch. New ones are accepted.
+    /// Closes every connection, and so every watch. New ones are accepted.
     pub fn cut_connections(&self) {
         self.shared.cut.send_modify(|count| *count += 1);
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn open_connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
@@ -201,7 +203,7 @@ async fn accept_loop(
     }
 }
 
-/// Serves one connection. Its errors are not reported: the caller notices them, as faults.
+/// Serves one connection. Errors are not reported, because the caller sees them as faults.
 async fn serve(shared: &Arc<Shared>, stream: TcpStream, acceptor: &TlsAcceptor, upstream: &Client) {
     let _ = stream.set_nodelay(true);
     let Ok(stream) = acceptor.accept(stream).await else { return };
@@ -209,7 +211,7 @@ async fn serve(shared: &Arc<Shared>, stream: TcpStream, acceptor: &TlsAcceptor, 
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// An error closes the caller's connection without an answer.
+/// Forwards one request. An error closes the caller's connection without an answer.
 async fn forward(
     shared: &Shared,
     upstream: &Client,
@@ -221,7 +223,7 @@ async fn forward(
     let mut body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     recorder.update(seq, |exchange| exchange.request_body = body.clone());
 
-    // Before the rule counts its hit: a test that sees the hit may release at once.
+    // Subscribe before the rule counts its hit: a test that sees the hit may release at once.
     let mut released = shared.released.subscribe();
     let action = shared.rule.decide(&head, &body);
     recorder.update(seq, |exchange| exchange.action.clone_from(&action));

@@ -1,5 +1,6 @@
-//! A reader of the set on a satellite that shares no code with the operator. It follows the documented format, unpacks with
-//! the programs that people have (`tar`, `gzip`, `sha256sum`), and computes every figure itself.
+//! A reader of delivered sets that shares no code with the operator. It follows the documented
+//! format, unpacks with common programs (`tar`, `gzip`, `sha256sum`), and computes every figure
+//! itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -13,7 +14,7 @@ use kube::{Client, ResourceExt};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// Files by their key.
+/// Files by ConfigMap key.
 pub type Files = BTreeMap<String, Vec<u8>>;
 /// Every ConfigMap of a namespace at one moment, by name.
 pub type Maps = BTreeMap<String, ConfigMap>;
@@ -40,13 +41,13 @@ pub type Revision = (u64, u64);
 /// A delivered set, complete and verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Of the pointer.
+    /// The revision of the pointer.
     pub revision: Revision,
     /// `Single` or `Snapshot`.
     pub layout: String,
-    /// Over all files.
+    /// The digest over all files.
     pub digest: String,
-    /// How many bits choose the bucket; 0 in layout Single.
+    /// Number of bits that choose the bucket; 0 in layout Single.
     pub bits: u32,
     /// Shards that the pointer names.
     pub shards: BTreeSet<String>,
@@ -78,12 +79,12 @@ struct ManifestShard {
     bytes: usize,
 }
 
-/// Where a satellite's pointer is, and a client that goes past the operator's proxies.
+/// The place of a satellite's pointer, with a client that bypasses the operator's proxies.
 #[derive(Clone)]
 pub struct Place {
     /// Name of the SatelliteCluster.
     pub satellite: String,
-    /// Of the satellite's admin.
+    /// A client of the satellite's admin.
     pub client: Client,
     /// Namespace of the ConfigMaps.
     pub namespace: String,
@@ -92,19 +93,19 @@ pub struct Place {
 }
 
 impl Place {
-    /// The ConfigMaps of the namespace.
+    /// Returns the API of the ConfigMaps in the namespace.
     pub fn api(&self) -> Api<ConfigMap> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// All ConfigMaps of the namespace as they were at one moment: one LIST is one state of the store, so that no reader can
-    /// be overtaken between the pointer and its shards.
+    /// Lists all ConfigMaps of the namespace. One LIST is one state of the store, so no delivery
+    /// can come between the reads of the pointer and of its shards.
     pub async fn maps(&self) -> Result<Maps, String> {
         let list = self.api().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         Ok(list.items.into_iter().map(|map| (map.name_any(), map)).collect())
     }
 
-    /// Names of the ConfigMaps of the namespace; those of witnesses left out.
+    /// Returns the names of the ConfigMaps in the namespace, without those of witnesses.
     pub async fn names(&self) -> Result<BTreeSet<String>, String> {
         let list =
             self.api().list_metadata(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -112,27 +113,27 @@ impl Place {
         Ok(names.filter(|name| !name.starts_with("witness-")).collect())
     }
 
-    /// The digest that the pointer claims: cheap, and not verified.
+    /// Returns the digest that the pointer claims. Cheap, but not verified.
     pub async fn marked_digest(&self) -> Result<String, String> {
         let map = self.api().get_metadata(&self.pointer).await.map_err(|error| error.to_string())?;
         Ok(map.annotations().get(DIGEST).cloned().unwrap_or_default())
     }
 
-    /// Reads the set that the satellite holds at this moment.
+    /// Reads and verifies the set that the satellite holds now.
     pub async fn read(&self, reader: &Reader) -> Result<Delivered, String> {
         let maps = self.maps().await?;
         reader.read(&maps, &self.pointer, &self.satellite)
     }
 }
 
-/// Reads sets; keeps what it unpacked once, by the bytes of the archive.
+/// Reads sets. Caches unpacked archives by their bytes.
 #[derive(Clone, Default)]
 pub struct Reader {
     unpacked: Arc<Mutex<HashMap<String, Arc<Files>>>>,
 }
 
 impl Reader {
-    /// Reads the set that a pointer names. The error says what is wrong with it.
+    /// Reads and verifies the set that a pointer names. The error names the first defect.
     pub fn read(&self, maps: &Maps, pointer: &str, satellite: &str) -> Result<Delivered, String> {
         let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
         let found = self.read_pointer(maps, map, satellite);
@@ -171,7 +172,7 @@ impl Reader {
             let of_files: BTreeSet<u64> = unpacked.keys().map(|key| bucket(key, manifest.bits)).collect();
             expect("buckets of one shard", 1, of_files.len())?;
             if !buckets.is_disjoint(&of_files) || !shards.insert(shard.name.clone()) {
-                return Err(format!("shard {} holds a bucket that another one holds too", shard.name));
+                return Err(format!("shard {} holds a bucket that another shard holds too", shard.name));
             }
             buckets.extend(of_files);
             files.extend(unpacked.iter().map(|(key, bytes)| (key.clone(), bytes.clone())));
@@ -186,7 +187,7 @@ impl Reader {
                 return Err(format!("previous names {name}, which the pointer itself names"));
             }
             if !maps.contains_key(name) {
-                return Err(format!("shard {name} of the revision before is gone"));
+                return Err(format!("shard {name} of the previous revision is gone"));
             }
         }
         let (digest, bits, layout) = (manifest.digest, manifest.bits, "Snapshot".to_owned());
@@ -194,7 +195,7 @@ impl Reader {
     }
 
     fn shard(&self, maps: &Maps, pointer: &ConfigMap, wanted: &ManifestShard) -> Result<Arc<Files>, String> {
-        let map = maps.get(&wanted.name).ok_or("is not there")?;
+        let map = maps.get(&wanted.name).ok_or("does not exist")?;
         let hash = wanted.name.rsplit_once('-').map(|(_, hash)| hash).unwrap_or_default();
         if hash.len() != 32 || !hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err("is not named groundlink-<32 hex>".into());
@@ -234,7 +235,7 @@ impl Reader {
 fn single(maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered, String> {
     let data = map.data.clone().unwrap_or_default();
     if let Some(strange) = data.keys().find(|key| !is_key(key)) {
-        return Err(format!("key {strange:?} is no <namespace>.<name>.conf"));
+        return Err(format!("key {strange:?} is not of the form <namespace>.<name>.conf"));
     }
     let files: Files = data.into_iter().map(|(key, text)| (key, text.into_bytes())).collect();
     if size(&files) > SINGLE_MAX {
@@ -246,13 +247,13 @@ fn single(maps: &Maps, map: &ConfigMap, revision: Revision) -> Result<Delivered,
     let previous: BTreeSet<String> =
         named.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if let Some(gone) = previous.iter().find(|name| !maps.contains_key(*name)) {
-        return Err(format!("shard {gone} of the revision before is gone"));
+        return Err(format!("shard {gone} of the previous revision is gone"));
     }
     let (shards, layout) = (BTreeSet::new(), "Single".to_owned());
     Ok(Delivered { revision, layout, digest, bits: 0, shards, previous, files })
 }
 
-/// Unpacks as a person would: lists the archive, unpacks it, and sums up the files.
+/// Unpacks with common programs: lists the archive, unpacks it, and computes its digest.
 fn unpack(archive: &[u8]) -> Result<Files, String> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (packed, out) = (directory.path().join(ARCHIVE), directory.path().join("out"));
@@ -266,13 +267,13 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
         // -rw-r--r-- 0/0 1234 1970-01-01 00:00 name
         let name = line.split_whitespace().nth(5).unwrap_or_default();
         if !line.starts_with('-') || line.split_whitespace().count() != 6 {
-            return Err(format!("entry {line:?} is no plain file"));
+            return Err(format!("entry {line:?} is not a plain file"));
         }
         if !is_key(name) {
             return Err(format!("entry {name:?} is not named <namespace>.<name>.conf"));
         }
         if !names.insert(name.to_owned()) {
-            return Err(format!("entry {name} is there twice"));
+            return Err(format!("entry {name} occurs twice"));
         }
     }
     let mut extract = Command::new("tar");
@@ -283,7 +284,7 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
         .map(|entry| (entry.file_name().display().to_string(), std::fs::read(entry.path()).expect("a file")))
         .collect();
     expect("unpacked files", &names, &files.keys().cloned().collect())?;
-    // As the documentation tells people to compute it.
+    // The documented command.
     let script = "LC_ALL=C; export LC_ALL; [ -z \"$(ls)\" ] || sha256sum -- * | sha256sum";
     let said = run("sha256sum", Command::new("sh").arg("-c").arg(script).current_dir(&out))?;
     if !files.is_empty() {
@@ -296,14 +297,15 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
 fn run(program: &str, command: &mut Command) -> Result<String, String> {
     let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output().expect("the program starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // A warning ("trailing garbage ignored") is a complaint too.
+    // A warning ("trailing garbage ignored") is an error too.
     if !output.status.success() || !said.is_empty() {
         return Err(format!("{program}: {} {said}", output.status));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// True if any file of the set contains the text. Cheap, for waiting; [`Reader::read`] verifies the set.
+/// True if any file of the set contains the text. Cheap enough for polling; [`Reader::read`]
+/// verifies the set.
 pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> {
     let map = maps.get(pointer).ok_or_else(|| format!("there is no pointer {pointer}"))?;
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -313,7 +315,7 @@ pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> 
     };
     let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| error.to_string())?;
     for shard in &manifest.shards {
-        let map = maps.get(&shard.name).ok_or_else(|| format!("shard {} is not there", shard.name))?;
+        let map = maps.get(&shard.name).ok_or_else(|| format!("shard {} does not exist", shard.name))?;
         let archive =
             map.binary_data.as_ref().and_then(|data| data.get(ARCHIVE)).ok_or("a shard is empty")?;
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -327,14 +329,14 @@ pub fn mentions(maps: &Maps, pointer: &str, text: &str) -> Result<bool, String> 
     Ok(false)
 }
 
-/// Files of the hub's volume by the keys that they have on satellites.
+/// Returns the files of the hub's volume by the keys that they have on satellites.
 pub fn published(volume: &Path) -> Files {
     let mut files = Files::new();
     let Ok(namespaces) = std::fs::read_dir(volume.join("objects.d")) else { return files };
     for namespace in namespaces.flatten() {
         for entry in std::fs::read_dir(namespace.path()).into_iter().flatten().flatten() {
             let key = format!("{}.{}", namespace.file_name().display(), entry.file_name().display());
-            // A file that disappears between the listing and the reading counts as absent.
+            // A file that is removed between the listing and the reading counts as absent.
             if let Ok(bytes) = std::fs::read(entry.path()) {
                 files.insert(key, bytes);
             }
@@ -343,17 +345,18 @@ pub fn published(volume: &Path) -> Files {
     files
 }
 
-/// The lines that `sha256sum *` prints.
+/// Returns the lines that `sha256sum *` prints.
 fn lines_of(files: &Files) -> Vec<String> {
     files.iter().map(|(key, bytes)| format!("{}  {key}\n", hex(&Sha256::digest(bytes)))).collect()
 }
 
-/// The digest of a shard: what `sha256sum * | sha256sum` prints.
+/// Returns the digest of a shard: the output of `sha256sum * | sha256sum`.
 pub fn digest_of_shard(files: &Files) -> String {
     format!("sha256:{}", hex(&Sha256::digest(lines_of(files).concat())))
 }
 
-/// The digest of a set: its sorted lines, divided by their first two digits, each part hashed, and a line for each part.
+/// Returns the digest of a set. Its sorted lines are grouped by their first two digits. Each group
+/// is hashed, and the digest is the hash over a line for each group.
 pub fn digest_of(files: &Files) -> String {
     let mut lines = lines_of(files);
     lines.sort_unstable();
@@ -363,12 +366,12 @@ pub fn digest_of(files: &Files) -> String {
     format!("sha256:{}", hex(&Sha256::digest(sums)))
 }
 
-/// Bytes of keys and files.
+/// Returns the bytes of keys and files.
 pub fn size(files: &Files) -> usize {
     files.iter().map(|(key, bytes)| key.len() + bytes.len()).sum()
 }
 
-/// Describes the missing, stale and undead files with examples; empty if both sets are equal.
+/// Describes the missing, stale and undead files, with examples. None if both sets are equal.
 pub fn difference(wanted: &Files, held: &Files) -> Option<String> {
     let missing: Vec<_> = wanted.keys().filter(|key| !held.contains_key(*key)).collect();
     let undead: Vec<_> = held.keys().filter(|key| !wanted.contains_key(*key)).collect();
@@ -384,7 +387,7 @@ pub fn difference(wanted: &Files, held: &Files) -> Option<String> {
     Some(format!("missing {}, stale {}, undead {}", some(&missing), some(&stale), some(&undead)))
 }
 
-/// The top bits of the sum of `<namespace>/<name>`. A namespace has no dot.
+/// Returns the top bits of the hash of `<namespace>/<name>`. A namespace has no dot.
 fn bucket(key: &str, bits: u32) -> u64 {
     let name = key.strip_suffix(".conf").unwrap_or(key).replacen('.', "/", 1);
     let sum = Sha256::digest(name.as_bytes());
@@ -419,11 +422,11 @@ fn annotation<'a>(map: &'a ConfigMap, name: &str) -> Result<&'a str, String> {
 pub fn revision(map: &ConfigMap) -> Result<Revision, String> {
     let text = annotation(map, REVISION)?;
     let parts = text.split_once('.').and_then(|(t, c)| Some((t.parse().ok()?, c.parse().ok()?)));
-    parts.ok_or_else(|| format!("revision {text:?} is no <term>.<counter>"))
+    parts.ok_or_else(|| format!("revision {text:?} is not of the form <term>.<counter>"))
 }
 
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, wanted: T, found: T) -> Result<(), String> {
-    if wanted == found { Ok(()) } else { Err(format!("{what}: {found:?} in place of {wanted:?}")) }
+    if wanted == found { Ok(()) } else { Err(format!("{what}: {found:?} instead of {wanted:?}")) }
 }
 
 fn hex(bytes: &[u8]) -> String {

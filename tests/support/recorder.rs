@@ -1,4 +1,4 @@
-//! A record of all requests, in one total order with the events of the other witnesses.
+//! A record of all requests, in one total order with the observations of the other witnesses.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,35 +10,36 @@ use hyper::body::Bytes;
 
 use super::fault::Action;
 
-/// The counter from which several proxies and the volume watch number what they see.
+/// The counter with which proxies and the volume watch number their observations.
 #[derive(Clone, Debug, Default)]
 pub struct Sequence(Arc<AtomicU64>);
 
 impl Sequence {
-    /// The next number, starting with 1.
+    /// Takes the next number, starting with 1.
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// The last number that was given out; everything seen from now on has a greater one.
+    /// Returns the last number that was taken. Every later observation has a greater one.
     pub fn now(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// One request through a proxy, and its answer as far as there was one.
+/// One request through a proxy, and its answer, if any.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The name of the API server.
     pub server: String,
-    /// Taken when the request head arrived, before anything went upstream.
+    /// Taken when the request head arrived, before anything was sent upstream.
     pub seq_start: u64,
     /// When the request head arrived.
     pub started: Instant,
-    /// Taken when the whole answer was there and before any of it went to the caller: whatever the caller
-    /// does because of this answer has a greater `seq_start`. For a watch: when its status line was there.
+    /// Taken when the whole answer had arrived, before any of it was sent to the caller. So
+    /// everything that the caller does because of it has a greater `seq_start`. For a watch: when
+    /// its status line had arrived.
     pub seq_end: Option<u64>,
-    /// The time that belongs to `seq_end`.
+    /// The time of `seq_end`.
     pub answered: Option<Instant>,
     /// The request method.
     pub method: Method,
@@ -50,14 +51,14 @@ pub struct Exchange {
     pub user_agent: Option<String>,
     /// The body as the caller sent it.
     pub request_body: Bytes,
-    /// The status of the answer. With [`Action::DropAfterApply`] the caller never saw it.
+    /// The status of the answer. With [`Action::DropAfterApply`] the caller never gets it.
     pub status: Option<u16>,
-    /// The status that the proxy has from the API server, from that moment on: also while the answer is kept back. Not for
-    /// watches.
+    /// The status from the API server, set as soon as the proxy has it, even while it holds the
+    /// answer. Not for watches.
     pub held_status: Option<u16>,
     /// The body of the answer; not for watches, and not above 4 MiB.
     pub response_body: Option<Bytes>,
-    /// The fault that a rule made of it.
+    /// The fault that a rule picked for it.
     pub action: Option<Action>,
 }
 
@@ -82,12 +83,12 @@ impl Exchange {
         !matches!(self.action, Some(Action::Respond { .. })) && self.has_status_2xx()
     }
 
-    /// The request body as JSON, `Null` if it is none.
+    /// Returns the request body as JSON. `Null` if it is not JSON.
     pub fn request_json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.request_body).unwrap_or_default()
     }
 
-    /// The answer as JSON, `Null` if it is none.
+    /// Returns the answer as JSON. `Null` if it is not JSON.
     pub fn response_json(&self) -> serde_json::Value {
         self.response_body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
     }
@@ -104,7 +105,8 @@ pub(super) fn is_watch(query: &str) -> bool {
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
-/// Every exchange of the proxies that share it, ordered by `seq_start`. A clone is the same recorder.
+/// All exchanges of the proxies that share it, ordered by `seq_start`. A clone is the same
+/// recorder.
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Inner>);
 
@@ -116,48 +118,49 @@ struct Inner {
 }
 
 impl Recorder {
-    /// A recorder that numbers with `sequence`.
+    /// Makes a recorder that takes its numbers from `sequence`.
     pub fn new(sequence: &Sequence) -> Self {
         Self(Arc::new(Inner { sequence: sequence.clone(), ..Inner::default() }))
     }
 
-    /// The counter it numbers with.
+    /// Returns the sequence.
     pub fn sequence(&self) -> &Sequence {
         &self.0.sequence
     }
 
-    /// Calls `hook` for each request before its `seq_start` is taken. With `VolumeWatch::flush` as the hook,
-    /// every file event that happened before a request has a lower number than the request.
+    /// Calls `hook` for each request before its `seq_start` is taken. With `VolumeWatch::flush` as
+    /// the hook, every file event that happened before a request has a lower number than the
+    /// request.
     pub fn before_each_request(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.0.before_request.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
-    /// Everything seen so far.
+    /// Returns all exchanges so far.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.lock().clone()
     }
 
-    /// Those that match.
+    /// Returns the exchanges that match.
     pub fn matching(&self, predicate: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
         self.lock().iter().filter(|exchange| predicate(exchange)).cloned().collect()
     }
 
-    /// All POST, PUT, PATCH and DELETE.
+    /// Returns all exchanges with POST, PUT, PATCH and DELETE.
     pub fn mutating(&self) -> Vec<Exchange> {
         self.matching(Exchange::is_mutating)
     }
 
-    /// How many match.
+    /// Returns the number of exchanges that match.
     pub fn count(&self, predicate: impl Fn(&Exchange) -> bool) -> usize {
         self.lock().iter().filter(|exchange| predicate(exchange)).count()
     }
 
-    /// Forgets everything, also the exchanges that are still waiting for an answer.
+    /// Forgets everything, including exchanges that still wait for an answer.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Notes that a request head arrived; returns its `seq_start`.
+    /// Records a request head, and returns its `seq_start`.
     pub(super) fn begin(&self, server: &str, head: &Parts) -> u64 {
         for hook in self.0.before_request.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             hook();
@@ -192,7 +195,7 @@ impl Recorder {
         }
     }
 
-    /// Notes the answer; to be called before any of it goes to the caller.
+    /// Records the answer. Call it before any of the answer is sent to the caller.
     pub(super) fn end(&self, seq_start: u64, status: StatusCode, body: Option<Bytes>) {
         self.update(seq_start, |exchange| {
             exchange.seq_end = Some(self.0.sequence.next());

@@ -1,5 +1,5 @@
-//! A witness of the ConfigMaps of one satellite. A watch replays every state of the store, and the independent reader reads
-//! each state. A state that a reader could not have used is a complaint.
+//! A witness of the ConfigMaps of one satellite. A watch replays every state of the store, and the
+//! independent reader reads each. A state that is not a complete set is a complaint.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,17 +62,18 @@ impl SatelliteWatch {
         api.delete(&name, &DeleteParams::default()).await.expect("the marker is deleted");
     }
 
-    /// The revision of every state of the pointer so far.
+    /// Returns the revision of every state of the pointer so far.
     pub fn turns(&self) -> Vec<Revision> {
         self.lock().turns.clone()
     }
 
-    /// The name of every ConfigMap created so far, in order; again for each time it was recreated.
+    /// Returns the name of every ConfigMap created so far, in order. A recreated one is there
+    /// again.
     pub fn created(&self) -> Vec<String> {
         self.lock().created.clone()
     }
 
-    /// The complaints so far.
+    /// Returns the complaints so far.
     pub fn complaints(&self) -> Vec<String> {
         self.lock().complaints.clone()
     }
@@ -89,7 +90,7 @@ impl SatelliteWatch {
             self.place.satellite,
             &seen.complaints[..seen.complaints.len().min(10)]
         );
-        // A witness that saw nothing proves nothing.
+        // A watch without events would prove nothing.
         assert!(seen.events > 0, "the watch saw nothing");
     }
 
@@ -155,7 +156,7 @@ async fn follow(
         let mut events = match api.watch(&WatchParams::default().timeout(280), &version).await {
             Ok(events) => events.boxed(),
             Err(error) => {
-                // The server is stopped for a while; no event is lost by that.
+                // The server may be stopped for a while, which loses no event.
                 complain_if_lost(&error.to_string(), &complain);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;

@@ -1,9 +1,10 @@
 //! One child process that cannot outlive the test process.
 //!
-//! Every server runs below a `/bin/sh` supervisor whose standard input is a pipe held by the test process.
-//! However the test process ends (return, panic, SIGKILL), the kernel closes the pipe, and the supervisor's
-//! guard kills the server with SIGKILL, which a stopped process obeys too. `PR_SET_PDEATHSIG` is no
-//! substitute: it fires when the *thread* that spawned the child ends.
+//! Every server runs under a `/bin/sh` supervisor whose standard input is a pipe from the test
+//! process. When the test process ends in any way (return, panic, SIGKILL), the kernel closes the
+//! pipe. Then the supervisor's guard kills the server with SIGKILL, which works for a stopped
+//! process too. `PR_SET_PDEATHSIG` is no substitute: it fires when the *thread* that spawned the
+//! child ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -17,8 +18,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Prints the server's pid on standard output, and exits as the server exits.
 ///
-/// The guard ignores SIGTERM once the pipe is closed, so that the supervisor's own `kill` cannot interrupt it
-/// before the scratch directory is gone. Descriptor 3 is the pipe; the server does not inherit it.
+/// The guard ignores SIGTERM once the pipe is closed, so that the supervisor's own `kill` cannot
+/// interrupt it before the scratch directory is gone. Descriptor 3 is the pipe; the server does not
+/// inherit it.
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- >&2 &
@@ -43,7 +45,8 @@ exit "$code"
 /// The interval at which a waiting caller checks for the end of the process.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A running (or ended) server with its log file. Dropping it kills the server and waits for its end.
+/// A running or ended server with its log file. Dropping it kills the server, and waits for its
+/// end.
 #[derive(Debug)]
 pub struct Supervised {
     supervisor: Mutex<Child>,
@@ -95,30 +98,30 @@ impl Supervised {
         Self { supervisor: Mutex::new(supervisor), pid, log: log.to_path_buf(), log_start }
     }
 
-    /// The pid of the server itself, not of its supervisor.
+    /// Returns the pid of the server itself, not of its supervisor.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// How it ended, or `None` while it runs (or is stopped).
+    /// Returns its exit status. None while it runs or is stopped.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         let mut supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
         supervisor.try_wait().expect("wait for the supervisor")
     }
 
-    /// Sends a signal to the server; `false` when it has already ended.
+    /// Sends a signal to the server. Returns `false` if it has already ended.
     pub fn signal(&self, signal: Signal) -> bool {
-        // The supervisor has not been waited for, so the pid cannot belong to anybody else yet.
+        // The supervisor is not reaped yet, so no other process can have the pid.
         self.exit_status().is_none() && kill_process(self.raw_pid(), signal).is_ok()
     }
 
-    /// SIGKILL, and waits until the process is gone and reaped.
+    /// Sends SIGKILL, and waits until the process is gone and reaped.
     pub fn kill(&self) -> ExitStatus {
         self.signal(Signal::KILL);
         self.wait_blocking(Duration::from_secs(10)).expect("a killed process ends")
     }
 
-    /// SIGSTOP, and waits until the kernel reports the process as stopped.
+    /// Sends SIGSTOP, and waits until the kernel reports the process as stopped.
     pub fn pause(&self) {
         assert!(self.signal(Signal::STOP), "pid {} has ended; its log:\n{}", self.pid, self.log_tail());
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -128,12 +131,13 @@ impl Supervised {
         }
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn resume(&self) {
         assert!(self.signal(Signal::CONT), "pid {} has ended; its log:\n{}", self.pid, self.log_tail());
     }
 
-    /// Waits for the end of the process without blocking the runtime; `None` after the deadline.
+    /// Waits for the end of the process without blocking the runtime. Returns `None` after the
+    /// deadline.
     pub async fn wait(&self, deadline: Duration) -> Option<ExitStatus> {
         let end = Instant::now() + deadline;
         loop {
@@ -158,7 +162,7 @@ impl Supervised {
         None
     }
 
-    /// The output of this run so far, without that of earlier runs with the same log file.
+    /// Returns the output of this run so far, without that of earlier runs with the same log file.
     pub fn log_text(&self) -> String {
         let mut text = Vec::new();
         if let Ok(mut file) = File::open(&self.log) {
@@ -168,7 +172,7 @@ impl Supervised {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// The last 30 lines of [`Self::log_text`], for messages.
+    /// Returns the last 30 lines of [`Self::log_text`], for messages.
     pub fn log_tail(&self) -> String {
         let text = self.log_text();
         let lines: Vec<&str> = text.lines().collect();
@@ -190,7 +194,7 @@ impl Drop for Supervised {
     }
 }
 
-/// The state letter of a process (`R`, `S`, `T`, `Z`, ...), or `None` when there is no such process.
+/// Returns the state letter of a process (`R`, `S`, `T`, `Z`, ...). None if it does not exist.
 pub fn process_state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.trim_start().chars().next()

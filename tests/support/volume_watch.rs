@@ -1,4 +1,4 @@
-//! A witness of the published volume. It shares only the kernel with the operator.
+//! A witness of the volume. It shares only the kernel with the operator.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -24,7 +24,7 @@ use super::recorder::Sequence;
 const OBJECTS: &str = "objects.d";
 const STAGING: &str = ".groundlink/staging";
 
-/// The content of a file, as a reader sees it.
+/// The content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// `sha256:` and the hexadecimal hash of the bytes.
@@ -36,13 +36,13 @@ pub struct Content {
 /// A change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileEventKind {
-    /// A file existed when the watch reached its directory: at the start, or in a new directory.
+    /// A file existed when the watch reached its directory, at the start or in a new directory.
     Found(Option<Content>),
     /// A file was renamed into place. `None` if it was gone before it could be read.
     Renamed(Option<Content>),
     /// A file was removed, or renamed away.
     Deleted,
-    /// A file appeared below `objects.d` by other means than a rename: a reader may have seen a part of it.
+    /// A file appeared below `objects.d` without a rename: a reader may have seen a part of it.
     CreatedInPlace,
     /// A file below `objects.d` was written in place: a reader may have seen a part of it.
     ModifiedInPlace(Option<Content>),
@@ -50,8 +50,8 @@ pub enum FileEventKind {
     Staged,
 }
 
-/// One event, numbered when it was taken from the kernel's queue: at or after the moment it happened, and
-/// before everything that is numbered after the next [`VolumeWatch::flush`].
+/// One event. It is numbered when it is taken from the kernel's queue: after it happened, and
+/// before anything that is numbered after the next [`VolumeWatch::flush`].
 #[derive(Clone, Debug)]
 pub struct FileEvent {
     /// The place in the total order.
@@ -62,13 +62,13 @@ pub struct FileEvent {
     pub path: String,
     /// What happened.
     pub kind: FileEventKind,
-    /// The file had been replaced or removed once more before it was read. The content is what a *later*
-    /// event put there, so what this event put there is not known.
+    /// True if the file had been replaced or removed again before it was read. The content is that
+    /// of a *later* event, and the content of this one is unknown.
     pub superseded: bool,
 }
 
 impl FileEvent {
-    /// What was read because of this event.
+    /// Returns the content that was read for this event.
     pub fn content(&self) -> Option<&Content> {
         match &self.kind {
             FileEventKind::Found(content)
@@ -84,10 +84,10 @@ impl FileEvent {
     }
 }
 
-/// Watches `objects.d` of a volume, which need not exist yet, and its directories.
+/// A watch of a volume's `objects.d`, which need not exist yet, and its directories.
 ///
-/// A file that is written in place in a directory within the microseconds between the creation of that
-/// directory and the reaction to it is reported as [`FileEventKind::Found`].
+/// A file that is written in place within microseconds after the creation of its directory, before
+/// the watch reacts, is reported as [`FileEventKind::Found`].
 pub struct VolumeWatch {
     state: Arc<Mutex<State>>,
     stop: Option<UnixStream>,
@@ -95,7 +95,7 @@ pub struct VolumeWatch {
 }
 
 impl VolumeWatch {
-    /// Starts to watch; every change after the return is seen.
+    /// Starts the watch. It sees every change after the return.
     pub fn start(volume: &Path, sequence: &Sequence) -> Self {
         Self::start_on(volume, sequence, false)
     }
@@ -139,31 +139,33 @@ impl VolumeWatch {
         Self { state, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Takes all that has happened until now from the kernel's queue.
+    /// Takes every event until now from the kernel's queue.
     pub fn flush(&self) {
         lock(&self.state).drain();
     }
 
-    /// [`Self::flush`] as a function that outlives the borrow, for `Recorder::before_each_request`.
+    /// Returns [`Self::flush`] as a function that outlives the borrow, for
+    /// `Recorder::before_each_request`.
     pub fn flusher(&self) -> impl Fn() + Send + Sync + 'static {
         let state = self.state.clone();
         move || lock(&state).drain()
     }
 
-    /// Every event until now.
+    /// Returns every event until now.
     pub fn history(&self) -> Vec<FileEvent> {
         let mut state = lock(&self.state);
         state.drain();
         state.events.clone()
     }
 
-    /// Every content of one file until now (path relative to the volume), oldest first.
+    /// Returns every digest of one file until now, oldest first. The path is relative to the
+    /// volume.
     pub fn digests_seen(&self, path: &str) -> Vec<(u64, String)> {
         let of_path = self.history().into_iter().filter(|event| event.path == path);
         of_path.filter_map(|event| Some((event.seq, event.content()?.digest.clone()))).collect()
     }
 
-    /// Every event that let a reader see half a file.
+    /// Returns every event that let a reader see half a file.
     pub fn violations(&self) -> Vec<FileEvent> {
         self.history().into_iter().filter(FileEvent::is_violation).collect()
     }
@@ -180,12 +182,12 @@ impl Drop for VolumeWatch {
     }
 }
 
-/// A mutex poisoned by a panic in `drain` must stay an error: the witness would have a gap.
+/// A mutex that a panic in `drain` poisoned must stay an error: the witness would have a gap.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(|_: PoisonError<_>| panic!("the volume watch failed earlier"))
 }
 
-/// The identity of a file's content, as the kernel reports it: a rename changes the second part.
+/// The kernel's identity of a file's content. A rename changes the second part.
 type Version = (u64, i64, i64);
 
 /// A watch descriptor and a name in its directory.
@@ -198,11 +200,11 @@ struct State {
     sequence: Sequence,
     /// Watch descriptor to directory, relative to the volume.
     directories: HashMap<i32, String>,
-    /// Taken from the kernel, not handled yet.
+    /// Events taken from the kernel, but not handled yet.
     pending: VecDeque<(FileKey, ReadFlags)>,
-    /// How many of them changed what a file name stands for or holds.
+    /// Number of pending events that changed a file or its name.
     pending_by_file: HashMap<FileKey, usize>,
-    /// Which version was read last for a path, and by which event.
+    /// The version that was read last for a path, and the event that caused the read.
     read: HashMap<String, (Version, usize)>,
     events: Vec<FileEvent>,
 }
@@ -235,7 +237,7 @@ impl State {
         }
     }
 
-    /// Takes what the kernel has.
+    /// Takes the queued events from the kernel.
     fn fill(&mut self) {
         let mut buffer = [MaybeUninit::uninit(); 16 << 10];
         let mut reader = inotify::Reader::new(&*self.inotify, &mut buffer);
@@ -281,7 +283,7 @@ impl State {
                 self.push(path, FileEventKind::Staged, false);
             }
         } else if !in_tree(&path, OBJECTS) {
-            // A file beside objects.d: nobody loads it.
+            // A file outside objects.d, which Icinga does not load.
         } else if flags.contains(ReadFlags::MOVED_TO) {
             self.push_content(path, FileEventKind::Renamed, Some(key));
         } else if flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::DELETE) {
@@ -293,17 +295,18 @@ impl State {
         }
     }
 
-    /// For CLOSE_WRITE, which alone tells of writes through a mapping, but comes for a writer too that was
-    /// closed only after the rename.
+    /// True if the file changed since it was read last. For CLOSE_WRITE: only that event reports
+    /// writes through a mapping, but it also comes for a writer that was closed after the rename.
     fn has_changed(&self, path: &str) -> bool {
         let now = self.volume.join(path).symlink_metadata().ok().map(|file| version_of(&file));
         now.is_some_and(|now| self.read.get(path).is_none_or(|(before, _)| *before != now))
     }
 
-    /// Watches a directory that can matter, and what is in it already.
+    /// Watches a directory that matters, and scans it.
     fn enter(&mut self, path: String) {
-        // Staging is watched in any case: the kernel merges two renames to one name (without comparing their
-        // cookies) unless another event, such as the rename's other half, stands between them.
+        // Staging is always watched: the kernel merges two renames to one name (without comparing
+        // their cookies) unless another event, such as the other half of the rename, comes between
+        // them.
         let on_the_way = path.is_empty() || in_tree(STAGING, &path);
         if !on_the_way && !in_tree(&path, OBJECTS) {
             return;
@@ -317,7 +320,7 @@ impl State {
             | WatchFlags::ONLYDIR
             | WatchFlags::DONT_FOLLOW;
         let directory = self.volume.join(&path);
-        // It may be gone again.
+        // The directory may be gone again.
         let Ok(wd) = inotify::add_watch(&*self.inotify, &directory, flags) else { return };
         self.directories.insert(wd, path.clone());
         let Ok(entries) = directory.read_dir() else { return };
@@ -333,8 +336,8 @@ impl State {
         }
     }
 
-    /// Reads the file because of an event (`key`), or of a scan. The event came too late to see its own
-    /// content if after the reading another one waits for the same file, or if that one reads the same version.
+    /// Reads the file for an event (`key`), or for a scan. The event is superseded if another event
+    /// for the same file is pending after the read, or if a later event reads the same version.
     fn push_content(
         &mut self,
         path: String,
@@ -352,7 +355,7 @@ impl State {
             let earlier = &mut self.events[*index];
             if now == *before && earlier.content() == content.as_ref() {
                 match (&earlier.kind, &kind) {
-                    // The scan of a new directory has seen what its queued event reports now.
+                    // The scan of a new directory has already seen this event's file.
                     (FileEventKind::Found(_), FileEventKind::Found(_) | FileEventKind::Renamed(_)) => return,
                     _ => earlier.superseded = true,
                 }
@@ -376,7 +379,7 @@ impl State {
     }
 }
 
-/// A writer that is closed changes nothing by that.
+/// Closing a writer changes nothing.
 fn is_change(flags: ReadFlags) -> bool {
     !flags.contains(ReadFlags::CLOSE_WRITE)
 }
@@ -402,7 +405,7 @@ fn read(path: &Path) -> Option<(Version, Content)> {
     Some((version, Content { digest: digest(&bytes), bytes: bytes.into() }))
 }
 
-/// `sha256:` and the hexadecimal hash, as in the status of a `MonitoringObject`.
+/// Returns `sha256:` and the hexadecimal hash, as in the status of a `MonitoringObject`.
 pub fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {

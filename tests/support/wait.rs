@@ -1,4 +1,4 @@
-//! Waiting for something to become true, the only form of waiting that tests use.
+//! Waiting for a condition, the only form of waiting that tests use.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Calls `probe` every 20 ms until it returns `Ok`, and returns that value.
 ///
-/// A probe that itself hangs (a paused server) is abandoned at the deadline.
+/// A probe that hangs, for example at a paused server, is abandoned at the deadline.
 ///
 /// # Panics
 /// After the deadline, with `what` and the last reason that the probe gave.
@@ -18,7 +18,7 @@ where
     eventually_every(INTERVAL, deadline, what, probe).await
 }
 
-/// [`eventually`] with another pause between two probes, for those that cost something.
+/// [`eventually`] with another pause between two probes, for expensive ones.
 pub async fn eventually_every<T, P>(interval: Duration, deadline: Duration, what: &str, mut probe: P) -> T
 where
     P: AsyncFnMut() -> Result<T, String>,
@@ -29,7 +29,9 @@ where
         match tokio::time::timeout(end.saturating_duration_since(Instant::now()), probe()).await {
             Ok(Ok(value)) => return value,
             Ok(Err(new)) => reason = new,
-            Err(_) => panic!("not within {deadline:?}: {what}; a probe hangs; the one before said: {reason}"),
+            Err(_) => {
+                panic!("not within {deadline:?}: {what}; a probe hangs; the previous one returned: {reason}")
+            }
         }
         assert!(Instant::now() < end, "not within {deadline:?}: {what}; last: {reason}");
         tokio::time::sleep(interval).await;

@@ -172,7 +172,7 @@ fn a_set_that_is_not_whole_is_a_complaint() {
         with_manifest(&mut maps, &manifest);
         maps
     };
-    complaint(&changed(&|maps, _| drop(maps.remove(&shard_name(1)))), "is not there");
+    complaint(&changed(&|maps, _| drop(maps.remove(&shard_name(1)))), "does not exist");
     complaint(&changed(&|_, manifest| manifest["shards"][0]["digest"] = json!("sha256:00")), "digest");
     complaint(&changed(&|_, manifest| manifest["digest"] = json!("sha256:00")), "digest");
     complaint(&changed(&|_, manifest| manifest["objects"] = json!(1)), "objects");
@@ -218,15 +218,15 @@ fn an_archive_that_is_not_plain_is_a_complaint() {
     std::fs::write(inner.join("team-a.extra.conf"), "x").unwrap();
     complaint(&with(tar(&inner, &[&keys[..], &["team-a.extra.conf"]].concat())), "digest");
     complaint(&with(tar(&inner, &keys[1..])), "digest");
-    complaint(&with(tar(&inner, &[&keys[..], &[first.as_str()]].concat())), "there twice");
+    complaint(&with(tar(&inner, &[&keys[..], &[first.as_str()]].concat())), "occurs twice");
     complaint(&with(tar(&inner, &[&keys[..], &[&format!("../{first}")]].concat())), "is not named");
     complaint(
         &with(tar(&inner, &[&keys[..], &[&format!("{}/{first}", inner.display())]].concat())),
         "is not named",
     );
-    complaint(&with(tar(directory.path(), &["inner"])), "no plain file");
+    complaint(&with(tar(directory.path(), &["inner"])), "not a plain file");
     std::os::unix::fs::symlink("/etc/passwd", inner.join("team-a.link.conf")).unwrap();
-    complaint(&with(tar(&inner, &["team-a.link.conf"])), "no plain file");
+    complaint(&with(tar(&inner, &["team-a.link.conf"])), "not a plain file");
     let mut good = tar(&inner, &keys);
     good.extend_from_slice(b"and more");
     complaint(&with(good), "gzip");
