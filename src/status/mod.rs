@@ -4,6 +4,7 @@
 //! [`Queue`] decides what is written next (pure: Ready before Synced, one write in flight per object). [`Writer`] sends.
 
 mod facts;
+mod fair;
 mod queue;
 mod write;
 mod writer;
