@@ -311,11 +311,18 @@ impl Core {
         if keys.is_empty() {
             return;
         }
+        let taken = taken_along(&self.index, &keys);
         if is_allowed {
             self.departures.recent.clear();
         } else {
-            let count = taken_along(&self.index, &keys).len();
-            self.departures.recent.push_back((self.now.elapsed, count));
+            self.departures.recent.push_back((self.now.elapsed, taken.len()));
+        }
+        if !self.snapshots.is_any_cut() {
+            // The first snapshot waits for what becomes of those that name them.
+            let others: Vec<_> =
+                taken.into_iter().filter(|key| self.objects.entries.contains_key(key)).collect();
+            self.files.dirty.extend(others.iter().cloned());
+            self.recovery.undecided.extend(others);
         }
         for key in keys {
             match self.departures.leaving.remove(&key).flatten() {
