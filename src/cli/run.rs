@@ -2,11 +2,13 @@
 
 use super::log::LogArguments;
 use crate::api::IcingaVersion;
+use crate::metrics::Metrics;
 use crate::operator::{self, Options};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +59,8 @@ pub struct Arguments {
 }
 
 pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    arguments.log.start()?;
+    let metrics = Arc::new(Metrics::default());
+    let log = arguments.log.start(metrics.clone())?;
     let options = Options {
         volume: arguments.volume,
         require_mount: arguments.require_mount,
@@ -85,8 +88,14 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 stop.cancel();
             }
         });
-        operator::run(options, stop).await
+        operator::run(options, metrics, stop).await
     });
     runtime.shutdown_timeout(BLOCKED);
-    result.map(|()| ExitCode::SUCCESS)
+    Ok(match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.end(&error);
+            ExitCode::FAILURE
+        }
+    })
 }

@@ -30,6 +30,7 @@ pub struct Metrics {
     snapshot_objects: Gauge,
     unconfirmed: Gauge,
     tasks: Gauge,
+    log_lines_lost: Counter,
     satellite: SatelliteMetrics,
 }
 
@@ -48,6 +49,7 @@ impl Default for Metrics {
             snapshot_objects: Gauge::default(),
             unconfirmed: Gauge::default(),
             tasks: Gauge::default(),
+            log_lines_lost: Counter::default(),
             satellite: SatelliteMetrics::default(),
         };
         metrics.register();
@@ -94,6 +96,11 @@ impl Metrics {
             self.unconfirmed.clone(),
         );
         r.register("tasks", "Live tasks of this process", self.tasks.clone());
+        r.register(
+            "log_lines_lost",
+            "Lines of the log that were lost because nobody read it",
+            self.log_lines_lost.clone(),
+        );
         self.satellite.register(r);
     }
 
@@ -142,6 +149,11 @@ impl Metrics {
         self.snapshot_term.set(term as i64);
         self.snapshot_counter.set(counter as i64);
         self.snapshot_objects.set(objects as i64);
+    }
+
+    /// Counts lines of the log that were lost.
+    pub fn log_lines_lost(&self, lines: u64) {
+        self.log_lines_lost.inc_by(lines);
     }
 
     /// Records how many objects the first snapshot still waits for.

@@ -67,10 +67,9 @@ const WAITING_FOR: [(&str, &str); 4] = [
 /// # Errors
 /// If a setting is wrong, if no API server is configured, if the listener cannot be bound, if a
 /// task fails, or if another process led after this one did.
-pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
     let (client, url, server) = hub_client().await?;
-    let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::waiting_for(&WAITING_FOR);
 
     let listener = TcpListener::bind(options.listen)

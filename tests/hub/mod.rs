@@ -5,5 +5,6 @@ mod crd_loss;
 mod explained;
 mod lifecycle;
 mod missing_things;
+mod sinks;
 mod status_faults;
 mod volume_faults;
