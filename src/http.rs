@@ -1,4 +1,6 @@
-//! The health server: `/livez`, `/readyz` (names what is missing) and `/metrics`.
+//! The health server: `/livez`, `/readyz` (names what is missing) and `/metrics`. No client can hold it up.
+
+mod connections;
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -7,9 +9,15 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use connections::Limits;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// More than a kubelet, a few scrapers and a few people need. A scraper waits 10 s by default.
+const LIMITS: Limits =
+    Limits { connections: 64, head: Duration::from_secs(5), whole: Duration::from_secs(30) };
 
 #[derive(Clone)]
 struct App {
@@ -18,15 +26,12 @@ struct App {
 }
 
 /// Serves until `stop`.
-///
-/// # Errors
-/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let app = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -34,8 +39,8 @@ pub async fn serve(
         .with_state(App { readiness, metrics });
     // A scraper that keeps its connection must not keep the process.
     tokio::select! {
-        result = axum::serve(listener, app) => result,
-        () = stop.cancelled() => Ok(()),
+        () = connections::serve(listener, app, LIMITS) => {}
+        () = stop.cancelled() => {}
     }
 }
 
