@@ -1,6 +1,7 @@
 //! `groundlink run`: the operator.
 
 use super::log::LogArguments;
+use super::usage::duration;
 use crate::api::IcingaVersion;
 use crate::metrics::Metrics;
 use crate::operator::{self, Options};
@@ -48,6 +49,10 @@ pub struct Arguments {
     /// Version of the Icinga 2 that loads the volume.
     #[arg(long, env = "GROUNDLINK_ICINGA_VERSION", value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
+    /// How often all MonitoringObjects are listed again, about. This finds what the watch did not
+    /// deliver.
+    #[arg(long, env = "GROUNDLINK_RELIST_EVERY", value_name = "DURATION", default_value = "30m", value_parser = period)]
+    relist_every: Duration,
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
@@ -56,6 +61,13 @@ pub struct Arguments {
     identity: String,
     #[command(flatten)]
     log: LogArguments,
+}
+
+/// Reads the period of a LIST.
+fn period(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), Duration::from_hours(24 * 30));
+    let period = Some(duration(text)?).filter(|period| (least..=most).contains(period));
+    period.ok_or_else(|| "use a duration from 1s to 30d".to_owned())
 }
 
 pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -70,6 +82,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,
         icinga_version: arguments.icinga_version,
+        relist: arguments.relist_every,
         lease_name: arguments.lease_name,
         identity: arguments.identity,
     };

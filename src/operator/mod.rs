@@ -22,6 +22,7 @@ use hub_client::hub_client;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tasks::Tasks;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch as channel};
@@ -47,6 +48,8 @@ pub struct Options {
     pub external_objects: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.
     pub icinga_version: IcingaVersion,
+    /// How often all MonitoringObjects are listed again, about.
+    pub relist: Duration,
     /// Name of the Lease.
     pub lease_name: String,
     /// Name of this process among the holders of the Lease.
@@ -100,7 +103,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     });
 
     let (events, received) = mpsc::channel(watch::CAPACITY);
-    let watch = tokio::spawn(watch::run(client.clone(), server, events));
+    let watch = tokio::spawn(watch::run(client.clone(), server, options.relist, events));
 
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());

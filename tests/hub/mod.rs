@@ -8,3 +8,4 @@ mod missing_things;
 mod sinks;
 mod status_faults;
 mod volume_faults;
+mod watches;

@@ -188,7 +188,7 @@ async fn clients_that_say_nothing_or_do_not_read_cost_nothing() {
     for _ in 0..20 {
         let asked = Instant::now();
         assert_eq!(get(address, "/livez", PROBE).await, Ok((200, "ok\n".to_owned())));
-        assert!(asked.elapsed() < Duration::from_secs(1), "a probe took {:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(3), "a probe took {:?}", asked.elapsed());
         let open = descriptors(&operator) - before;
         assert!(open <= 80, "{open} more descriptors than before");
     }

@@ -21,6 +21,7 @@ mod proxy;
 pub mod reader;
 mod recorder;
 mod satellite_watch;
+mod streams;
 mod supervised;
 mod volume_watch;
 mod wait;
