@@ -27,9 +27,13 @@ pub struct Arguments {
     /// Namespace of the operator, with its SatelliteClusters, their Secrets and the Lease.
     #[arg(long, env = "GROUNDLINK_NAMESPACE", value_name = "NAME")]
     namespace: String,
-    /// Address of /livez, /readyz and /metrics. Port 0 chooses a free port, which is logged.
+    /// Address of /metrics, of /readyz with every reason, and of /livez. Who reaches it learns the
+    /// names of satellites and objects. Port 0 chooses a free port, which is logged.
     #[arg(long, env = "GROUNDLINK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Address of a second server, for the kubelet: /livez, and /readyz without a reason.
+    #[arg(long, env = "GROUNDLINK_PROBES", value_name = "ADDR")]
+    probes: Option<SocketAddr>,
     /// Wait until something is mounted on the volume's directory, so that nothing is written below
     /// an unmounted path.
     #[arg(long, env = "GROUNDLINK_REQUIRE_MOUNT")]
@@ -78,6 +82,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         require_mount: arguments.require_mount,
         namespace: arguments.namespace,
         listen: arguments.listen,
+        probes: arguments.probes,
         allow_loopback_satellites: arguments.allow_loopback_satellites,
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,

@@ -5,6 +5,7 @@ mod crd_loss;
 mod explained;
 mod lifecycle;
 mod missing_things;
+mod served;
 mod sinks;
 mod status_faults;
 mod volume_faults;

@@ -71,7 +71,7 @@ impl Mute {
 }
 
 /// A GET on a connection of its own: status and body. Fails after `limit`.
-async fn get(address: SocketAddr, path: &str, limit: Duration) -> Result<(u16, String), String> {
+pub(super) async fn get(address: SocketAddr, path: &str, limit: Duration) -> Result<(u16, String), String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n");
     let ask = move || {
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
