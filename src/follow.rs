@@ -107,6 +107,7 @@ where
             }
             // A place that fails is left, and replaced below by the one from which it goes on.
             let event = match replace(&mut self.place, Place::Begin) {
+                Place::Listed { .. } | Place::Watching { .. } if self.list_due <= Instant::now() => None,
                 Place::Begin => {
                     // Jitter: many operators that started together do not list together for ever.
                     self.list_due = Instant::now() + self.relist.mul_f64(rand::random_range(0.8..1.2));
@@ -175,9 +176,6 @@ where
         mut stream: BoxStream<'static, kube::Result<WatchEvent<K>>>,
         since: Instant,
     ) -> Result<Option<Event<K>>, Failure> {
-        if self.list_due <= Instant::now() {
-            return Ok(None);
-        }
         let silent = Instant::now() + SILENCE;
         let (event, object) = match timeout_at(silent.min(self.list_due), stream.next()).await {
             Err(_) if self.list_due < silent => return Ok(None),
