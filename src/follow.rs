@@ -1,7 +1,8 @@
 //! Lists and watches one kind of the hub, for as long as anybody polls.
 //!
-//! kube's watcher repeats a watch start that is answered with 410 for ever, begins a watch that ends at once again without a
-//! pause, forgets its pauses with every LIST that begins, and never lists again by itself.
+//! kube's watcher repeats a watch start that is answered with 410 for ever, begins a watch that
+//! ends at once again without a pause, forgets its pauses with every LIST that begins, and never
+//! lists again by itself.
 
 use crate::backoff::Backoff;
 use crate::request::{Failure, ask};
@@ -38,8 +39,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// How often everything is listed again, about.
 pub(crate) const RELIST: Duration = Duration::from_mins(30);
 
-/// Returns the events of every object that `api` reaches. A failure ends nothing: the stream pauses, and goes on where it
-/// can, else with a LIST. Another LIST follows after about `relist` in any case: it finds whatever the watch did not deliver.
+/// Returns the events of every object that `api` reaches. A failure ends nothing: the stream
+/// pauses, and goes on where it can, else with a LIST. Another LIST follows after about `relist`
+/// in any case: it finds whatever the watch did not deliver.
 pub(crate) fn follow<K>(api: Api<K>, relist: Duration) -> impl Stream<Item = Result<Event<K>, Failure>> + Send
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
@@ -179,7 +181,8 @@ where
         let silent = Instant::now() + SILENCE;
         let (event, object) = match timeout_at(silent.min(self.list_due), stream.next()).await {
             Err(_) if self.list_due < silent => return Ok(None),
-            // Ended by the API server, or silent: what happened meanwhile comes with the next watch.
+            // Ended by the API server, or silent: what happened meanwhile comes with the next
+            // watch.
             Ok(None) | Err(_) => {
                 if since.elapsed() < SHORTEST {
                     self.resume = Some(Instant::now() + SHORTEST.mul_f64(rand::random_range(0.5..1.0)));

@@ -1,5 +1,6 @@
-//! The HTTP servers. One has everything: `/livez`, `/readyz` (names what is missing) and `/metrics`, which name satellites,
-//! objects and addresses. The other is for the kubelet, which needs a yes or no. No client can hold either up.
+//! The HTTP servers. One has everything: `/livez`, `/readyz` (names what is missing) and
+//! `/metrics`, which name satellites, objects and addresses. The other is for the kubelet, which
+//! needs a yes or no. No client can hold either up.
 
 mod connections;
 

@@ -1,4 +1,5 @@
-//! Serves HTTP to clients that may be silent, slow, or many. `axum::serve` has no bound for any of these.
+//! Serves HTTP to clients that may be silent, slow, or many. `axum::serve` has no bound for any of
+//! these.
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -12,7 +13,8 @@ use tokio::task::{AbortHandle, JoinSet};
 /// The bounds of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Most open connections. The oldest one ends for a new one, so that a probe is answered whoever else holds connections.
+    /// Most open connections. The oldest one ends for a new one, so that a probe is answered
+    /// whoever else holds connections.
     pub connections: usize,
     /// Longest time until a request has begun and its head is there.
     pub head: Duration,
@@ -23,7 +25,8 @@ pub(super) struct Limits {
 /// Pause after a connection could not be accepted, because descriptors are short.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Serves for ever. Each connection has one request: no client needs more, and an idle one would cost a place.
+/// Serves for ever. Each connection has one request: no client needs more, and an idle one would
+/// cost a place.
 pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
     let mut tasks = JoinSet::new();
     let mut open: VecDeque<AbortHandle> = VecDeque::new();

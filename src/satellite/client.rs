@@ -96,8 +96,8 @@ pub async fn connect(
     Ok(Client::new(service, "default"))
 }
 
-/// Bounds an answer. One that only asks for a pause, as the API server's own limits of concurrency do, becomes the `Status`
-/// that kube reads: kube does not pass a header on.
+/// Bounds an answer. One that only asks for a pause, as the API server's own limits of concurrency
+/// do, becomes the `Status` that kube reads: kube does not pass a header on.
 fn readable(response: Response<Incoming>) -> Response<Either<Limited<Incoming>, Full<Bytes>>> {
     let headers = response.headers();
     let is_json = headers

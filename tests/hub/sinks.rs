@@ -1,4 +1,5 @@
-//! Those who should read what the operator writes, and do not: the log, and clients of its HTTP server.
+//! Those who should read what the operator writes, and do not: the log, and clients of its HTTP
+//! server.
 
 use crate::GROUNDLINK;
 use crate::support::{
@@ -171,8 +172,8 @@ fn descriptors(operator: &Operator) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", operator.pid())).unwrap().count()
 }
 
-/// 200 clients that say nothing and 50 that ask for the metrics and do not read them. The server ends their connections, not
-/// they.
+/// 200 clients that say nothing and 50 that ask for the metrics and do not read them. The server
+/// ends their connections, not they.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_say_nothing_or_do_not_read_cost_nothing() {
     let installation = Installation::start(&[]).await;
@@ -182,7 +183,8 @@ async fn clients_that_say_nothing_or_do_not_read_cost_nothing() {
     let before = descriptors(&operator);
     let mut clients: Vec<TcpStream> = (0..250).map(|_| TcpStream::connect(address).unwrap()).collect();
     for client in &mut clients[200..] {
-        // Some of them more often than once on the same connection. A connection that ended already may refuse it.
+        // Some of them more often than once on the same connection. A connection that ended
+        // already may refuse it.
         let _ = client.write_all("GET /metrics HTTP/1.1\r\nHost: operator\r\n\r\n".repeat(50).as_bytes());
     }
     for _ in 0..20 {

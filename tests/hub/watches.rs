@@ -41,7 +41,8 @@ async fn stays_ready(operator: &Operator) {
     assert_eq!(code, 200, "{body}");
 }
 
-/// An API server, or something before it, answers the start of a watch with 410 instead of saying so in the stream.
+/// An API server, or something before it, answers the start of a watch with 410 instead of saying
+/// so in the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_whose_version_is_too_old_begins_anew_with_a_list() {
     let mut installation = Installation::start(&["sat-a"]).await;
@@ -243,14 +244,15 @@ async fn events_that_never_came_are_found_by_the_next_list() {
     assert!(writes.is_empty(), "{writes:#?}");
 }
 
-/// An event that comes late, with a spec that is not the newest any more; and a watch that falls silent with its connection
-/// open.
+/// An event that comes late, with a spec that is not the newest any more; and a watch that falls
+/// silent with its connection open.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_event_changes_nothing_and_a_silent_watch_is_found() {
     let installation = Installation::start(&["sat-a"]).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace("team-a").await;
-    // After each event of a newer generation, the last one of the generation before it comes again.
+    // After each event of a newer generation, the last one of the generation before it comes
+    // again.
     let earlier = Arc::new(Mutex::new(BTreeMap::<i64, Value>::new()));
     let (seen, repeated) = (earlier.clone(), Arc::new(Mutex::new(0)));
     let count = repeated.clone();

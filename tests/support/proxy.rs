@@ -145,12 +145,14 @@ impl Proxy {
         self.shared.cut.send_modify(|count| *count += 1);
     }
 
-    /// Passes every event of every watch to `editor`, of streams that are open already, too. `None` ends that.
+    /// Passes every event of every watch to `editor`, of streams that are open already, too.
+    /// `None` ends that.
     pub fn edit_events(&self, editor: Option<Editor>) {
         self.shared.streams.edit(editor);
     }
 
-    /// Nothing more comes out of the watches that are open now, not even their end. Their connections stay open.
+    /// Nothing more comes out of the watches that are open now, not even their end. Their
+    /// connections stay open.
     pub fn silence_watches(&self) {
         self.shared.streams.silence();
     }

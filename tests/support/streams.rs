@@ -1,4 +1,5 @@
-//! The streams of events that pass a proxy: each event may be changed, left out or repeated, and a stream may fall silent.
+//! The streams of events that pass a proxy: each event may be changed, left out or repeated, and a
+//! stream may fall silent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +14,8 @@ use tokio::sync::watch;
 /// The body of an answer.
 pub(super) type Answer = UnsyncBoxBody<Bytes, kube::Error>;
 
-/// Gets the path of the watch and one event, and returns the events that the caller gets in its place.
+/// Gets the path of the watch and one event, and returns the events that the caller gets in its
+/// place.
 pub type Editor = Arc<dyn Fn(&str, Value) -> Vec<Value> + Send + Sync>;
 
 /// What happens to the streams of one proxy.

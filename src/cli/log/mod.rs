@@ -1,4 +1,5 @@
-//! The log of `groundlink run`: its form, and what is in it. `sink.rs` writes it, and waits for no reader.
+//! The log of `groundlink run`: its form, and what is in it. `sink.rs` writes it, and waits for no
+//! reader.
 
 mod sink;
 
@@ -41,8 +42,8 @@ enum Format {
 /// and without the cause, while Groundlink reports the failure itself.
 const NEVER: &str = "kube_client::client=off";
 
-/// Logged although it is below [`NEVER`], unless the filter names this target: a CA bundle that cannot be reloaded is
-/// reported by kube alone.
+/// Logged although it is below [`NEVER`], unless the filter names this target: a CA bundle that
+/// cannot be reloaded is reported by kube alone.
 const UNLESS_NAMED: &str = "kube_client::client::tls=warn";
 
 /// Logged whatever the filter says: a panic, and that lines are lost.
@@ -52,8 +53,8 @@ const ALWAYS: &str = "groundlink::log=warn";
 pub(super) struct Log(Sink);
 
 impl LogArguments {
-    /// Starts the log, on standard error. Panics are reported there, too: the hook of the standard library would wait for a
-    /// reader.
+    /// Starts the log, on standard error. Panics are reported there, too: the hook of the standard
+    /// library would wait for a reader.
     ///
     /// # Errors
     /// If `--log` is not a filter, or if there can be no thread.

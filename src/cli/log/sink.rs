@@ -1,8 +1,9 @@
-//! Takes lines and writes them on a thread of its own, so that a reader which does not read stops nobody.
+//! Takes lines and writes them on a thread of its own, so that a reader which does not read stops
+//! nobody.
 //!
-//! Lines wait in a buffer of bounded size. A line that finds it full is lost, and counted. `tracing-appender` bounds lines
-//! instead of bytes, does not report what is lost, writes to standard output when the end is not clean, and needs `time`
-//! and `crossbeam-channel`.
+//! Lines wait in a buffer of bounded size. A line that finds it full is lost, and counted.
+//! `tracing-appender` bounds lines instead of bytes, does not report what is lost, writes to
+//! standard output when the end is not clean, and needs `time` and `crossbeam-channel`.
 
 use crate::metrics::Metrics;
 use std::io::{self, ErrorKind, Write};
@@ -110,7 +111,8 @@ impl Shared {
             // Not while every write fails: each report would be the next line that is lost.
             let lost = if is_taken { take(&mut state.lost) } else { 0 };
             drop(state);
-            // The lines that were lost came after these. The report does, too, and its buffer has room at this moment.
+            // The lines that were lost came after these. The report does, too, and its buffer has
+            // room at this moment.
             if lost > 0 {
                 report(lost);
             }

@@ -63,7 +63,8 @@ async fn a_client_that_sends_half_a_request_or_does_not_read_is_cut_off() {
     tokio::time::sleep(2 * brief).await;
     let read = rest(&mut deaf).await.len();
     assert!(read < LARGE, "the rest was not waiting for the client");
-    // A client that reads gets all of it in that time, and one request is all that a connection has.
+    // A client that reads gets all of it in that time, and one request is all that a connection
+    // has.
     let address = start(Limits { connections: 4, head: GENEROUS, whole: GENEROUS }).await;
     let mut reader = TcpStream::connect(address).await.unwrap();
     reader.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
