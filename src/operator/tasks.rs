@@ -13,7 +13,7 @@ const SHUTDOWN: Duration = Duration::from_secs(8);
 /// starts it again.
 pub(super) struct Tasks {
     /// `/livez`, `/readyz`, `/metrics`; serves until everything else has ended.
-    pub(super) health: JoinHandle<std::io::Result<()>>,
+    pub(super) health: JoinHandle<()>,
     pub(super) watch: JoinHandle<()>,
     pub(super) lease: JoinHandle<Result<(), lease::Error>>,
     pub(super) satellites: JoinHandle<()>,
@@ -51,7 +51,7 @@ impl Tasks {
                 flat(result, "the lease's task").and_then(|()| early("lease's task"))
             }
             result = &mut self.health => {
-                flat(result, "the health server").and_then(|()| early("health server"))
+                result.context("the health server panicked").and_then(|()| early("health server"))
             }
             result = &mut self.watch => {
                 result.context("the watch panicked").and_then(|()| early("watch"))

@@ -6,5 +6,8 @@ mod explained;
 mod lifecycle;
 mod missing_things;
 mod removals;
+mod served;
+mod sinks;
 mod status_faults;
 mod volume_faults;
+mod watches;

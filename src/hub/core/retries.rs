@@ -133,3 +133,34 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_status_that_fail_for_ever_are_tried_again_within_the_cap() {
+        let now = Duration::from_secs(1000);
+        for seed in 0..200 {
+            let mut retries = Retries::new(seed);
+            let due = |retries: &mut Retries| {
+                let due = retries.next_due().expect("one waits") - now;
+                assert!(retries.take_due(now + due).is_some());
+                due
+            };
+            for attempts in [1, 10, 1000, u32::MAX] {
+                let key = ObjectKey::new("team-a", "web");
+                retries.recommit(now, attempts, key.clone());
+                let commit = due(&mut retries);
+                retries.rewrite(now, attempts, key, Uid::new("uid"), 1, None);
+                for pause in [commit, due(&mut retries)] {
+                    assert!(
+                        pause >= Duration::from_millis(25) && pause <= BACKOFF.cap,
+                        "{attempts}: {pause:?}"
+                    );
+                }
+            }
+        }
+        assert!(BACKOFF.cap <= Duration::from_secs(30));
+    }
+}
