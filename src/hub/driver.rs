@@ -1,12 +1,12 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
-use super::core::{Command, Core, Input, Measurement, Now};
+use super::core::{Command, Core, Input, Measurement, Now, Part};
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::ObjectKey;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Change, Error, Volume};
+use crate::publish::{Change, Error, Scan, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Events taken at once between looks at everything else.
 const EVENTS_AT_ONCE: usize = 512;
+/// Pauses between attempts to read the volume at the start.
+const SCAN_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(10) };
 /// Pauses between attempts to read the files of a commit that panicked.
 const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(5) };
 
@@ -57,12 +59,9 @@ pub struct Parts {
 /// after the next start.
 ///
 /// # Errors
-/// If the volume cannot be read at the start, or if nobody can say what a commit that panicked left on it.
+/// If nobody can say what a commit that panicked left on the volume.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
-    let volume = parts.volume.clone();
-    let scanned = tokio::task::spawn_blocking(move || volume.scan()).await;
-    let found = scanned
-        .map_err(|panic| Error::Io { action: "scan it".into(), source: std::io::Error::other(panic) })??;
+    let Some(found) = scan(&parts.volume, &parts.readiness, &stop).await else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
     let core = Core::new(parts.settings, parts.index, found, fleet, rand::random());
     let driver = Driver {
@@ -81,6 +80,31 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     driver.run(parts.events, parts.fleet, stop).await
 }
 
+/// Reads the volume, however often that takes. `None` if `stop` came first.
+async fn scan(volume: &Arc<Volume>, readiness: &Readiness, stop: &CancellationToken) -> Option<Scan> {
+    for attempts in 1.. {
+        let volume = volume.clone();
+        let scanned = tokio::select! {
+            () = stop.cancelled() => return None,
+            scanned = tokio::task::spawn_blocking(move || volume.scan()) => scanned,
+        };
+        let why = match scanned {
+            Ok(Ok(found)) => {
+                readiness.set(Part::Volume.name(), None);
+                return Some(found);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        readiness.set(Part::Volume.name(), Some(why));
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(SCAN_AGAIN.pause(attempts, rand::random())) => {}
+        }
+    }
+    None
+}
+
 struct Driver {
     core: Core,
     started: Instant,
@@ -95,10 +119,11 @@ struct Driver {
     readiness: Readiness,
 }
 
-/// What is under way. At most one commit, one probe, and as many writes as the core commands.
+/// What is under way. At most one commit or inspection, one probe, and as many writes as the core commands.
 #[derive(Default)]
 struct Tasks {
     commits: JoinSet<Input>,
+    inspections: JoinSet<Input>,
     writes: JoinSet<Answer>,
     /// Whose status each write is: a write that panics does not say.
     writing: HashMap<Id, ObjectKey>,
@@ -121,6 +146,9 @@ impl Driver {
                     action: "read the files of a commit that panicked".into(),
                     source: std::io::Error::other(panic),
                 })?,
+                Some(done) = self.tasks.inspections.join_next() => {
+                    done.unwrap_or_else(|panic| Input::Inspected(Err(panic.to_string())))
+                }
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
                 Some(done) = self.tasks.probes.join_next() => probed(done),
                 count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
@@ -153,6 +181,12 @@ impl Driver {
                 self.tasks
                     .commits
                     .spawn_blocking(move || commit(&volume, batch, &|| leadership.is_current(), &stop));
+            }
+            Command::Inspect { namespaces, keys } => {
+                let volume = self.volume.clone();
+                self.tasks.inspections.spawn_blocking(move || {
+                    Input::Inspected(volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string()))
+                });
             }
             Command::WriteStatus(write) => {
                 let (writer, key) = (self.writer.clone(), write.key().clone());
@@ -204,8 +238,8 @@ fn commit(
         return Input::Committed { outcomes, took: began.elapsed() };
     }
     for attempts in 1.. {
-        match volume.look(&keys) {
-            Ok(found) => return Input::CommitPanicked(found),
+        match volume.scan_again(&[], &keys) {
+            Ok(scan) => return Input::CommitPanicked(scan.files),
             Err(error) if stop.is_cancelled() => {
                 tracing::warn!(%error, "a commit panicked, and its files were not read again");
                 break;

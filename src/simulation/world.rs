@@ -94,6 +94,8 @@ struct Process {
     /// A LIST was complete.
     has_listed: bool,
     commit: Option<Vec<Change>>,
+    /// Namespaces and files that are being read again.
+    inspection: Option<(Vec<String>, Vec<ObjectKey>)>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,

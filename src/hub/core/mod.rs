@@ -3,6 +3,7 @@
 
 mod departures;
 mod entry;
+mod inspection;
 mod messages;
 mod objects;
 mod publishing;
@@ -17,11 +18,12 @@ mod tests;
 pub use messages::{Command, Input, Measurement, Now, Part};
 
 use crate::identity::ObjectKey;
-use crate::publish::Found;
+use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
 use departures::Departures;
+use inspection::Inspection;
 use objects::Objects;
 use publishing::Files;
 use recovery::Recovery;
@@ -48,6 +50,7 @@ pub struct Core {
     satellites: Satellites,
     departures: Departures,
     recovery: Recovery,
+    inspection: Inspection,
     retries: Retries,
     now: Now,
     counted: Duration,
@@ -55,9 +58,9 @@ pub struct Core {
 }
 
 impl Core {
-    /// Returns the state at the start. `found` is what the scan found on the volume; `index` knows the names that exist
+    /// Returns the state at the start. `scan` is what was found on the volume; `index` knows the names that exist
     /// without a resource; `seed` is where the jitter of retries begins.
-    pub fn new(settings: Settings, index: Index, found: Vec<Found>, fleet: Fleet, seed: u64) -> Self {
+    pub fn new(settings: Settings, index: Index, scan: Scan, fleet: Fleet, seed: u64) -> Self {
         Self {
             settings,
             index,
@@ -67,7 +70,8 @@ impl Core {
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet),
             departures: Departures::default(),
-            recovery: Recovery::new(found),
+            recovery: Recovery::new(scan),
+            inspection: Inspection::default(),
             retries: Retries::new(seed),
             now: Now::default(),
             counted: Duration::ZERO,
@@ -82,6 +86,7 @@ impl Core {
         self.take(input); //             watch -> validate -> render, and the answers to earlier commands
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory
+        self.inspect(); //               files that could not be read are read again
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.write_synced(); //          status Synced, once they have it
@@ -93,7 +98,9 @@ impl Core {
     /// Returns when [`Core::step`] is to be called at the latest, with [`Input::Tick`] if nothing else happened.
     pub fn next_wake(&self) -> Duration {
         let snapshot = self.snapshot_wake();
-        let causes = [self.retries.next_due(), self.departures.due(), self.synced_wake(), snapshot];
+        let inspection = self.inspection.due();
+        let causes =
+            [self.retries.next_due(), self.departures.due(), self.synced_wake(), snapshot, inspection];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -103,6 +110,7 @@ impl Core {
             Input::Watched(events) => events.into_iter().for_each(|event| self.watched(event)),
             Input::Committed { outcomes, took } => self.committed(outcomes, took),
             Input::CommitPanicked(found) => self.commit_panicked(found),
+            Input::Inspected(result) => self.inspected(result),
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
             Input::CrdProbed(crd) => self.crd_probed(&crd),

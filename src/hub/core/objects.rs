@@ -24,6 +24,14 @@ pub(super) struct Objects {
     broken: Option<Interruption>,
 }
 
+impl Objects {
+    /// Returns why the file of an object, or one without a resource, cannot be read. `None` if it can.
+    pub fn unreadable(&self, key: &ObjectKey) -> Option<&str> {
+        let entry = self.entries.get(key).and_then(|entry| entry.on_volume.unreadable());
+        entry.or_else(|| self.orphans.get(key)?.unreadable())
+    }
+}
+
 impl Core {
     pub(super) fn watched(&mut self, event: Event) {
         match event {

@@ -9,6 +9,7 @@ mod recovery;
 mod refusals;
 mod satellites;
 mod statuses;
+mod unreadable;
 
 use super::*;
 use crate::api::{ConditionStatus, ConditionType, Reason};
@@ -52,6 +53,8 @@ struct Hub {
     /// The watch reported everything before this entry of the server's log.
     reported: usize,
     commits: Vec<Vec<Change>>,
+    /// Namespaces and files that are read again.
+    inspections: Vec<(Vec<String>, Vec<ObjectKey>)>,
     writes: Vec<Write>,
     probes: usize,
     snapshots: Vec<Snapshot>,
@@ -97,6 +100,7 @@ impl Hub {
             elapsed: SECOND,
             term: Some(term),
             commits: Vec::new(),
+            inspections: Vec::new(),
             writes: Vec::new(),
             probes: 0,
             snapshots: Vec::new(),
@@ -118,6 +122,7 @@ impl Hub {
         for command in self.core.step(now, input) {
             match command {
                 Command::Commit(batch) => self.commits.push(batch),
+                Command::Inspect { namespaces, keys } => self.inspections.push((namespaces, keys)),
                 Command::WriteStatus(write) => self.writes.push(write),
                 Command::ProbeCrd => self.probes += 1,
                 Command::Deliver(snapshot) => self.snapshots.push(snapshot),
@@ -199,6 +204,14 @@ impl Hub {
         let batch = self.take_commit();
         let outcomes = self.volume.commit(batch, &|| true);
         self.tell(Input::Committed { outcomes, took: MILLISECOND });
+    }
+
+    /// The files that are being read again are read.
+    fn inspect(&mut self) {
+        assert_eq!((self.inspections.len(), self.commits.len()), (1, 0), "one, and no commit beside it");
+        let (namespaces, keys) = self.inspections.remove(0);
+        let result = self.volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string());
+        self.tell(Input::Inspected(result));
     }
 
     /// The commit that is under way ends, and the volume took nothing.

@@ -48,7 +48,7 @@ impl World {
                 return Ok(());
             }
         };
-        self.say(|| format!("a process starts and finds {} files", found.len()));
+        self.say(|| format!("a process starts and finds {} files", found.files.len()));
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
         let known = || Satellite { acceptance: Some(Acceptance::default()), ..Satellite::default() };
         let satellites = (0..self.servers.len()).map(|number| (format!("edge-{number}"), known())).collect();
@@ -65,6 +65,7 @@ impl World {
             watch: Watch::Idle,
             has_listed: false,
             commit: None,
+            inspection: None,
             writes: Vec::new(),
             is_probing: false,
             latest: None,
@@ -114,8 +115,16 @@ impl World {
             Command::Commit(changes) => {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
                 let Some(process) = &mut self.process else { return Ok(()) };
-                hold(Rule::I9, process.commit.is_none(), || "two commits are under way".into())?;
+                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                hold(Rule::I9, is_alone, || "two commits are under way".into())?;
                 process.commit = Some(changes);
+            }
+            Command::Inspect { namespaces, keys } => {
+                self.say(|| format!("read again {namespaces:?} {keys:?}"));
+                let Some(process) = &mut self.process else { return Ok(()) };
+                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                hold(Rule::I9, is_alone, || "files are read beside a commit".into())?;
+                process.inspection = Some((namespaces, keys));
             }
             Command::WriteStatus(write) => self.status_begins(write)?,
             Command::ProbeCrd => {
