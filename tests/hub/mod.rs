@@ -9,5 +9,6 @@ mod removals;
 mod served;
 mod sinks;
 mod status_faults;
+mod volume_blocked;
 mod volume_faults;
 mod watches;

@@ -111,7 +111,7 @@ impl Retries {
     }
 
     /// Returns the next number in 0..1 of a sequence that the seed decides (SplitMix64), so that a run can be repeated.
-    fn random(&mut self) -> f64 {
+    pub fn random(&mut self) -> f64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
