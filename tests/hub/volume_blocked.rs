@@ -8,7 +8,7 @@ use kube::Api;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -122,7 +122,7 @@ fn as_nobody(installation: &Installation) -> Option<PathBuf> {
     Some(path)
 }
 
-async fn operator_of_nobody(installation: &Installation, program: &PathBuf) -> Operator {
+async fn operator_of_nobody(installation: &Installation, program: &Path) -> Operator {
     let builder = installation.operator_builder(program.to_str().unwrap()).await;
     let kubeconfig = installation.scratch().join("operator.kubeconfig");
     std::fs::set_permissions(kubeconfig, PermissionsExt::from_mode(0o644)).unwrap();
