@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Events taken at once between looks at everything else.
 const EVENTS_AT_ONCE: usize = 512;
+/// Longest wait for a commit that is under way when the process ends. A sync of a volume that is gone does not return.
+const COMMIT_ENDS: Duration = Duration::from_secs(5);
 /// Pauses between attempts to read the volume at the start.
 const SCAN_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(10) };
 /// Pauses between attempts to read the files of a commit that panicked.
@@ -55,11 +57,11 @@ pub struct Parts {
     pub readiness: Readiness,
 }
 
-/// Runs the loop until `stop`. A commit that is under way then is finished; status writes are not: they are taken up again
-/// after the next start.
+/// Runs the loop until `stop`. A commit that is under way then is finished, unless that takes too long; status writes are not:
+/// they are taken up again after the next start.
 ///
 /// # Errors
-/// If nobody can say what a commit that panicked left on the volume.
+/// If a commit was abandoned, or if nobody can say what a commit that panicked left on the volume.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let Some(found) = scan(&parts.volume, &parts.readiness, &stop).await else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
@@ -123,6 +125,8 @@ struct Driver {
 #[derive(Default)]
 struct Tasks {
     commits: JoinSet<Input>,
+    /// How many files the commit under way changes, and one of them.
+    batch: Option<(usize, ObjectKey)>,
     inspections: JoinSet<Input>,
     writes: JoinSet<Answer>,
     /// Whose status each write is: a write that panics does not say.
@@ -169,8 +173,15 @@ impl Driver {
                 self.carry_out(command);
             }
         }
-        while self.tasks.commits.join_next().await.is_some() {}
-        Ok(())
+        let Some((files, first)) = self.tasks.batch.filter(|_| !self.tasks.commits.is_empty()) else {
+            return Ok(());
+        };
+        let ended = tokio::time::timeout(COMMIT_ENDS, self.tasks.commits.join_next()).await;
+        ended.map(drop).map_err(|_| Error::Abandoned {
+            files,
+            first: first.to_string(),
+            seconds: COMMIT_ENDS.as_secs(),
+        })
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -178,6 +189,7 @@ impl Driver {
             Command::Commit(batch) => {
                 let (volume, leadership) = (self.volume.clone(), self.leadership.clone());
                 let stop = self.stop.clone();
+                self.tasks.batch = batch.first().map(|change| (batch.len(), change.key().clone()));
                 self.tasks
                     .commits
                     .spawn_blocking(move || commit(&volume, batch, &|| leadership.is_current(), &stop));

@@ -38,6 +38,19 @@ pub enum Error {
     /// Another process publishes into it.
     #[error("volume {0}: another process holds .groundlink/lock; stop it first")]
     Locked(PathBuf),
+    /// The process ends before the volume has answered.
+    #[error(
+        "volume: it did not finish a commit within {seconds} s of the stop, which is abandoned ({files} files, for example {first}); the \
+         next start finds what it left"
+    )]
+    Abandoned {
+        /// How many files.
+        files: usize,
+        /// One of their resources.
+        first: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// An operation on the volume failed.
     #[error("volume: cannot {action}: {source}")]
     Io {

@@ -6,4 +6,5 @@ mod explained;
 mod lifecycle;
 mod missing_things;
 mod status_faults;
+mod volume_blocked;
 mod volume_faults;
