@@ -156,6 +156,10 @@ impl Core {
             other => {
                 entry.refused = other.err().map(Box::new);
                 self.index.keep(&key);
+                // It is not visible while something that it names cannot be read.
+                if let (Some(content), None) = (entry.on_volume.visible(), self.index.visible(&key)) {
+                    self.index.upsert(created, &entry.uid, content.clone());
+                }
                 self.recovery.no_candidate(&key);
             }
         }
