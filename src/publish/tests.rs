@@ -1,4 +1,5 @@
 mod faults;
+mod touched;
 mod unreadable;
 
 use super::*;

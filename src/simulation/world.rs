@@ -78,6 +78,8 @@ struct World {
     /// Snapshots that were cut.
     snapshots: u64,
     layout: Layout,
+    /// Files that somebody touched and the process has not heard of.
+    touched: Vec<ObjectKey>,
 }
 
 /// One operator process.
@@ -96,6 +98,7 @@ struct Process {
     commit: Option<Vec<Change>>,
     /// Namespaces and files that are being read again.
     inspection: Option<(Vec<String>, Vec<ObjectKey>)>,
+    check: Option<Check>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,
@@ -109,6 +112,18 @@ struct StatusWrite {
     write: Write,
     /// How the server answered, if it has heard the write.
     heard: Option<Result<Written, Error>>,
+}
+
+/// Files that are being checked.
+enum Check {
+    List,
+    Files(Vec<ObjectKey>),
+}
+
+impl Process {
+    fn is_volume_idle(&self) -> bool {
+        self.commit.is_none() && self.inspection.is_none() && self.check.is_none()
+    }
 }
 
 /// How far the watch is.
@@ -151,6 +166,7 @@ impl World {
             late_requests: Vec::new(),
             snapshots: 0,
             layout,
+            touched: Vec::new(),
             plan,
         }
     }

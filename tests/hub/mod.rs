@@ -7,4 +7,5 @@ mod lifecycle;
 mod missing_things;
 mod status_faults;
 mod volume_blocked;
+mod volume_changed;
 mod volume_faults;
