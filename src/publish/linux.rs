@@ -143,7 +143,7 @@ impl Disk for LinuxDisk {
     }
 
     fn sync_objects(&self) -> io::Result<()> {
-        Ok(sync(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
+        Ok(sync_entries(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
     }
 
     fn rename(&self, temp: &str, directory: &Namespace, file: &str) -> io::Result<()> {
@@ -162,7 +162,7 @@ impl Disk for LinuxDisk {
     }
 
     fn sync_directory(&self, directory: &Namespace) -> io::Result<()> {
-        Ok(sync(directory.descriptor.as_fd())?)
+        Ok(sync_entries(directory.descriptor.as_fd())?)
     }
 
     fn namespaces(&self) -> io::Result<Vec<String>> {
@@ -210,6 +210,13 @@ fn no_file(stat: &Stat) -> Option<&'static str> {
 
 pub(super) fn sync(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
     uninterrupted(|| fsync(descriptor))
+}
+
+/// Makes the entries of a directory durable. XFS that has shut down (its log could not be written) has forgotten what it was to
+/// write, and its fsync of a directory says that all is well; its fstat does not.
+fn sync_entries(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    sync(directory)?;
+    uninterrupted(|| fstat(directory)).map(drop)
 }
 
 /// Creates a directory. Succeeds if it exists.
