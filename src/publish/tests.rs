@@ -1,4 +1,5 @@
 mod faults;
+mod power_cut;
 mod touched;
 mod unreadable;
 
