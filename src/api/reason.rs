@@ -71,7 +71,7 @@ closed_enum! {
         CleanupSkipped,
         /// This version of the operator cannot do this yet.
         Unsupported,
-        /// The satellite holds something else than what was delivered.
+        /// Somebody changed what was published on the hub's volume, or delivered to the satellite.
         ContentChanged,
         /// The satellite holds what was delivered.
         InSync,
@@ -110,7 +110,8 @@ impl Reason {
             | Self::Suspended
             | Self::Pending
             | Self::Rejected
-            | Self::Complete => BOTH_KINDS,
+            | Self::Complete
+            | Self::ContentChanged => BOTH_KINDS,
             Self::Connected
             | Self::Unreachable
             | Self::TLSError
@@ -126,7 +127,6 @@ impl Reason {
             | Self::CredentialExpiring
             | Self::CleanupSkipped
             | Self::Unsupported
-            | Self::ContentChanged
             | Self::InSync
             | Self::ManyRemovals => SATELLITE_CLUSTER,
         }

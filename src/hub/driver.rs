@@ -4,15 +4,18 @@ use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, Removal
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
+use crate::lasting::{Change, Lasting};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Change, Error, Scan, Volume};
+use crate::publish::{Change as FileChange, Error, Scan, Touched, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
 use crate::watch::{Crd, Event, Lister};
+use rustix::event::Timespec;
+use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,6 +29,16 @@ use tokio_util::sync::CancellationToken;
 const EVENTS_AT_ONCE: usize = 512;
 /// Longest wait for a commit that is under way when the process ends. A sync of a volume that is gone does not return.
 const COMMIT_ENDS: Duration = Duration::from_secs(5);
+/// Longest time for a check of files: a commit waits for it.
+const CHECK_ENDS: Duration = Duration::from_millis(500);
+/// After a report the watcher gathers: whoever writes without end makes ten reports a second.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long the watcher waits before it looks whether the process ends.
+const WATCH_STEP: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// Pauses between attempts to watch the volume.
+const WATCH_AGAIN: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) };
+/// Reports of touched files that wait. A full queue holds the watcher, and the system counts what it loses.
+const TOUCHES: usize = 16;
 /// Pauses between attempts to read the volume at the start.
 const SCAN_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(10) };
 /// Pauses between attempts to read the files of a commit that panicked.
@@ -79,6 +92,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let fleet = parts.fleet.borrow().clone();
     let start = Start { scan, crd, fleet, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
+    let (touches, touched) = mpsc::channel(TOUCHES);
+    std::thread::Builder::new()
+        .name("volume-watcher".into())
+        .spawn({
+            let (volume, stop) = (parts.volume.clone(), stop.clone());
+            move || watch_files(&volume, &touches, &stop)
+        })
+        .map_err(|source| Error::Io { action: "start its watcher".into(), source })?;
     let driver = Driver {
         core,
         started: Instant::now(),
@@ -94,7 +115,45 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
-    driver.run(parts.events, parts.fleet, stop).await
+    driver.run(parts.events, parts.fleet, touched, stop).await
+}
+
+/// Reports which files somebody else touched, until `stop`. Where the system shows nothing, the core checks the files one after
+/// another all the same.
+fn watch_files(volume: &Volume, touches: &mpsc::Sender<Touched>, stop: &CancellationToken) {
+    let mut trouble = Lasting::default();
+    for attempts in 1.. {
+        let mut watch = || {
+            let mut watcher = volume.watcher()?;
+            if let Change::Ended = trouble.set(None) {
+                tracing::info!("the volume is watched again");
+            }
+            // Nobody watched until now.
+            let mut report = Some(Touched::Some).filter(|_| attempts > 1);
+            while !stop.is_cancelled() {
+                if let Some(touched) = report.take() {
+                    if touches.blocking_send(touched).is_err() {
+                        return Ok(());
+                    }
+                    std::thread::sleep(GATHER);
+                }
+                report = volume.wait_for_touch(&mut watcher, WATCH_STEP)?;
+            }
+            Ok::<(), Errno>(())
+        };
+        let result = watch();
+        let Err(error) = result else { return };
+        if let Change::Began(why) | Change::Changed(why) = trouble.set(Some(error.to_string())) {
+            tracing::warn!(%why, "cannot watch the volume (fs.inotify.max_user_watches); changes by others are found within minutes");
+        }
+        let until = Instant::now() + WATCH_AGAIN.pause(attempts, rand::random());
+        while Instant::now() < until && !stop.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+    }
 }
 
 /// Reads the volume, however often that takes. `None` if `stop` came first.
@@ -157,6 +216,7 @@ impl Driver {
         mut self,
         mut events: mpsc::Receiver<Event>,
         mut fleet: watch::Receiver<Fleet>,
+        mut touched: mpsc::Receiver<Touched>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut received = Vec::new();
@@ -182,6 +242,10 @@ impl Driver {
                     }
                     Input::Watched(std::mem::take(&mut received))
                 }
+                Some(touched) = touched.recv() => Input::Touched(match touched {
+                    Touched::Files(keys) => Some(keys),
+                    Touched::Some => None,
+                }),
                 Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
@@ -219,6 +283,17 @@ impl Driver {
                 let volume = self.volume.clone();
                 self.tasks.inspections.spawn_blocking(move || {
                     Input::Inspected(volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string()))
+                });
+            }
+            Command::ListFiles => {
+                let volume = self.volume.clone();
+                self.tasks.inspections.spawn_blocking(move || Input::FilesListed(volume.keys()));
+            }
+            Command::Check(keys) => {
+                let volume = self.volume.clone();
+                self.tasks.inspections.spawn_blocking(move || {
+                    let began = Instant::now();
+                    Input::Checked(volume.check(&keys, &|| began.elapsed() < CHECK_ENDS))
                 });
             }
             Command::WriteStatus(write) => {
@@ -291,7 +366,7 @@ impl Tasks {
 /// take away what others name.
 fn commit(
     volume: &Volume,
-    batch: Vec<Change>,
+    batch: Vec<FileChange>,
     permitted: &dyn Fn() -> bool,
     stop: &CancellationToken,
 ) -> Input {

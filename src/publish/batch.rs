@@ -63,6 +63,14 @@ impl Change {
         matches!(self, Self::Publish { is_unread: true, .. })
     }
 
+    /// Returns the content that the file will hold. `None` if it goes.
+    pub fn new_content(&self) -> Option<&Arc<Rendered>> {
+        match self {
+            Self::Publish { new, .. } => Some(new),
+            Self::Remove { .. } => None,
+        }
+    }
+
     /// Returns whether a name that something else may need can go with this change.
     pub fn takes_away(&self) -> bool {
         matches!(self, Self::Remove { .. }) || self.step().takes_away()

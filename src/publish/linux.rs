@@ -5,14 +5,17 @@
 
 use super::disk::{Disk, Entry};
 use crate::render::MAX_FILE_BYTES;
+use rustix::fs::inotify::{self, WatchFlags};
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fchmod, fstat, fsync, mkdirat, openat2,
     renameat, statat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) const OBJECTS: &str = "objects.d";
 pub(super) const STAGING: &str = ".groundlink/staging";
@@ -31,17 +34,61 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Err
     call()
 }
 
+/// The open directory of a namespace.
+pub struct Namespace {
+    name: String,
+    descriptor: OwnedFd,
+}
+
 /// An opened volume.
 pub struct LinuxDisk {
     root: OwnedFd,
     staging: OwnedFd,
+    /// The inode of each file that this process renamed into place last. About 100 bytes for each.
+    renamed: Mutex<HashMap<(String, String), u64>>,
 }
 
 impl LinuxDisk {
     /// Uses the directory `root`, which has `objects.d` and the staging directory.
     pub(super) fn new(root: OwnedFd) -> Result<Self, Errno> {
         let staging = open_directory(root.as_fd(), STAGING)?;
-        Ok(Self { root, staging })
+        Ok(Self { root, staging, renamed: Mutex::default() })
+    }
+
+    fn renamed(&self) -> MutexGuard<'_, HashMap<(String, String), u64>> {
+        self.renamed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a file is the one that this process renamed to its place last.
+    pub(super) fn is_of_a_rename(&self, namespace: &str, file: &str) -> bool {
+        let path = format!("{}/{file}", below_objects(namespace));
+        let stat = uninterrupted(|| statat(&self.root, &path, AtFlags::SYMLINK_NOFOLLOW));
+        let renamed = self.renamed().get(&(namespace.to_owned(), file.to_owned())).copied();
+        stat.is_ok_and(|stat| renamed == Some(stat.st_ino))
+    }
+
+    /// Watches `objects.d`, or the directory of a namespace in it.
+    pub(super) fn add_watch(
+        &self,
+        inotify: &OwnedFd,
+        namespace: Option<&str>,
+        flags: WatchFlags,
+    ) -> Result<i32, Errno> {
+        let path = namespace.map_or(OBJECTS.to_owned(), below_objects);
+        let directory = open_directory(self.root.as_fd(), &path)?;
+        // Through the descriptor, so that no symlink in the path is followed.
+        let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        inotify::add_watch(inotify, path, flags)
+    }
+
+    /// Lists the entries of `objects.d`, sorted.
+    pub(super) fn namespace_names(&self) -> Result<Vec<String>, Errno> {
+        entries(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())
+    }
+
+    /// Lists the entries of a namespace's directory, sorted.
+    pub(super) fn file_names(&self, namespace: &str) -> Result<Vec<String>, Errno> {
+        entries(open_directory(self.root.as_fd(), &below_objects(namespace))?.as_fd())
     }
 
     /// The volume's directory.
@@ -61,7 +108,7 @@ fn below_objects(namespace: &str) -> String {
 
 impl Disk for LinuxDisk {
     type Temp = File;
-    type Directory = OwnedFd;
+    type Directory = Namespace;
 
     fn write_temp(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
@@ -84,9 +131,9 @@ impl Disk for LinuxDisk {
         Ok(uninterrupted(|| syncfs(&self.root))?)
     }
 
-    fn open_directory(&self, namespace: &str) -> io::Result<Option<OwnedFd>> {
+    fn open_directory(&self, namespace: &str) -> io::Result<Option<Namespace>> {
         match open_directory(self.root.as_fd(), &below_objects(namespace)) {
-            Ok(directory) => Ok(Some(directory)),
+            Ok(descriptor) => Ok(Some(Namespace { name: namespace.to_owned(), descriptor })),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -101,34 +148,39 @@ impl Disk for LinuxDisk {
     }
 
     fn sync_objects(&self) -> io::Result<()> {
-        Ok(sync(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
+        Ok(sync_entries(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
     }
 
-    fn rename(&self, temp: &str, directory: &OwnedFd, file: &str) -> io::Result<()> {
-        Ok(uninterrupted(|| renameat(&self.staging, temp, directory, file))?)
+    fn rename(&self, temp: &str, directory: &Namespace, file: &str) -> io::Result<()> {
+        let inode = uninterrupted(|| statat(&self.staging, temp, AtFlags::SYMLINK_NOFOLLOW))?.st_ino;
+        // Before: a watcher sees the rename at once.
+        self.renamed().insert((directory.name.clone(), file.to_owned()), inode);
+        Ok(uninterrupted(|| renameat(&self.staging, temp, &directory.descriptor, file))?)
     }
 
-    fn remove(&self, directory: &OwnedFd, file: &str) -> io::Result<()> {
-        match uninterrupted(|| unlinkat(directory, file, AtFlags::empty())) {
+    fn remove(&self, directory: &Namespace, file: &str) -> io::Result<()> {
+        self.renamed().remove(&(directory.name.clone(), file.to_owned()));
+        match uninterrupted(|| unlinkat(&directory.descriptor, file, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn sync_directory(&self, directory: &OwnedFd) -> io::Result<()> {
-        Ok(sync(directory.as_fd())?)
+    fn sync_directory(&self, directory: &Namespace) -> io::Result<()> {
+        Ok(sync_entries(directory.descriptor.as_fd())?)
     }
 
     fn namespaces(&self) -> io::Result<Vec<String>> {
-        Ok(entries(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
+        Ok(self.namespace_names()?)
     }
 
-    fn files(&self, directory: &OwnedFd) -> io::Result<Vec<String>> {
-        Ok(entries(directory.as_fd())?)
+    fn files(&self, directory: &Namespace) -> io::Result<Vec<String>> {
+        Ok(entries(directory.descriptor.as_fd())?)
     }
 
     /// A file that is larger than any of ours is read as far as that shows.
-    fn read(&self, directory: &OwnedFd, file: &str) -> io::Result<Entry> {
+    fn read(&self, directory: &Namespace, file: &str) -> io::Result<Entry> {
+        let directory = &directory.descriptor;
         let stat = match uninterrupted(|| statat(directory, file, AtFlags::SYMLINK_NOFOLLOW)) {
             Err(Errno::NOENT) => return Ok(Entry::Absent),
             stat => stat?,
@@ -163,6 +215,13 @@ fn no_file(stat: &Stat) -> Option<&'static str> {
 
 pub(super) fn sync(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
     uninterrupted(|| fsync(descriptor))
+}
+
+/// Makes the entries of a directory durable. XFS that has shut down (its log could not be written) has forgotten what it was to
+/// write, and its fsync of a directory says that all is well; its fstat does not.
+fn sync_entries(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    sync(directory)?;
+    uninterrupted(|| fstat(directory)).map(drop)
 }
 
 /// Creates a directory. Succeeds if it exists.

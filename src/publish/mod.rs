@@ -11,11 +11,13 @@ mod explain;
 mod linux;
 mod scan;
 mod token;
+mod touched;
 mod volume;
 
 pub use batch::{After, Change, Failure, Outcome};
 pub use scan::{Content, Found, Scan};
 pub use token::{InPlace, Published};
+pub use touched::{Touched, Watcher};
 pub use volume::{Error, Volume};
 
 #[cfg(test)]

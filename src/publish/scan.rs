@@ -91,6 +91,23 @@ impl<D: Disk> Volume<D> {
         Ok(scan)
     }
 
+    /// Reads the files of these resources. Whether they are durable is not known. Ends early if the volume is slow.
+    pub(crate) fn check(&self, keys: &[ObjectKey], goes_on: &dyn Fn() -> bool) -> Vec<Found> {
+        keys.iter().take_while(|_| goes_on()).map(|key| self.look(key, false)).collect()
+    }
+
+    /// Lists the resources that have a file. What cannot be listed is left out.
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
+        let mut keys = Vec::new();
+        for namespace in self.disk().namespaces().unwrap_or_default() {
+            let Ok(Some(directory)) = self.disk().open_directory(&namespace) else { continue };
+            let names = self.disk().files(&directory).unwrap_or_default();
+            let stems = names.iter().filter_map(|name| name.strip_suffix(".conf"));
+            keys.extend(stems.map(|stem| ObjectKey::new(&namespace, stem)));
+        }
+        keys
+    }
+
     /// Syncs the volume. Returns whether what is read after that is durable.
     fn sync_before_reading(&self) -> Result<bool, Error> {
         if let Err(error) = self.disk().sync_all() {

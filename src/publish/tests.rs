@@ -1,4 +1,6 @@
 mod faults;
+mod power_cut;
+mod touched;
 mod unreadable;
 
 use super::*;

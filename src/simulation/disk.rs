@@ -8,6 +8,7 @@
 
 use super::planted::Planted;
 use super::random::Random;
+use crate::identity::ObjectKey;
 use crate::publish::{Disk, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -106,6 +107,11 @@ impl ModelDisk {
     pub fn refuse(&self, calls: &[&'static str], is_done: bool) {
         let mut state = self.state();
         (state.refused, state.loses_answers) = (calls.iter().copied().collect(), is_done);
+    }
+
+    /// Returns whether programs see the file of an object.
+    pub fn has(&self, key: &ObjectKey) -> bool {
+        self.state().files.contains_key(&(key.namespace().to_owned(), format!("{}.conf", key.name())))
     }
 
     /// Somebody else writes a file, or removes it.

@@ -10,7 +10,7 @@ mod client;
 pub mod disk;
 pub mod hub_api;
 pub mod planted;
-mod random;
+pub mod random;
 mod rules;
 mod satellite;
 mod witness;

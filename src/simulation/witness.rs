@@ -22,6 +22,10 @@ pub struct Witness {
     may_be_absent: BTreeSet<ObjectKey>,
     /// The lowest generation that each place can have now: of the volume (`None`) and of each satellite.
     lowest: BTreeMap<(Option<usize>, ObjectKey), (String, i64)>,
+    /// Objects whose file somebody changed by hand, and nobody has put back.
+    meddled: BTreeSet<ObjectKey>,
+    /// Objects whose file somebody ever changed: a power cut can bring that back.
+    once_meddled: BTreeSet<ObjectKey>,
     /// What programs see on the volume, change by change.
     volume: Set,
     /// What each satellite had at its last pointer.
@@ -59,9 +63,17 @@ impl Witness {
         }
     }
 
+    /// A person changed or removed the file of an object. What was only on the volume is lost with it, and so is what names it.
+    pub fn meddled(&mut self, api: &HubApi, key: &ObjectKey) {
+        self.meddled.insert(key.clone());
+        self.once_meddled.insert(key.clone());
+        self.deleted(api, key);
+    }
+
     /// Nothing may be missing any more without a new reason.
     pub fn all_is_there(&mut self) {
         self.may_be_absent.clear();
+        self.once_meddled.clear();
     }
 
     /// A published name changed on the volume.
@@ -71,6 +83,7 @@ impl Witness {
         bytes: Option<&Arc<Vec<u8>>>,
     ) -> Result<(), Violation> {
         let key = ObjectKey::new(&place.0, place.1.trim_end_matches(".conf"));
+        self.meddled.remove(&key);
         let file_key = key.file_key().to_string();
         let Some(bytes) = bytes else {
             self.volume.remove(&file_key);
@@ -88,17 +101,39 @@ impl Witness {
     }
 
     fn volume_closed(&mut self) -> Result<(), Violation> {
+        // Whoever changed a file by hand took its names away, and what it needs is not known.
+        let changed: Vec<_> = self.once_meddled.iter().map(|key| format!("{:?}", key.name())).collect();
+        let is_changed = |name: &Name| changed.iter().any(|end| name.to_string().ends_with(end));
         let volume = std::mem::take(&mut self.volume);
-        let closed = self.closed(&volume, "the volume");
+        let closed = if changed.is_empty() {
+            self.closed(&volume, "the volume", &is_changed)
+        } else {
+            let mut rest = volume.clone();
+            self.once_meddled.iter().for_each(|key| drop(rest.remove(&key.file_key().to_string())));
+            self.closed(&rest, "the volume", &is_changed)
+        };
         self.volume = volume;
         closed
     }
 
     /// The power was cut: programs see what survived.
     pub fn power_cut(&mut self, disk: &ModelDisk) -> Result<(), Violation> {
-        self.volume.clear();
-        for ((namespace, file), bytes) in disk.all_visible() {
+        let visible = disk.all_visible();
+        for key in &self.once_meddled {
+            let bytes = visible.get(&(key.namespace().to_owned(), format!("{}.conf", key.name())));
+            let is_ours = |bytes: &Arc<Vec<u8>>| self.whole(key, bytes).is_ok();
+            if !bytes.is_some_and(is_ours) {
+                self.meddled.insert(key.clone());
+            }
+        }
+        // A file that a person changed counts as it was, until it is put back.
+        let meddled = &self.meddled;
+        self.volume.retain(|file_key, _| key_of(file_key).is_some_and(|key| meddled.contains(&key)));
+        for ((namespace, file), bytes) in visible {
             let key = ObjectKey::new(&namespace, file.trim_end_matches(".conf"));
+            if self.meddled.contains(&key) {
+                continue;
+            }
             self.whole(&key, &bytes)?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             self.volume.insert(key.file_key().to_string(), (Digest::of(&bytes), text));
@@ -154,7 +189,9 @@ impl Witness {
         hold(Rule::I2, is_of, || {
             format!("{key} is Ready at generation {generation}, which is not {digest}")
         })?;
-        for left in disk.after_power_cut(key.namespace(), &format!("{}.conf", key.name())) {
+        // Nobody can know what a person did a moment ago.
+        let left = disk.after_power_cut(key.namespace(), &format!("{}.conf", key.name()));
+        for left in left.into_iter().filter(|_| !self.meddled.contains(key)) {
             let is_as_new = match &left {
                 // What it names was deleted, and the hub has not heard yet that the file is gone.
                 None => self.may_be_absent.contains(key),
@@ -207,7 +244,7 @@ impl Witness {
     }
 
     /// Checks that a set names nothing that it does not hold.
-    fn closed(&mut self, set: &Set, of: &str) -> Result<(), Violation> {
+    fn closed(&mut self, set: &Set, of: &str, may_miss: &dyn Fn(&Name) -> bool) -> Result<(), Violation> {
         let mut contents = Vec::with_capacity(set.len());
         for (file_key, (digest, text)) in set {
             let known = match self.contents.get(digest) {
@@ -226,10 +263,9 @@ impl Witness {
         };
         for content in &contents {
             for needed in content.uses() {
-                let is_there = needed
-                    .any_of
-                    .iter()
-                    .any(|name| is_provided(name) || name.to_string().contains("CheckCommand"));
+                let is_there = needed.any_of.iter().any(|name| {
+                    is_provided(name) || name.to_string().contains("CheckCommand") || may_miss(name)
+                });
                 hold(Rule::R9, is_there, || format!("{of}: {} names {:?}", content.key(), needed.any_of))?;
             }
         }
@@ -266,7 +302,7 @@ impl Witness {
             self.forward(Some(satellite), &key, *digest)?;
             self.held.insert((satellite, key.clone(), *digest));
         }
-        self.closed(&set, &format!("edge-{satellite}"))?;
+        self.closed(&set, &format!("edge-{satellite}"), &|_| false)?;
         let before = self.sets.insert(satellite, set);
         let now = &self.sets[&satellite];
         for file_key in before.iter().flat_map(|set| set.keys()).filter(|key| !now.contains_key(*key)) {

@@ -86,6 +86,8 @@ struct World {
     /// Snapshots that were cut.
     snapshots: u64,
     layout: Layout,
+    /// Files that somebody touched and the process has not heard of.
+    touched: Vec<ObjectKey>,
 }
 
 /// One operator process.
@@ -105,6 +107,7 @@ struct Process {
     commit: Option<Vec<Change>>,
     /// Namespaces and files that are being read again.
     inspection: Option<(Vec<String>, Vec<ObjectKey>)>,
+    check: Option<Check>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,
@@ -118,6 +121,18 @@ struct StatusWrite {
     write: Write,
     /// How the server answered, if it has heard the write.
     heard: Option<Result<Written, Error>>,
+}
+
+/// Files that are being checked.
+enum Check {
+    List,
+    Files(Vec<ObjectKey>),
+}
+
+impl Process {
+    fn is_volume_idle(&self) -> bool {
+        self.commit.is_none() && self.inspection.is_none() && self.check.is_none()
+    }
 }
 
 /// How far the watch is.
@@ -166,6 +181,7 @@ impl World {
             guard: if few { RemovalGuard { share: 40, least: 3 } } else { RemovalGuard::default() },
             snapshots: 0,
             layout,
+            touched: Vec::new(),
             plan,
         }
     }

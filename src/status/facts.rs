@@ -42,8 +42,10 @@ pub enum State<'a> {
         /// What stays published of an earlier generation.
         kept: Option<&'a InPlace>,
     },
-    /// The volume refused it; it is tried again.
+    /// The volume refused it, or somebody else changed the file; it is tried again.
     Failing {
+        /// Which of these.
+        reason: Reason,
         /// Why, for a person.
         message: &'a str,
         /// What stays published of an earlier generation.
@@ -240,10 +242,10 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
             [(True, Reason::Published, published), synced, reconciling, stalled]
         }
         State::Refused { reason, message, .. } => refused(*reason, message),
-        State::Failing { message, .. } => [
-            (False, Reason::PublishFailed, (*message).to_owned()),
-            (False, Reason::PublishFailed, "this generation is not published".to_owned()),
-            (True, Reason::PublishFailed, "trying again".to_owned()),
+        State::Failing { reason, message, .. } => [
+            (False, *reason, (*message).to_owned()),
+            (False, *reason, "this generation is not published".to_owned()),
+            (True, *reason, "trying again".to_owned()),
             fine,
         ],
         State::Suspended { candidate, .. } => {

@@ -10,5 +10,6 @@ mod served;
 mod sinks;
 mod status_faults;
 mod volume_blocked;
+mod volume_changed;
 mod volume_faults;
 mod watches;

@@ -8,7 +8,7 @@ use kube::Api;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,10 +61,8 @@ impl Injected {
 
 impl Drop for Injected {
     fn drop(&mut self) {
-        // strace detaches on SIGTERM.
-        if let Some(pid) = Pid::from_raw(self.0.id() as i32) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        // On SIGTERM strace would wait for the thread that it delays. Without strace, that goes on.
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }

@@ -95,6 +95,8 @@ pub(super) struct Entry {
     pub refused: Option<Box<Refusal>>,
     /// Why the volume refused it last.
     pub failing: Option<Box<str>>,
+    /// The volume did not refuse it: somebody else changed the file.
+    pub is_changed: bool,
     /// Failures in a row, of commits or status writes.
     pub attempts: u32,
     pub on_volume: OnVolume,
@@ -127,6 +129,7 @@ impl Entry {
             candidate: None,
             refused: None,
             failing: None,
+            is_changed: false,
             attempts: 0,
             on_volume: OnVolume::Absent,
             earlier: None,

@@ -14,6 +14,15 @@ const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_secs(1), cap: Duratio
 /// Files that are read at once. A commit waits for them.
 const AT_ONCE: usize = 100;
 
+/// What is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// What could not be read.
+    Inspect,
+    /// What somebody may have changed.
+    Check,
+}
+
 /// What is to be read again.
 #[derive(Default)]
 pub(super) struct Inspection {
@@ -21,7 +30,7 @@ pub(super) struct Inspection {
     unread: BTreeMap<String, String>,
     /// Objects whose file cannot be read. Some may have been replaced since.
     unreadable: BTreeSet<ObjectKey>,
-    is_under_way: bool,
+    under_way: Option<Work>,
     attempts: u32,
     next: Option<Duration>,
 }
@@ -39,13 +48,21 @@ impl Inspection {
 
     /// Files are being read. No commit may begin: what is read would not be what it leaves.
     pub fn is_under_way(&self) -> bool {
-        self.is_under_way
+        self.under_way.is_some()
+    }
+
+    pub fn begin(&mut self, work: Work) {
+        self.under_way = Some(work);
+    }
+
+    pub fn end(&mut self) {
+        self.under_way = None;
     }
 
     /// Returns when something is to be read again.
     pub fn due(&self) -> Option<Duration> {
         let is_needed = !self.unread.is_empty() || !self.unreadable.is_empty();
-        self.next.filter(|_| is_needed && !self.is_under_way)
+        self.next.filter(|_| is_needed && self.under_way.is_none())
     }
 }
 
@@ -68,7 +85,7 @@ impl Core {
         if !is_due || !self.files.committing.is_empty() || self.now.term.is_none() {
             return;
         }
-        inspection.is_under_way = true;
+        inspection.begin(Work::Inspect);
         let namespaces: Vec<_> = inspection.unread.keys().cloned().collect();
         let is_apart = |key: &&ObjectKey| !inspection.unread.contains_key(key.namespace());
         let keys = inspection.unreadable.iter().filter(is_apart).take(AT_ONCE).cloned().collect();
@@ -77,7 +94,7 @@ impl Core {
 
     /// Files were read again.
     pub(super) fn inspected(&mut self, result: Result<Scan, String>) {
-        self.inspection.is_under_way = false;
+        self.inspection.end();
         self.inspection.attempts += 1;
         let pause = LOOK_AGAIN.pause(self.inspection.attempts, self.retries.random());
         self.inspection.next = Some(self.now.elapsed + pause);

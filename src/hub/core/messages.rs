@@ -47,6 +47,12 @@ pub enum Input {
     CommitPanicked(Vec<Found>),
     /// Files were read again, or why not.
     Inspected(Result<Scan, String>),
+    /// Somebody else touched these files. `None` if it is not known which.
+    Touched(Option<Vec<ObjectKey>>),
+    /// The volume has these files.
+    FilesListed(Vec<ObjectKey>),
+    /// Files were checked, whether they are durable or not.
+    Checked(Vec<Found>),
     /// A status write was answered, or given up.
     StatusAnswered(Answer),
     /// A status write panicked. Its outcome is unknown, and its publication is lost with it.
@@ -80,6 +86,10 @@ pub enum Command {
         /// Further files.
         keys: Vec<ObjectKey>,
     },
+    /// List the files on the volume. Never while a commit is under way.
+    ListFiles,
+    /// Read these files, to compare them with what is known. Never while a commit is under way.
+    Check(Vec<ObjectKey>),
     /// Write a status.
     WriteStatus(Write),
     /// Ask for the CRD, and whether a person allows that much is removed.

@@ -1,6 +1,7 @@
 //! What the hub decides: state in, commands out. It knows no client, no clock, no file system and no random source; what
 //! happened, the time and the term come in, and everything that is to be done goes out as a [`Command`].
 
+mod changes;
 mod departures;
 mod entry;
 mod inspection;
@@ -23,6 +24,7 @@ use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
+use changes::Changes;
 use departures::Departures;
 use inspection::Inspection;
 use objects::{Objects, Render};
@@ -67,6 +69,7 @@ pub struct Core {
     departures: Departures,
     recovery: Recovery,
     inspection: Inspection,
+    changes: Changes,
     retries: Retries,
     now: Now,
     counted: Duration,
@@ -90,6 +93,7 @@ impl Core {
             departures: Departures::new(crd),
             recovery: Recovery::new(scan),
             inspection: Inspection::default(),
+            changes: Changes::default(),
             retries: Retries::new(seed),
             now: Now::default(),
             counted: Duration::ZERO,
@@ -105,6 +109,7 @@ impl Core {
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory
         self.inspect(); //               files that could not be read are read again
+        self.check_files(); //           did somebody else change files?
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.write_synced(); //          status Synced, once they have it
@@ -117,8 +122,8 @@ impl Core {
     pub fn next_wake(&self) -> Duration {
         let snapshot = self.snapshot_wake();
         let departures = self.departures.due().filter(|_| self.recovery.is_listed);
-        let inspection = self.inspection.due();
-        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot, inspection];
+        let read = self.read_wake();
+        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot, read];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -129,6 +134,9 @@ impl Core {
             Input::Committed { outcomes, took } => self.committed(outcomes, took),
             Input::CommitPanicked(found) => self.commit_panicked(found),
             Input::Inspected(result) => self.inspected(result),
+            Input::Touched(keys) => self.touched(keys),
+            Input::FilesListed(keys) => self.files_listed(keys),
+            Input::Checked(found) => self.checked(found),
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
             Input::ConsentAnswered(consent) => self.consent_answered(consent),

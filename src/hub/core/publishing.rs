@@ -55,6 +55,13 @@ impl Core {
                 }
             }
         }
+        // Nothing is published before what it names, also if that is put back later.
+        for key in self.unhold_named(&batch) {
+            if let Some(change) = self.change_of(&key) {
+                self.files.committing.insert(key);
+                batch.push(change);
+            }
+        }
         if !batch.is_empty() {
             self.command(Command::Commit(batch));
         }
@@ -199,6 +206,7 @@ impl Core {
         let attempts = match self.objects.entries.get_mut(&key) {
             Some(entry) => {
                 entry.failing = Some(failure.message.into());
+                entry.is_changed = false;
                 entry.attempts += 1;
                 if let Some(on_volume) = on_volume {
                     self.objects.orphans.remove(&key);

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::{Command, Core, Measurement};
+use crate::api::Reason;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::publish::Published;
 use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
@@ -60,13 +61,14 @@ impl Core {
         let unreadable = entry.on_volume.unreadable().filter(|_| self.index.visible(key).is_none());
         let state = if let Some(message) = unreadable {
             // What is kept may be there. Nothing is decided, and its digest leaves no status, before that is known.
-            State::Failing { message, kept }
+            State::Failing { reason: Reason::PublishFailed, message, kept }
         } else if let Some(refusal) = &entry.refused {
             State::Refused { reason: refusal.reason, message: refusal.message.as_str().into(), kept }
         } else if entry.suspended {
             State::Suspended { candidate: entry.candidate, kept }
         } else if let Some(message) = &entry.failing {
-            State::Failing { message, kept }
+            let reason = if entry.is_changed { Reason::ContentChanged } else { Reason::PublishFailed };
+            State::Failing { reason, message, kept }
         } else if let (true, Some(in_place)) = (entry.published, kept) {
             State::Published { in_place, sync: self.sync(key, entry) }
         } else {

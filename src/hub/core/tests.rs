@@ -1,6 +1,7 @@
 //! The core against an API server and a disk in memory, which answer when a test says so. A test can so stop between any
 //! two steps of the promise, and look at what was commanded.
 
+mod changes;
 mod departures;
 mod faults;
 mod orphans;
@@ -59,6 +60,8 @@ struct Hub {
     commits: Vec<Vec<Change>>,
     /// Namespaces and files that are read again.
     inspections: Vec<(Vec<String>, Vec<ObjectKey>)>,
+    /// As many files a slow volume gives at once.
+    reads_at_once: usize,
     writes: Vec<Write>,
     probes: usize,
     lists: usize,
@@ -116,6 +119,7 @@ impl Hub {
             term: Some(term),
             commits: Vec::new(),
             inspections: Vec::new(),
+            reads_at_once: usize::MAX,
             writes: Vec::new(),
             probes: 0,
             lists: 0,
@@ -138,10 +142,15 @@ impl Hub {
 
     fn tell(&mut self, input: Input) {
         let now = Now { elapsed: self.elapsed, unix: self.elapsed.as_secs() as i64, term: self.term };
+        let mut checks = Vec::new();
         for command in self.core.step(now, input) {
             match command {
                 Command::Commit(batch) => self.commits.push(batch),
                 Command::Inspect { namespaces, keys } => self.inspections.push((namespaces, keys)),
+                Command::ListFiles => checks.push(Input::FilesListed(self.volume.keys())),
+                Command::Check(keys) => checks.push(Input::Checked(
+                    self.volume.check(&keys[..keys.len().min(self.reads_at_once)], &|| true),
+                )),
                 Command::WriteStatus(write) => self.writes.push(write),
                 Command::AskConsent => self.probes += 1,
                 Command::ListAgain => self.lists += 1,
@@ -153,6 +162,8 @@ impl Hub {
                 Command::Measure(measurement) => self.measured.push(measurement),
             }
         }
+        // Files are checked at once.
+        checks.into_iter().for_each(|check| self.tell(check));
     }
 
     // What happens.

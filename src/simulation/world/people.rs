@@ -69,7 +69,9 @@ impl World {
             false => host(self.random.below(HOSTS)),
         };
         let what = self.random.below(100);
-        if what < 12 {
+        if what < 4 && self.disk.has(&key) {
+            self.meddle(&key);
+        } else if what < 12 {
             self.say(|| format!("delete {key}"));
             self.is_gone(&key);
             self.api.delete(&key);

@@ -68,6 +68,7 @@ impl World {
             has_listed: false,
             commit: None,
             inspection: None,
+            check: None,
             writes: Vec::new(),
             is_probing: false,
             is_listing_again: false,
@@ -118,17 +119,19 @@ impl World {
             Command::Commit(changes) => {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
                 let Some(process) = &mut self.process else { return Ok(()) };
-                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                let is_alone = process.is_volume_idle();
                 hold(Rule::I9, is_alone, || "two commits are under way".into())?;
                 process.commit = Some(changes);
             }
             Command::Inspect { namespaces, keys } => {
                 self.say(|| format!("read again {namespaces:?} {keys:?}"));
                 let Some(process) = &mut self.process else { return Ok(()) };
-                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                let is_alone = process.is_volume_idle();
                 hold(Rule::I9, is_alone, || "files are read beside a commit".into())?;
                 process.inspection = Some((namespaces, keys));
             }
+            Command::ListFiles => self.check_begins(Check::List)?,
+            Command::Check(keys) => self.check_begins(Check::Files(keys))?,
             Command::WriteStatus(write) => self.status_begins(write)?,
             Command::AskConsent => {
                 if let Some(process) = &mut self.process {

@@ -9,8 +9,8 @@ impl World {
         let satellites = process.clients.iter().zip(&self.servers).enumerate();
         is_watched
             && process.leads
-            && process.commit.is_none()
-            && process.inspection.is_none()
+            && process.is_volume_idle()
+            && self.touched.is_empty()
             && process.writes.is_empty()
             && !process.is_probing
             && !process.is_listing_again

@@ -17,7 +17,21 @@ impl World {
             self.say(|| format!("read again: {result:?}"));
             return self.tell(Input::Inspected(result));
         }
-        let Some(batch) = process.commit.take() else { return Ok(()) };
+        match process.check.take() {
+            Some(Check::List) => {
+                let keys = process.volume.keys();
+                return self.tell(Input::FilesListed(keys));
+            }
+            Some(Check::Files(keys)) => {
+                let found = process.volume.check(&keys, &|| true);
+                self.say(|| format!("checked {found:?}"));
+                return self.tell(Input::Checked(found));
+            }
+            None => {}
+        }
+        let Some(batch) = process.commit.take() else {
+            return self.touch_is_reported();
+        };
         let took = Duration::from_millis(1);
         if self.plan.planted == Some(Planted::StatusBeforeCommit) {
             let dry = Volume::on(self.disk.fork());
@@ -46,6 +60,34 @@ impl World {
         self.look_at_volume()?;
         self.say(|| format!("committed: {}", outcomes.iter().map(outcome).collect::<Vec<_>>().join(", ")));
         self.tell(Input::Committed { outcomes, took })
+    }
+
+    pub(super) fn check_begins(&mut self, check: Check) -> Step {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        hold(Rule::I9, process.is_volume_idle(), || "files are checked beside a commit".into())?;
+        process.check = Some(check);
+        Ok(())
+    }
+
+    /// A person edits or removes a file on the volume.
+    pub(super) fn meddle(&mut self, key: &ObjectKey) {
+        let file = format!("{}.conf", key.name());
+        let edited = self.random.percent(60);
+        self.say(|| format!("somebody {} the file of {key}", if edited { "edits" } else { "removes" }));
+        self.disk.meddle(key.namespace(), &file, edited.then_some(&b"object Host \"by hand\" {}\n"[..]));
+        self.witness.meddled(&self.api, key);
+        self.touched.push(key.clone());
+    }
+
+    /// The watcher of the volume reports what was touched, or that it lost count.
+    fn touch_is_reported(&mut self) -> Step {
+        if self.touched.is_empty() || self.process.is_none() {
+            return Ok(());
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let touched = (!self.random.percent(20)).then_some(touched);
+        self.say(|| format!("touched {touched:?}"));
+        self.tell(Input::Touched(touched))
     }
 
     pub(super) fn look_at_volume(&mut self) -> Step {
