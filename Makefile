@@ -14,7 +14,8 @@ test: ## Everything that can be tested here, as CI does (SUITE=order runs one su
 	@hack/test.sh $(SUITE)
 
 faults: tools ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
-	@cargo run --locked --quiet --example faults -- $(ARGS)
+	@cargo build --locked --quiet --example faults
+	@target/debug/examples/faults $(ARGS)
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
