@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate unit lint fmt crds golden reference fuzz bench tools image clean
+.PHONY: help demo test faults simulate unit lint fmt crds golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,10 @@ demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP
 
 test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
 	@hack/test.sh $(SUITE)
+
+faults: tools ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
+	@cargo build --locked --quiet --example faults
+	@target/debug/examples/faults $(ARGS)
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact

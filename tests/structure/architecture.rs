@@ -56,7 +56,7 @@ fn pieces(document: &str) -> Vec<String> {
 #[test]
 fn each_path_exists() {
     let mut missing = Vec::new();
-    for (name, least) in [("ARCHITECTURE.md", 60), ("CONTRIBUTING.md", 20), ("SECURITY.md", 10)] {
+    for (name, least) in [("ARCHITECTURE.md", 60), ("CONTRIBUTING.md", 20), ("SECURITY.md", 4)] {
         let document = text_of(name);
         let mut count = 0;
         for piece in pieces(&document) {

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 /// A test function that `hack/test.sh` runs.
 pub struct Running {
+    /// Its full name: the target (`lib` for the library), its modules, its function.
+    pub name: String,
     /// Its file.
     pub file: PathBuf,
     /// Its source, with the comments.
@@ -16,14 +18,16 @@ pub struct Running {
 
 /// Every test function of the library and of the test targets, but the ignored ones.
 pub static RUNNING: LazyLock<Vec<Running>> = LazyLock::new(|| {
-    let targets = targets("test").into_iter().map(|(_, path)| path).chain(["src/lib.rs".into()]);
-    let trees: Vec<_> = targets.map(|path| Tree::read(&root().join(path))).collect();
-    let nodes = trees.into_iter().flat_map(|tree| tree.modules.into_values());
-    let tests = nodes.flat_map(|node| {
-        let tests = node.scope.tests.into_iter().filter(|test| !test.is_ignored);
-        tests.map(move |test| Running { file: node.file.clone(), text: test.text })
-    });
-    tests.collect()
+    let mut running = Vec::new();
+    for (target, path) in targets("test").into_iter().chain([("lib".into(), "src/lib.rs".into())]) {
+        for (module, node) in Tree::read(&root().join(path)).modules {
+            for test in node.scope.tests.into_iter().filter(|test| !test.is_ignored) {
+                let name = [std::slice::from_ref(&target), &module, &[test.name]].concat().join("::");
+                running.push(Running { name, file: node.file.clone(), text: test.text });
+            }
+        }
+    }
+    running
 });
 
 /// The names and files of the targets of a kind in `Cargo.toml`.

@@ -1,0 +1,163 @@
+//! Faults of the hub's API server and of what it stores.
+
+use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+
+const BROKEN_WATCH: &str = "suites::hub::missing_things::changes_during_a_broken_watch_are_found";
+const MISSING: &str = "suites::hub::missing_things::missing_prerequisites_are_named_and_waited_for";
+const HELD_STATUS: &str =
+    "suites::hub::status_faults::a_held_status_write_and_a_newer_spec_delay_no_other_object";
+const LATE_ANSWER: &str =
+    "suites::hub::status_faults::a_late_answer_for_an_old_spec_makes_no_ready_for_the_new_one";
+const LATE_ACKNOWLEDGEMENT: &str =
+    "suites::order::races::a_late_acknowledgement_does_not_bring_a_withdrawn_object_back";
+
+pub const CASES: &[Case] = &[
+    not_injected("23", "API server killed and restarted", "SIGKILL of kube-apiserver", NOT_BUILT),
+    not_injected("24", "etcd stops answering for a while", "SIGSTOP of etcd", NOT_BUILT),
+    case(
+        "25",
+        "watch cut off",
+        "every connection is cut, and objects change meanwhile; in the simulation a LIST that breaks off",
+        "R5 R6 I4 I7",
+        &[BROKEN_WATCH, "lib::hub::core::tests::promise::a_list_that_broke_off_is_not_complete", SIMULATION],
+    )
+    .open("cut in the middle of an event"),
+    not_injected("26", "watch silent while its connection stays open", "a proxy that passes nothing on", NOT_BUILT),
+    case(
+        "27",
+        "version of the watch too old",
+        "410 in the stream, after deletions that nobody saw",
+        "R5 R6 I4 I7",
+        &[BROKEN_WATCH],
+    )
+    .open("410 as the HTTP answer; an expired continue token of a LIST"),
+    case(
+        "28",
+        "deleted and created again while nobody watches",
+        "a new resource of the same name while the connections are cut",
+        "R1 R5 I2 I7",
+        &[
+            BROKEN_WATCH,
+            "suites::order::races::a_snapshot_waits_for_a_recreated_object",
+            "lib::hub::core::tests::orphans::a_resource_that_was_created_again_unseen_begins_anew",
+            "lib::hub::core::tests::orphans::a_status_that_answers_for_an_earlier_resource_does_not_hide_the_present_one",
+        ],
+    ),
+    not_injected("29", "events far faster than the work", "10,000 changes a second of one object", NOT_BUILT),
+    not_injected("30", "an event that never comes", "a proxy that leaves events out", NOT_BUILT),
+    case(
+        "31",
+        "stale read",
+        "a server that reports an object as it was",
+        "R6 I2 I7",
+        &[SIMULATION, "lib::hub::core::tests::refusals::a_stale_server_brings_no_older_spec_back"],
+    )
+    .open("the real process"),
+    case(
+        "32",
+        "an object that cannot be decoded",
+        "an object of a wrong form among others",
+        "R6",
+        &["lib::watch::event::tests::an_object_that_cannot_be_read_does_not_end_the_watch"],
+    )
+    .open("the real process: the API server admits no such object"),
+    case(
+        "33",
+        "status write refused, lost or late",
+        "403, 409, 500, 503, an answer that is lost or hangs; the object is gone",
+        "R1 R2 R4 I2 I7",
+        &[
+            "suites::hub::status_faults::nothing_reaches_a_satellite_before_its_ready_is_acknowledged",
+            LATE_ANSWER,
+            HELD_STATUS,
+            "suites::order::random_load::every_delivered_content_was_renamed_and_acknowledged_first",
+            "lib::hub::core::tests::statuses::a_write_of_an_object_that_is_gone_is_not_repeated",
+            "lib::hub::core::tests::statuses::a_write_that_the_server_refuses_is_repeated",
+            SIMULATION,
+        ],
+    )
+    .open("413; 429 with a pause of an hour"),
+    case(
+        "34",
+        "CRD missing, deleted or replaced; many objects gone at once",
+        "the CRD is missing at the start, deleted in mid-run, replaced while no operator runs; all objects deleted; an empty LIST",
+        "R6 I4 I5",
+        &[
+            MISSING,
+            "suites::hub::crd_loss::a_deleted_crd_removes_nothing_and_its_return_resumes_work",
+            "suites::hub::crd_loss::a_crd_that_was_replaced_while_no_operator_ran_removes_nothing",
+            "suites::hub::removals::a_namespace_that_is_emptied_stays_until_a_person_allows_it",
+            "suites::hub::removals::a_list_that_is_empty_by_mistake_removes_nothing",
+            SIMULATION,
+        ],
+    )
+    .open("another version of the CRD"),
+    case(
+        "35",
+        "deleted while it is published",
+        "a deletion during the commit, the status write and the delivery",
+        "R1 R5 I5 I7",
+        &[
+            LATE_ACKNOWLEDGEMENT,
+            "lib::hub::core::tests::orphans::a_commit_for_a_resource_that_was_deleted_meanwhile_acknowledges_nothing",
+            "suites::order::random_load::every_delivered_content_was_renamed_and_acknowledged_first",
+            SIMULATION,
+        ],
+    ),
+    not_injected(
+        "36",
+        "namespace of objects that ends",
+        "a namespace that is terminating",
+        "open: not built yet; no MonitoringObject has a finalizer, so none of them holds a namespace",
+    ),
+    case(
+        "37",
+        "deleted while no operator runs",
+        "objects are deleted while the operator is stopped",
+        "R5 R6 I5",
+        &[
+            "suites::order::races::objects_withdrawn_at_the_start_leave_in_order",
+            "lib::hub::core::tests::removals::a_file_whose_resource_was_deleted_while_no_operator_ran_leaves_after_the_probe",
+            SIMULATION,
+        ],
+    )
+    .open("the finalizer of a SatelliteCluster removed by hand"),
+    case(
+        "38",
+        "changed twice while the first change is published",
+        "the status write of the first is held",
+        "R1 R2 I2 I7",
+        &[
+            HELD_STATUS,
+            LATE_ANSWER,
+            "suites::order::races::a_content_overtaken_before_its_commit_gets_its_own_status",
+            "suites::order::races::a_waiting_retry_of_an_old_generation_does_not_prevent_a_retry_of_the_new",
+        ],
+    ),
+    case(
+        "39",
+        "permissions revoked",
+        "each verb of a satellite's Role in mid-run; the ClusterRoleBinding of the hub at the start; 403 for a status",
+        "R2 I4 I6",
+        &[
+            "suites::fleet::permissions::each_revoked_permission_is_named_and_its_return_heals",
+            MISSING,
+            "suites::hub::status_faults::nothing_reaches_a_satellite_before_its_ready_is_acknowledged",
+        ],
+    )
+    .open("the hub's verbs one by one, in mid-run"),
+    case(
+        "40",
+        "the hub's certificate authority or token changes; the clock is wrong",
+        "a certificate authority that the operator does not trust",
+        "I9",
+        &["suites::hub::explained::a_wrong_certificate_authority_of_the_hub_is_named_once"],
+    )
+    .open("a token that expires; a change in mid-run; a clock that is an hour off"),
+    not_injected(
+        "41",
+        "an admission webhook that changes or refuses what we write",
+        "a proxy that changes the body of a request",
+        NOT_BUILT,
+    ),
+];

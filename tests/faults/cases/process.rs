@@ -1,0 +1,73 @@
+//! Faults of the process, of time and of the machine.
+
+use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+
+const FROZEN: &str = "suites::fleet::two::an_operator_frozen_at_a_write_does_no_harm_when_it_wakes";
+
+pub const CASES: &[Case] = &[
+    case(
+        "58",
+        "SIGTERM under load",
+        "SIGTERM while a status write and a satellite hang",
+        "R7 I4",
+        &["suites::hub::missing_things::missing_prerequisites_are_named_and_waited_for"],
+    )
+    .open("while a commit is under way"),
+    case(
+        "59",
+        "process frozen until its Lease has run out",
+        "SIGSTOP at each write, another process takes over, SIGCONT",
+        "R3 R4 R9 I7",
+        &[FROZEN, SIMULATION],
+    ),
+    not_injected(
+        "60",
+        "the clock jumps",
+        "a day forwards and backwards",
+        "open: not built yet; waiting uses the monotonic clock, and revisions are numbers",
+    ),
+    not_injected("61", "out of descriptors, threads or memory", "limits of the process", NOT_BUILT),
+    case(
+        "62",
+        "panic in the work on one object",
+        "a panic while one is validated, in a status write, in a commit",
+        "R1 R2 R5 R9 I9",
+        &[
+            "lib::hub::core::tests::refusals::an_object_that_makes_us_panic_is_refused_and_the_others_go_on",
+            "lib::hub::core::tests::faults::a_status_write_that_panics_frees_its_place_and_its_publication_comes_again",
+            "lib::hub::core::tests::faults::after_a_commit_that_panicked_files_are_as_they_are_found",
+            SIMULATION,
+        ],
+    ),
+    case(
+        "63",
+        "upgrade and downgrade",
+        "a manifest of a newer version, files with the header of another version, the names of shards",
+        "R9 I8",
+        &[
+            "lib::snapshot::format::manifest::tests::a_manifest_is_read_as_written_and_a_newer_one_is_refused_by_its_version",
+            "lib::hub::core::tests::recovery::a_file_of_before_with_a_foreign_header_is_written_anew",
+            "lib::snapshot::format::layout::tests::the_names_of_shards_are_what_they_always_were",
+        ],
+    )
+    .open("two builds in turn on one volume"),
+    case(
+        "64",
+        "two processes at once",
+        "two on one volume; two with a volume each and one Lease",
+        "R4 R9 I7",
+        &[
+            "suites::hub::volume_faults::only_our_own_volume_is_used_and_by_one_operator_at_a_time",
+            FROZEN,
+            "suites::satellites::sick::revisions_keep_growing_after_the_lease_is_lost",
+            SIMULATION,
+        ],
+    ),
+    not_injected("65", "log or metrics that nobody reads", "a pipe that is full, a client that does not read", NOT_BUILT),
+    not_injected(
+        "66",
+        "100,000 objects created and deleted ten times",
+        "a load of hours",
+        "open: not built yet; `make bench` measures memory at 100,000 objects, without deletions",
+    ),
+];

@@ -1,0 +1,171 @@
+//! Faults while files are published.
+
+use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+
+const FULL: &str = "suites::hub::volume_faults::a_full_or_read_only_volume_keeps_its_files_and_recovers";
+const OURS: &str = "suites::hub::volume_faults::only_our_own_volume_is_used_and_by_one_operator_at_a_time";
+const CLOSED: &str =
+    "suites::hub::volume_faults::no_object_is_published_while_one_that_it_names_cannot_be_written";
+const KILLS: &str = "suites::order::kill::thirty_kills_lose_nothing_and_a_restart_writes_nothing";
+const SWEEP: &str =
+    "suites::fleet::sweep::a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice";
+
+pub const CASES: &[Case] = &[
+    case(
+        "1",
+        "killed while it publishes",
+        "SIGKILL at 30 random moments under load; in the simulation after each number of operations on the disk",
+        "R1 R4 R5 R7 R9 I1 I2 I5 I7 I8",
+        &[KILLS, SIMULATION],
+    )
+    .open("SIGKILL at each system call of the real process in turn"),
+    case(
+        "2",
+        "killed between the sync and the status write",
+        "the status write is held, and the process killed; in the simulation at random",
+        "R1 R7 I2 I8",
+        &[
+            "suites::order::races::a_found_and_kept_content_is_never_missing",
+            "suites::order::races::a_found_content_is_reported_ready_before_a_later_refusal",
+            SIMULATION,
+        ],
+    ),
+    case(
+        "3",
+        "killed between the status write and the first write to a satellite",
+        "SIGKILL before and after each write to a satellite, for seven kinds of delivery",
+        "R3 R4 R7 R9",
+        &[SWEEP],
+    ),
+    case(
+        "4",
+        "killed while some satellites have the change and others do not",
+        "SIGKILL at random moments with two satellites; in the simulation too",
+        "R1 R4 R7 I4 I8",
+        &[KILLS, SIMULATION],
+    )
+    .open("ten satellites"),
+    case(
+        "5",
+        "killed again and again under load",
+        "30 SIGKILLs in about a minute",
+        "R1 R4 R5 R7 R9 I1 I2 I4 I5 I7 I8",
+        &[KILLS],
+    )
+    .open("ten minutes; a bound on memory meanwhile"),
+    case(
+        "6",
+        "power cut",
+        "a disk in memory loses what was not synced, at random moments",
+        "R7 R9 I1 I2 I5 I7",
+        &[SIMULATION],
+    )
+    .open("cuts of real file systems (ext4, XFS)"),
+    case(
+        "7",
+        "crash while a set is replaced by the next",
+        "SIGKILL before and after each write of a shard, a pointer and a deletion",
+        "R3 R4 R9",
+        &[SWEEP, SIMULATION],
+    ),
+    case(
+        "8",
+        "volume full",
+        "a tmpfs filled to its last page; in the simulation ENOSPC from any operation",
+        "R2 R9 I1 I2 I4",
+        &[FULL, SIMULATION],
+    ),
+    case("9", "volume out of inodes", "a tmpfs with 64 inodes, all used", "R2 I1 I4", &[FULL]),
+    not_injected(
+        "10",
+        "a write that takes a part of the bytes, then fails",
+        "a tmpfs that is full in the middle of a file",
+        NOT_BUILT,
+    ),
+    not_injected("11", "a system call interrupted by a signal", "EINTR", NOT_BUILT),
+    not_injected("12", "quota or size limit of a file reached", "EDQUOT and EFBIG", NOT_BUILT),
+    case(
+        "13",
+        "a sync that fails",
+        "a disk in memory: EIO from any sync, which also drops the unwritten pages",
+        "R2 R9 I1 I2",
+        &[SIMULATION, "lib::hub::core::tests::statuses::a_file_that_may_not_survive_is_not_ready_and_is_written_again"],
+    )
+    .open("the system calls of the real process"),
+    case(
+        "14",
+        "volume read-only",
+        "EROFS from every call that writes, in mid-run",
+        "R2 I2 I4",
+        &[FULL, SIMULATION],
+    )
+    .open("at the start"),
+    case(
+        "15",
+        "volume not mounted",
+        "an empty directory in the place of the mount, then the mount",
+        "R6 I5",
+        &[OURS],
+    ),
+    not_injected("16", "a sync that takes 30 s, or does not end", "a delay in each sync", NOT_BUILT),
+    not_injected(
+        "17",
+        "a rename that was carried out and reports an error (NFS)",
+        "ESTALE after the rename",
+        NOT_BUILT,
+    ),
+    not_injected(
+        "18",
+        "a reader on another node sees an old directory for a while (NFS)",
+        "the attribute cache of a client",
+        "needs a network file system, whose client the kernel here does not have",
+    ),
+    case(
+        "19",
+        "something of others in the volume, or our file changed by hand",
+        "foreign files, directories and symbolic links; an objects.d of another program",
+        "R9 I5",
+        &[
+            "lib::publish::tests::a_file_or_symlink_among_the_directories_is_not_ours",
+            "lib::publish::tests::a_symlink_in_the_path_is_never_followed",
+            "lib::publish::tests::only_one_process_and_only_our_volume",
+            CLOSED,
+            OURS,
+        ],
+    )
+    .open("our file edited or removed in mid-run; a FIFO in its place"),
+    case(
+        "20",
+        "one file that cannot be written or read",
+        "a directory in the place of the file; errors of single files",
+        "R2 R9",
+        &[
+            CLOSED,
+            "lib::publish::tests::what_depends_on_a_failed_file_is_not_renamed",
+            "lib::publish::tests::a_directory_that_cannot_be_opened_is_no_empty_directory",
+        ],
+    )
+    .open("permission denied (EACCES)"),
+    case(
+        "21",
+        "names that are long, alike or not admitted",
+        "generated and hostile names",
+        "R9",
+        &[
+            "lib::identity::tests::file_keys_are_injective",
+            "lib::validate::tests::names_that_no_api_server_admits_are_refused",
+            "suites::crd::refused::a_resource_name_of_180_characters_is_accepted",
+            "suites::crd::refused::monitoring_objects_that_are_wrong",
+        ],
+    ),
+    case(
+        "22",
+        "a temp file that Icinga would load",
+        "every file that appears below objects.d, by any way but a rename, is reported",
+        "R9 I1",
+        &[
+            "suites::order::random_load::every_delivered_content_was_renamed_and_acknowledged_first",
+            "suites::support_selftest::volume_watch::writes_in_place_are_violations",
+        ],
+    ),
+];
