@@ -24,6 +24,6 @@ COPY --from=build --chown=0:0 --chmod=0755 /groundlink /groundlink
 USER 65532:65532
 # One heap for all threads: what one frees, another can use again.
 ENV MALLOC_ARENA_MAX=1
-EXPOSE 8080
+EXPOSE 8080 8081
 ENTRYPOINT ["/groundlink"]
 CMD ["run"]

@@ -58,7 +58,8 @@ variants=(
   "--set image.registry=registry.invalid,image.repository=a/b,image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
   "--set fullnameOverride=a-very-long-name-that-is-much-longer-than-the-limit-of-sixty-three-characters"
   "--set persistence.storageClass=-,persistence.subPath=hub/a,persistence.annotations.a=b"
-  "--set rbac.create=false,rbac.aggregate=false,service.enabled=false,serviceAccount.create=false"
+  "--set rbac.create=false,rbac.aggregate=false,serviceAccount.create=false"
+  "--set http.address=0.0.0.0,service.enabled=true,networkPolicy.enabled=true"
   "--set rbac.readNamespaces=true"
   "--set settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}"
   "--set extraEnv[0].name=A,extraEnv[0].value=b,extraVolumes[0].name=v,extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/v"
@@ -225,9 +226,9 @@ token() {
 }
 check "only the operator's container has the token" token
 check "no variables from Services, only the settings" has "$deployment" '^      enableServiceLinks: false$'
-probes() { equal "$(awk '/path: \/(livez|readyz)$/ { p = $2; getline; print p, $2 }' <<<"$deployment")" "/livez http
-/readyz http"; }
-check "probes /livez and /readyz on the port http" probes
+probes() { equal "$(awk '/path: \/(livez|readyz)$/ { p = $2; getline; print p, $2 }' <<<"$deployment")" "/livez probes
+/readyz probes"; }
+check "probes /livez and /readyz on the port probes" probes
 environment() {
   equal "$(awk '/- name: GROUNDLINK_/ { n = $3; getline; if (/valueFrom/) { getline; getline } sub(/^ *(value|fieldPath): /, ""); print n "=" $0 }' <<<"$1")" "$2"
 }
@@ -238,7 +239,8 @@ GROUNDLINK_REMOVALS_SHARE="30"
 GROUNDLINK_REMOVALS_LEAST="20"
 GROUNDLINK_VOLUME=/var/lib/groundlink
 GROUNDLINK_REQUIRE_MOUNT="true"
-GROUNDLINK_LISTEN="0.0.0.0:8080"
+GROUNDLINK_LISTEN="127.0.0.1:8080"
+GROUNDLINK_PROBES="0.0.0.0:8081"
 GROUNDLINK_LOG="info"
 GROUNDLINK_LOG_FORMAT="json"
 GROUNDLINK_ICINGA_VERSION="2.13"'
@@ -262,12 +264,35 @@ image_digest() { has "$(render deployment.yaml --set image.registry=registry.inv
 check "image: a digest wins over the tag" image_digest
 same_port() {
   local out
-  out=$(template --set http.port=9000)
-  has "$out" 'containerPort: 9000$' && has "$out" '"0.0.0.0:9000"' && has "$out" '^      targetPort: http$'
+  out=$(template --set http.port=9000,probes.port=9001,http.address=0.0.0.0,service.enabled=true)
+  has "$out" 'containerPort: 9000$' && has "$out" '"0.0.0.0:9000"' && has "$out" '^      targetPort: http$' &&
+    has "$out" 'containerPort: 9001$' && has "$out" '"0.0.0.0:9001"'
 }
 check "http.port is the port that the process, the container and the Service use" same_port
-service_off() { lacks "$(template --set service.enabled=false)" '^kind: Service$'; }
-check "service.enabled=false renders no Service" service_off
+closed() { lacks "$(template)" '^kind: (Service|Ingress|NetworkPolicy)$' && has "$(template)" 'GROUNDLINK_LISTEN' && equal "$(grep -A1 GROUNDLINK_LISTEN <<<"$deployment" | grep -c '127.0.0.1')" 1; }
+check "by default nothing outside the Pod reaches /metrics" closed
+loopback_service() { ! template --set service.enabled=true >"$work/out" 2>&1 && has "$(cat "$work/out")" 'service.enabled needs an http.address'; }
+check "service.enabled with http.address 127.0.0.1 is refused" loopback_service
+network_policy() {
+  local out
+  out=$(render networkpolicy.yaml --set networkPolicy.enabled=true) || return 1
+  equal "$(grep -c 'port: ' <<<"$out")" 1 && has "$out" '- port: probes$' && has "$out" '^  policyTypes: \[Ingress\]$' || return 1
+  out=$(render networkpolicy.yaml --set 'networkPolicy.enabled=true,networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.a=b,networkPolicy.extraIngress[0].ports[0].port=5665')
+  equal "$(sed -n '/^  ingress:/,$p' <<<"$out")" '  ingress:
+    - ports:
+        - port: probes
+          protocol: TCP
+    - from:
+        - namespaceSelector:
+            matchLabels:
+              a: b
+      ports:
+        - port: http
+          protocol: TCP
+    - ports:
+      - port: 5665'
+}
+check "networkPolicy: the kubelet, who is named for /metrics, what is added, and nobody else" network_policy
 
 # ---- the volume
 
@@ -321,14 +346,14 @@ refused() {
   fi
   has "$out" "don't meet the specifications of the schema"
 }
-for typo in replicaCont=1 image.tagg=x settings.icingaVersoin=2.13 persistence.sise=1Gi crds.kep=true serviceAccount.nam=x rbac.aggregat=true http.prt=8080 \
+for typo in replicaCont=1 image.tagg=x settings.icingaVersoin=2.13 persistence.sise=1Gi crds.kep=true serviceAccount.nam=x rbac.aggregat=true http.prt=8080 probes.prt=1 networkPolicy.enable=true \
   service.enable=true livenessProbe.period=1 readinessProbe.timeout=1 podSecurityContext.fsGrop=1 resources.limit.cpu=1 affinity.nodeAfinity.a=b \
   'tolerations[0].efect=NoSchedule' 'extraEnv[0].name=A,extraEnv[0].valu=b' 'imagePullSecrets[0].nam=x'; do
   check "refused: a typo, $typo" refused --set "$typo"
 done
 for wrong in replicaCount=2 image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
   'settings.externalObjects={master}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
-  'extraVolumes[0].name=published' http.port=80 podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
+  'extraVolumes[0].name=published' http.port=80 probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
   check "refused: a wrong value, $wrong" refused --set "$wrong"
 done
 check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20

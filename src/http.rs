@@ -1,4 +1,8 @@
-//! The health server: `/livez`, `/readyz` (names what is missing) and `/metrics`.
+//! The HTTP servers. One has everything: `/livez`, `/readyz` (names what is missing) and
+//! `/metrics`, which name satellites, objects and addresses. The other is for the kubelet, which
+//! needs a yes or no. No client can hold either up.
+
+mod connections;
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -7,9 +11,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use connections::Limits;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+
+/// More than a kubelet, a few scrapers and a few people need. A scraper waits 10 s by default.
+const LIMITS: Limits =
+    Limits { connections: 64, head: Duration::from_secs(5), whole: Duration::from_secs(30) };
 
 #[derive(Clone)]
 struct App {
@@ -17,26 +26,24 @@ struct App {
     metrics: Arc<Metrics>,
 }
 
-/// Serves until `stop`.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    readiness: Readiness,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+/// Serves everything, for ever.
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Arc<Metrics>) {
     let app = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(expose))
         .with_state(App { readiness, metrics });
-    // A scraper that keeps its connection must not keep the process.
-    tokio::select! {
-        result = axum::serve(listener, app) => result,
-        () = stop.cancelled() => Ok(()),
-    }
+    connections::serve(listener, app, LIMITS).await;
+}
+
+/// Serves the two probes without a detail, for ever.
+pub async fn serve_probes(listener: TcpListener, readiness: Readiness) {
+    let app = Router::new().route("/livez", get(livez)).route("/readyz", get(is_ready)).with_state(readiness);
+    connections::serve(listener, app, LIMITS).await;
+}
+
+async fn livez() -> &'static str {
+    "ok\n"
 }
 
 async fn readyz(State(app): State<App>) -> Response {
@@ -45,6 +52,13 @@ async fn readyz(State(app): State<App>) -> Response {
         Some(missing) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}{}", app.readiness.notes())).into_response()
         }
+    }
+}
+
+async fn is_ready(State(readiness): State<Readiness>) -> Response {
+    match readiness.missing() {
+        None => "ok\n".into_response(),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
     }
 }
 

@@ -20,6 +20,8 @@ pub mod text;
 
 pub(crate) mod request;
 
+pub(crate) mod follow;
+
 pub mod api;
 
 pub mod validate;

@@ -20,11 +20,10 @@ impl Interruption {
     }
 
     /// Returns when the interruption is over, if the watch does not fail before: after its next
-    /// attempt (kube's backoff: 0.8 s, doubled up to 30 s, with as much jitter) and the longest
-    /// wait for an answer.
+    /// attempt (the pauses of `follow.rs`) and the longest wait for an answer.
     pub fn over(&self) -> Duration {
-        let backoff = Duration::from_millis(800).saturating_mul(1 << (self.failures - 1).min(6));
-        self.last + backoff.min(Duration::from_secs(30)) * 2 + Duration::from_secs(30)
+        let pause = Duration::from_secs(1 << (self.failures - 1).min(5));
+        self.last + pause.min(Duration::from_secs(30)) + Duration::from_secs(30)
     }
 }
 
@@ -102,8 +101,8 @@ mod tests {
     fn an_interruption_lasts_longer_than_the_wait_for_the_next_attempt() {
         let now = Duration::from_secs(7);
         let first = Interruption::again(None, now);
-        assert_eq!(first.over() - now, Duration::from_millis(31_600));
+        assert_eq!(first.over() - now, Duration::from_secs(31));
         let many = (0..100).fold(first, |before, _| Interruption::again(Some(before), now));
-        assert_eq!(many.over() - now, Duration::from_secs(90));
+        assert_eq!(many.over() - now, Duration::from_secs(60));
     }
 }

@@ -238,7 +238,7 @@ fn acknowledged(contents: &[Arc<Rendered>]) -> anyhow::Result<Vec<Acknowledged>>
             std::fs::create_dir_all(path.parent().unwrap())?;
             std::fs::write(path, content.bytes())?;
         }
-        let in_place = volume.scan()?.into_iter().filter_map(|file| file.content);
+        let in_place = volume.scan()?.files.into_iter().filter_map(|file| file.content.into_in_place());
         found.extend(in_place.map(|in_place| (in_place.digest(), in_place)));
     }
     let recover = |content: &Arc<Rendered>| {

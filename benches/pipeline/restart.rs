@@ -3,7 +3,7 @@
 use crate::plan::Plan;
 use crate::report::{Report, Row, Target};
 use crate::requests::Requests;
-use crate::stage::Stage;
+use crate::stage::{REMOVES_ALL, Stage};
 use crate::support::Operator;
 use kube::Client;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub async fn restart(
     crate::progress!("P8: restart at {objects} objects, watched for {:?}", plan.watched);
     stage.end(&operator, report).await;
     // Requests the token for the new process, so do it before anything is counted.
-    let builder = stage.installation.operator_builder(&stage.program).await;
+    let builder = stage.installation.operator_builder(&stage.program).await.args(REMOVES_ALL);
     let mut clients: BTreeMap<String, Client> = BTreeMap::new();
     clients.insert("hub".into(), stage.installation.hub.clone());
     for name in stage.satellites() {

@@ -25,6 +25,8 @@ pub enum Side {
 }
 
 /// Both sides, in the order in which they take turns.
+/// The rounds remove what the one before made.
+pub const REMOVES_ALL: [&str; 2] = ["--removals-share", "100"];
 pub const SIDES: [Side; 2] = [Side::Null, Side::Ours];
 
 /// A hub, its satellites and a volume.
@@ -114,7 +116,8 @@ impl Stage {
     /// Starts Groundlink, and waits until it is ready to work.
     pub async fn operator(&self) -> Operator {
         // As in the image (Dockerfile).
-        let builder = self.installation.operator_builder(&self.program).await.env("MALLOC_ARENA_MAX", "1");
+        let builder = self.installation.operator_builder(&self.program).await.args(REMOVES_ALL);
+        let builder = builder.env("MALLOC_ARENA_MAX", "1");
         let operator = builder.spawn();
         self.working(&operator).await;
         operator

@@ -1,13 +1,16 @@
 //! `groundlink run`: the operator.
 
 use super::log::LogArguments;
+use super::usage::duration;
 use crate::api::IcingaVersion;
 use crate::hub::core::RemovalGuard;
+use crate::metrics::Metrics;
 use crate::operator::{self, Options};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -25,9 +28,13 @@ pub struct Arguments {
     /// Namespace of the operator, with its SatelliteClusters, their Secrets and the Lease.
     #[arg(long, env = "GROUNDLINK_NAMESPACE", value_name = "NAME")]
     namespace: String,
-    /// Address of /livez, /readyz and /metrics. Port 0 chooses a free port, which is logged.
+    /// Address of /metrics, of /readyz with every reason, and of /livez. Who reaches it learns the
+    /// names of satellites and objects. Port 0 chooses a free port, which is logged.
     #[arg(long, env = "GROUNDLINK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Address of a second server, for the kubelet: /livez, and /readyz without a reason.
+    #[arg(long, env = "GROUNDLINK_PROBES", value_name = "ADDR")]
+    probes: Option<SocketAddr>,
     /// Wait until something is mounted on the volume's directory, so that nothing is written below
     /// an unmounted path.
     #[arg(long, env = "GROUNDLINK_REQUIRE_MOUNT")]
@@ -54,6 +61,10 @@ pub struct Arguments {
     /// Fewer objects than this are removed without a question, whatever their share is.
     #[arg(long, env = "GROUNDLINK_REMOVALS_LEAST", value_name = "COUNT", default_value_t = 20)]
     removals_least: usize,
+    /// How often all MonitoringObjects are listed again, about. This finds what the watch did not
+    /// deliver.
+    #[arg(long, env = "GROUNDLINK_RELIST_EVERY", value_name = "DURATION", default_value = "30m", value_parser = period)]
+    relist_every: Duration,
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
@@ -64,18 +75,28 @@ pub struct Arguments {
     log: LogArguments,
 }
 
+/// Reads the period of a LIST.
+fn period(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), Duration::from_hours(24 * 30));
+    let period = Some(duration(text)?).filter(|period| (least..=most).contains(period));
+    period.ok_or_else(|| "use a duration from 1s to 30d".to_owned())
+}
+
 pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    arguments.log.start()?;
+    let metrics = Arc::new(Metrics::default());
+    let log = arguments.log.start(metrics.clone())?;
     let options = Options {
         volume: arguments.volume,
         require_mount: arguments.require_mount,
         namespace: arguments.namespace,
         listen: arguments.listen,
+        probes: arguments.probes,
         allow_loopback_satellites: arguments.allow_loopback_satellites,
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,
         icinga_version: arguments.icinga_version,
         removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
+        relist: arguments.relist_every,
         lease_name: arguments.lease_name,
         identity: arguments.identity,
     };
@@ -94,8 +115,14 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 stop.cancel();
             }
         });
-        operator::run(options, stop).await
+        operator::run(options, metrics, stop).await
     });
     runtime.shutdown_timeout(BLOCKED);
-    result.map(|()| ExitCode::SUCCESS)
+    Ok(match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.end(&error);
+            ExitCode::FAILURE
+        }
+    })
 }

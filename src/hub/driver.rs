@@ -1,12 +1,12 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
-use super::core::{Command, Consent, Core, Input, Measurement, Now, RemovalGuard, Start};
+use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Change, Error, Volume};
+use crate::publish::{Change, Error, Scan, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
@@ -24,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Events taken at once between looks at everything else.
 const EVENTS_AT_ONCE: usize = 512;
+/// Longest wait for a commit that is under way when the process ends. A sync of a volume that is gone does not return.
+const COMMIT_ENDS: Duration = Duration::from_secs(5);
+/// Pauses between attempts to read the volume at the start.
+const SCAN_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(10) };
 /// Pauses between attempts to read the files of a commit that panicked.
 const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(250), cap: Duration::from_secs(5) };
 
@@ -59,22 +63,21 @@ pub struct Parts {
     pub readiness: Readiness,
 }
 
-/// Runs the loop until `stop`. A commit that is under way then is finished; status writes are not: they are taken up again
-/// after the next start.
+/// Runs the loop until `stop`. A commit that is under way then is finished, unless that takes too long; status writes are not:
+/// they are taken up again after the next start.
 ///
 /// # Errors
-/// If the volume cannot be read at the start, or if nobody can say what a commit that panicked left on it.
+/// If a commit was abandoned, or if nobody can say what a commit that panicked left on the volume.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
+    let Some(scan) = scan(&parts.volume, &parts.readiness, &stop).await else { return Ok(()) };
     let volume = parts.volume.clone();
-    let scanned = tokio::task::spawn_blocking(move || (volume.scan(), volume.crd())).await;
-    let (found, crd) = scanned
-        .map_err(|panic| Error::Io { action: "scan it".into(), source: std::io::Error::other(panic) })?;
-    let crd = crd.unwrap_or_else(|error| {
+    let crd = tokio::task::spawn_blocking(move || volume.crd()).await;
+    let crd = crd.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read under which CRD the volume was published; the present one counts");
         None
     });
     let fleet = parts.fleet.borrow().clone();
-    let start = Start { found: found?, crd, fleet, seed: rand::random() };
+    let start = Start { scan, crd, fleet, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let driver = Driver {
         core,
@@ -94,6 +97,31 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     driver.run(parts.events, parts.fleet, stop).await
 }
 
+/// Reads the volume, however often that takes. `None` if `stop` came first.
+async fn scan(volume: &Arc<Volume>, readiness: &Readiness, stop: &CancellationToken) -> Option<Scan> {
+    for attempts in 1.. {
+        let volume = volume.clone();
+        let scanned = tokio::select! {
+            () = stop.cancelled() => return None,
+            scanned = tokio::task::spawn_blocking(move || volume.scan()) => scanned,
+        };
+        let why = match scanned {
+            Ok(Ok(found)) => {
+                readiness.set(Part::Volume.name(), None);
+                return Some(found);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        readiness.set(Part::Volume.name(), Some(why));
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(SCAN_AGAIN.pause(attempts, rand::random())) => {}
+        }
+    }
+    None
+}
+
 struct Driver {
     core: Core,
     started: Instant,
@@ -110,10 +138,13 @@ struct Driver {
     readiness: Readiness,
 }
 
-/// What is under way. At most one commit, one probe, and as many writes as the core commands.
+/// What is under way. At most one commit or inspection, one probe, and as many writes as the core commands.
 #[derive(Default)]
 struct Tasks {
     commits: JoinSet<Input>,
+    /// How many files the commit under way changes, and one of them.
+    batch: Option<(usize, ObjectKey)>,
+    inspections: JoinSet<Input>,
     writes: JoinSet<Answer>,
     /// Whose status each write is: a write that panics does not say.
     writing: HashMap<Id, ObjectKey>,
@@ -137,6 +168,9 @@ impl Driver {
                     action: "read the files of a commit that panicked".into(),
                     source: std::io::Error::other(panic),
                 })?,
+                Some(done) = self.tasks.inspections.join_next() => {
+                    done.unwrap_or_else(|panic| Input::Inspected(Err(panic.to_string())))
+                }
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
                 Some(done) = self.tasks.probes.join_next() => self.probed(done),
                 Some(done) = self.tasks.lists.join_next() => {
@@ -160,8 +194,15 @@ impl Driver {
                 self.carry_out(command);
             }
         }
-        while self.tasks.commits.join_next().await.is_some() {}
-        Ok(())
+        let Some((files, first)) = self.tasks.batch.filter(|_| !self.tasks.commits.is_empty()) else {
+            return Ok(());
+        };
+        let ended = tokio::time::timeout(COMMIT_ENDS, self.tasks.commits.join_next()).await;
+        ended.map(drop).map_err(|_| Error::Abandoned {
+            files,
+            first: first.to_string(),
+            seconds: COMMIT_ENDS.as_secs(),
+        })
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -169,9 +210,16 @@ impl Driver {
             Command::Commit(batch) => {
                 let (volume, leadership) = (self.volume.clone(), self.leadership.clone());
                 let stop = self.stop.clone();
+                self.tasks.batch = batch.first().map(|change| (batch.len(), change.key().clone()));
                 self.tasks
                     .commits
                     .spawn_blocking(move || commit(&volume, batch, &|| leadership.is_current(), &stop));
+            }
+            Command::Inspect { namespaces, keys } => {
+                let volume = self.volume.clone();
+                self.tasks.inspections.spawn_blocking(move || {
+                    Input::Inspected(volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string()))
+                });
             }
             Command::WriteStatus(write) => {
                 let (writer, key) = (self.writer.clone(), write.key().clone());
@@ -253,8 +301,8 @@ fn commit(
         return Input::Committed { outcomes, took: began.elapsed() };
     }
     for attempts in 1.. {
-        match volume.look(&keys) {
-            Ok(found) => return Input::CommitPanicked(found),
+        match volume.scan_again(&[], &keys) {
+            Ok(scan) => return Input::CommitPanicked(scan.files),
             Err(error) if stop.is_cancelled() => {
                 tracing::warn!(%error, "a commit panicked, and its files were not read again");
                 break;

@@ -31,6 +31,7 @@ pub struct Metrics {
     unconfirmed: Gauge,
     removals_held: Gauge,
     tasks: Gauge,
+    log_lines_lost: Counter,
     satellite: SatelliteMetrics,
 }
 
@@ -50,6 +51,7 @@ impl Default for Metrics {
             unconfirmed: Gauge::default(),
             removals_held: Gauge::default(),
             tasks: Gauge::default(),
+            log_lines_lost: Counter::default(),
             satellite: SatelliteMetrics::default(),
         };
         metrics.register();
@@ -101,6 +103,11 @@ impl Metrics {
             self.removals_held.clone(),
         );
         r.register("tasks", "Live tasks of this process", self.tasks.clone());
+        r.register(
+            "log_lines_lost",
+            "Lines of the log that were lost because nobody read it",
+            self.log_lines_lost.clone(),
+        );
         self.satellite.register(r);
     }
 
@@ -149,6 +156,11 @@ impl Metrics {
         self.snapshot_term.set(term as i64);
         self.snapshot_counter.set(counter as i64);
         self.snapshot_objects.set(objects as i64);
+    }
+
+    /// Counts lines of the log that were lost.
+    pub fn log_lines_lost(&self, lines: u64) {
+        self.log_lines_lost.inc_by(lines);
     }
 
     /// Records how many objects the first snapshot still waits for.

@@ -6,7 +6,7 @@ mod volume;
 
 use crate::api::IcingaVersion;
 use crate::crd_probe::CrdProbe;
-use crate::http::serve;
+use crate::http::{serve, serve_probes};
 use crate::hub;
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
@@ -22,6 +22,7 @@ use hub_client::hub_client;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tasks::Tasks;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch as channel};
@@ -37,8 +38,10 @@ pub struct Options {
     pub require_mount: bool,
     /// The operator's namespace.
     pub namespace: String,
-    /// Where to serve health and metrics; port 0 chooses one.
+    /// Where to serve health with its details, and metrics; port 0 chooses one.
     pub listen: SocketAddr,
+    /// Where to serve health without a detail, too.
+    pub probes: Option<SocketAddr>,
     /// Accept satellites whose API server has a loopback or link-local address.
     pub allow_loopback_satellites: bool,
     /// Namespaces that may declare commands. If empty, the operator's own.
@@ -49,6 +52,8 @@ pub struct Options {
     pub icinga_version: IcingaVersion,
     /// Which removals wait for a person.
     pub removal_guard: hub::core::RemovalGuard,
+    /// How often all MonitoringObjects are listed again, about.
+    pub relist: Duration,
     /// Name of the Lease.
     pub lease_name: String,
     /// Name of this process among the holders of the Lease.
@@ -69,18 +74,39 @@ const WAITING_FOR: [(&str, &str); 4] = [
 /// # Errors
 /// If a setting is wrong, if no API server is configured, if the listener cannot be bound, if a
 /// task fails, or if another process led after this one did.
-pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
     let (client, url, server) = hub_client().await?;
-    let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::waiting_for(&WAITING_FOR);
 
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("--listen {}: cannot listen there", options.listen))?;
+    let listener = listen("--listen", options.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
+    let probes = match options.probes {
+        Some(address) => Some(listen("--probes", address).await?),
+        None => None,
+    };
+    if let Some(probes) = &probes {
+        tracing::info!(address = %probes.local_addr()?, "listening for probes");
+    }
     let serving = CancellationToken::new();
-    let health = tokio::spawn(serve(listener, readiness.clone(), metrics.clone(), serving.clone()));
+    let health = tokio::spawn({
+        let everything = serve(listener, readiness.clone(), metrics.clone());
+        let (readiness, serving) = (readiness.clone(), serving.clone());
+        let probes = async move {
+            match probes {
+                Some(probes) => serve_probes(probes, readiness).await,
+                None => std::future::pending().await,
+            }
+        };
+        // A client that keeps its connection must not keep the process.
+        async move {
+            tokio::select! {
+                () = everything => {}
+                () = probes => {}
+                () = serving.cancelled() => {}
+            }
+        }
+    });
 
     // The volume's lock before the lease: whoever has the lock knows that every earlier holder of
     // this volume is dead.
@@ -103,7 +129,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     });
 
     let (events, received) = mpsc::channel(watch::CAPACITY);
-    let watch = tokio::spawn(watch::run(client.clone(), server.clone(), events));
+    let watch = tokio::spawn(watch::run(client.clone(), server.clone(), options.relist, events));
 
     let (held, removals_held) = channel::channel(None);
     let (snapshots, latest) = channel::channel(None);
@@ -147,6 +173,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let hub = tokio::spawn(hub::run(parts, stop.clone()));
 
     Tasks { health, watch, lease, satellites, hub, leading, serving }.supervise(stop).await
+}
+
+async fn listen(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{flag} {address}: cannot listen there"))
 }
 
 fn settings(options: &Options) -> anyhow::Result<Settings> {

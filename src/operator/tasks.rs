@@ -4,6 +4,7 @@ use crate::lease;
 use anyhow::{Context as _, anyhow};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Longest time for everything to end after SIGTERM.
@@ -13,7 +14,7 @@ const SHUTDOWN: Duration = Duration::from_secs(8);
 /// starts it again.
 pub(super) struct Tasks {
     /// `/livez`, `/readyz`, `/metrics`; serves until everything else has ended.
-    pub(super) health: JoinHandle<std::io::Result<()>>,
+    pub(super) health: JoinHandle<()>,
     pub(super) watch: JoinHandle<()>,
     pub(super) lease: JoinHandle<Result<(), lease::Error>>,
     pub(super) satellites: JoinHandle<()>,
@@ -30,6 +31,13 @@ impl Tasks {
     /// # Errors
     /// If a task failed, panicked, or ended before `stop`.
     pub(super) async fn supervise(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let stopped = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                stop.cancelled().await;
+                Instant::now()
+            }
+        });
         let early = |name: &str| match stop.is_cancelled() {
             true => Ok(()),
             false => Err(anyhow!("the {name} ended before it was told to")),
@@ -51,7 +59,7 @@ impl Tasks {
                 flat(result, "the lease's task").and_then(|()| early("lease's task"))
             }
             result = &mut self.health => {
-                flat(result, "the health server").and_then(|()| early("health server"))
+                result.context("the health server panicked").and_then(|()| early("health server"))
             }
             result = &mut self.watch => {
                 result.context("the watch panicked").and_then(|()| early("watch"))
@@ -61,7 +69,9 @@ impl Tasks {
             }
         };
         stop.cancel();
-        let ended = tokio::time::timeout(SHUTDOWN, async {
+        // Counted from the signal: the hub loop may have waited for its commit since.
+        let deadline = stopped.await.unwrap_or_else(|_| Instant::now()) + SHUTDOWN;
+        let ended = tokio::time::timeout_at(deadline, async {
             end(&mut self.satellites).await;
             self.leading.cancel();
             end(&mut self.lease).await;

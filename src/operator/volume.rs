@@ -22,7 +22,10 @@ pub(super) async fn open_volume(
     loop {
         attempt += 1;
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Volume::open(&path, require_mount)).await;
+        let opened = tokio::select! {
+            () = stop.cancelled() => return None,
+            opened = tokio::task::spawn_blocking(move || Volume::open(&path, require_mount)) => opened,
+        };
         let why = match opened {
             Ok(Ok(volume)) => {
                 readiness.set("volume", None);

@@ -2,107 +2,34 @@
 //! only then say which are published. (Lost nothing and tore nothing in power-cut runs on ext4 and XFS; each step left out
 //! did.) Synchronous: callers run it on a blocking thread, one at a time.
 
-use super::disk::Disk;
+use super::batch::{After, Change, Failure, Outcome};
+use super::disk::{Disk, Entry};
+use super::explain::{NOT_LEADER, State, explain};
+use super::scan::ours;
 use super::token::Published;
 use super::volume::Volume;
-use crate::identity::{ObjectKey, Uid};
-use crate::references::{Step, order};
+use crate::identity::{Digest, ObjectKey};
+use crate::references::order;
 use crate::render::Rendered;
-use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// One change of a batch.
-#[derive(Debug)]
-pub enum Change {
-    /// Make the file hold `new`. If it is known to have the same bytes, they are only made durable.
-    Publish {
-        /// What programs see now. `None` if there is no file, or if that is not known.
-        old: Option<Arc<Rendered>>,
-        /// The volume holds `old`, or no file, durably.
-        is_known: bool,
-        /// What it will hold.
-        new: Arc<Rendered>,
-        /// UID of the resource.
-        uid: Uid,
-        /// Generation of its spec.
-        generation: i64,
-    },
-    /// Remove the file.
-    Remove {
-        /// The resource.
-        key: ObjectKey,
-        /// What the volume holds. `None` if that is not known.
-        old: Option<Arc<Rendered>>,
-    },
-}
-
-impl Change {
-    /// The resource.
-    pub fn key(&self) -> &ObjectKey {
-        match self {
-            Self::Publish { new, .. } => new.key(),
-            Self::Remove { key, .. } => key,
-        }
-    }
-
-    fn is_write(&self) -> bool {
-        let is_new = |old: &Option<Arc<Rendered>>, new: &Rendered| {
-            old.as_ref().is_none_or(|old| old.digest() != new.digest())
-        };
-        matches!(self, Self::Publish { old, is_known, new, .. } if !is_known || is_new(old, new))
-    }
-
-    fn step(&self) -> Step {
-        match self {
-            Self::Publish { old, new, .. } => Step { old: old.clone(), new: Some(new.clone()) },
-            Self::Remove { old, .. } => Step { old: old.clone(), new: None },
-        }
-    }
-}
-
-/// What became of a change.
-#[derive(Debug)]
-pub enum Outcome {
-    /// In place and durable.
-    Published(Published),
-    /// The file is gone, durably.
-    Removed(ObjectKey),
-    /// The old file is as it was, unless `visible` says otherwise.
-    Failed(Failure),
-}
-
-/// A change that failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// The resource.
-    pub key: ObjectKey,
-    /// What was tried, what the system said, and what to do.
-    pub message: String,
-    /// What the volume holds after it.
-    pub after: After,
-}
-
-/// What the volume holds after a change that failed.
-#[derive(Debug)]
-pub enum After {
-    /// The same as before.
-    Unchanged,
-    /// Programs see this content, or no file, and it may not survive: nobody may rely on the old or the new state.
-    NotDurable(Option<Arc<Rendered>>),
-}
 
 /// Up to this many files are synced one by one: a sync of the whole volume also waits for everybody else's dirty pages.
 const SYNC_EACH_UP_TO: usize = 4;
+/// Directories that are open at once. Descriptors are few: connections need them, too.
+const OPEN_DIRECTORIES: usize = 16;
 
 impl<D: Disk> Volume<D> {
     /// Carries out a batch. Every change has exactly one outcome. A failure of one leaves the others alone, except those
     /// that depend on it. `permitted` is asked before the first write and before each rename: it is the leadership.
     pub(crate) fn commit(&self, batch: Vec<Change>, permitted: &dyn Fn() -> bool) -> Vec<Outcome> {
-        let mut commit =
-            Commit { volume: self, directories: BTreeMap::new(), outcomes: Vec::with_capacity(batch.len()) };
+        let mut commit = Commit {
+            volume: self,
+            touched: BTreeSet::new(),
+            open: BTreeMap::new(),
+            outcomes: Vec::with_capacity(batch.len()),
+        };
         commit.run(batch, permitted);
         commit.outcomes
     }
@@ -110,14 +37,38 @@ impl<D: Disk> Volume<D> {
 
 struct Commit<'a, D: Disk> {
     volume: &'a Volume<D>,
-    /// Each touched namespace's directory.
-    directories: BTreeMap<String, D::Directory>,
+    /// Namespaces in whose directory something was done.
+    touched: BTreeSet<String>,
+    /// Some open directories.
+    open: BTreeMap<String, D::Directory>,
     outcomes: Vec<Outcome>,
 }
 
 struct Staged<T> {
     change: Change,
-    temp: Option<(String, T)>,
+    temp: Option<StagedTemp<T>>,
+}
+
+/// A temp file.
+struct StagedTemp<T> {
+    name: String,
+    /// `None` unless it is synced by itself: one sync of the whole volume needs no descriptor of each file.
+    open: Option<T>,
+}
+
+/// Why a change was not carried out, and what the volume holds.
+type Fault = (String, After);
+
+impl<T> Staged<T> {
+    /// Returns whether the change only makes durable what is there.
+    fn is_confirmed(&self) -> bool {
+        self.temp.is_none() && matches!(self.change, Change::Publish { .. })
+    }
+
+    /// Returns whether the sync of the whole volume is the one that it needs.
+    fn is_synced_with_all(&self) -> bool {
+        self.is_confirmed() || self.temp.as_ref().is_some_and(|temp| temp.open.is_none())
+    }
 }
 
 impl<D: Disk> Commit<'_, D> {
@@ -130,27 +81,35 @@ impl<D: Disk> Commit<'_, D> {
         let mut broken = HashSet::new();
         let mut staged = self.write_temps(batch, &mut broken);
         self.sync_temps(&keys, &mut staged, &mut broken);
+        let unusable = self.prepare_directories(&staged);
         // Renames and removals, so that what is named is there at every instant.
         let mut done = Vec::new();
+        // What cannot be read may name anything, so it is replaced before any name goes.
+        let mut unread =
+            keys.iter().zip(&steps).filter(|(key, step)| step.is_unread && broken.contains(*key));
+        let mut unread: Option<ObjectKey> = unread.next().map(|(key, _)| key.clone());
         for (key, after) in order(steps, &keys) {
             let Some(Staged { change, temp }) = staged.remove(&key) else { continue };
             let blocker = after.iter().find(|other| broken.contains(*other));
-            let temp = temp.as_ref().map(|(name, _)| name.as_str());
-            let result = match blocker {
-                Some(other) => Err(format!("waits for {other}, which could not be written")),
-                None if !permitted() => Err(NOT_LEADER.into()),
-                None => self.apply(&change, temp).map_err(|error| {
-                    let action = if temp.is_some() { "rename it into place" } else { "remove the file" };
-                    explain(action, &error)
-                }),
+            let blocker = blocker.or(unread.as_ref().filter(|_| change.takes_away()));
+            let temp = temp.as_ref().map(|temp| temp.name.as_str());
+            let kept = |message: String| Err((message, After::Unchanged));
+            let result = match (blocker, unusable.get(key.namespace())) {
+                (Some(other), _) => kept(format!("waits for {other}, which could not be written")),
+                (None, Some(why)) if matches!(change, Change::Publish { .. }) => kept(why.clone()),
+                (None, _) if !permitted() => kept(NOT_LEADER.into()),
+                (None, _) => self.apply(&change, temp),
             };
             match result {
                 Ok(()) => done.push(change),
-                Err(message) => {
+                Err((message, after)) => {
                     if let Some(name) = temp {
                         self.discard(name);
                     }
-                    self.fail(&key, &message);
+                    if change.is_unread() {
+                        unread = unread.or(Some(key.clone()));
+                    }
+                    self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message, after }));
                     broken.insert(key);
                 }
             }
@@ -177,14 +136,19 @@ impl<D: Disk> Commit<'_, D> {
         broken: &mut HashSet<ObjectKey>,
     ) -> HashMap<ObjectKey, Staged<D::Temp>> {
         let mut staged = HashMap::new();
-        for change in batch {
+        let writes = |change: &Change| change.is_write() || !self.is_there(change);
+        let writes: Vec<bool> = batch.iter().map(writes).collect();
+        let is_confirmed = |(change, writes): (&Change, &bool)| change.is_confirmation() && !writes;
+        let is_few = writes.iter().filter(|writes| **writes).count() <= SYNC_EACH_UP_TO;
+        let sync_each = is_few && !batch.iter().zip(&writes).any(is_confirmed);
+        for (change, is_written) in batch.into_iter().zip(writes) {
             let key = change.key().clone();
             let mut temp = None;
-            if let (true, Change::Publish { new, .. }) = (change.is_write(), &change) {
+            if let (true, Change::Publish { new, .. }) = (is_written, &change) {
                 match self.write_temp(new) {
-                    Ok(written) => temp = Some(written),
+                    Ok((name, open)) => temp = Some(StagedTemp { name, open: sync_each.then_some(open) }),
                     Err(error) => {
-                        self.fail(&key, &explain("write the temp file", &error));
+                        self.fail(&key, &explain("write the temp file", &error, State::Kept));
                         broken.insert(key);
                         continue;
                     }
@@ -193,6 +157,18 @@ impl<D: Disk> Commit<'_, D> {
             staged.insert(key, Staged { change, temp });
         }
         staged
+    }
+
+    /// Returns whether a file that is only to be confirmed is still what it was. Somebody may have edited or removed it.
+    fn is_there(&self, change: &Change) -> bool {
+        if !change.is_confirmation() {
+            return true;
+        }
+        let Ok(Some(directory)) = self.volume.disk().open_directory(change.key().namespace()) else {
+            return false;
+        };
+        let entry = self.volume.disk().read(&directory, &file_of(change.key()));
+        matches!(entry, Ok(Entry::File(bytes)) if Some(Digest::of(&bytes)) == change.old())
     }
 
     /// Writes a new temp file. Its name never ends in `.conf`, which is what Icinga includes.
@@ -215,93 +191,191 @@ impl<D: Disk> Commit<'_, D> {
         staged: &mut HashMap<ObjectKey, Staged<D::Temp>>,
         broken: &mut HashSet<ObjectKey>,
     ) {
-        let is_confirmed = |staged: &Staged<D::Temp>| {
-            staged.temp.is_none() && matches!(staged.change, Change::Publish { .. })
-        };
-        let confirms = staged.values().any(is_confirmed);
-        let temps = staged.values().filter(|staged| staged.temp.is_some()).count();
-        let mut failed: Vec<(&ObjectKey, String)> = Vec::new();
+        let mut failed: Vec<(&ObjectKey, io::Error)> = Vec::new();
         let disk = self.volume.disk();
-        if confirms || temps > SYNC_EACH_UP_TO {
-            if let Err(error) = disk.sync_all() {
-                let message = explain("sync the temp file", &error);
-                failed = keys
-                    .iter()
-                    .filter(|key| staged.get(*key).is_some_and(|s| s.temp.is_some() || is_confirmed(s)))
-                    .map(|key| (key, message.clone()))
-                    .collect();
-            }
-        } else {
-            for key in keys {
-                if let Some(Staged { temp: Some((_, temp)), .. }) = staged.get(key)
-                    && let Err(error) = disk.sync_temp(temp)
-                {
-                    failed.push((key, explain("sync the temp file", &error)));
-                }
+        if staged.values().any(Staged::is_synced_with_all)
+            && let Err(error) = disk.sync_all()
+        {
+            let of_all = |key: &&ObjectKey| staged.get(*key).is_some_and(Staged::is_synced_with_all);
+            failed.extend(keys.iter().filter(of_all).map(|key| (key, again(&error))));
+        }
+        for key in keys {
+            let Some(Staged { temp: Some(temp), .. }) = staged.get_mut(key) else { continue };
+            // It is closed here: whoever watches the directory would take a later close for a change by somebody else.
+            let Some(open) = temp.open.take() else { continue };
+            if let Err(error) = disk.sync_temp(&open) {
+                failed.push((key, error));
             }
         }
-        for (key, message) in failed {
+        for (key, error) in failed {
             let Some(Staged { change, temp }) = staged.remove(key) else { continue };
-            let after = match (temp, change) {
-                (Some((name, _)), _) => {
-                    self.discard(&name);
-                    After::Unchanged
+            let (state, after) = match (temp, change) {
+                (Some(temp), _) => {
+                    self.discard(&temp.name);
+                    (State::Kept, After::Unchanged)
                 }
                 // What was only to be confirmed: the pages in memory may not be what the disk has.
-                (None, Change::Publish { new, .. }) => After::NotDurable(Some(new)),
-                (None, Change::Remove { old, .. }) => After::NotDurable(old),
+                (None, Change::Publish { new, .. }) => (State::InPlace, After::NotDurable(Some(new))),
+                // Nothing of a removal is synced here.
+                (None, Change::Remove { .. }) => (State::Kept, After::Unchanged),
             };
+            let message = explain("sync the file", &error, state);
             self.outcomes.push(Outcome::Failed(Failure { key: key.clone(), message, after }));
             broken.insert(key.clone());
         }
     }
 
-    fn apply(&mut self, change: &Change, temp: Option<&str>) -> io::Result<()> {
-        let key = change.key();
-        let file = format!("{}.conf", key.name());
-        let disk = self.volume.disk();
-        match (change, temp) {
-            (Change::Publish { .. }, Some(temp)) => match self.directory(key.namespace(), true)? {
-                Some(directory) => disk.rename(temp, directory, &file),
-                None => Err(io::ErrorKind::NotFound.into()),
-            },
-            (Change::Publish { .. }, None) => self.directory(key.namespace(), true).map(|_| ()),
-            (Change::Remove { .. }, _) => match self.directory(key.namespace(), false)? {
-                None => Ok(()),
-                Some(directory) => disk.remove(directory, &file),
-            },
+    /// Creates the namespaces' directories that are missing, and makes durable that each is there: a directory that a crash
+    /// can take takes its files along. Returns why one cannot be used.
+    fn prepare_directories(
+        &mut self,
+        staged: &HashMap<ObjectKey, Staged<D::Temp>>,
+    ) -> HashMap<String, String> {
+        let is_publish = |staged: &&Staged<D::Temp>| matches!(staged.change, Change::Publish { .. });
+        let wanted: BTreeSet<&str> =
+            staged.values().filter(is_publish).map(|staged| staged.change.key().namespace()).collect();
+        let (mut unusable, mut unsynced) = (HashMap::new(), Vec::new());
+        for namespace in wanted {
+            let existed = match self.open_or_create(namespace) {
+                Ok(existed) => existed,
+                Err(error) => {
+                    let why = explain(&format!("open objects.d/{namespace}"), &error, State::Kept);
+                    unusable.insert(namespace.to_owned(), why);
+                    continue;
+                }
+            };
+            // Whoever created it may not have synced it, and so may an earlier attempt.
+            let mut durable = self.volume.durable_directories();
+            if !existed {
+                durable.remove(namespace);
+            }
+            if !durable.contains(namespace) {
+                unsynced.push(namespace.to_owned());
+            }
+        }
+        if unsynced.is_empty() {
+            return unusable;
+        }
+        match self.volume.disk().sync_objects() {
+            Ok(()) => self.volume.durable_directories().extend(unsynced),
+            Err(error) => {
+                let why = explain("sync objects.d", &error, State::Kept);
+                unusable.extend(unsynced.into_iter().map(|namespace| (namespace, why.clone())));
+            }
+        }
+        unusable
+    }
+
+    /// Opens a namespace's directory, which is created if it is missing. Returns whether it existed.
+    fn open_or_create(&mut self, namespace: &str) -> io::Result<bool> {
+        if self.directory(namespace)?.is_some() {
+            return Ok(true);
+        }
+        self.volume.disk().make_directory(namespace)?;
+        match self.directory(namespace)? {
+            Some(_) => Ok(false),
+            None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
-    /// Opens a namespace's directory, and creates it if `create`. `None` if it does not exist.
-    fn directory(&mut self, namespace: &str, create: bool) -> io::Result<Option<&D::Directory>> {
-        if !self.directories.contains_key(namespace) {
-            let disk = self.volume.disk();
-            let mut opened = disk.open_directory(namespace)?;
-            if opened.is_none() && create {
-                self.volume.objects_unsynced.store(true, Ordering::Relaxed);
-                disk.make_directory(namespace)?;
-                opened = disk.open_directory(namespace)?;
+    /// Opens a namespace's directory. `None` if it does not exist.
+    fn directory(&mut self, namespace: &str) -> io::Result<Option<&D::Directory>> {
+        if !self.open.contains_key(namespace) {
+            let Some(opened) = self.volume.disk().open_directory(namespace)? else { return Ok(None) };
+            if self.open.len() >= OPEN_DIRECTORIES {
+                self.open.clear();
             }
-            // Also if another attempt created it and could not sync: a directory that a crash can take takes its files along.
-            if create && self.volume.objects_unsynced.load(Ordering::Relaxed) {
-                disk.sync_objects()?;
-                self.volume.objects_unsynced.store(false, Ordering::Relaxed);
-            }
-            let Some(opened) = opened else { return Ok(None) };
-            self.directories.insert(namespace.to_owned(), opened);
+            self.open.insert(namespace.to_owned(), opened);
         }
-        Ok(self.directories.get(namespace))
+        Ok(self.open.get(namespace))
+    }
+
+    /// Renames the temp file into place, or removes the file.
+    fn apply(&mut self, change: &Change, temp: Option<&str>) -> Result<(), Fault> {
+        let key = change.key();
+        let namespace = key.namespace();
+        let disk = self.volume.disk();
+        let kept = |error: io::Error| {
+            let why = explain(&format!("open objects.d/{namespace}"), &error, State::Kept);
+            (why, After::Unchanged)
+        };
+        let is_removal = matches!(change, Change::Remove { .. });
+        let result = match (self.directory(namespace).map_err(kept)?, temp) {
+            (None, _) if is_removal => return Ok(()),
+            (None, _) => return Err(kept(io::ErrorKind::NotFound.into())),
+            (Some(directory), Some(temp)) => disk.rename(temp, directory, &file_of(key)),
+            (Some(directory), None) if is_removal => disk.remove(directory, &file_of(key)),
+            (Some(_), None) => Ok(()),
+        };
+        self.touched.insert(namespace.to_owned());
+        let Err(error) = result else { return Ok(()) };
+        let (action, state, after) = match self.really(change, temp) {
+            None => return Ok(()),
+            Some((state, after)) if is_removal => ("remove the file", state, after),
+            Some((state, after)) => ("rename it into place", state, after),
+        };
+        Err((explain(action, &error, state), after))
+    }
+
+    /// Returns what the volume holds after a rename or a removal that failed: the answer alone may be lost, as it happens on
+    /// NFS. `None` if the change was carried out.
+    fn really(&mut self, change: &Change, temp: Option<&str>) -> Option<(State, After)> {
+        let key = change.key();
+        let new = match change {
+            Change::Publish { new, .. } => Some(new),
+            Change::Remove { .. } => None,
+        };
+        // Opened anew: a stale descriptor sees nothing.
+        self.open.remove(key.namespace());
+        let disk = self.volume.disk();
+        let entry = match self.directory(key.namespace()) {
+            Ok(Some(directory)) => disk.read(directory, &file_of(key)),
+            Ok(None) => Ok(Entry::Absent),
+            Err(error) => Err(error),
+        };
+        let bytes = match entry {
+            Err(_) => {
+                // A file that may still be there needs what it names; whoever names it is gone before it.
+                let old = match change {
+                    Change::Remove { old, .. } => After::NotDurable(old.clone()),
+                    Change::Publish { .. } => After::Unknown,
+                };
+                return Some((State::Unknown, old));
+            }
+            Ok(Entry::Absent) => None,
+            // Nothing of ours, and no rename of ours puts it there.
+            Ok(Entry::Other(_)) => return Some((State::Foreign, After::NotDurable(None))),
+            Ok(Entry::File(bytes)) => Some(bytes),
+        };
+        let (there, wanted) = (bytes.as_deref().map(Digest::of), new.map(|new| new.digest()));
+        let is_gone =
+            |temp| disk.remove_temp(temp).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if there == wanted && temp.is_none_or(is_gone) {
+            return None;
+        }
+        if there == change.old() {
+            return Some((State::Kept, After::Unchanged));
+        }
+        let content = bytes.and_then(|bytes| ours(key, bytes));
+        let state = if there == wanted { State::InPlace } else { State::Unknown };
+        Some((state, After::NotDurable(content)))
+    }
+
+    fn sync_directory(&mut self, namespace: &str) -> io::Result<()> {
+        let disk = self.volume.disk();
+        match self.directory(namespace)? {
+            Some(directory) => disk.sync_directory(directory),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Syncs each touched directory once. Where that fails the new state is visible and may not survive a crash: it is not
     /// published, and is written again.
     fn sync_directories(&mut self, done: Vec<Change>) {
-        let disk = self.volume.disk();
-        let mut failed: HashMap<&str, String> = HashMap::new();
-        for (namespace, directory) in &self.directories {
-            if let Err(error) = disk.sync_directory(directory) {
-                failed.insert(namespace, explain("sync the directory", &error));
+        let mut failed: HashMap<String, io::Error> = HashMap::new();
+        for namespace in std::mem::take(&mut self.touched) {
+            if let Err(error) = self.sync_directory(&namespace) {
+                failed.insert(namespace, error);
             }
         }
         let removed: BTreeSet<String> = done
@@ -310,40 +384,45 @@ impl<D: Disk> Commit<'_, D> {
             .map(|change| change.key().namespace().to_owned())
             .collect();
         for change in done {
-            let message = failed.get(change.key().namespace()).cloned();
-            let outcome = match (message, change) {
-                (Some(message), Change::Publish { new, .. }) => Outcome::Failed(Failure {
-                    key: new.key().clone(),
-                    message,
-                    after: After::NotDurable(Some(new)),
-                }),
-                (Some(message), Change::Remove { key, .. }) => {
-                    Outcome::Failed(Failure { key, message, after: After::NotDurable(None) })
-                }
-                (None, Change::Publish { new, uid, generation, .. }) => {
-                    Outcome::Published(Published::new(new, uid, generation))
-                }
-                (None, Change::Remove { key, .. }) => Outcome::Removed(key),
+            let error = failed.get(change.key().namespace());
+            let explained = |state| error.map(|error| explain("sync the directory", error, state));
+            let outcome = match change {
+                Change::Publish { new, uid, generation, .. } => match explained(State::InPlace) {
+                    Some(message) => Outcome::Failed(Failure {
+                        key: new.key().clone(),
+                        message,
+                        after: After::NotDurable(Some(new)),
+                    }),
+                    None => Outcome::Published(Published::new(new, uid, generation)),
+                },
+                Change::Remove { key, .. } => match explained(State::Removed) {
+                    Some(message) => {
+                        Outcome::Failed(Failure { key, message, after: After::NotDurable(None) })
+                    }
+                    None => Outcome::Removed(key),
+                },
             };
             self.outcomes.push(outcome);
         }
+        self.open.clear();
         for namespace in removed {
             // Fails while files are left, which is what is wanted.
-            let _ = disk.remove_directory(&namespace);
+            if self.volume.disk().remove_directory(&namespace).is_ok() {
+                self.volume.durable_directories().remove(&namespace);
+            }
         }
     }
 }
 
-const NOT_LEADER: &str = "this process is not the leader any more";
+/// Returns the name of an object's file in its namespace's directory.
+fn file_of(key: &ObjectKey) -> String {
+    format!("{}.conf", key.name())
+}
 
-/// Explains a failure to a person.
-fn explain(action: &str, error: &io::Error) -> String {
-    let remedy = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => "; the volume is full: enlarge it or free space",
-        Some(Errno::ROFS) => "; the volume is read-only: make it writable",
-        Some(Errno::ACCESS | Errno::PERM) => "; let the operator's user write to the volume (fsGroup)",
-        Some(Errno::IO) => "; the storage has a fault",
-        _ => "",
-    };
-    format!("cannot {action}: {error}{remedy}; the previous file is kept, and it is tried again")
+/// Returns the same error once more, for another change.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }

@@ -5,6 +5,17 @@
 
 use std::io;
 
+/// What is under the name of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing.
+    Absent,
+    /// A regular file with these bytes, at least as far as they show that it is larger than any of ours.
+    File(Vec<u8>),
+    /// No regular file: what it is, for a message.
+    Other(&'static str),
+}
+
 /// Operations below one volume. Paths cannot leave it, and no symlink is followed.
 pub trait Disk: Send + Sync {
     /// A temp file that was written and not renamed yet.
@@ -41,6 +52,6 @@ pub trait Disk: Send + Sync {
     fn namespaces(&self) -> io::Result<Vec<String>>;
     /// Lists the entries of a namespace's directory, sorted.
     fn files(&self, directory: &Self::Directory) -> io::Result<Vec<String>>;
-    /// Reads a regular file. `None` for anything else.
-    fn read(&self, directory: &Self::Directory, file: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Reads a file. Never waits for a writer, as a FIFO would.
+    fn read(&self, directory: &Self::Directory, file: &str) -> io::Result<Entry>;
 }

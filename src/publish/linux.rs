@@ -3,11 +3,11 @@
 //! Every path is opened below the volume's own descriptor with `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`, so neither
 //! a name nor a planted symlink leads anywhere else.
 
-use super::disk::Disk;
+use super::disk::{Disk, Entry};
 use crate::render::MAX_FILE_BYTES;
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fchmod, fsync, mkdirat, openat2, renameat, statat,
-    syncfs, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fchmod, fstat, fsync, mkdirat, openat2,
+    renameat, statat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -16,6 +16,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(super) const OBJECTS: &str = "objects.d";
 pub(super) const STAGING: &str = ".groundlink/staging";
+
+/// Attempts of a call that a signal interrupts each time.
+const ATTEMPTS: usize = 1_000;
+
+/// Repeats a call that a signal interrupted. It says nothing of the volume.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    for _ in 1..ATTEMPTS {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+    call()
+}
 
 /// An opened volume.
 pub struct LinuxDisk {
@@ -54,20 +68,20 @@ impl Disk for LinuxDisk {
         let mut file = File::from(open_beneath(self.staging.as_fd(), name, flags, 0o644)?);
         file.write_all(bytes)?;
         // Icinga runs as another user, whatever this process's umask.
-        fchmod(&file, Mode::from_raw_mode(0o644))?;
+        uninterrupted(|| fchmod(&file, Mode::from_raw_mode(0o644)))?;
         Ok(file)
     }
 
     fn sync_temp(&self, temp: &File) -> io::Result<()> {
-        Ok(fsync(temp)?)
+        Ok(uninterrupted(|| fsync(temp))?)
     }
 
     fn remove_temp(&self, name: &str) -> io::Result<()> {
-        Ok(unlinkat(&self.staging, name, AtFlags::empty())?)
+        Ok(uninterrupted(|| unlinkat(&self.staging, name, AtFlags::empty()))?)
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        Ok(syncfs(&self.root)?)
+        Ok(uninterrupted(|| syncfs(&self.root))?)
     }
 
     fn open_directory(&self, namespace: &str) -> io::Result<Option<OwnedFd>> {
@@ -79,33 +93,30 @@ impl Disk for LinuxDisk {
     }
 
     fn make_directory(&self, namespace: &str) -> io::Result<()> {
-        match mkdirat(&self.root, below_objects(namespace), Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(make_directory(self.root.as_fd(), &below_objects(namespace))?)
     }
 
     fn remove_directory(&self, namespace: &str) -> io::Result<()> {
-        Ok(unlinkat(&self.root, below_objects(namespace), AtFlags::REMOVEDIR)?)
+        Ok(uninterrupted(|| unlinkat(&self.root, below_objects(namespace), AtFlags::REMOVEDIR))?)
     }
 
     fn sync_objects(&self) -> io::Result<()> {
-        Ok(fsync(open_directory(self.root.as_fd(), OBJECTS)?)?)
+        Ok(sync(open_directory(self.root.as_fd(), OBJECTS)?.as_fd())?)
     }
 
     fn rename(&self, temp: &str, directory: &OwnedFd, file: &str) -> io::Result<()> {
-        Ok(renameat(&self.staging, temp, directory, file)?)
+        Ok(uninterrupted(|| renameat(&self.staging, temp, directory, file))?)
     }
 
     fn remove(&self, directory: &OwnedFd, file: &str) -> io::Result<()> {
-        match unlinkat(directory, file, AtFlags::empty()) {
+        match uninterrupted(|| unlinkat(directory, file, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     fn sync_directory(&self, directory: &OwnedFd) -> io::Result<()> {
-        Ok(fsync(directory)?)
+        Ok(sync(directory.as_fd())?)
     }
 
     fn namespaces(&self) -> io::Result<Vec<String>> {
@@ -116,17 +127,49 @@ impl Disk for LinuxDisk {
         Ok(entries(directory.as_fd())?)
     }
 
-    /// A FIFO would hang the reader, so only regular files are opened. A file that is larger than any of ours is read as
-    /// far as that shows.
-    fn read(&self, directory: &OwnedFd, file: &str) -> io::Result<Option<Vec<u8>>> {
-        let stat = statat(directory, file, AtFlags::SYMLINK_NOFOLLOW)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Ok(None);
+    /// A file that is larger than any of ours is read as far as that shows.
+    fn read(&self, directory: &OwnedFd, file: &str) -> io::Result<Entry> {
+        let stat = match uninterrupted(|| statat(directory, file, AtFlags::SYMLINK_NOFOLLOW)) {
+            Err(Errno::NOENT) => return Ok(Entry::Absent),
+            stat => stat?,
+        };
+        if let Some(what) = no_file(&stat) {
+            return Ok(Entry::Other(what));
         }
-        let file = open_beneath(directory.as_fd(), file, OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
+        // Not blocking, because it may have become a FIFO since.
+        let file = match open_beneath(directory.as_fd(), file, OFlags::RDONLY | OFlags::NONBLOCK, 0) {
+            Err(Errno::NOENT) => return Ok(Entry::Absent),
+            file => file?,
+        };
+        if let Some(what) = no_file(&uninterrupted(|| fstat(&file))?) {
+            return Ok(Entry::Other(what));
+        }
         let mut bytes = Vec::new();
         File::from(file).take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        Ok(Entry::File(bytes))
+    }
+}
+
+/// Returns what it is, unless it is a regular file.
+fn no_file(stat: &Stat) -> Option<&'static str> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("a directory"),
+        FileType::Symlink => Some("a symlink"),
+        FileType::Fifo => Some("a FIFO"),
+        _ => Some("a socket or device"),
+    }
+}
+
+pub(super) fn sync(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+    uninterrupted(|| fsync(descriptor))
+}
+
+/// Creates a directory. Succeeds if it exists.
+pub(super) fn make_directory(at: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
+    match uninterrupted(|| mkdirat(at, path, Mode::from_raw_mode(0o755))) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -140,24 +183,27 @@ pub(super) fn open_beneath(
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     // The kernel refuses a mode without CREATE.
     let mode = Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 });
-    openat2(at, path, flags, mode, resolve)
+    uninterrupted(|| openat2(at, path, flags, mode, resolve))
 }
 
 pub(super) fn open_directory(at: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
     open_beneath(at, path, OFlags::DIRECTORY | OFlags::RDONLY, 0)
 }
 
-/// Lists a directory, sorted. Names that are not UTF-8 are not ours.
+/// Lists a directory, sorted. Names that are not UTF-8 are not ours. After an interruption it begins again: half a list would
+/// say that the other files are not there.
 fn entries(directory: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        if let Ok(name) = entry?.file_name().to_str()
-            && name != "."
-            && name != ".."
-        {
-            names.push(name.to_owned());
+    uninterrupted(|| {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(directory)? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && name != "."
+                && name != ".."
+            {
+                names.push(name.to_owned());
+            }
         }
-    }
-    names.sort();
-    Ok(names)
+        names.sort();
+        Ok(names)
+    })
 }

@@ -3,21 +3,23 @@
 //! [`Volume`] opens and scans; `Volume::commit` publishes a batch. Both work on a `Disk`: the file system of
 //! Linux, or the model of the simulation.
 
+mod batch;
 mod commit;
 mod crd_mark;
 mod disk;
+mod explain;
 mod linux;
 mod scan;
 mod token;
 mod volume;
 
-pub use commit::{After, Change, Failure, Outcome};
-pub use scan::Found;
+pub use batch::{After, Change, Failure, Outcome};
+pub use scan::{Content, Found, Scan};
 pub use token::{InPlace, Published};
 pub use volume::{Error, Volume};
 
 #[cfg(test)]
-pub(crate) use disk::Disk;
+pub(crate) use disk::{Disk, Entry};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,15 @@
+mod faults;
+mod unreadable;
+
 use super::*;
 use crate::identity::{ObjectKey, Uid};
 use crate::render::{Rendered, read_back};
 use crate::simulation::disk::ModelDisk;
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 fn content(key: &str, body: &str, provides: &[&str], uses: &[&str]) -> Arc<Rendered> {
@@ -18,10 +24,15 @@ fn publish(old: Option<&Arc<Rendered>>, new: &Arc<Rendered>) -> Change {
     Change::Publish {
         old: old.cloned(),
         is_known: true,
+        is_unread: false,
         new: new.clone(),
         uid: Uid::new("uid"),
         generation: 1,
     }
+}
+
+fn is_in_place(found: &Found, content: &Rendered) -> bool {
+    matches!(&found.content, Content::InPlace(in_place) if in_place.digest() == content.digest())
 }
 
 fn published(outcomes: &[Outcome]) -> Vec<String> {
@@ -37,6 +48,38 @@ fn failures(outcomes: &[Outcome]) -> Vec<&Failure> {
         .iter()
         .filter_map(|o| if let Outcome::Failed(failure) = o { Some(failure) } else { None })
         .collect()
+}
+
+/// Returns whether this process runs the test `name` alone. If not, it starts one that does, with these faults injected into
+/// its system calls, and fails if that fails.
+fn is_child(name: &str, faults: &[&str]) -> bool {
+    const CHILD: &str = "GROUNDLINK_TEST_CHILD";
+    if std::env::var(CHILD).as_deref() == Ok(name) {
+        return true;
+    }
+    let this = std::env::current_exe().unwrap();
+    let mut child = Command::new(if faults.is_empty() { this.as_os_str() } else { OsStr::new("strace") });
+    if !faults.is_empty() {
+        let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+        if !can_trace.is_ok_and(|status| status.success()) {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must be able to trace");
+            // Standard output is captured.
+            let _ =
+                writeln!(std::io::stderr(), "\nSKIPPED: {name}: strace is not installed, or may not trace");
+            return false;
+        }
+        let calls: Vec<_> = faults.iter().filter_map(|fault| fault.split_once(':')).map(|(c, _)| c).collect();
+        child.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={}", calls.join(","))]);
+        for fault in faults {
+            child.args(["-e", &format!("inject={fault}")]);
+        }
+        child.arg(this);
+    }
+    let output = child.args(["--exact", name, "--nocapture"]).env(CHILD, name).output().unwrap();
+    let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let (said, why) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{why}");
+    false
 }
 
 fn files(root: &Path) -> usize {
@@ -69,11 +112,10 @@ fn a_large_batch_uses_one_sync_and_is_found_again() {
     let contents: Vec<_> = (0..50).map(|i| content(&format!("n{}/o{i}", i % 3), "", &[], &[])).collect();
     let outcomes = volume.commit(contents.iter().map(|c| publish(None, c)).collect(), &|| true);
     assert_eq!(published(&outcomes).len(), 50);
-    let found = volume.scan().unwrap();
+    let found = volume.scan().unwrap().files;
     assert_eq!(found.len(), 50);
-    assert!(
-        found.iter().all(|file| contents.iter().any(|c| c.digest() == file.digest && *c.key() == file.key))
-    );
+    let is_one = |file: &Found| contents.iter().any(|c| *c.key() == file.key && is_in_place(file, c));
+    assert!(found.iter().all(is_one));
 }
 
 #[test]
@@ -130,22 +172,6 @@ fn only_one_process_and_only_our_volume() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_opened_is_no_empty_directory() {
-    let disk = ModelDisk::default();
-    let volume = Volume::on(disk.clone());
-    let host = content("a/host", "", &[], &[]);
-    assert_eq!(published(&volume.commit(vec![publish(None, &host)], &|| true)), ["a/host"]);
-    // The volume is synced and lists its directories; then the disk fails.
-    disk.stop_after(Some(2));
-    let error = volume.scan().unwrap_err();
-    assert!(error.to_string().contains("open objects.d/a"), "{error}");
-    disk.stop_after(Some(1));
-    assert!(volume.look(&[host.key().clone()]).is_err());
-    disk.stop_after(None);
-    assert_eq!(volume.scan().unwrap().len(), 1);
-}
-
-#[test]
 fn a_file_or_symlink_among_the_directories_is_not_ours() {
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let volume = Volume::open(root.path(), false).unwrap();
@@ -154,6 +180,30 @@ fn a_file_or_symlink_among_the_directories_is_not_ours() {
     std::fs::write(root.path().join("objects.d/README"), "by hand").unwrap();
     std::fs::write(outside.path().join("x.conf"), "object Host \"x\" {}").unwrap();
     symlink(outside.path(), root.path().join("objects.d/c")).unwrap();
-    let found: Vec<_> = volume.scan().unwrap().into_iter().map(|file| file.key).collect();
+    let found: Vec<_> = volume.scan().unwrap().files.into_iter().map(|file| file.key).collect();
     assert_eq!(found, [host.key().clone()]);
+}
+
+/// The limit of descriptors belongs to a process, so the test runs itself again in one of its own.
+#[test]
+fn a_batch_of_any_size_needs_few_descriptors() {
+    if !is_child("publish::tests::a_batch_of_any_size_needs_few_descriptors", &[]) {
+        return;
+    }
+    let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let volume = Volume::open(root.path(), false).unwrap();
+    let in_one: Vec<_> = (0..1_000).map(|i| content(&format!("a/o{i}"), "", &[], &[])).collect();
+    let in_many: Vec<_> = (0..1_000).map(|i| content(&format!("n{i}/o"), "", &[], &[])).collect();
+    for contents in [&in_one, &in_many] {
+        let outcomes = volume.commit(contents.iter().map(|c| publish(None, c)).collect(), &|| true);
+        assert_eq!(published(&outcomes).len(), 1_000, "{:?}", failures(&outcomes).first());
+    }
+    assert_eq!(volume.scan().unwrap().files.len(), 2_000);
+    let remove =
+        |content: &Arc<Rendered>| Change::Remove { key: content.key().clone(), old: Some(content.clone()) };
+    let outcomes = volume.commit(in_many.iter().map(remove).collect(), &|| true);
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Removed(_))));
+    assert_eq!(std::fs::read_dir(root.path().join("objects.d")).unwrap().count(), 1);
 }

@@ -1,14 +1,16 @@
 //! The volume: ownership mark, lock, and staging.
 
 use super::disk::Disk;
-use super::linux::{LinuxDisk, OBJECTS, STAGING, open_beneath, open_directory};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fsync, mkdirat, statat};
+use super::linux::{LinuxDisk, OBJECTS, STAGING, make_directory, open_beneath, open_directory, sync};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, statat};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) const OWN: &str = ".groundlink";
 const LOCK: &str = ".groundlink/lock";
@@ -36,6 +38,19 @@ pub enum Error {
     /// Another process publishes into it.
     #[error("volume {0}: another process holds .groundlink/lock; stop it first")]
     Locked(PathBuf),
+    /// The process ends before the volume has answered.
+    #[error(
+        "volume: it did not finish a commit within {seconds} s of the stop, which is abandoned ({files} files, for example {first}); the \
+         next start finds what it left"
+    )]
+    Abandoned {
+        /// How many files.
+        files: usize,
+        /// One of their resources.
+        first: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// An operation on the volume failed.
     #[error("volume: cannot {action}: {source}")]
     Io {
@@ -62,8 +77,10 @@ impl Error {
 pub struct Volume<D = LinuxDisk> {
     disk: D,
     pub(super) next_temp: AtomicU64,
-    /// A namespace's directory was created, and `objects.d` was not synced since.
-    pub(super) objects_unsynced: AtomicBool,
+    /// Namespaces whose directory was there when `objects.d` was synced.
+    durable_directories: Mutex<BTreeSet<String>>,
+    /// A sync failed: what it did not write may be lost, and the next one succeeds all the same.
+    pub(super) sync_failed: AtomicBool,
     id: String,
     _lock: Option<OwnedFd>,
 }
@@ -71,6 +88,10 @@ pub struct Volume<D = LinuxDisk> {
 impl<D> Volume<D> {
     pub(super) fn disk(&self) -> &D {
         &self.disk
+    }
+
+    pub(super) fn durable_directories(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the identity of the volume, which was made when it was first used.
@@ -84,7 +105,8 @@ impl<D> Volume<D> {
         Self {
             disk,
             next_temp: AtomicU64::new(0),
-            objects_unsynced: AtomicBool::new(false),
+            durable_directories: Mutex::default(),
+            sync_failed: AtomicBool::new(false),
             id: "model".into(),
             _lock: None,
         }
@@ -107,14 +129,16 @@ impl Volume {
         if exists(OBJECTS) && !exists(MARK) {
             return Err(Error::NotOurs(path.to_owned()));
         }
-        make_directory(&root, OWN)?;
+        let make =
+            |path: &str| make_directory(root.as_fd(), path).map_err(Error::errno(format!("create {path}")));
+        make(OWN)?;
         let lock = open_beneath(root.as_fd(), LOCK, OFlags::RDWR | OFlags::CREATE, 0o600)
             .map_err(Error::errno("open the lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::Locked(path.to_owned()))?;
         let id = read_or_make_id(&root)?;
-        make_directory(&root, STAGING)?;
-        make_directory(&root, OBJECTS)?;
-        fsync(&root).map_err(Error::errno("sync the volume's directory"))?;
+        make(STAGING)?;
+        make(OBJECTS)?;
+        sync(root.as_fd()).map_err(Error::errno("sync the volume's directory"))?;
         let disk = LinuxDisk::new(root).map_err(Error::errno("open .groundlink/staging"))?;
         for name in disk.temps().map_err(Error::io("list .groundlink/staging"))? {
             disk.remove_temp(&name)
@@ -123,7 +147,8 @@ impl Volume {
         Ok(Self {
             disk,
             next_temp: AtomicU64::new(0),
-            objects_unsynced: AtomicBool::new(false),
+            durable_directories: Mutex::default(),
+            sync_failed: AtomicBool::new(false),
             id,
             _lock: Some(lock),
         })
@@ -154,16 +179,9 @@ fn read_or_make_id(root: &OwnedFd) -> Result<String, Error> {
     let file = open_beneath(root.as_fd(), MARK, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, 0o644)
         .map_err(Error::errno(format!("create {MARK}")))?;
     let mut file = File::from(file);
-    let write = writeln!(file, "{id}").and_then(|()| file.sync_all());
+    let write = writeln!(file, "{id}").and_then(|()| Ok(sync(file.as_fd())?));
     write.map_err(|source| Error::Io { action: format!("write {MARK}"), source })?;
     let own = open_directory(root.as_fd(), OWN).map_err(Error::errno("open .groundlink"))?;
-    fsync(own).map_err(Error::errno("sync .groundlink"))?;
+    sync(own.as_fd()).map_err(Error::errno("sync .groundlink"))?;
     Ok(id)
-}
-
-fn make_directory(root: &OwnedFd, path: &str) -> Result<(), Error> {
-    match mkdirat(root, path, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(source) => Err(Error::errno(format!("create {path}"))(source)),
-    }
 }

@@ -296,8 +296,8 @@ impl Index {
         self.changed.extend(rivals);
     }
 
-    #[cfg(test)]
-    pub(super) fn waiting_content(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
+    /// Returns the content of a resource that waits, beside the visible one or without one.
+    pub fn waiting_content(&self, key: &ObjectKey) -> Option<&Arc<Rendered>> {
         self.slots.get(key)?.waiting.as_ref()
     }
 

@@ -14,6 +14,8 @@ pub struct Step {
     pub old: Option<Arc<Rendered>>,
     /// The file after the change. None to remove it.
     pub new: Option<Arc<Rendered>>,
+    /// The file on the volume cannot be read: it may name anything.
+    pub is_unread: bool,
 }
 
 impl Step {
@@ -37,6 +39,11 @@ impl Step {
 
     fn loses_fact(&self) -> bool {
         self.loses().iter().any(|provided| provided.name.sort().is_none())
+    }
+
+    /// True if a name goes with this step.
+    pub fn takes_away(&self) -> bool {
+        !self.loses().is_empty()
     }
 
     fn loses(&self) -> Vec<&Provided> {
@@ -103,13 +110,14 @@ pub fn order(steps: Vec<Step>, keys: &[ObjectKey]) -> Vec<(ObjectKey, Vec<Object
         }
     }
     let mut starts: Vec<usize> = (0..steps.len()).collect();
+    // What cannot be read is replaced first: nobody knows what it needs.
     // Between two renames there must be no circle of dependencies either, so dependencies end
     // before others begin. And templates pass facts on to objects outside the batch, so facts are
     // gained first and lost last.
     starts.sort_by_cached_key(|i| {
         let step = &steps[*i];
         let is_removed = step.new.is_none() && !step.ends();
-        (step.begins(), is_removed, step.loses_fact(), !step.gains_fact(), keys[*i].clone())
+        (!step.is_unread, step.begins(), is_removed, step.loses_fact(), !step.gains_fact(), keys[*i].clone())
     });
     // Depth first, without recursion: a long chain of templates must not overflow the stack.
     let mut sorted = Vec::with_capacity(steps.len());

@@ -2,7 +2,10 @@
 //! not followed, the size of an answer is bounded, and no connection is opened to an address that
 //! no satellite can have.
 
-use http_body_util::Limited;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body_util::{Either, Full, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -10,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::json;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -86,16 +90,36 @@ pub async fn connect(
         .layer(TimeoutLayer::new(request_timeout))
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(|_| "the token cannot be used".to_owned())?)
-        .map_response(|response: http::Response<hyper::body::Incoming>| {
-            response.map(|body| Limited::new(body, MAX_ANSWER))
-        })
+        .map_response(readable)
         .map_err(tower::BoxError::from)
         .service(hyper);
     Ok(Client::new(service, "default"))
 }
 
+/// Bounds an answer. One that only asks for a pause, as the API server's own limits of concurrency
+/// do, becomes the `Status` that kube reads: kube does not pass a header on.
+fn readable(response: Response<Incoming>) -> Response<Either<Limited<Incoming>, Full<Bytes>>> {
+    let headers = response.headers();
+    let is_json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/json"));
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    match asked {
+        Some(seconds) if response.status() == StatusCode::TOO_MANY_REQUESTS && !is_json => {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 429,
+                "reason": "TooManyRequests", "message": "too many requests",
+                "details": { "retryAfterSeconds": seconds },
+            });
+            response.map(|_| Either::Right(Full::from(status.to_string())))
+        }
+        _ => response.map(|body| Either::Left(Limited::new(body, MAX_ANSWER))),
+    }
+}
+
 /// Resolves names when a connection is opened, and drops the addresses that the policy refuses.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Resolver {
     policy: HostPolicy,
     /// The hub's own address. None if the port is not the hub's.
@@ -112,18 +136,28 @@ impl tower::Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { policy, hub } = *self;
+        let resolver = *self;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found
-                .filter(|address| policy.allows(address.ip()) && Some(address.ip().to_canonical()) != hub)
-                .collect();
-            if allowed.is_empty() {
-                return Err(std::io::Error::other(
-                    "the server's name has no address that is allowed for a satellite",
-                ));
-            }
-            Ok(allowed.into_iter())
+            resolver.allowed(found).map(Vec::into_iter)
         })
     }
 }
+
+impl Resolver {
+    fn allowed(self, found: impl Iterator<Item = SocketAddr>) -> std::io::Result<Vec<SocketAddr>> {
+        let Self { policy, hub } = self;
+        let allowed: Vec<_> = found
+            .filter(|address| policy.allows(address.ip()) && Some(address.ip().to_canonical()) != hub)
+            .collect();
+        if allowed.is_empty() {
+            return Err(std::io::Error::other(
+                "the server's name has no address that is allowed for a satellite",
+            ));
+        }
+        Ok(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

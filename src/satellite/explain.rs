@@ -111,6 +111,18 @@ fn cause(error: &kube::Error) -> (Reason, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pause_that_a_satellite_asks_for_is_capped() {
+        for (asked, granted) in [(0, 0), (7, 7), (3600, 30), (u32::MAX, 30)] {
+            let mut status = kube::core::Status::failure("busy", "TooManyRequests").with_code(429);
+            status.details = serde_json::from_value(json!({ "retryAfterSeconds": asked })).unwrap();
+            let error = kube::Error::Api(Box::new(status));
+            let problem = Problem::of("write", "icinga/groundlink", &error, &Redaction::default());
+            assert_eq!(problem.retry_after, Some(Duration::from_secs(granted)), "{asked}");
+        }
+    }
 
     #[test]
     fn a_satellite_that_quotes_the_token_is_not_quoted() {

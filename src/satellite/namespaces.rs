@@ -2,18 +2,18 @@
 //! if one does.
 
 use crate::api::satellite_cluster::NamespaceSelection;
+use crate::follow::{self, RELIST};
 use crate::lasting::{Change, Lasting};
-use crate::request::causes;
-use crate::text::clean;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::Event;
 use kube::{Client, ResourceExt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::watch::Sender;
 
 type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -22,10 +22,9 @@ type Labels = BTreeMap<String, BTreeMap<String, String>>;
 pub type Known = Result<Arc<Labels>, String>;
 
 /// Watches the namespaces until the receivers are gone.
-pub async fn follow(hub: Client, known: watch::Sender<Known>) {
+pub async fn follow(hub: Client, known: Sender<Known>) {
     let api = Api::<PartialObjectMeta<Namespace>>::all(hub);
-    let config = watcher::Config::default().timeout(50);
-    let mut events = watcher(api, config).default_backoff().map_err(Box::new).boxed();
+    let mut events = pin!(follow::follow(api, RELIST));
     let mut labels = Labels::new();
     let mut listing = Labels::new();
     // The reason why the watch fails. It is logged when the failure begins, changes and ends.
@@ -40,26 +39,26 @@ pub async fn follow(hub: Client, known: watch::Sender<Known>) {
             tracing::info!("namespaces are watched again");
         }
         match event {
-            Ok(watcher::Event::Init) => {
+            Ok(Event::Init) => {
                 listing.clear();
                 continue;
             }
-            Ok(watcher::Event::InitApply(object)) => {
+            Ok(Event::InitApply(object)) => {
                 listing.insert(object.name_any(), object.labels().clone());
                 continue;
             }
-            Ok(watcher::Event::InitDone) => labels = std::mem::take(&mut listing),
-            Ok(watcher::Event::Apply(object)) => {
+            Ok(Event::InitDone) => labels = std::mem::take(&mut listing),
+            Ok(Event::Apply(object)) => {
                 if labels.insert(object.name_any(), object.labels().clone()).as_ref() == Some(object.labels())
                 {
                     continue;
                 }
             }
-            Ok(watcher::Event::Delete(object)) => {
+            Ok(Event::Delete(object)) => {
                 labels.remove(&object.name_any());
             }
-            Err(error) => {
-                let why = clean(&causes(&error), 300);
+            Err(failure) => {
+                let why = failure.to_string();
                 if let Change::Began(why) | Change::Changed(why) = failing.set(Some(why.clone())) {
                     tracing::warn!(why, "cannot watch namespaces");
                 }

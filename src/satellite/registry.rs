@@ -6,16 +6,17 @@ use super::core::config::Config;
 use super::namespaces::{self, Known};
 use crate::api::SatelliteCluster;
 use crate::api::satellite_cluster::NamespacesFrom;
+use crate::follow::{RELIST, follow};
 use crate::readiness::Interruption;
-use crate::request::{ask, causes};
-use crate::text::clean;
-use futures::{StreamExt, TryStreamExt};
+use crate::request::{Failure, ask};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::Event;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -44,9 +45,8 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
     }
     let clusters = Api::<SatelliteCluster>::namespaced(context.hub.clone(), &context.namespace);
     let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(context.hub.clone(), &context.namespace);
-    let config = watcher::Config::default().timeout(50);
-    let mut clusters = watcher(clusters, config.clone()).default_backoff().map_err(Box::new).boxed();
-    let mut secrets = watcher(secrets, config).default_backoff().map_err(Box::new).boxed();
+    let mut clusters = pin!(follow(clusters, RELIST));
+    let mut secrets = pin!(follow(secrets, RELIST));
     let (sender, mut namespaces) = watch::channel(Err("not listed yet".to_owned()));
     let started = Instant::now();
     let mut registry = Registry {
@@ -144,14 +144,14 @@ impl Registry {
         }
     }
 
-    async fn cluster(&mut self, event: Result<watcher::Event<SatelliteCluster>, Box<watcher::Error>>) {
+    async fn cluster(&mut self, event: Result<Event<SatelliteCluster>, Failure>) {
         match event {
-            Ok(watcher::Event::Init) => self.listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
+            Ok(Event::Init) => self.listed.clear(),
+            Ok(Event::InitApply(object)) => {
                 self.listed.insert(object.name_any());
                 self.apply(object).await;
             }
-            Ok(watcher::Event::InitDone) => {
+            Ok(Event::InitDone) => {
                 let gone: Vec<_> =
                     self.handles.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();
                 for name in gone {
@@ -160,12 +160,9 @@ impl Registry {
                 self.context.fleet.send_if_modified(|fleet| !std::mem::replace(&mut fleet.listed, true));
                 self.restored(SATELLITES);
             }
-            Ok(watcher::Event::Apply(object)) => self.apply(object).await,
-            Ok(watcher::Event::Delete(object)) => self.remove(&object.name_any()).await,
-            Err(error) => {
-                let why = clean(&causes(&error), 300);
-                self.fails(SATELLITES, format!("cannot watch SatelliteClusters: {why}"));
-            }
+            Ok(Event::Apply(object)) => self.apply(object).await,
+            Ok(Event::Delete(object)) => self.remove(&object.name_any()).await,
+            Err(why) => self.fails(SATELLITES, format!("cannot watch SatelliteClusters: {why}")),
         }
     }
 
@@ -237,9 +234,9 @@ impl Registry {
         self.context.metrics.satellite_gone(name);
     }
 
-    fn secret(&mut self, event: Result<watcher::Event<PartialObjectMeta<Secret>>, Box<watcher::Error>>) {
+    fn secret(&mut self, event: Result<Event<PartialObjectMeta<Secret>>, Failure>) {
         match event {
-            Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => {
+            Ok(Event::Apply(secret) | Event::Delete(secret)) => {
                 let name = secret.name_any();
                 for handle in self.handles.values() {
                     if handle.config.borrow().object.spec.kubeconfig_secret_ref.name == name {
@@ -247,16 +244,13 @@ impl Registry {
                     }
                 }
             }
-            Ok(watcher::Event::InitDone) => {
+            Ok(Event::InitDone) => {
                 // Any Secret may have changed while the watch was interrupted.
                 self.handles.values().for_each(|handle| handle.secret_changed.notify_one());
                 self.restored(SECRETS);
             }
             Ok(_) => {}
-            Err(error) => {
-                let why = clean(&causes(&error), 300);
-                self.fails(SECRETS, format!("cannot watch Secrets: {why}"));
-            }
+            Err(why) => self.fails(SECRETS, format!("cannot watch Secrets: {why}")),
         }
     }
 }

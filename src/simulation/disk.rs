@@ -8,7 +8,7 @@
 
 use super::planted::Planted;
 use super::random::Random;
-use crate::publish::Disk;
+use crate::publish::{Disk, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,10 @@ struct State {
     /// One operation in this many fails. 0 for none.
     fails: u64,
     random: u64,
+    /// Operations that fail, by their names.
+    refused: BTreeSet<&'static str>,
+    /// Renames and removals that fail are carried out all the same.
+    loses_answers: bool,
     planted: Option<Planted>,
     /// Renames that a planted violation delays.
     delayed: Vec<(Place, Inode)>,
@@ -96,6 +100,23 @@ impl ModelDisk {
     /// Ends all work after this many operations, as a kill or a power cut does.
     pub fn stop_after(&self, operations: Option<u32>) {
         self.state().left = operations;
+    }
+
+    /// Lets these operations fail from now on; `is_done` if those that change a name are carried out all the same.
+    pub fn refuse(&self, calls: &[&'static str], is_done: bool) {
+        let mut state = self.state();
+        (state.refused, state.loses_answers) = (calls.iter().copied().collect(), is_done);
+    }
+
+    /// Somebody else writes a file, or removes it.
+    pub fn meddle(&self, namespace: &str, file: &str, bytes: Option<&[u8]>) {
+        let mut state = self.state();
+        state.directories.insert(namespace.to_owned());
+        let inode = bytes.map(|bytes| Inode::new(bytes.to_vec()));
+        let place = (namespace.to_owned(), file.to_owned());
+        change(&mut state.files, place.clone(), inode.clone());
+        state.journal.push((place.clone(), inode.clone()));
+        state.unsynced.push((place, inode));
     }
 
     /// Takes the changes of published names that became visible since the last call.
@@ -185,12 +206,15 @@ impl State {
     }
 
     /// Begins an operation. Fails if the work was ended, or if it is this one's turn to fail.
-    fn begin(&mut self) -> io::Result<()> {
+    fn begin(&mut self, call: &'static str) -> io::Result<()> {
         if let Some(left) = &mut self.left {
             if *left == 0 {
                 return Err(io::Error::other("the process is gone"));
             }
             *left -= 1;
+        }
+        if self.refused.contains(call) {
+            return Err(io::Error::from_raw_os_error(5));
         }
         if self.fails > 0 && self.chance().is_multiple_of(self.fails) {
             return Err(io::Error::from_raw_os_error(*Random::new(self.random).one_of(&[5, 28, 30])));
@@ -198,10 +222,19 @@ impl State {
         Ok(())
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        self.begin()?;
+    fn write(&mut self, call: &'static str) -> io::Result<()> {
+        self.begin(call)?;
         self.writes += 1;
         Ok(())
+    }
+
+    /// Returns whether an operation that fails is carried out all the same, as it happens on NFS. Not one of a process that
+    /// was ended.
+    fn loses_answer(&mut self) -> bool {
+        if !self.refused.is_empty() {
+            return self.loses_answers;
+        }
+        self.fails > 0 && self.left != Some(0) && self.chance().is_multiple_of(2)
     }
 
     fn show_delayed(&mut self) {
@@ -235,7 +268,7 @@ impl Disk for ModelDisk {
 
     fn write_temp(&self, name: &str, bytes: &[u8]) -> io::Result<String> {
         let mut state = self.state();
-        state.write()?;
+        state.write("write_temp")?;
         let mut bytes = bytes.to_vec();
         if state.planted == Some(Planted::HalfFile) {
             bytes.truncate(bytes.len() / 2);
@@ -249,7 +282,7 @@ impl Disk for ModelDisk {
         if state.planted == Some(Planted::ContentNotSynced) {
             return Ok(());
         }
-        let begun = state.begin();
+        let begun = state.begin("sync_temp");
         let Some(inode) = state.temps.get_mut(temp) else { return Err(io::ErrorKind::NotFound.into()) };
         inode.is_lost |= begun.is_err();
         inode.sync();
@@ -258,9 +291,8 @@ impl Disk for ModelDisk {
 
     fn remove_temp(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.begin()?;
-        state.temps.remove(name);
-        Ok(())
+        state.begin("remove_temp")?;
+        state.temps.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_all(&self) -> io::Result<()> {
@@ -268,7 +300,7 @@ impl Disk for ModelDisk {
         if state.planted == Some(Planted::ContentNotSynced) {
             return Ok(());
         }
-        let begun = state.begin();
+        let begun = state.begin("sync_all");
         let state = &mut *state;
         for inode in state.temps.values_mut().chain(state.files.values_mut()) {
             inode.is_lost |= begun.is_err() && !inode.is_synced;
@@ -287,20 +319,20 @@ impl Disk for ModelDisk {
 
     fn open_directory(&self, namespace: &str) -> io::Result<Option<String>> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("open_directory")?;
         Ok(state.directories.contains(namespace).then(|| namespace.to_owned()))
     }
 
     fn make_directory(&self, namespace: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.write()?;
+        state.write("make_directory")?;
         state.directories.insert(namespace.to_owned());
         Ok(())
     }
 
     fn remove_directory(&self, namespace: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("remove_directory")?;
         if state.files.keys().any(|(used, _)| used == namespace) {
             return Err(io::Error::from_raw_os_error(39));
         }
@@ -310,7 +342,7 @@ impl Disk for ModelDisk {
 
     fn sync_objects(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("sync_objects")?;
         let state = &mut *state;
         state.durable_directories.clone_from(&state.directories);
         state.write_journal();
@@ -319,7 +351,10 @@ impl Disk for ModelDisk {
 
     fn rename(&self, temp: &str, directory: &String, file: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.write()?;
+        let begun = state.write("rename");
+        if begun.is_err() && !state.loses_answer() {
+            return begun;
+        }
         let Some(inode) = state.temps.remove(temp) else { return Err(io::ErrorKind::NotFound.into()) };
         let place = (directory.clone(), file.to_owned());
         if state.planted == Some(Planted::RenamesOutOfOrder) {
@@ -327,17 +362,20 @@ impl Disk for ModelDisk {
         } else {
             state.show(place, Some(inode));
         }
-        Ok(())
+        begun
     }
 
     fn remove(&self, directory: &String, file: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.write()?;
+        let begun = state.write("remove");
+        if begun.is_err() && !state.loses_answer() {
+            return begun;
+        }
         let place = (directory.clone(), file.to_owned());
         if state.files.contains_key(&place) {
             state.show(place, None);
         }
-        Ok(())
+        begun
     }
 
     fn sync_directory(&self, directory: &String) -> io::Result<()> {
@@ -345,7 +383,7 @@ impl Disk for ModelDisk {
         if state.planted == Some(Planted::DirectoryNotSynced) {
             return Ok(());
         }
-        state.begin()?;
+        state.begin("sync_directory")?;
         state.show_delayed();
         let state = &mut *state;
         let (synced, rest) =
@@ -359,21 +397,22 @@ impl Disk for ModelDisk {
 
     fn namespaces(&self) -> io::Result<Vec<String>> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("namespaces")?;
         Ok(state.directories.iter().cloned().collect())
     }
 
     fn files(&self, directory: &String) -> io::Result<Vec<String>> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("files")?;
         let inside = state.files.keys().filter(|(namespace, _)| namespace == directory);
         Ok(inside.map(|(_, file)| file.clone()).collect())
     }
 
-    fn read(&self, directory: &String, file: &str) -> io::Result<Option<Vec<u8>>> {
+    fn read(&self, directory: &String, file: &str) -> io::Result<Entry> {
         let mut state = self.state();
-        state.begin()?;
+        state.begin("read")?;
         let place = (directory.clone(), file.to_owned());
-        Ok(state.files.get(&place).map(|inode| inode.bytes.to_vec()))
+        let inode = state.files.get(&place);
+        Ok(inode.map_or(Entry::Absent, |inode| Entry::File(inode.bytes.to_vec())))
     }
 }

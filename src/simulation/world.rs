@@ -103,6 +103,8 @@ struct Process {
     has_listed: bool,
     is_listing_again: bool,
     commit: Option<Vec<Change>>,
+    /// Namespaces and files that are being read again.
+    inspection: Option<(Vec<String>, Vec<ObjectKey>)>,
     writes: Vec<StatusWrite>,
     is_probing: bool,
     latest: Option<Snapshot>,

@@ -3,13 +3,15 @@
 
 use super::event::{Event, Received};
 use crate::api::MonitoringObject;
+use crate::follow::follow;
 use crate::request::{Failure, Server};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use std::borrow::Cow;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -19,19 +21,10 @@ pub(crate) const CAPACITY: usize = 1024;
 /// Longest time without a sign from the API server before a client gives up a read.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest life of one watch request, in seconds. A silent connection is found after this time
-/// instead of kube's 295 s.
-const WATCH_SECONDS: u32 = 50;
-
 /// Watches until the receiver is dropped. A failure is sent as [`Event::Broken`] at every attempt,
 /// because each extends the interruption; whoever logs it does so when the text changes.
-pub(crate) async fn run(client: Client, server: Server, events: mpsc::Sender<Event>) {
-    let api = Api::<Received>::all(client);
-    let config = watcher::Config::default().timeout(WATCH_SECONDS);
-    // kube's own backoff: it is part of the stream, which resets it when the watch works again.
-    // `readiness::Interruption` knows its figures.
-    let stream = watcher(api, config).default_backoff().map_err(|error| explain(&error, &server));
-    let mut stream = stream.boxed();
+pub(crate) async fn run(client: Client, server: Server, relist: Duration, events: mpsc::Sender<Event>) {
+    let mut stream = pin!(follow(Api::<Received>::all(client), relist));
     while let Some(event) = stream.next().await {
         let event = match event {
             Ok(watcher::Event::Init) => Event::ListBegins,
@@ -44,7 +37,7 @@ pub(crate) async fn run(client: Client, server: Server, events: mpsc::Sender<Eve
                 name: object.name_any(),
                 uid: object.uid().unwrap_or_default(),
             },
-            Err(why) => Event::Broken(why),
+            Err(failure) => Event::Broken(explain(&failure, &server)),
         };
         if events.send(event).await.is_err() {
             return;
@@ -81,19 +74,13 @@ impl Resource for Received {
     }
 }
 
-/// Returns a watch error for a person: every cause, and what to do.
-fn explain(error: &watcher::Error, server: &Server) -> String {
-    use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
-    let failure = match error {
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => Failure::from(error),
-        WatchError(status) => Failure::from(&**status),
-        NoResourceVersion => Failure::Transport(error.to_string()),
-    };
+/// Returns a failure for a person: every cause, and what to do.
+fn explain(failure: &Failure, server: &Server) -> String {
     match failure.code() {
         Some(404) => "the CRD monitoringobjects.groundlink.dev is not installed; apply crds/".into(),
         Some(403) => {
             "the operator may not list and watch monitoringobjects; install the chart's ClusterRole".into()
         }
-        _ => format!("cannot watch MonitoringObjects: {}", server.explain(&failure)),
+        _ => format!("cannot watch MonitoringObjects: {}", server.explain(failure)),
     }
 }

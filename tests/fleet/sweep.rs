@@ -47,6 +47,7 @@ async fn a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twic
     let watch = SatelliteWatch::start(&place, &reader).await;
     let operator = installation.operator(GROUNDLINK).await;
     installation.namespace(TEAM).await;
+    installation.allow_removals().await;
     let hub = installation.hub.clone();
     let mut sweep =
         Sweep { installation, place, reader, watch, operator, rng: StdRng::seed_from_u64(seed), kills: 0 };

@@ -40,6 +40,7 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     let watch = Arc::new(VolumeWatch::start(installation.volume(), &sequence));
     installation.recorder.before_each_request(watch.flusher());
     let mut operator = installation.operator(GROUNDLINK).await;
+    installation.allow_removals().await;
     let mut load = Load::new(seed);
     load.prepare(&installation).await;
     let directories = sequence.now();

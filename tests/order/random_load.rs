@@ -21,6 +21,7 @@ async fn every_delivered_content_was_renamed_and_acknowledged_first() {
     let watch = VolumeWatch::start(installation.volume(), installation.recorder.sequence());
     installation.recorder.before_each_request(watch.flusher());
     let operator = installation.operator(GROUNDLINK).await;
+    installation.allow_removals().await;
     let mut load = Load::new(seed);
     load.prepare(&installation).await;
     let directories = installation.recorder.sequence().now();

@@ -222,6 +222,13 @@ impl Installation {
         super::succeeded(&format!("kubectl {args:?}"), &self.plane.server("hub").kubectl(args).await);
     }
 
+    /// Allows large removals for half an hour, as `groundlink removals allow` does.
+    pub async fn allow_removals(&self) {
+        let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(30)).to_string();
+        let annotation = format!("groundlink.dev/removals-allowed-until={until}");
+        self.kubectl(&["annotate", "--overwrite", "lease", "groundlink", "-n", OPERATOR, &annotation]).await;
+    }
+
     /// Returns the kubeconfig in a Secret of the operator's namespace.
     pub async fn secret(&self, name: &str) -> String {
         let api: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.hub.clone(), OPERATOR);

@@ -22,6 +22,7 @@ mod proxy;
 pub mod reader;
 mod recorder;
 mod satellite_watch;
+mod streams;
 mod supervised;
 mod volume_watch;
 mod wait;

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::api_server::ApiServer;
 use super::fault::{Action, Fault, Rule};
 use super::recorder::{Recorder, is_watch};
+use super::streams::{Answer, Editor, Streams};
 
 /// Longer bodies are passed on, but not recorded.
 const KEPT_BODY: usize = 4 << 20;
@@ -64,6 +65,7 @@ struct Shared {
     released: watch::Sender<u64>,
     cut: watch::Sender<u64>,
     connections: AtomicUsize,
+    streams: Arc<Streams>,
 }
 
 impl Proxy {
@@ -84,6 +86,7 @@ impl Proxy {
             released: watch::Sender::new(0),
             cut: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
+            streams: Arc::default(),
         });
         // Bound here, so that connections wait in the backlog until the thread accepts them.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
@@ -142,6 +145,18 @@ impl Proxy {
     /// Closes every connection, and so every watch. New ones are accepted.
     pub fn cut_connections(&self) {
         self.shared.cut.send_modify(|count| *count += 1);
+    }
+
+    /// Passes every event of every watch to `editor`, of streams that are open already, too.
+    /// `None` ends that.
+    pub fn edit_events(&self, editor: Option<Editor>) {
+        self.shared.streams.edit(editor);
+    }
+
+    /// Nothing more comes out of the watches that are open now, not even their end. Their
+    /// connections stay open.
+    pub fn silence_watches(&self) {
+        self.shared.streams.silence();
     }
 
     /// Returns the number of open connections.
@@ -216,7 +231,7 @@ async fn forward(
     shared: &Shared,
     upstream: &Client,
     request: Request<Incoming>,
-) -> io::Result<Response<Body>> {
+) -> io::Result<Response<Answer>> {
     let (mut head, body) = request.into_parts();
     let recorder = &shared.recorder;
     let seq = recorder.begin(&shared.server, &head);
@@ -232,7 +247,7 @@ async fn forward(
         Some(Action::Respond { status, body }) => {
             let status = StatusCode::from_u16(*status).expect("a valid status");
             recorder.end(seq, status, Some(body.clone()));
-            let mut response = Response::new(Body::from(body.clone()));
+            let mut response = Response::new(Body::from(body.clone()).boxed_unsync());
             *response.status_mut() = status;
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -246,6 +261,7 @@ async fn forward(
     shared.paused.subscribe().wait_for(|paused| !paused).await.map_err(io::Error::other)?;
 
     let streams = is_watch(head.uri.query().unwrap_or_default());
+    let path = head.uri.path().to_owned();
     remove_hop_headers(&mut head.headers);
     let response =
         upstream.send(Request::from_parts(head, Body::from(body))).await.map_err(io::Error::other)?;
@@ -253,7 +269,7 @@ async fn forward(
     remove_hop_headers(&mut head.headers);
     let body = if streams {
         recorder.end(seq, head.status, None);
-        body
+        shared.streams.pass(&path, body)
     } else {
         let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
         recorder.update(seq, |exchange| exchange.held_status = Some(head.status.as_u16()));
@@ -261,7 +277,7 @@ async fn forward(
             released.changed().await.map_err(io::Error::other)?;
         }
         recorder.end(seq, head.status, Some(bytes.clone()).filter(|bytes| bytes.len() <= KEPT_BODY));
-        Body::from(Bytes::clone(&bytes))
+        Body::from(Bytes::clone(&bytes)).boxed_unsync()
     };
     if action == Some(Action::DropAfterApply) {
         return Err(io::Error::other("dropped after it was applied"));

@@ -64,3 +64,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 {{- end }}
+
+{{/* Returns "true" if http.address is reached only from inside the Pod. */}}
+{{- define "groundlink.isLoopback" -}}
+{{- or (hasPrefix "127." .Values.http.address) (eq "[::1]" .Values.http.address) }}
+{{- end }}

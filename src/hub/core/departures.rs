@@ -16,6 +16,8 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_mins(10);
 /// How often a lost CRD is looked for, and whether removals that are held are allowed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same while nothing waits for the answer: the CRD is back, and so is everything else.
+const LOOK_RARELY: Duration = Duration::from_secs(30);
 /// Deletions gather until none came for this long, so that many are seen as many: they come one by one.
 const GATHER: Duration = Duration::from_secs(1);
 /// And no longer than this, so that somebody who deletes all the time deletes.
@@ -92,17 +94,23 @@ impl Departures {
     pub fn insert_deleted(&mut self, key: ObjectKey, uid: Uid, now: Duration) {
         let first = self.gathering.map_or(now, |(first, _)| first);
         self.gathering = Some((first, now));
+        self.look_soon(now);
         self.leaving.insert(key, Some(uid));
     }
 
     /// A complete LIST did not name an object.
-    pub fn insert_missing(&mut self, key: ObjectKey, uid: Uid) {
+    pub fn insert_missing(&mut self, key: ObjectKey, uid: Uid, now: Duration) {
+        self.look_soon(now);
         self.leaving.insert(key, Some(uid));
     }
 
     /// The start found a file without a resource.
     pub fn insert_file(&mut self, key: ObjectKey) {
         self.leaving.insert(key, None);
+    }
+
+    fn look_soon(&mut self, now: Duration) {
+        self.look_again = self.look_again.map(|due| due.min(now + LOOK_AGAIN));
     }
 
     /// An object is there after all, or again.
@@ -196,6 +204,9 @@ impl Core {
                     GRACE.as_secs() / 60
                 )
             });
+            if departures.leaving.is_empty() {
+                departures.look_again = Some(now + LOOK_RARELY);
+            }
             self.readiness(Part::Crd, why);
             return;
         }
@@ -311,11 +322,18 @@ impl Core {
         if keys.is_empty() {
             return;
         }
+        let taken = taken_along(&self.index, &keys);
         if is_allowed {
             self.departures.recent.clear();
         } else {
-            let count = taken_along(&self.index, &keys).len();
-            self.departures.recent.push_back((self.now.elapsed, count));
+            self.departures.recent.push_back((self.now.elapsed, taken.len()));
+        }
+        if !self.snapshots.is_any_cut() {
+            // The first snapshot waits for what becomes of those that name them.
+            let others: Vec<_> =
+                taken.into_iter().filter(|key| self.objects.entries.contains_key(key)).collect();
+            self.files.dirty.extend(others.iter().cloned());
+            self.recovery.undecided.extend(others);
         }
         for key in keys {
             match self.departures.leaving.remove(&key).flatten() {
@@ -324,7 +342,7 @@ impl Core {
                         self.gone(&key);
                     }
                 }
-                None => self.unclaimed(&key),
+                None => self.file_goes(&key),
             }
         }
     }

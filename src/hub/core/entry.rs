@@ -1,7 +1,7 @@
 //! What the hub keeps of one resource: a few hundred bytes, and its file's content, which the catalog shares.
 
 use crate::identity::{Digest, Revision, Uid};
-use crate::publish::{InPlace, Published};
+use crate::publish::{Content, InPlace, Published};
 use crate::render::Rendered;
 use crate::status::{Acknowledged, Recorded};
 use crate::validate::Refusal;
@@ -16,15 +16,29 @@ pub(super) enum OnVolume {
     /// It may not survive, or nobody knows what it is: it must be written again or removed. What programs see, if that is
     /// known: it decides in which order.
     Unknown(Option<Arc<Rendered>>),
+    /// Something that cannot be read, and why. It may be a file of ours, which may name anything.
+    Unreadable(Box<str>),
     /// This content, durably.
     InPlace(InPlace),
+}
+
+impl From<Content> for OnVolume {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Absent => Self::Absent,
+            Content::InPlace(in_place) => Self::InPlace(in_place),
+            Content::Visible(content) => Self::Unknown(Some(content)),
+            Content::Foreign | Content::NoFile(_) => Self::Unknown(None),
+            Content::Unreadable(why) => Self::Unreadable(why.into()),
+        }
+    }
 }
 
 impl OnVolume {
     pub fn in_place(&self) -> Option<&InPlace> {
         match self {
             Self::InPlace(in_place) => Some(in_place),
-            Self::Absent | Self::Unknown(_) => None,
+            Self::Absent | Self::Unknown(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -35,7 +49,7 @@ impl OnVolume {
     /// Returns what programs see, durable or not.
     pub fn visible(&self) -> Option<&Arc<Rendered>> {
         match self {
-            Self::Absent => None,
+            Self::Absent | Self::Unreadable(_) => None,
             Self::Unknown(visible) => visible.as_ref(),
             Self::InPlace(in_place) => Some(in_place.content()),
         }
@@ -50,7 +64,15 @@ impl OnVolume {
     }
 
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown(_))
+        matches!(self, Self::Unknown(_) | Self::Unreadable(_))
+    }
+
+    /// Returns why it cannot be read. `None` if it can.
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable(why) => Some(why),
+            _ => None,
+        }
     }
 }
 
@@ -117,8 +139,8 @@ impl Entry {
     }
 
     /// What the volume holds may not survive, or is not known.
-    pub fn lose_file(&mut self, visible: Option<Arc<Rendered>>) {
-        self.on_volume = OnVolume::Unknown(visible);
+    pub fn lose_file(&mut self, on_volume: OnVolume) {
+        self.on_volume = on_volume;
         self.published = false;
     }
 

@@ -1,7 +1,7 @@
 //! The inputs and the commands of the core.
 
 use crate::identity::{ObjectKey, Revision, Uid};
-use crate::publish::{Change, Found, Outcome};
+use crate::publish::{Change, Found, Outcome, Scan};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
 use crate::status::{Answer, Kind, Write, WriteResult};
@@ -45,6 +45,8 @@ pub enum Input {
     },
     /// The commit panicked. It did not say what it left, so its files were read again.
     CommitPanicked(Vec<Found>),
+    /// Files were read again, or why not.
+    Inspected(Result<Scan, String>),
     /// A status write was answered, or given up.
     StatusAnswered(Answer),
     /// A status write panicked. Its outcome is unknown, and its publication is lost with it.
@@ -71,6 +73,13 @@ pub struct Held {
 pub enum Command {
     /// Commit a batch on the volume. One at a time: the next comes after the answer.
     Commit(Vec<Change>),
+    /// Read files again. Never while a commit is under way.
+    Inspect {
+        /// Namespaces to list, and to read all files of.
+        namespaces: Vec<String>,
+        /// Further files.
+        keys: Vec<ObjectKey>,
+    },
     /// Write a status.
     WriteStatus(Write),
     /// Ask for the CRD, and whether a person allows that much is removed.
@@ -104,6 +113,8 @@ pub enum Command {
 /// A part of `/readyz` that the hub decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// Files that cannot be read.
+    Volume,
     /// The watch of MonitoringObjects.
     MonitoringObjects,
     /// The confirmed set is being rebuilt after the start.
@@ -116,6 +127,7 @@ impl Part {
     /// Returns its name in `/readyz`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Volume => "volume",
             Self::MonitoringObjects => "monitoringobjects",
             Self::Recovery => "recovery",
             Self::Crd => "crd",

@@ -3,6 +3,7 @@
 
 mod departures;
 mod entry;
+mod inspection;
 mod messages;
 mod objects;
 mod publishing;
@@ -18,11 +19,12 @@ pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Command, Consent, Held, Input, Measurement, Now, Part};
 
 use crate::identity::{ObjectKey, Uid};
-use crate::publish::Found;
+use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
 use departures::Departures;
+use inspection::Inspection;
 use objects::{Objects, Render};
 use publishing::Files;
 use recovery::Recovery;
@@ -41,7 +43,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Start {
     /// What the scan found on the volume.
-    pub found: Vec<Found>,
+    pub scan: Scan,
     /// UID of the CRD under which that was published, if it is known.
     pub crd: Option<Uid>,
     /// What is known of the satellites.
@@ -64,6 +66,7 @@ pub struct Core {
     satellites: Satellites,
     departures: Departures,
     recovery: Recovery,
+    inspection: Inspection,
     retries: Retries,
     now: Now,
     counted: Duration,
@@ -73,7 +76,7 @@ pub struct Core {
 impl Core {
     /// Returns the state at the start. `index` knows the names that exist without a resource.
     pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
-        let Start { found, crd, fleet, seed } = start;
+        let Start { scan, crd, fleet, seed } = start;
         Self {
             settings,
             guard,
@@ -85,7 +88,8 @@ impl Core {
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet),
             departures: Departures::new(crd),
-            recovery: Recovery::new(found),
+            recovery: Recovery::new(scan),
+            inspection: Inspection::default(),
             retries: Retries::new(seed),
             now: Now::default(),
             counted: Duration::ZERO,
@@ -100,6 +104,7 @@ impl Core {
         self.take(input); //             watch -> validate -> render, and the answers to earlier commands
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory
+        self.inspect(); //               files that could not be read are read again
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.write_synced(); //          status Synced, once they have it
@@ -112,7 +117,8 @@ impl Core {
     pub fn next_wake(&self) -> Duration {
         let snapshot = self.snapshot_wake();
         let departures = self.departures.due().filter(|_| self.recovery.is_listed);
-        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot];
+        let inspection = self.inspection.due();
+        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot, inspection];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -122,6 +128,7 @@ impl Core {
             Input::Watched(events) => events.into_iter().for_each(|event| self.watched(event)),
             Input::Committed { outcomes, took } => self.committed(outcomes, took),
             Input::CommitPanicked(found) => self.commit_panicked(found),
+            Input::Inspected(result) => self.inspected(result),
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
             Input::ConsentAnswered(consent) => self.consent_answered(consent),

@@ -43,6 +43,14 @@ pub(super) struct Objects {
     broken: Option<Interruption>,
 }
 
+impl Objects {
+    /// Returns why the file of an object, or one without a resource, cannot be read. `None` if it can.
+    pub fn unreadable(&self, key: &ObjectKey) -> Option<&str> {
+        let entry = self.entries.get(key).and_then(|entry| entry.on_volume.unreadable());
+        entry.or_else(|| self.orphans.get(key)?.unreadable())
+    }
+}
+
 impl Core {
     pub(super) fn watched(&mut self, event: Event) {
         match event {
@@ -66,7 +74,7 @@ impl Core {
     /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
     fn list_complete(&mut self) {
         for (key, entry) in self.objects.entries.iter().filter(|(_, entry)| !entry.listed) {
-            self.departures.insert_missing(key.clone(), entry.uid.clone());
+            self.departures.insert_missing(key.clone(), entry.uid.clone(), self.now.elapsed);
         }
         self.readiness(Part::MonitoringObjects, None);
         if !self.recovery.is_listed {
@@ -167,6 +175,10 @@ impl Core {
             other => {
                 entry.refused = other.err().map(Box::new);
                 self.index.keep(&key);
+                // It is not visible while something that it names cannot be read.
+                if let (Some(content), None) = (entry.on_volume.visible(), self.index.visible(&key)) {
+                    self.index.upsert(created, &entry.uid, content.clone());
+                }
                 self.recovery.no_candidate(&key);
             }
         }

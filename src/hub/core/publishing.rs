@@ -26,15 +26,22 @@ impl Core {
     /// Objects that need no commit get their status looked at here.
     pub(super) fn publish(&mut self) {
         let may_publish = self.recovery.is_listed && self.departures.is_answered() && self.now.term.is_some();
-        if !self.files.committing.is_empty() || self.files.dirty.is_empty() || !may_publish {
+        let is_busy = !self.files.committing.is_empty() || self.inspection.is_under_way();
+        if is_busy || self.files.dirty.is_empty() || !may_publish {
             return;
         }
+        let unread = self.unread();
         // What failed before goes with the others, before its time: the batch orders only what is in it, and nothing may come
         // before what it names, or stay behind it.
         self.files.dirty.extend(self.retries.recommits().cloned());
         let mut batch = Vec::new();
         for key in std::mem::take(&mut self.files.dirty) {
             match self.change_of(&key) {
+                Some(change) if unread.is_some() && change.takes_away() => {
+                    let why = unread.as_deref().unwrap_or_default();
+                    let message = format!("waits, because a file that cannot be read may name it: {why}");
+                    self.file_failed(Failure { key, message, after: After::Unchanged });
+                }
                 Some(change) => {
                     self.files.committing.insert(key);
                     batch.push(change);
@@ -56,8 +63,10 @@ impl Core {
     /// Returns what must happen to one file. `None` if it is as it should be. An orphan stays one until the outcome.
     fn change_of(&self, key: &ObjectKey) -> Option<Change> {
         let orphan = self.objects.orphans.get(key);
+        let is_unreadable = |on_volume: &OnVolume| on_volume.unreadable().is_some();
         let Some(entry) = self.objects.entries.get(key) else {
-            let orphan = orphan?;
+            // Nobody knows what it names, or who names it.
+            let orphan = orphan.filter(|orphan| !is_unreadable(orphan))?;
             let is_whole = orphan.is_unknown() || self.index.visible(key).is_some();
             if self.departures.is_leaving(key) && is_whole {
                 // Whether it may go is not decided.
@@ -66,11 +75,14 @@ impl Core {
             let old = orphan.visible().cloned();
             return Some(Change::Remove { key: key.clone(), old });
         };
+        let is_unread = is_unreadable(&entry.on_volume) || orphan.is_some_and(is_unreadable);
         // A file of an earlier resource of this name is simply replaced.
         let is_known = !entry.on_volume.is_unknown() && orphan.is_none();
         let old = entry.on_volume.visible().or_else(|| orphan?.visible()).cloned();
         let Some(new) = self.index.visible(key) else {
-            return (old.is_some() || !is_known).then(|| Change::Remove { key: key.clone(), old });
+            // What cannot be read may be what is kept.
+            let goes = (old.is_some() || !is_known) && !is_unread;
+            return goes.then(|| Change::Remove { key: key.clone(), old });
         };
         let is_in_place = entry.on_volume.digest() == Some(new.digest());
         let is_this_generation = entry.candidate == Some(new.digest()) && !entry.suspended;
@@ -78,7 +90,8 @@ impl Core {
             return None;
         }
         let generation = if is_this_generation { entry.generation } else { entry.kept_generation };
-        Some(Change::Publish { old, is_known, new: new.clone(), uid: entry.uid.clone(), generation })
+        let (new, uid) = (new.clone(), entry.uid.clone());
+        Some(Change::Publish { old, is_known, is_unread, new, uid, generation })
     }
 
     /// A commit panicked: its files are as they were found, and each is written or removed again.
@@ -86,10 +99,10 @@ impl Core {
         tracing::error!("a commit panicked; its files are written again");
         let mut found: HashMap<_, _> = found.into_iter().map(|file| (file.key, file.content)).collect();
         for key in std::mem::take(&mut self.files.committing) {
-            let on_volume = match found.remove(&key) {
-                None => OnVolume::Absent,
-                Some(content) => content.map_or(OnVolume::Unknown(None), OnVolume::InPlace),
-            };
+            let on_volume = found.remove(&key).map_or(OnVolume::Absent, OnVolume::from);
+            if on_volume.unreadable().is_some() {
+                self.inspection.unreadable(&key);
+            }
             self.objects.orphans.remove(&key);
             // The index may not know any more what satellites have of it.
             self.snapshots.catalog.publishing(&key);
@@ -157,7 +170,7 @@ impl Core {
         self.statuses.queue.push_ready(key, Some(token));
     }
 
-    fn file_removed(&mut self, key: &ObjectKey) {
+    pub(super) fn file_removed(&mut self, key: &ObjectKey) {
         self.objects.orphans.remove(key);
         self.snapshots.withdraw(self.now.elapsed, key);
         if let Some(entry) = self.objects.entries.get_mut(key) {
@@ -171,7 +184,15 @@ impl Core {
     fn file_failed(&mut self, failure: Failure) {
         tracing::warn!(object = %failure.key, why = %failure.message, "not published");
         let key = failure.key;
-        if matches!(failure.after, After::NotDurable(_)) {
+        let on_volume = match failure.after {
+            After::Unchanged => None,
+            After::NotDurable(visible) => Some(OnVolume::Unknown(visible)),
+            After::Unknown => {
+                self.inspection.unreadable(&key);
+                Some(OnVolume::Unreadable(failure.message.as_str().into()))
+            }
+        };
+        if on_volume.is_some() {
             // The index may not know any more what satellites have of it.
             self.snapshots.catalog.publishing(&key);
         }
@@ -179,15 +200,15 @@ impl Core {
             Some(entry) => {
                 entry.failing = Some(failure.message.into());
                 entry.attempts += 1;
-                if let After::NotDurable(visible) = failure.after {
+                if let Some(on_volume) = on_volume {
                     self.objects.orphans.remove(&key);
-                    entry.lose_file(visible);
+                    entry.lose_file(on_volume);
                 }
                 entry.attempts
             }
             None => {
-                if let After::NotDurable(visible) = failure.after {
-                    self.objects.orphans.insert(key.clone(), OnVolume::Unknown(visible));
+                if let Some(on_volume) = on_volume {
+                    self.objects.orphans.insert(key.clone(), on_volume);
                 }
                 ORPHAN_ATTEMPTS
             }

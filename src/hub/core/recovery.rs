@@ -1,10 +1,9 @@
 //! The start: what the scan found, the resources and their statuses are brought together, before any snapshot is cut. With
 //! nothing changed this writes nothing.
 
-use super::entry::OnVolume;
 use super::{Core, Measurement, Part};
-use crate::identity::{Digest, ObjectKey, Uid};
-use crate::publish::{Found, InPlace};
+use crate::identity::ObjectKey;
+use crate::publish::{Content, Scan};
 use crate::render::Rendered;
 use crate::status::Acknowledged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +14,9 @@ const DECIDED_AT_ONCE: usize = 1_000;
 
 /// What is known between the start and the first complete LIST, and what the first snapshot waits for.
 pub(super) struct Recovery {
-    found: BTreeMap<ObjectKey, (Digest, Option<InPlace>)>,
+    found: BTreeMap<ObjectKey, Content>,
+    /// Namespaces whose files are not known, and why.
+    unread: BTreeMap<String, String>,
     candidates: BTreeMap<ObjectKey, Arc<Rendered>>,
     /// The first LIST was complete: files that no resource claims may be removed now, and not before.
     pub is_listed: bool,
@@ -29,9 +30,10 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    pub fn new(found: Vec<Found>) -> Self {
+    pub fn new(scan: Scan) -> Self {
         Self {
-            found: found.into_iter().map(|file| (file.key, (file.digest, file.content))).collect(),
+            found: scan.files.into_iter().map(|file| (file.key, file.content)).collect(),
+            unread: scan.unread,
             candidates: BTreeMap::new(),
             is_listed: false,
             undecided: BTreeSet::new(),
@@ -51,8 +53,9 @@ impl Recovery {
 
     /// A valid content was seen before the first LIST was complete.
     pub fn candidate(&mut self, content: Arc<Rendered>) {
-        let found = self.found.get(content.key()).and_then(|(_, file)| file.as_ref());
-        if found.is_some_and(|found| found.digest() == content.digest()) {
+        let is_found =
+            |found: &Content| matches!(found, Content::InPlace(found) if found.digest() == content.digest());
+        if self.found.get(content.key()).is_some_and(is_found) {
             self.candidates.remove(content.key());
         } else {
             self.candidates.insert(content.key().clone(), content);
@@ -76,23 +79,26 @@ impl Core {
             if count % DECIDED_AT_ONCE == 0 {
                 self.index.resolve();
             }
-            let Some((_, content)) = found.remove(key) else { continue };
-            entry.on_volume = match content {
-                Some(in_place) => {
-                    entry.acknowledged = entry.recorded.published;
-                    self.index.upsert(entry.created, &entry.uid, in_place.content().clone());
-                    OnVolume::InPlace(in_place)
+            let unread = self.recovery.unread.get(key.namespace());
+            let unread = || unread.map(|why| Content::Unreadable(why.clone()));
+            let Some(content) = found.remove(key).or_else(unread) else { continue };
+            entry.on_volume = content.into();
+            if entry.on_volume.unreadable().is_some() {
+                self.inspection.unreadable(key);
+                // What others name is there, or will be written there.
+                if let Some(content) = self.recovery.candidates.get(key) {
+                    self.index.upsert(entry.created, &entry.uid, content.clone());
                 }
-                None => OnVolume::Unknown(None),
-            };
-        }
-        for (key, (_, content)) in &found {
-            // Until it is decided that its resource was deleted, it is published, and was before everything else.
-            if let Some(in_place) = content {
-                self.index.upsert(i64::MIN, &Uid::new(""), in_place.content().clone());
             }
-            self.recovery.undecided.insert(key.clone());
-            self.departures.insert_file(key.clone());
+            if let Some(content) = entry.on_volume.visible() {
+                entry.acknowledged = entry.recorded.published;
+                self.index.upsert(entry.created, &entry.uid, content.clone());
+            }
+        }
+        self.inspection.unread(std::mem::take(&mut self.recovery.unread));
+        let unclaimed_files = found.len();
+        for (key, content) in found {
+            self.unclaimed(key, content);
         }
         self.index.resolve();
         for (key, content) in std::mem::take(&mut self.recovery.candidates) {
@@ -127,19 +133,16 @@ impl Core {
         self.files.dirty.extend(self.objects.entries.keys().cloned());
         tracing::info!(
             objects = self.objects.entries.len(),
-            unclaimed_files = found.len(),
+            unclaimed_files,
             undecided = self.recovery.undecided.len(),
             "recovered"
         );
-        for (key, (_, content)) in found {
-            let orphan = content.map_or(OnVolume::Unknown(None), OnVolume::InPlace);
-            self.objects.orphans.insert(key, orphan);
-        }
         self.say_undecided();
+        self.say_unread();
     }
 
-    /// The resource of a file that the start found was deleted: the file is removed.
-    pub(super) fn unclaimed(&mut self, key: &ObjectKey) {
+    /// The resource of a file that was found was deleted: the file is removed.
+    pub(super) fn file_goes(&mut self, key: &ObjectKey) {
         self.index.remove(key);
         self.decided(key);
         self.mark_dirty(key);

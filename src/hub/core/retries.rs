@@ -111,7 +111,7 @@ impl Retries {
     }
 
     /// Returns the next number in 0..1 of a sequence that the seed decides (SplitMix64), so that a run can be repeated.
-    fn random(&mut self) -> f64 {
+    pub fn random(&mut self) -> f64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -131,5 +131,36 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_status_that_fail_for_ever_are_tried_again_within_the_cap() {
+        let now = Duration::from_secs(1000);
+        for seed in 0..200 {
+            let mut retries = Retries::new(seed);
+            let due = |retries: &mut Retries| {
+                let due = retries.next_due().expect("one waits") - now;
+                assert!(retries.take_due(now + due).is_some());
+                due
+            };
+            for attempts in [1, 10, 1000, u32::MAX] {
+                let key = ObjectKey::new("team-a", "web");
+                retries.recommit(now, attempts, key.clone());
+                let commit = due(&mut retries);
+                retries.rewrite(now, attempts, key, Uid::new("uid"), 1, None);
+                for pause in [commit, due(&mut retries)] {
+                    assert!(
+                        pause >= Duration::from_millis(25) && pause <= BACKOFF.cap,
+                        "{attempts}: {pause:?}"
+                    );
+                }
+            }
+        }
+        assert!(BACKOFF.cap <= Duration::from_secs(30));
     }
 }

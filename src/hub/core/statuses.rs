@@ -57,7 +57,11 @@ impl Core {
     /// Returns what is true of an object. `None` while its generation, or what is kept instead, is on its way to the volume.
     fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
         let kept = entry.on_volume.in_place();
-        let state = if let Some(refusal) = &entry.refused {
+        let unreadable = entry.on_volume.unreadable().filter(|_| self.index.visible(key).is_none());
+        let state = if let Some(message) = unreadable {
+            // What is kept may be there. Nothing is decided, and its digest leaves no status, before that is known.
+            State::Failing { message, kept }
+        } else if let Some(refusal) = &entry.refused {
             State::Refused { reason: refusal.reason, message: refusal.message.as_str().into(), kept }
         } else if entry.suspended {
             State::Suspended { candidate: entry.candidate, kept }

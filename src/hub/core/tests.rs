@@ -10,6 +10,7 @@ mod refusals;
 mod removals;
 mod satellites;
 mod statuses;
+mod unreadable;
 
 use super::*;
 use crate::api::{ConditionStatus, ConditionType, Reason};
@@ -56,6 +57,8 @@ struct Hub {
     /// The watch reported everything before this entry of the server's log.
     reported: usize,
     commits: Vec<Vec<Change>>,
+    /// Namespaces and files that are read again.
+    inspections: Vec<(Vec<String>, Vec<ObjectKey>)>,
     writes: Vec<Write>,
     probes: usize,
     lists: usize,
@@ -96,14 +99,14 @@ impl Hub {
     fn on(api: HubApi, disk: ModelDisk, crd: Option<Uid>, term: u64) -> Self {
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
         let volume = Volume::on(disk.clone());
-        let found = volume.scan().unwrap();
+        let scan = volume.scan().unwrap();
         let index = Index::new(names.collect());
         Self {
             core: Core::new(
                 Settings::default(),
                 RemovalGuard { share: 50, least: 3 },
                 index,
-                Start { found, crd: crd.clone(), seed: 7, ..Start::default() },
+                Start { scan, crd: crd.clone(), seed: 7, ..Start::default() },
             ),
             reported: api.log.len(),
             api,
@@ -112,6 +115,7 @@ impl Hub {
             elapsed: SECOND,
             term: Some(term),
             commits: Vec::new(),
+            inspections: Vec::new(),
             writes: Vec::new(),
             probes: 0,
             lists: 0,
@@ -137,6 +141,7 @@ impl Hub {
         for command in self.core.step(now, input) {
             match command {
                 Command::Commit(batch) => self.commits.push(batch),
+                Command::Inspect { namespaces, keys } => self.inspections.push((namespaces, keys)),
                 Command::WriteStatus(write) => self.writes.push(write),
                 Command::AskConsent => self.probes += 1,
                 Command::ListAgain => self.lists += 1,
@@ -237,6 +242,14 @@ impl Hub {
         let batch = self.take_commit();
         let outcomes = self.volume.commit(batch, &|| true);
         self.tell(Input::Committed { outcomes, took: MILLISECOND });
+    }
+
+    /// The files that are being read again are read.
+    fn inspect(&mut self) {
+        assert_eq!((self.inspections.len(), self.commits.len()), (1, 0), "one, and no commit beside it");
+        let (namespaces, keys) = self.inspections.remove(0);
+        let result = self.volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string());
+        self.tell(Input::Inspected(result));
     }
 
     /// The commit that is under way ends, and the volume took nothing.

@@ -112,8 +112,12 @@ fn an_object_and_a_template_of_one_type_cannot_share_a_name() {
 #[test]
 fn a_name_is_given_up_before_its_twin_takes_it_and_sharers_wait_for_nobody() {
     let steps = |old: &[Arc<Rendered>], new: &[Arc<Rendered>]| {
-        let gone = old.iter().map(|old| (old.key().clone(), Step { old: Some(old.clone()), new: None }));
-        let made = new.iter().map(|new| (new.key().clone(), Step { old: None, new: Some(new.clone()) }));
+        let gone = old
+            .iter()
+            .map(|old| (old.key().clone(), Step { old: Some(old.clone()), new: None, is_unread: false }));
+        let made = new
+            .iter()
+            .map(|new| (new.key().clone(), Step { old: None, new: Some(new.clone()), is_unread: false }));
         let (keys, steps): (Vec<_>, Vec<_>) = gone.chain(made).unzip();
         order(steps, &keys)
     };
@@ -469,7 +473,7 @@ proptest! {
             // The order of a batch: replayed step by step, it ends at the visible set.
             let steps: BTreeMap<_, _> = changed
                 .into_iter()
-                .map(|key| (key.clone(), Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned() }))
+                .map(|key| (key.clone(), Step { old: volume.get(&key).cloned(), new: index.visible(&key).cloned(), is_unread: false }))
                 .filter(|(_, step)| step.old != step.new)
                 .collect();
             let keys: Vec<_> = steps.keys().cloned().collect();

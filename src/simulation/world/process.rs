@@ -49,13 +49,13 @@ impl World {
                 return Ok(());
             }
         };
-        self.say(|| format!("a process starts and finds {} files", found.len()));
+        self.say(|| format!("a process starts and finds {} files", found.files.len()));
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
         let known = || Satellite { acceptance: Some(Acceptance::default()), ..Satellite::default() };
         let satellites = (0..self.servers.len()).map(|number| (format!("edge-{number}"), known())).collect();
         let fleet = Fleet { listed: self.random.percent(70), satellites };
         let seed = self.random.next();
-        let start = Start { found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
+        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,
@@ -67,6 +67,7 @@ impl World {
             watch: Watch::Idle,
             has_listed: false,
             commit: None,
+            inspection: None,
             writes: Vec::new(),
             is_probing: false,
             is_listing_again: false,
@@ -117,8 +118,16 @@ impl World {
             Command::Commit(changes) => {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
                 let Some(process) = &mut self.process else { return Ok(()) };
-                hold(Rule::I9, process.commit.is_none(), || "two commits are under way".into())?;
+                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                hold(Rule::I9, is_alone, || "two commits are under way".into())?;
                 process.commit = Some(changes);
+            }
+            Command::Inspect { namespaces, keys } => {
+                self.say(|| format!("read again {namespaces:?} {keys:?}"));
+                let Some(process) = &mut self.process else { return Ok(()) };
+                let is_alone = process.commit.is_none() && process.inspection.is_none();
+                hold(Rule::I9, is_alone, || "files are read beside a commit".into())?;
+                process.inspection = Some((namespaces, keys));
             }
             Command::WriteStatus(write) => self.status_begins(write)?,
             Command::AskConsent => {

@@ -10,6 +10,7 @@ impl World {
         is_watched
             && process.leads
             && process.commit.is_none()
+            && process.inspection.is_none()
             && process.writes.is_empty()
             && !process.is_probing
             && !process.is_listing_again

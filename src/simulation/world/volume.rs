@@ -12,6 +12,11 @@ impl World {
 
     pub(super) fn commit_ends(&mut self) -> Step {
         let Some(process) = &mut self.process else { return Ok(()) };
+        if let Some((namespaces, keys)) = process.inspection.take() {
+            let result = process.volume.scan_again(&namespaces, &keys).map_err(|error| error.to_string());
+            self.say(|| format!("read again: {result:?}"));
+            return self.tell(Input::Inspected(result));
+        }
         let Some(batch) = process.commit.take() else { return Ok(()) };
         let took = Duration::from_millis(1);
         if self.plan.planted == Some(Planted::StatusBeforeCommit) {
@@ -26,7 +31,8 @@ impl World {
             drop(process.volume.commit(batch, &|| true));
             self.disk.stop_after(None);
             // The driver reads until that succeeds.
-            let found = (0..1_000).find_map(|_| process.volume.look(&keys).ok()).unwrap_or_default();
+            let found = (0..1_000).find_map(|_| process.volume.scan_again(&[], &keys).ok());
+            let found = found.unwrap_or_default().files;
             self.look_at_volume()?;
             self.say(|| format!("the commit panics, and leaves {} files", found.len()));
             return self.tell(Input::CommitPanicked(found));

@@ -1,7 +1,7 @@
 //! Panics of what the core commanded, and publications that are overtaken while they wait for their turn.
 
 use super::*;
-use crate::publish::{After, Failure, Outcome};
+use crate::publish::{After, Content, Failure, Outcome};
 
 /// Objects whose status writes take every place. Their names come before all others.
 fn fillers() -> Vec<String> {
@@ -53,7 +53,7 @@ fn after_a_commit_that_panicked_files_are_as_they_are_found() {
     // It panics after one of its renames.
     let only_h0 = batch.into_iter().filter(|change| change.key().name() == "h0").collect();
     hub.volume.commit(only_h0, &|| true);
-    let found = hub.volume.look(&changed).unwrap();
+    let found = hub.volume.scan_again(&[], &changed).unwrap().files;
     hub.tell(Input::CommitPanicked(found));
     assert!(hub.commits.is_empty() && hub.writes.is_empty());
     hub.pass(10 * SECOND);
@@ -74,7 +74,7 @@ fn an_orphan_that_a_panicked_commit_removed_leaves_the_set() {
     hub.delete("h0");
     let batch = hub.take_commit();
     hub.volume.commit(batch, &|| true);
-    let found = hub.volume.look(&[key("h0")]).unwrap();
+    let found = hub.volume.scan_again(&[], &[key("h0")]).unwrap().files;
     hub.tell(Input::CommitPanicked(found));
     assert_eq!(hub.delivered("h0"), None);
     hub.pass(MINUTE);
@@ -90,8 +90,8 @@ fn a_file_that_a_panicked_commit_removed_leaves_the_set_also_if_its_resource_is_
     hub.watch();
     let batch = hub.take_commit();
     hub.volume.commit(batch, &|| true);
-    let found = hub.volume.look(&[key("h0")]).unwrap();
-    assert!(found.is_empty());
+    let found = hub.volume.scan_again(&[], &[key("h0")]).unwrap().files;
+    assert!(matches!(found[0].content, Content::Absent));
     hub.tell(Input::CommitPanicked(found));
     hub.pass(MINUTE);
     hub.settle();
@@ -139,7 +139,7 @@ fn a_group_stays_in_the_set_after_a_panic_until_what_named_it_is_replaced() {
     hub.change("h0", INVALID);
     let batch = hub.take_commit();
     hub.volume.commit(batch, &|| true);
-    let found = hub.volume.look(&[key("h0")]).unwrap();
+    let found = hub.volume.scan_again(&[], &[key("h0")]).unwrap().files;
     hub.tell(Input::CommitPanicked(found));
     hub.delete("g0");
     hub.commit();

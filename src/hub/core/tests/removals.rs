@@ -245,3 +245,19 @@ fn an_object_that_takes_the_place_of_a_deleted_one_says_nothing_untrue_meanwhile
     hub.settle();
     assert_eq!((hub.ready("g0"), hub.ready("h0")), (READY, READY));
 }
+
+/// In the status first, or a crash in between would leave satellites without an object that says Ready.
+#[test]
+fn the_first_snapshot_waits_for_what_is_said_of_those_that_named_a_deleted_object() {
+    let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP), ("h1", PLAIN), ("h2", PLAIN), ("h3", PLAIN)]);
+    hub.api.delete(&key("g0"));
+    let mut hub = hub.restarted();
+    hub.list();
+    hub.commit();
+    assert_eq!((hub.on_disk("h0"), hub.on_disk("g0")), (None, None));
+    hub.pass(SECOND);
+    assert!(hub.snapshots.is_empty());
+    hub.answer("h0");
+    hub.pass(SECOND);
+    assert_eq!((hub.snapshots.len(), hub.delivered("h0")), (1, None));
+}
