@@ -1,6 +1,6 @@
 //! Faults of the hub's API server and of what it stores.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const BROKEN_WATCH: &str = "suites::hub::missing_things::changes_during_a_broken_watch_are_found";
 const LATE_EVENT: &str = "suites::hub::watches::a_late_event_changes_nothing_and_a_silent_watch_is_found";

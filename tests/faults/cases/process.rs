@@ -1,6 +1,6 @@
 //! Faults of the process, of time and of the machine.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const FROZEN: &str = "suites::fleet::two::an_operator_frozen_at_a_write_does_no_harm_when_it_wakes";
 const STOPPED: &str = "suites::hub::volume_blocked::a_stop_is_obeyed_while_a_sync_hangs";

@@ -1,6 +1,6 @@
 //! Faults of satellites and of the way to them.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const HOSTILE: &str = "suites::fleet::hostile::hostile_satellites_delay_no_good_one_and_report_their_problem";
 const SICK: &str =

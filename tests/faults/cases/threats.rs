@@ -1,6 +1,6 @@
 //! Threats of `SECURITY.md`.
 
-use super::{Case, case, not_injected};
+use super::*;
 
 const BAD_VALUES: &str = "suites::hub::bad_input::bad_values_are_refused_and_hostile_text_stays_text";
 const TAKEN: &str = "suites::hub::bad_input::unresolved_references_and_taken_names_are_refused";

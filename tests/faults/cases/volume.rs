@@ -1,6 +1,6 @@
 //! Faults while files are published.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const FULL: &str = "suites::hub::volume_faults::a_full_or_read_only_volume_keeps_its_files_and_recovers";
 const OURS: &str = "suites::hub::volume_faults::only_our_own_volume_is_used_and_by_one_operator_at_a_time";
