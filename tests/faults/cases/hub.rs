@@ -1,8 +1,9 @@
 //! Faults of the hub's API server and of what it stores.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const BROKEN_WATCH: &str = "suites::hub::missing_things::changes_during_a_broken_watch_are_found";
+const LATE_EVENT: &str = "suites::hub::watches::a_late_event_changes_nothing_and_a_silent_watch_is_found";
 const MISSING: &str = "suites::hub::missing_things::missing_prerequisites_are_named_and_waited_for";
 const HELD_STATUS: &str =
     "suites::hub::status_faults::a_held_status_write_and_a_newer_spec_delay_no_other_object";
@@ -22,15 +23,24 @@ pub const CASES: &[Case] = &[
         &[BROKEN_WATCH, "lib::hub::core::tests::promise::a_list_that_broke_off_is_not_complete", SIMULATION],
     )
     .open("cut in the middle of an event"),
-    not_injected("26", "watch silent while its connection stays open", "a proxy that passes nothing on", NOT_BUILT),
+    case(
+        "26",
+        "watch silent while its connection stays open",
+        "a proxy that passes nothing on, not even the end of the stream",
+        "I4",
+        &[LATE_EVENT],
+    ),
     case(
         "27",
         "version of the watch too old",
-        "410 in the stream, after deletions that nobody saw",
+        "410 in the stream and as the HTTP answer, after deletions that nobody saw; a LIST whose continue token expires",
         "R5 R6 I4 I7",
-        &[BROKEN_WATCH],
-    )
-    .open("410 as the HTTP answer; an expired continue token of a LIST"),
+        &[
+            BROKEN_WATCH,
+            "suites::hub::watches::a_watch_whose_version_is_too_old_begins_anew_with_a_list",
+            "suites::hub::watches::a_list_that_fails_in_the_middle_removes_nothing",
+        ],
+    ),
     case(
         "28",
         "deleted and created again while nobody watches",
@@ -44,15 +54,21 @@ pub const CASES: &[Case] = &[
         ],
     ),
     not_injected("29", "events far faster than the work", "10,000 changes a second of one object", NOT_BUILT),
-    not_injected("30", "an event that never comes", "a proxy that leaves events out", NOT_BUILT),
+    case(
+        "30",
+        "an event that never comes",
+        "a proxy that leaves events out",
+        "R5 I4",
+        &["suites::hub::watches::events_that_never_came_are_found_by_the_next_list"],
+    ),
     case(
         "31",
         "stale read",
-        "a server that reports an object as it was",
+        "a server that reports an object as it was; an event that comes late",
         "R6 I2 I7",
-        &[SIMULATION, "lib::hub::core::tests::refusals::a_stale_server_brings_no_older_spec_back"],
+        &[LATE_EVENT, SIMULATION, "lib::hub::core::tests::refusals::a_stale_server_brings_no_older_spec_back"],
     )
-    .open("the real process"),
+    .open("a LIST of an older server, by the real process"),
     case(
         "32",
         "an object that cannot be decoded",

@@ -1,18 +1,21 @@
 //! Faults of the process, of time and of the machine.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const FROZEN: &str = "suites::fleet::two::an_operator_frozen_at_a_write_does_no_harm_when_it_wakes";
+const STOPPED: &str = "suites::hub::volume_blocked::a_stop_is_obeyed_while_a_sync_hangs";
 
 pub const CASES: &[Case] = &[
     case(
         "58",
         "SIGTERM under load",
-        "SIGTERM while a status write and a satellite hang",
+        "SIGTERM while a status write and a satellite hang, and while the sync of a commit hangs",
         "R7 I4",
-        &["suites::hub::missing_things::missing_prerequisites_are_named_and_waited_for"],
-    )
-    .open("while a commit is under way"),
+        &[
+            "suites::hub::missing_things::missing_prerequisites_are_named_and_waited_for",
+            STOPPED,
+        ],
+    ),
     case(
         "59",
         "process frozen until its Lease has run out",
@@ -26,7 +29,14 @@ pub const CASES: &[Case] = &[
         "a day forwards and backwards",
         "open: not built yet; waiting uses the monotonic clock, and revisions are numbers",
     ),
-    not_injected("61", "out of descriptors, threads or memory", "limits of the process", NOT_BUILT),
+    case(
+        "61",
+        "out of descriptors, threads or memory",
+        "batches of 1,000 files, in one and in 1,000 namespaces, with 64 descriptors",
+        "I9",
+        &["lib::publish::tests::a_batch_of_any_size_needs_few_descriptors"],
+    )
+    .open("limits of threads and memory"),
     case(
         "62",
         "panic in the work on one object",
@@ -63,7 +73,19 @@ pub const CASES: &[Case] = &[
             SIMULATION,
         ],
     ),
-    not_injected("65", "log or metrics that nobody reads", "a pipe that is full, a client that does not read", NOT_BUILT),
+    case(
+        "65",
+        "log or metrics that nobody reads",
+        "a pipe that is open and not read; clients that send nothing, half a request, or do not read",
+        "I9",
+        &[
+            "suites::hub::sinks::a_log_that_nobody_reads_stops_nothing",
+            "suites::hub::sinks::lines_that_the_log_lost_are_counted_and_reported_once",
+            "suites::hub::sinks::clients_that_say_nothing_or_do_not_read_cost_nothing",
+            "lib::cli::log::tests::a_panic_is_logged_and_does_not_wait_for_a_reader",
+            "lib::http::connections::tests::a_client_that_sends_half_a_request_or_does_not_read_is_cut_off",
+        ],
+    ),
     not_injected(
         "66",
         "100,000 objects created and deleted ten times",

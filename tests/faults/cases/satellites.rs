@@ -1,6 +1,6 @@
 //! Faults of satellites and of the way to them.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const HOSTILE: &str = "suites::fleet::hostile::hostile_satellites_delay_no_good_one_and_report_their_problem";
 const SICK: &str =
@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
         "answers that are errors, garbage or far too large",
         "401, 403, 409, 413, 422, 429, 500, a redirect, HTML, bytes that are no HTTP, 1 GiB, a gzip bomb",
         "I6 I9",
-        &[HOSTILE, SICK, "lib::satellite::core::actor::tests::a_server_that_asks_for_time_gets_it"],
+        &[HOSTILE, SICK, "lib::satellite::core::actor::tests::a_server_that_asks_for_time_gets_it", "lib::satellite::client::tests::a_pause_in_a_header_is_read", "lib::satellite::explain::tests::a_pause_that_a_satellite_asks_for_is_capped"],
     )
     .open("502 to 504; other forms of Retry-After than seconds"),
     case(

@@ -1,6 +1,6 @@
 //! Threats of `SECURITY.md`.
 
-use super::{Case, NOT_BUILT, case, not_injected};
+use super::*;
 
 const BAD_VALUES: &str = "suites::hub::bad_input::bad_values_are_refused_and_hostile_text_stays_text";
 const TAKEN: &str = "suites::hub::bad_input::unresolved_references_and_taken_names_are_refused";
@@ -82,16 +82,17 @@ pub const CASES: &[Case] = &[
     case(
         "T7",
         "a server URL leads to an internal address",
-        "loopback, link-local and the hub's own address, in all spellings; proxies of the environment",
+        "loopback, link-local and the hub's own address, in all spellings, and names that lead there; proxies of the environment",
         "",
         &[
             KUBECONFIG,
             "suites::satellites::refused::the_environment_proxy_is_not_used",
             "lib::satellite::credential::server::tests::addresses_that_no_satellite_has_are_refused",
             "lib::satellite::credential::server::tests::only_https_to_a_host_is_accepted",
+            "lib::satellite::client::tests::a_name_that_leads_to_loopback_is_not_connected_to",
+            "lib::satellite::client::tests::of_the_addresses_of_a_name_the_refused_ones_are_dropped",
         ],
-    )
-    .open("a name that resolves to such an address"),
+    ),
     case(
         "T8",
         "a credential appears in a log, status, event or metric",
@@ -190,5 +191,14 @@ pub const CASES: &[Case] = &[
         &["hack/check-chart.sh"],
     )
     .open("the program under these limits: only the text of the chart is checked"),
-    not_injected("T17", "metrics and reasons served to anybody", "a scan of all ports", NOT_BUILT),
+    case(
+        "T17",
+        "anybody reads metrics, or the reasons of /readyz",
+        "all listening ports of the process are asked",
+        "",
+        &[
+            "suites::hub::served::outside_the_pod_there_is_a_yes_or_a_no_and_nothing_else",
+            "hack/check-chart.sh",
+        ],
+    ),
 ];

@@ -1,11 +1,13 @@
 //! Faults while files are published.
 
-use super::{Case, NOT_BUILT, SIMULATION, case, not_injected};
+use super::*;
 
 const FULL: &str = "suites::hub::volume_faults::a_full_or_read_only_volume_keeps_its_files_and_recovers";
 const OURS: &str = "suites::hub::volume_faults::only_our_own_volume_is_used_and_by_one_operator_at_a_time";
 const CLOSED: &str =
     "suites::hub::volume_faults::no_object_is_published_while_one_that_it_names_cannot_be_written";
+const UNREADABLE: &str =
+    "suites::hub::volume_blocked::a_file_that_cannot_be_read_is_the_problem_of_its_object";
 const KILLS: &str = "suites::order::kill::thirty_kills_lose_nothing_and_a_restart_writes_nothing";
 const SWEEP: &str =
     "suites::fleet::sweep::a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice";
@@ -82,14 +84,27 @@ pub const CASES: &[Case] = &[
         "a tmpfs that is full in the middle of a file",
         NOT_BUILT,
     ),
-    not_injected("11", "a system call interrupted by a signal", "EINTR", NOT_BUILT),
+    case(
+        "11",
+        "a system call interrupted by a signal",
+        "EINTR from each call of a process, by strace",
+        "R2 I2",
+        &["lib::publish::tests::faults::interrupted_calls_are_repeated"],
+    ),
     not_injected("12", "quota or size limit of a file reached", "EDQUOT and EFBIG", NOT_BUILT),
     case(
         "13",
         "a sync that fails",
         "a disk in memory: EIO from any sync, which also drops the unwritten pages",
         "R2 R9 I1 I2",
-        &[SIMULATION, "lib::hub::core::tests::statuses::a_file_that_may_not_survive_is_not_ready_and_is_written_again"],
+        &[
+            SIMULATION,
+            "lib::publish::tests::faults::a_confirmation_whose_sync_failed_proves_nothing",
+            "lib::publish::tests::faults::a_directory_that_is_not_durable_is_synced_by_the_next_attempt",
+            "lib::publish::tests::faults::a_failure_says_what_is_on_the_volume",
+            "lib::publish::tests::unreadable::what_was_found_after_a_sync_that_failed_is_not_durable",
+            "lib::hub::core::tests::statuses::a_file_that_may_not_survive_is_not_ready_and_is_written_again",
+        ],
     )
     .open("the system calls of the real process"),
     case(
@@ -107,13 +122,27 @@ pub const CASES: &[Case] = &[
         "R6 I5",
         &[OURS],
     ),
-    not_injected("16", "a sync that takes 30 s, or does not end", "a delay in each sync", NOT_BUILT),
-    not_injected(
+    case(
+        "16",
+        "a sync that takes 30 s, or does not end",
+        "strace delays each sync by two minutes",
+        "R7",
+        &["suites::hub::volume_blocked::a_stop_is_obeyed_while_a_sync_hangs"],
+    )
+    .open("a sync that is only slow"),
+    case(
         "17",
         "a rename that was carried out and reports an error (NFS)",
-        "ESTALE after the rename",
-        NOT_BUILT,
-    ),
+        "a disk in memory that carries out a call and reports an error",
+        "R2 R9 I2",
+        &[
+            SIMULATION,
+            "lib::publish::tests::faults::a_rename_or_removal_that_failed_may_have_been_carried_out",
+            "lib::publish::tests::faults::after_a_rename_that_failed_nothing_is_claimed_of_a_file_that_cannot_be_read",
+            "lib::publish::tests::faults::a_file_that_a_failed_rename_found_edited_is_not_claimed",
+        ],
+    )
+    .open("a real network file system"),
     not_injected(
         "18",
         "a reader on another node sees an old directory for a while (NFS)",
@@ -123,7 +152,7 @@ pub const CASES: &[Case] = &[
     case(
         "19",
         "something of others in the volume, or our file changed by hand",
-        "foreign files, directories and symbolic links; an objects.d of another program",
+        "foreign files, directories, a FIFO and symbolic links; an objects.d of another program",
         "R9 I5",
         &[
             "lib::publish::tests::a_file_or_symlink_among_the_directories_is_not_ours",
@@ -131,21 +160,24 @@ pub const CASES: &[Case] = &[
             "lib::publish::tests::only_one_process_and_only_our_volume",
             CLOSED,
             OURS,
+            UNREADABLE,
         ],
     )
-    .open("our file edited or removed in mid-run; a FIFO in its place"),
+    .open("our file edited or removed in mid-run"),
     case(
         "20",
         "one file that cannot be written or read",
-        "a directory in the place of the file; errors of single files",
+        "a directory or a FIFO in the place of the file; a file that another user owns; errors of single files",
         "R2 R9",
         &[
             CLOSED,
             "lib::publish::tests::what_depends_on_a_failed_file_is_not_renamed",
-            "lib::publish::tests::a_directory_that_cannot_be_opened_is_no_empty_directory",
+            UNREADABLE,
+            "lib::publish::tests::unreadable::a_file_that_cannot_be_read_hides_nothing_else",
+            "lib::publish::tests::unreadable::what_cannot_be_read_is_replaced_before_any_name_goes",
+            "lib::hub::core::tests::unreadable::no_name_goes_while_a_file_that_may_need_it_cannot_be_read",
         ],
-    )
-    .open("permission denied (EACCES)"),
+    ),
     case(
         "21",
         "names that are long, alike or not admitted",
