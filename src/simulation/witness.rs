@@ -71,9 +71,15 @@ impl Witness {
     }
 
     /// Nothing may be missing any more without a new reason.
-    pub fn all_is_there(&mut self) {
+    pub fn all_is_there(&mut self, disk: &ModelDisk) {
         self.may_be_absent.clear();
-        self.once_meddled.clear();
+        // What a person removed, and nobody wanted any more, never appeared again.
+        let visible = disk.all_visible();
+        for key in std::mem::take(&mut self.once_meddled) {
+            if !visible.contains_key(&(key.namespace().to_owned(), format!("{}.conf", key.name()))) {
+                self.volume.remove(&key.file_key().to_string());
+            }
+        }
     }
 
     /// A published name changed on the volume.

@@ -215,7 +215,7 @@ impl World {
             self.one_pass_each(&before)?;
             self.everything_is_equal(dead)?;
             if dead.is_none() {
-                self.witness.all_is_there();
+                self.witness.all_is_there(&self.disk);
                 self.restart_writes_nothing()?;
             }
         }

@@ -51,6 +51,7 @@ impl Core {
                     if let Some(entry) = self.objects.entries.get_mut(&key) {
                         entry.failing = None;
                     }
+                    self.leave_set(&key);
                     self.check_status(&key);
                 }
             }
@@ -67,6 +68,19 @@ impl Core {
         }
     }
 
+    /// Takes an object out of the set that neither is on the volume nor comes back there: somebody else removed its file.
+    fn leave_set(&mut self, key: &ObjectKey) {
+        let is_on_volume = self.objects.entries.get(key).is_some_and(|entry| !entry.on_volume.is_absent());
+        let comes_back = self.index.visible(key).is_some();
+        if is_on_volume || comes_back || self.objects.orphans.contains_key(key) {
+            return;
+        }
+        let catalog = &self.snapshots.catalog;
+        if catalog.admitted(key).is_some() || catalog.is_waiting(key) {
+            self.snapshots.withdraw(self.now.elapsed, key);
+        }
+    }
+
     /// Returns what must happen to one file. `None` if it is as it should be. An orphan stays one until the outcome.
     fn change_of(&self, key: &ObjectKey) -> Option<Change> {
         let orphan = self.objects.orphans.get(key);
@@ -74,7 +88,7 @@ impl Core {
         let Some(entry) = self.objects.entries.get(key) else {
             // Nobody knows what it names, or who names it.
             let orphan = orphan.filter(|orphan| !is_unreadable(orphan))?;
-            let is_whole = orphan.is_unknown() || self.index.visible(key).is_some();
+            let is_whole = orphan.visible().is_none() || self.index.visible(key).is_some();
             if self.departures.is_leaving(key) && is_whole {
                 // Whether it may go is not decided.
                 return None;

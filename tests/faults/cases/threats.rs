@@ -165,16 +165,16 @@ pub const CASES: &[Case] = &[
     case(
         "T14",
         "others write to the volume",
-        "a second operator, another program's objects.d, files that are not ours, a foreign header",
+        "a second operator, another program's objects.d, files that are not ours, a foreign header, edits by hand",
         "R9 I5",
         &[
             OURS,
             LINKS,
             "lib::publish::tests::only_one_process_and_only_our_volume",
             "lib::hub::core::tests::recovery::a_file_of_before_with_a_foreign_header_is_written_anew",
+            "suites::hub::volume_changed::a_file_that_somebody_changes_is_put_back_and_not_ready_until_then",
         ],
-    )
-    .open("an edit in mid-run"),
+    ),
     case(
         "T15",
         "a dependency brings a fault",

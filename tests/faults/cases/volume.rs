@@ -58,11 +58,10 @@ pub const CASES: &[Case] = &[
     case(
         "6",
         "power cut",
-        "a disk in memory loses what was not synced, at random moments",
+        "loop-mounted ext4, ext4 without auto_da_alloc and XFS, shut down at random moments; a disk in memory that loses what was not synced",
         "R7 R9 I1 I2 I5 I7",
-        &[SIMULATION],
-    )
-    .open("cuts of real file systems (ext4, XFS)"),
+        &[SIMULATION, "lib::publish::tests::power_cut::what_was_reported_survives_power_cuts"],
+    ),
     case(
         "7",
         "crash while a set is replaced by the next",
@@ -152,7 +151,7 @@ pub const CASES: &[Case] = &[
     case(
         "19",
         "something of others in the volume, or our file changed by hand",
-        "foreign files, directories, a FIFO and symbolic links; an objects.d of another program",
+        "foreign files, directories, a FIFO and symbolic links; an objects.d of another program; our files edited, emptied, removed and moved",
         "R9 I5",
         &[
             "lib::publish::tests::a_file_or_symlink_among_the_directories_is_not_ours",
@@ -161,9 +160,11 @@ pub const CASES: &[Case] = &[
             CLOSED,
             OURS,
             UNREADABLE,
+            "suites::hub::volume_changed::a_file_that_somebody_changes_is_put_back_and_not_ready_until_then",
+            "lib::hub::core::tests::changes::a_round_over_all_files_finds_what_no_watcher_shows",
+            "lib::hub::core::tests::changes::a_file_that_somebody_adds_is_removed",
         ],
-    )
-    .open("our file edited or removed in mid-run"),
+    ),
     case(
         "20",
         "one file that cannot be written or read",
