@@ -217,6 +217,16 @@ pub struct Revision {
 /// Highest term: a Lease counts its acquisitions in 32 bits.
 const MAX_TERM: u64 = i32::MAX as u64;
 
+/// Highest accepted distance of a term that was read elsewhere from the first term of this process.
+const MAX_LEAP: u64 = 100_000;
+
+/// Returns whether an operator can have had a term that was read elsewhere. A term is one acquisition of the Lease, and no
+/// operator has missed so many. Without this limit, whoever may edit one ConfigMap on one satellite could use up all terms.
+/// `first` is the first term of this process: many small steps are a leap, too.
+pub fn may_have_been(term: u64, first: u64) -> bool {
+    term.saturating_sub(first) <= MAX_LEAP
+}
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.term, self.counter)

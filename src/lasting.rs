@@ -34,6 +34,11 @@ impl Lasting {
             (None, _) => Change::Ended,
         }
     }
+
+    /// Returns the present reason. `None` if the condition does not hold.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! ends cannot recall a write that is already on its way: satellites therefore refuse an older
 //! term, and the volume has a lock of its own.
 
-use crate::api::condition::parse_timestamp;
 use crate::api::marks::REMOVALS_ALLOWED_UNTIL;
 use crate::backoff::Backoff;
+use crate::identity::may_have_been;
 use crate::lasting::{Change, Lasting};
 use crate::request::{Failure, Server, ask};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -32,11 +32,6 @@ const MARGIN: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Longest time to give the lease back when the process ends.
 const RELEASE: Duration = Duration::from_secs(2);
-/// Highest accepted distance of a term that was read elsewhere from the first term of this
-/// process. A term is one acquisition of the Lease, and no operator has missed so many. Without
-/// this limit, whoever may edit one ConfigMap on one satellite could use up all terms.
-const MAX_LEAP: u64 = 100_000;
-
 /// The right to write, while it lasts.
 #[derive(Clone, Default)]
 pub struct Leadership {
@@ -66,8 +61,7 @@ impl Leadership {
     /// been deleted and recreated. Returns false if no operator can have had that term, because it
     /// is too far above the terms of this process.
     pub fn raise_above(&self, term: u64) -> bool {
-        // Counted from the first term, because many small steps are a leap, too.
-        if term.saturating_sub(self.first.load(Ordering::Relaxed)) > MAX_LEAP {
+        if !may_have_been(term, self.first.load(Ordering::Relaxed)) {
             return false;
         }
         self.floor.fetch_max(term.saturating_add(1), Ordering::Relaxed);
@@ -75,7 +69,7 @@ impl Leadership {
     }
 
     /// Returns until when a person allows that more is removed than usual, in Unix seconds, as the Lease said when it was read
-    /// last. 0 if nobody ever did.
+    /// last. 0 if nobody did, `i64::MAX` if the annotation is no time.
     pub fn removals_allowed_until(&self) -> i64 {
         self.removals_allowed_until.load(Ordering::Relaxed)
     }
@@ -178,7 +172,8 @@ impl Elector {
             ask(left(), self.api.get_opt(&self.name)).await.map_err(|failure| explain("read", failure))?;
         let until =
             found.as_ref().and_then(|lease| lease.metadata.annotations.as_ref()?.get(REMOVALS_ALLOWED_UNTIL));
-        let until = until.map_or(0, |text| parse_timestamp(text));
+        let until = until
+            .map_or(0, |text| text.parse::<jiff::Timestamp>().map_or(i64::MAX, |until| until.as_second()));
         self.leadership.removals_allowed_until.store(until, Ordering::Relaxed);
         let Some(mut lease) = found else {
             let term = next;

@@ -1,5 +1,6 @@
 //! What keeps the process from being ready.
 
+use crate::lasting::{Change, Lasting};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -30,67 +31,58 @@ impl Interruption {
 /// What keeps the process from being ready, by part. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    missing: Arc<RwLock<BTreeMap<&'static str, String>>>,
-    notes: Arc<RwLock<BTreeMap<&'static str, String>>>,
+    missing: Arc<RwLock<Texts>>,
+    notes: Arc<RwLock<Texts>>,
 }
+
+type Texts = BTreeMap<&'static str, Lasting>;
 
 impl Readiness {
     /// Returns a readiness that waits for these parts, each with the reason at the start.
     pub fn waiting_for(parts: &[(&'static str, &str)]) -> Self {
-        let missing = parts.iter().map(|(part, why)| (*part, (*why).to_owned())).collect();
+        let mut missing = Texts::new();
+        for (part, why) in parts {
+            missing.entry(part).or_default().set(Some((*why).to_owned()));
+        }
         Self { missing: Arc::new(RwLock::new(missing)), notes: Arc::default() }
     }
 
     /// Records why a part does not work. `None` if it works. A change is logged.
     pub fn set(&self, part: &'static str, why: Option<String>) {
         let Ok(mut missing) = self.missing.write() else { return };
-        if missing.get(part) == why.as_ref() {
-            return;
-        }
-        match why {
-            Some(why) => {
-                tracing::warn!(part, %why, "not ready");
-                missing.insert(part, why);
-            }
-            None => {
-                tracing::info!(part, "ready");
-                missing.remove(part);
-            }
+        match missing.entry(part).or_default().set(why) {
+            Change::Began(why) | Change::Changed(why) => tracing::warn!(part, %why, "not ready"),
+            Change::Ended => tracing::info!(part, "ready"),
+            Change::None => {}
         }
     }
 
     /// Records something that a person must see and that keeps nothing from working. `None` if it is over. A change is logged.
     pub fn note(&self, part: &'static str, note: Option<String>) {
         let Ok(mut notes) = self.notes.write() else { return };
-        if notes.get(part) == note.as_ref() {
-            return;
-        }
-        match note {
-            Some(note) => {
-                tracing::warn!(part, %note, "a person must decide");
-                notes.insert(part, note);
+        match notes.entry(part).or_default().set(note) {
+            Change::Began(note) | Change::Changed(note) => {
+                tracing::warn!(part, %note, "a person must decide")
             }
-            None => {
-                tracing::info!(part, "decided");
-                notes.remove(part);
-            }
+            Change::Ended => tracing::info!(part, "decided"),
+            Change::None => {}
         }
     }
 
     /// Returns the notes, one line for each part.
     pub fn notes(&self) -> String {
-        let Ok(notes) = self.notes.read() else { return String::new() };
-        notes.iter().map(|(part, note)| format!("{part}: {note}\n")).collect()
+        self.notes.read().map(|notes| lines(&notes)).unwrap_or_default()
     }
 
     /// Returns what is missing, one line for each part. `None` if the process is ready.
     pub fn missing(&self) -> Option<String> {
-        let missing = self.missing.read().ok()?;
-        if missing.is_empty() {
-            return None;
-        }
-        Some(missing.iter().map(|(part, why)| format!("{part}: {why}\n")).collect())
+        let missing = lines(&*self.missing.read().ok()?);
+        (!missing.is_empty()).then_some(missing)
     }
+}
+
+fn lines(texts: &Texts) -> String {
+    texts.iter().filter_map(|(part, text)| Some(format!("{part}: {}\n", text.why()?))).collect()
 }
 
 #[cfg(test)]

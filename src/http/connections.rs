@@ -34,8 +34,12 @@ pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if open.len() >= limits.connections && let Some(oldest) = open.pop_front() {
+                    if open.len() >= limits.connections && let Some(oldest) = open.front() {
                         oldest.abort();
+                    }
+                    // Its descriptor is closed when it has ended, which an aborted task does at once.
+                    while open.len() >= limits.connections && tasks.join_next().await.is_some() {
+                        open.retain(|handle| !handle.is_finished());
                     }
                     open.push_back(tasks.spawn(connection(stream, app.clone(), limits)));
                 }

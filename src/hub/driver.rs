@@ -1,21 +1,19 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
 use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
+use super::watcher;
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
-use crate::lasting::{Change, Lasting};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Change as FileChange, Error, Scan, Touched, Volume};
+use crate::publish::{Change, Error, Scan, Touched, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
 use crate::satellite::{Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
 use crate::watch::{Crd, Event, Lister};
-use rustix::event::Timespec;
-use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,12 +29,6 @@ const EVENTS_AT_ONCE: usize = 512;
 const COMMIT_ENDS: Duration = Duration::from_secs(5);
 /// Longest time for a check of files: a commit waits for it.
 const CHECK_ENDS: Duration = Duration::from_millis(500);
-/// After a report the watcher gathers: whoever writes without end makes ten reports a second.
-const GATHER: Duration = Duration::from_millis(100);
-/// How long the watcher waits before it looks whether the process ends.
-const WATCH_STEP: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
-/// Pauses between attempts to watch the volume.
-const WATCH_AGAIN: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) };
 /// Reports of touched files that wait. A full queue holds the watcher, and the system counts what it loses.
 const TOUCHES: usize = 16;
 /// Pauses between attempts to read the volume at the start.
@@ -82,23 +74,13 @@ pub struct Parts {
 /// # Errors
 /// If a commit was abandoned, or if nobody can say what a commit that panicked left on the volume.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
-    let Some(scan) = scan(&parts.volume, &parts.readiness, &stop).await else { return Ok(()) };
-    let volume = parts.volume.clone();
-    let crd = tokio::task::spawn_blocking(move || volume.crd()).await;
-    let crd = crd.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot read under which CRD the volume was published; the present one counts");
-        None
-    });
+    let found = scan(&parts.volume, &parts.readiness, &stop).await;
+    let Some((scan, crd)) = found else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
     let start = Start { scan, crd, fleet, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let (touches, touched) = mpsc::channel(TOUCHES);
-    std::thread::Builder::new()
-        .name("volume-watcher".into())
-        .spawn({
-            let (volume, stop) = (parts.volume.clone(), stop.clone());
-            move || watch_files(&volume, &touches, &stop)
-        })
+    watcher::start(parts.volume.clone(), touches, stop.clone())
         .map_err(|source| Error::Io { action: "start its watcher".into(), source })?;
     let driver = Driver {
         core,
@@ -118,51 +100,17 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     driver.run(parts.events, parts.fleet, touched, stop).await
 }
 
-/// Reports which files somebody else touched, until `stop`. Where the system shows nothing, the core checks the files one after
-/// another all the same.
-fn watch_files(volume: &Volume, touches: &mpsc::Sender<Touched>, stop: &CancellationToken) {
-    let mut trouble = Lasting::default();
-    for attempts in 1.. {
-        let mut watch = || {
-            let mut watcher = volume.watcher()?;
-            if let Change::Ended = trouble.set(None) {
-                tracing::info!("the volume is watched again");
-            }
-            // Nobody watched until now.
-            let mut report = Some(Touched::Some).filter(|_| attempts > 1);
-            while !stop.is_cancelled() {
-                if let Some(touched) = report.take() {
-                    if touches.blocking_send(touched).is_err() {
-                        return Ok(());
-                    }
-                    std::thread::sleep(GATHER);
-                }
-                report = volume.wait_for_touch(&mut watcher, WATCH_STEP)?;
-            }
-            Ok::<(), Errno>(())
-        };
-        let result = watch();
-        let Err(error) = result else { return };
-        if let Change::Began(why) | Change::Changed(why) = trouble.set(Some(error.to_string())) {
-            tracing::warn!(%why, "cannot watch the volume (fs.inotify.max_user_watches); changes by others are found within minutes");
-        }
-        let until = Instant::now() + WATCH_AGAIN.pause(attempts, rand::random());
-        while Instant::now() < until && !stop.is_cancelled() {
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        if stop.is_cancelled() {
-            return;
-        }
-    }
-}
-
-/// Reads the volume, however often that takes. `None` if `stop` came first.
-async fn scan(volume: &Arc<Volume>, readiness: &Readiness, stop: &CancellationToken) -> Option<Scan> {
+/// Reads the volume, and under which CRD it was published, however often that takes. `None` if `stop` came first.
+async fn scan(
+    volume: &Arc<Volume>,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> Option<(Scan, Option<Uid>)> {
     for attempts in 1.. {
         let volume = volume.clone();
         let scanned = tokio::select! {
             () = stop.cancelled() => return None,
-            scanned = tokio::task::spawn_blocking(move || volume.scan()) => scanned,
+            scanned = tokio::task::spawn_blocking(move || volume.scan().map(|scan| (scan, published_under(&volume)))) => scanned,
         };
         let why = match scanned {
             Ok(Ok(found)) => {
@@ -179,6 +127,13 @@ async fn scan(volume: &Arc<Volume>, readiness: &Readiness, stop: &CancellationTo
         }
     }
     None
+}
+
+fn published_under(volume: &Volume) -> Option<Uid> {
+    volume.crd().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read under which CRD the volume was published; the present one counts");
+        None
+    })
 }
 
 struct Driver {
@@ -340,9 +295,7 @@ impl Driver {
             Command::Measure(measurement) => record(&self.metrics, measurement),
         }
     }
-}
 
-impl Driver {
     fn probed(&self, done: Result<Crd, JoinError>) -> Input {
         let crd = done.unwrap_or_else(|panic| Crd::Unknown(panic.to_string()));
         Input::ConsentAnswered(Consent { crd, allowed_until: self.leadership.removals_allowed_until() })
@@ -366,7 +319,7 @@ impl Tasks {
 /// take away what others name.
 fn commit(
     volume: &Volume,
-    batch: Vec<FileChange>,
+    batch: Vec<Change>,
     permitted: &dyn Fn() -> bool,
     stop: &CancellationToken,
 ) -> Input {

@@ -1,4 +1,4 @@
-//! The hub loop. [`core`] decides, `driver` carries out.
+//! The hub loop. [`core`] decides, `driver` carries out, and `watcher` shows it what others do on the volume.
 //!
 //! ```text
 //! watch -> validate -> render -> [references: what may be published] -> publish (temp, sync, rename, sync)
@@ -10,5 +10,6 @@
 
 pub mod core;
 mod driver;
+mod watcher;
 
 pub use driver::{Parts, run};

@@ -1,10 +1,10 @@
 //! Under which CRD the volume was published. A CRD that is deleted takes every resource with it; one with another UID shows
 //! that this happened, also while no operator ran.
 
-use super::linux::{LinuxDisk, open_beneath, open_directory};
+use super::linux::{LinuxDisk, open_beneath, open_directory, sync, uninterrupted};
 use super::volume::{OWN, Volume};
 use crate::identity::Uid;
-use rustix::fs::{OFlags, fsync, renameat};
+use rustix::fs::{OFlags, renameat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -41,7 +41,7 @@ impl Volume<LinuxDisk> {
         let mut file = File::from(open_beneath(root, TEMP, flags, 0o644)?);
         writeln!(file, "{uid}")?;
         file.sync_all()?;
-        renameat(root, TEMP, root, MARK)?;
-        Ok(fsync(open_directory(root, OWN)?.as_fd())?)
+        uninterrupted(|| renameat(root, TEMP, root, MARK))?;
+        Ok(sync(open_directory(root, OWN)?.as_fd())?)
     }
 }

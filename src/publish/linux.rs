@@ -24,7 +24,7 @@ pub(super) const STAGING: &str = ".groundlink/staging";
 const ATTEMPTS: usize = 1_000;
 
 /// Repeats a call that a signal interrupted. It says nothing of the volume.
-fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     for _ in 1..ATTEMPTS {
         match call() {
             Err(Errno::INTR) => {}

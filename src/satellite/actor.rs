@@ -164,9 +164,8 @@ impl Driver {
     /// Says, beside everything else, that removals wait for a person, or that they do not any more.
     fn tell_removals_held(&mut self) {
         let held = self.removals_held.borrow_and_update().clone();
-        let note = held.clone().unwrap_or_else(|| "no removal waits any more".into());
-        self.apply(Effect::Event { is_warning: held.is_some(), reason: Reason::ManyRemovals, note });
         self.actor.removals_held(held);
+        self.apply_effects();
         self.report();
     }
 

@@ -68,7 +68,7 @@ impl Planted {
         (Self::StaleReadBelieved, &[Rule::I7, Rule::I2, Rule::I4]),
         (Self::FoundTakenForAcknowledged, &[Rule::R1, Rule::R2]),
         (Self::OpenSet, &[Rule::R9]),
-        (Self::SnapshotBeforeRecovery, &[Rule::R7, Rule::I4]),
+        (Self::SnapshotBeforeRecovery, &[Rule::R7]),
         (Self::SyncedTooEarly, &[Rule::I4]),
         (Self::PointerBeforeShards, &[Rule::R3]),
         (Self::PreviousShardsDeleted, &[Rule::R3]),

@@ -1,71 +1,18 @@
 //! A volume that does not answer, and files on it that cannot be read.
 
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, Operator, condition_of, eventually, host};
+use crate::support::{GENEROUS, Injected, Installation, Operator, condition_of, eventually, host, skip};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Bound of the end after SIGTERM, as the chart's values say, and a little for a busy machine.
 const ENDS: Duration = Duration::from_secs(12);
-
-/// Says on the real standard error, which the test runner does not capture, that something was not tested.
-fn skip(what: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must be able to test this: {what}");
-    let _ = writeln!(std::io::stderr(), "\nSKIPPED: volume blocked: {what}");
-}
-
-/// Injects faults into the system calls of a running operator, until dropped.
-struct Injected(Child);
-
-impl Injected {
-    /// Returns `None` if tracing is not permitted here. `faults` is as strace has it: `fsync:delay_enter=1000`.
-    async fn into(operator: &Operator, faults: &[&str]) -> Option<Self> {
-        let calls: Vec<_> = faults.iter().filter_map(|fault| fault.split_once(':')).map(|(c, _)| c).collect();
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()]);
-        strace.args(["-e", &format!("trace={}", calls.join(","))]);
-        for fault in faults {
-            strace.args(["-e", &format!("inject={fault}")]);
-        }
-        let child = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let Ok(child) = child else {
-            skip("strace is not installed");
-            return None;
-        };
-        let mut traced = Self(child);
-        let status = format!("/proc/{}/status", operator.pid());
-        let is_traced = eventually(GENEROUS, "the operator is traced", async || {
-            if traced.0.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return Ok(false);
-            }
-            let text = std::fs::read_to_string(&status).map_err(|error| error.to_string())?;
-            match text.lines().find(|line| line.starts_with("TracerPid:")) {
-                Some(line) if !line.ends_with("\t0") => Ok(true),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
-        if !is_traced {
-            skip("strace may not trace here");
-        }
-        is_traced.then_some(traced)
-    }
-}
-
-impl Drop for Injected {
-    fn drop(&mut self) {
-        // On SIGTERM strace would wait for the thread that it delays. Without strace, that goes on.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Kubernetes sends SIGKILL in the end; then the Lease is held until it expires, and nothing says why.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,19 +1,13 @@
 //! A volume that is full, read-only, missing, foreign, or in use.
 
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, Operator, condition_of, eventually, host};
+use crate::support::{GENEROUS, Injected, Installation, Operator, condition_of, eventually, host, skip};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Reports a skipped check on the real standard error, which the test runner does not capture.
-fn skip(what: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "this must not be skipped in CI: {what}");
-    let _ = writeln!(std::io::stderr(), "\nSKIPPED: volume faults: {what}");
-}
 
 /// A tmpfs, unmounted when dropped, also after a panic.
 struct Mounted(PathBuf);
@@ -43,60 +37,14 @@ impl Drop for Mounted {
 
 /// Until dropped, every write of the operator to the volume fails with EROFS, as on a read-only
 /// file system. `mount -o remount,ro` cannot do that, because the operator has its lock file open
-/// for writing.
-struct ReadOnly(Child);
-
-impl ReadOnly {
-    /// Returns `None` if this process may not trace.
-    async fn of(operator: &Operator) -> Option<Self> {
-        let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs";
-        // Temp files are created with openat2. Directories are opened with it too, which would succeed
-        // on a read-only volume; but a commit begins with its temp files.
-        let child = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()])
-            .args([
-                "-e",
-                &format!("trace={calls},openat2"),
-                "-e",
-                &format!("inject={calls},openat2:error=EROFS"),
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(child) = child else {
-            skip("strace is not installed");
-            return None;
-        };
-        let mut traced = Self(child);
-        let status = format!("/proc/{}/status", operator.pid());
-        eventually(GENEROUS, "the operator is traced", async || {
-            if traced.0.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return Ok(false);
-            }
-            let text = std::fs::read_to_string(&status).map_err(|error| error.to_string())?;
-            match text.lines().find(|line| line.starts_with("TracerPid:")) {
-                Some(line) if !line.ends_with("\t0") => Ok(true),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await
-        .then_some(traced)
-        .or_else(|| {
-            skip("strace may not trace here");
-            None
-        })
-    }
-}
-
-impl Drop for ReadOnly {
-    fn drop(&mut self) {
-        // strace detaches on SIGTERM.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = self.0.wait();
-    }
+/// for writing. `None` if this process may not trace.
+async fn read_only(operator: &Operator) -> Option<Injected> {
+    // Temp files are created with openat2. Directories are opened with it too, which would succeed
+    // on a read-only volume; but a commit begins with its temp files.
+    let calls = "mkdirat,renameat,renameat2,unlinkat,fchmod,fsync,syncfs,openat2";
+    let faults: Vec<_> = calls.split(',').map(|call| format!("{call}:error=EROFS")).collect();
+    let faults: Vec<_> = faults.iter().map(String::as_str).collect();
+    Injected::into(operator, &faults).await
 }
 
 async fn not_ready(operator: &Operator, words: &[&str]) -> String {
@@ -188,7 +136,7 @@ async fn a_full_or_read_only_volume_keeps_its_files_and_recovers() {
 
     // Read-only, and back.
     let before = installation.files();
-    if let Some(read_only) = ReadOnly::of(&operator).await {
+    if let Some(read_only) = read_only(&operator).await {
         installation.put("team-a", "web", host("read-only")).await;
         publish_fails(&installation, "web", &["the volume is read-only", "the previous file is kept"]).await;
         installation.delete("team-a", "new").await;

@@ -6,6 +6,7 @@
 //! - Much left within a short time: a second LIST must agree, and a person must allow it.
 
 use super::{Command, Consent, Core, Held, Part};
+use crate::api::marks::REMOVALS_ALLOWED_UNTIL;
 use crate::identity::{ObjectKey, Uid};
 use crate::references::Index;
 use crate::watch::Crd;
@@ -18,6 +19,8 @@ const GRACE: Duration = Duration::from_mins(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same while nothing waits for the answer: the CRD is back, and so is everything else.
 const LOOK_RARELY: Duration = Duration::from_secs(30);
+/// What is held is said again this often, if it changed: each time costs a status of every satellite.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Deletions gather until none came for this long, so that many are seen as many: they come one by one.
 const GATHER: Duration = Duration::from_secs(1);
 /// And no longer than this, so that somebody who deletes all the time deletes.
@@ -42,13 +45,6 @@ impl Default for RemovalGuard {
     }
 }
 
-impl RemovalGuard {
-    /// Returns whether the removal of so many objects of a set waits for a person.
-    fn holds(self, removed: usize, set: usize) -> bool {
-        removed >= self.least && removed * 100 > set * usize::from(self.share)
-    }
-}
-
 /// Objects that left and are not gone yet.
 #[derive(Default)]
 pub(super) struct Departures {
@@ -65,9 +61,10 @@ pub(super) struct Departures {
     lost: Option<Lost>,
     /// When how many objects were let go.
     recent: VecDeque<(Duration, usize)>,
-    /// Removals are held, and somebody was told.
-    is_holding: bool,
-    /// A second LIST agreed that what is held left.
+    /// When it was said last that removals are held. `None` if none are.
+    said: Option<Duration>,
+    /// A second LIST agreed that what is held left. From then on only a person lets it go: while somebody applies the objects
+    /// again, their share falls, and the rest must not go for that.
     is_confirmed: bool,
     look_again: Option<Duration>,
 }
@@ -75,7 +72,7 @@ pub(super) struct Departures {
 /// A question that is under way, and about whom.
 enum Asking {
     Consent(Vec<ObjectKey>),
-    List { about: Vec<ObjectKey>, is_allowed: bool },
+    List { about: Vec<ObjectKey>, allowed_until: i64 },
 }
 
 /// The CRD was deleted.
@@ -137,7 +134,7 @@ impl Departures {
     }
 
     fn has_cause(&self) -> bool {
-        !self.is_answered || !self.leaving.is_empty() || self.lost.is_some() || self.is_holding
+        !self.is_answered || !self.leaving.is_empty() || self.lost.is_some() || self.said.is_some()
     }
 
     /// Returns how many objects were let go lately.
@@ -212,18 +209,21 @@ impl Core {
         }
         departures.look_again = None;
         self.readiness(Part::Crd, None);
-        let left = consent.allowed_until.saturating_sub(self.now.unix);
-        let is_allowed = (0..=ALLOWED_MAX).contains(&left);
-        if let Some(removed) = self.too_many(&about) {
-            if self.departures.is_confirmed && !is_allowed {
-                self.hold_for_a_person(removed, &about);
-                return;
-            }
-            self.departures.asking = Some(Asking::List { about, is_allowed });
+        let allowed_until = consent.allowed_until;
+        let is_confirmed = self.departures.is_confirmed && !about.is_empty();
+        if is_confirmed && !self.is_allowed(allowed_until) {
+            self.hold_for_a_person(&about, allowed_until);
+        } else if is_confirmed || self.are_too_many(&about) {
+            self.departures.asking = Some(Asking::List { about, allowed_until });
             self.command(Command::ListAgain);
         } else {
             self.let_go(about, false);
         }
+    }
+
+    /// Returns whether a permission counts now.
+    fn is_allowed(&self, until: i64) -> bool {
+        (0..=ALLOWED_MAX).contains(&until.saturating_sub(self.now.unix))
     }
 
     fn crd_is_installed(&mut self, uid: Option<Uid>) {
@@ -243,24 +243,28 @@ impl Core {
         }
     }
 
-    /// Returns how many objects would leave, and of how many, if that is more than may leave without a person.
-    fn too_many(&mut self, about: &[ObjectKey]) -> Option<(usize, usize)> {
-        if about.is_empty() {
-            return None;
-        }
+    /// Returns whether more would leave with these than may leave without a person.
+    fn are_too_many(&mut self, about: &[ObjectKey]) -> bool {
+        let (removed, recent) = self.removed_with(about);
+        !about.is_empty()
+            && removed >= self.guard.least
+            && removed * 100 > self.set_before(recent) * usize::from(self.guard.share)
+    }
+
+    /// Returns how many objects leave, with those that left lately, and how many these are.
+    fn removed_with(&mut self, about: &[ObjectKey]) -> (usize, usize) {
         let recent = self.departures.recent(self.now.elapsed);
-        let guard = self.guard;
-        let removed = recent + taken_along(&self.index, about).len();
-        if removed < guard.least {
-            return None;
-        }
-        let set = recent + self.index.all_visible().count();
-        guard.holds(removed, set).then_some((removed, set))
+        (recent + taken_along(&self.index, about).len(), recent)
+    }
+
+    /// Returns how large the set was before the latest removals.
+    fn set_before(&self, recent: usize) -> usize {
+        recent + self.index.all_visible().count()
     }
 
     /// A second LIST was complete, or failed: what it names did not leave.
     pub(super) fn listed_again(&mut self, listed: Result<BTreeMap<ObjectKey, Uid>, String>) {
-        let Some(Asking::List { mut about, is_allowed }) = self.departures.asking.take() else { return };
+        let Some(Asking::List { mut about, allowed_until }) = self.departures.asking.take() else { return };
         let listed = match listed {
             Ok(listed) => listed,
             Err(why) => {
@@ -285,37 +289,52 @@ impl Core {
                 "the watch said that they were deleted, and a second LIST names them"
             );
         }
-        match self.too_many(&about) {
-            Some(removed) if !is_allowed => {
-                self.departures.is_confirmed = true;
-                self.hold_for_a_person(removed, &about);
+        let is_allowed = self.is_allowed(allowed_until);
+        let is_held = self.departures.is_confirmed && !about.is_empty() || self.are_too_many(&about);
+        if is_held && !is_allowed {
+            if !std::mem::replace(&mut self.departures.is_confirmed, true) {
+                // Another reason than that the LIST failed.
+                self.departures.said = None;
             }
-            _ => self.let_go(about, is_allowed),
+            self.hold_for_a_person(&about, allowed_until);
+        } else {
+            self.let_go(about, is_allowed);
         }
     }
 
-    fn hold_for_a_person(&mut self, (removed, set): (usize, usize), about: &[ObjectKey]) {
+    fn hold_for_a_person(&mut self, about: &[ObjectKey], allowed_until: i64) {
         self.departures.look_again = Some(self.now.elapsed + LOOK_AGAIN);
+        let (removed, recent) = self.removed_with(about);
+        let set = self.set_before(recent);
         let example = about.first().map(ToString::to_string).unwrap_or_default();
-        let why = format!(
+        let mut why = format!(
             "{removed} of {set} objects would be removed within {} minutes, for example {example}, and more than {} % may not \
              without a person; they stay on the volume and on the satellites. If they were deleted on purpose, run \
              `groundlink removals allow`; if not, apply them again",
             WINDOW.as_secs() / 60,
             self.guard.share
         );
+        if allowed_until.saturating_sub(self.now.unix) > ALLOWED_MAX {
+            why += &format!(
+                ". The Lease's annotation {REMOVALS_ALLOWED_UNTIL} does not count: it must be a time (RFC 3339) within the next \
+                 hour"
+            );
+        }
         self.hold(removed, why);
     }
 
     fn hold(&mut self, count: usize, why: String) {
-        self.departures.is_holding = true;
-        self.command(Command::HoldRemovals(Some(Held { count, why })));
+        let now = self.now.elapsed;
+        if self.departures.said.is_none_or(|said| said + SAY_AGAIN <= now) {
+            self.departures.said = Some(now);
+            self.command(Command::HoldRemovals(Some(Held { count, why })));
+        }
     }
 
     /// These are gone. What a person allowed does not count against the next.
     fn let_go(&mut self, keys: Vec<ObjectKey>, is_allowed: bool) {
         self.departures.is_confirmed = false;
-        if std::mem::take(&mut self.departures.is_holding) {
+        if self.departures.said.take().is_some() {
             self.command(Command::HoldRemovals(None));
         }
         let keys: Vec<_> = keys.into_iter().filter(|key| self.departures.is_leaving(key)).collect();

@@ -170,9 +170,10 @@ impl Core {
         if orphan.unreadable().is_some() {
             self.inspection.unreadable(&key);
         } else if !self.objects.entries.contains_key(&key) {
-            // Until it is decided that its resource was deleted, it is published, and was before everything else.
+            // Until it is decided that its resource was deleted, it is published. But a name belongs to a resource that has
+            // it: the file may be a copy that somebody made of another.
             if let Some(content) = orphan.visible() {
-                self.index.upsert(i64::MIN, &Uid::new(""), content.clone());
+                self.index.upsert(i64::MAX, &Uid::new(""), content.clone());
             }
             if !self.snapshots.is_any_cut() {
                 self.recovery.undecided.insert(key.clone());

@@ -25,7 +25,8 @@ pub struct Now {
 pub struct Consent {
     /// The state of the CRD.
     pub crd: Crd,
-    /// Until when a person allows that much is removed, Unix seconds. 0 if nobody did.
+    /// Until when a person allows that much is removed, Unix seconds. 0 if nobody did, `i64::MAX` if what was written is no
+    /// time.
     pub allowed_until: i64,
 }
 

@@ -105,6 +105,7 @@ impl Core {
     /// answer to the one before it allows.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Command> {
         self.now = now;
+        now.term.into_iter().for_each(|term| self.snapshots.leads(term));
         self.take(input); //             watch -> validate -> render, and the answers to earlier commands
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory

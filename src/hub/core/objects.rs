@@ -135,6 +135,7 @@ impl Core {
         if !self.snapshots.is_any_cut()
             && let Some(revision) = revision.filter(is_ahead)
         {
+            self.snapshots.recorded(revision.term);
             self.command(Command::RaiseTerm { key: key.clone(), revision });
         }
     }

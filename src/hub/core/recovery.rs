@@ -173,7 +173,7 @@ impl Core {
         let missing = undecided().next().map(|first| {
             format!(
                 "{count} objects had a file or were Ready before the start and are not decided yet, for example {first}: \
-                 look at its status; satellites keep what they have"
+                 look at its status, or, if it was deleted, at the lines crd and removals; satellites keep what they have"
             )
         });
         self.measure(Measurement::Undecided(count));

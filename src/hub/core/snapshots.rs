@@ -1,9 +1,10 @@
 //! From what was acknowledged to snapshots.
 
 use super::{Command, Core, Measurement};
-use crate::identity::{ObjectKey, Revision};
+use crate::identity::{ObjectKey, Revision, may_have_been};
 use crate::snapshot::Catalog;
 use crate::status::Acknowledged;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Shortest time between two snapshots.
@@ -29,6 +30,10 @@ pub(super) struct Snapshots {
     last_change: Duration,
     /// When the burst began. `None` if there is none.
     burst_began: Option<Duration>,
+    /// The first term of this process.
+    first_term: Option<u64>,
+    /// Terms that statuses named before the first snapshot.
+    recorded_terms: BTreeSet<u64>,
 }
 
 impl Default for Snapshots {
@@ -40,6 +45,8 @@ impl Default for Snapshots {
             last_cut: None,
             last_change: Duration::ZERO,
             burst_began: None,
+            first_term: None,
+            recorded_terms: BTreeSet::new(),
         }
     }
 }
@@ -47,6 +54,24 @@ impl Default for Snapshots {
 impl Snapshots {
     pub fn is_any_cut(&self) -> bool {
         self.revision != Revision::default()
+    }
+
+    /// This process leads in a term.
+    pub fn leads(&mut self, term: u64) {
+        self.first_term.get_or_insert(term);
+    }
+
+    /// A status names a term.
+    pub fn recorded(&mut self, term: u64) {
+        self.recorded_terms.insert(term);
+    }
+
+    /// Returns whether the first snapshot waits for a term above every one that was used: with this one, each status would be
+    /// written, and again with the next.
+    fn is_too_low(&self, term: u64) -> bool {
+        let first = self.first_term.unwrap_or(term);
+        let mut known = self.recorded_terms.iter().rev().filter(|known| may_have_been(**known, first));
+        !self.is_any_cut() && known.next().is_some_and(|highest| *highest >= term)
     }
 
     /// The API server acknowledged an object.
@@ -104,7 +129,10 @@ impl Core {
     pub(super) fn cut_snapshot(&mut self) {
         let Some(term) = self.now.term else { return };
         let is_busy = self.is_busy();
-        if !self.recovery.is_decided() || self.snapshots.next_cut(is_busy) > self.now.elapsed {
+        if !self.recovery.is_decided()
+            || self.snapshots.is_too_low(term)
+            || self.snapshots.next_cut(is_busy) > self.now.elapsed
+        {
             return;
         }
         let is_same_term = self.snapshots.revision.term == term;
@@ -145,7 +173,8 @@ impl Core {
 
     /// Returns when a snapshot that waits for its window may be cut.
     pub(super) fn snapshot_wake(&self) -> Option<Duration> {
-        let waits = self.snapshots.unsettled && self.recovery.is_decided();
+        let leads = self.now.term.is_some_and(|term| !self.snapshots.is_too_low(term));
+        let waits = leads && self.snapshots.unsettled && self.recovery.is_decided();
         waits.then(|| self.snapshots.next_cut(self.is_busy()))
     }
 

@@ -47,6 +47,13 @@ fn key(name: &str) -> ObjectKey {
     ObjectKey::new("a", name)
 }
 
+fn core(scan: Scan, crd: Option<Uid>) -> Core {
+    let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
+    let guard = RemovalGuard { share: 50, least: 3 };
+    let start = Start { scan, crd, seed: 7, ..Start::default() };
+    Core::new(Settings::default(), guard, Index::new(names.collect()), start)
+}
+
 /// The hub, and what it commanded and nobody answered yet.
 struct Hub {
     core: Core,
@@ -100,17 +107,10 @@ impl Hub {
     }
 
     fn on(api: HubApi, disk: ModelDisk, crd: Option<Uid>, term: u64) -> Self {
-        let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
         let volume = Volume::on(disk.clone());
         let scan = volume.scan().unwrap();
-        let index = Index::new(names.collect());
         Self {
-            core: Core::new(
-                Settings::default(),
-                RemovalGuard { share: 50, least: 3 },
-                index,
-                Start { scan, crd: crd.clone(), seed: 7, ..Start::default() },
-            ),
+            core: core(scan, crd.clone()),
             reported: api.log.len(),
             api,
             disk,
@@ -131,6 +131,11 @@ impl Hub {
             readiness: BTreeMap::new(),
             measured: Vec::new(),
         }
+    }
+
+    /// The scan found this instead.
+    fn start_with(&mut self, scan: Scan) {
+        self.core = core(scan, self.crd.clone());
     }
 
     /// The process is killed, and another one starts. Nothing that was under way is carried out.

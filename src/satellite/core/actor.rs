@@ -270,8 +270,17 @@ impl Actor {
         &self.config.object
     }
 
-    /// Notes why objects that left the hub's set stay, or that none do. Only the status says it.
+    /// Notes why objects that left the hub's set stay, or that none do. The status says it, and an Event when it begins and
+    /// ends.
     pub fn removals_held(&mut self, why: Option<String>) {
+        if self.report.removals_held.is_some() != why.is_some() {
+            let note = why.clone().unwrap_or_else(|| "no removal waits any more".into());
+            self.effects.push(Effect::Event {
+                is_warning: why.is_some(),
+                reason: Reason::ManyRemovals,
+                note,
+            });
+        }
         self.report.removals_held = why;
     }
 

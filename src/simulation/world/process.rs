@@ -33,7 +33,6 @@ impl World {
 
     pub(super) fn start_process(&mut self) -> Step {
         self.terms = match self.random.below(100) {
-            _ if !self.faults => self.terms,
             // Somebody deleted the Lease, and the terms begin again.
             0..3 => 0,
             // Somebody else led in between.
@@ -176,7 +175,10 @@ impl World {
 
     /// The snapshot as the driver hands it on, which is as it is unless a violation is planted.
     pub(super) fn mangled(&mut self, snapshot: Snapshot) -> Snapshot {
-        let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none());
+        let has_h1 = |server: &Server| server.set().is_some_and(|set| set.contains_key("b.h1.conf"));
+        // A satellite that never had it loses nothing.
+        let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none())
+            && self.servers.iter().any(has_h1);
         let drops: fn(&ObjectKey) -> bool = match self.plan.planted {
             Some(Planted::OpenSet) => |key| key.name() == "g0",
             Some(Planted::SnapshotBeforeRecovery) if is_first => |key| key.name() == "h1",

@@ -172,6 +172,40 @@ fn before_the_first_snapshot_the_term_rises_above_every_recorded_one() {
     assert_eq!(hub.raised, [recorded]);
 }
 
+/// With a term that was used already every status would be written, and again with the next.
+#[test]
+fn after_the_lease_was_lost_the_first_snapshot_waits_for_a_term_that_was_never_used() {
+    let mut hub = Hub::with(&[("h0", PLAIN), ("h1", PLAIN)]);
+    hub.fleet(&[Some(hub.revision())]);
+    hub.settle();
+    let used = hub.api.objects[&key("h0")].status.as_ref().and_then(|status| status.revision.clone());
+    let mut hub = hub.restarted();
+    hub.term = Some(1);
+    hub.fleet(&[None]);
+    hub.list();
+    hub.pass(MINUTE);
+    assert!(hub.snapshots.is_empty() && hub.writes.is_empty() && !hub.raised.is_empty());
+    assert!(hub.core.next_wake() > hub.elapsed, "nothing is to be done before the term changes");
+    hub.leads(Some(7));
+    assert_eq!(hub.revision(), Revision { term: 7, counter: 1 });
+    hub.pass(MINUTE);
+    assert!(hub.writes.is_empty());
+    let revision = hub.api.objects[&key("h0")].status.as_ref().and_then(|status| status.revision.clone());
+    assert_eq!(revision, used);
+}
+
+#[test]
+fn a_process_that_does_not_lead_sleeps() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    hub.fleet(&[]);
+    hub.settle();
+    let mut hub = hub.restarted();
+    hub.term = None;
+    hub.list();
+    hub.pass(MINUTE);
+    assert!(hub.core.next_wake() > hub.elapsed);
+}
+
 #[test]
 fn a_restart_with_nothing_changed_writes_nothing() {
     let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP), ("h1", INVALID)]);

@@ -147,11 +147,33 @@ fn many_small_removals_within_ten_minutes_count_as_one() {
     hub.delete("h2");
     hub.listed_again();
     assert!(hub.held.is_some());
-    // The first is more than ten minutes ago.
+    // The first is more than ten minutes ago, and what is held waits for a person all the same.
     hub.pass(3 * MINUTE);
     hub.probed(INSTALLED);
     hub.settle();
-    assert_eq!((hub.held.clone(), hub.on_disk("h2")), (None, None));
+    assert!(hub.held.is_some() && hub.on_disk("h2").is_some());
+}
+
+/// Somebody applies them again, one after the other: the share of the rest falls, and it must not go for that.
+#[test]
+fn what_was_held_is_let_go_by_a_person_alone() {
+    let mut hub = without(&["h0", "h1", "h2"]);
+    hub.listed_again();
+    hub.change("h0", PLAIN);
+    for _ in 0..5 {
+        hub.settle();
+        hub.pass(SECOND);
+        hub.probed(INSTALLED);
+    }
+    assert!(hub.commits.is_empty() && hub.held.is_some() && is_all_there(&hub), "{:?}", hub.held);
+    hub.pass(10 * SECOND);
+    hub.probed(INSTALLED);
+    assert_eq!(hub.held.as_ref().map(|held| held.count), Some(2));
+    hub.allowed_until = hub.elapsed.as_secs() as i64 + 60;
+    hub.pass(SECOND);
+    hub.probed(INSTALLED);
+    hub.listed_again();
+    assert_eq!(keys(&hub.commits[0]), ["h1", "h2"]);
 }
 
 #[test]
@@ -159,9 +181,11 @@ fn a_permission_for_more_than_an_hour_is_none() {
     let mut hub = without(&["h0", "h1", "h2"]);
     hub.listed_again();
     hub.allowed_until = hub.elapsed.as_secs() as i64 + 7_200;
-    hub.pass(SECOND);
+    hub.pass(10 * SECOND);
     hub.probed(INSTALLED);
-    assert!(hub.held.is_some() && is_all_there(&hub));
+    let held = hub.held.clone().unwrap();
+    assert!(held.why.contains("removals-allowed-until does not count"), "{}", held.why);
+    assert!(is_all_there(&hub));
 }
 
 #[test]
@@ -260,4 +284,29 @@ fn the_first_snapshot_waits_for_what_is_said_of_those_that_named_a_deleted_objec
     hub.answer("h0");
     hub.pass(SECOND);
     assert_eq!((hub.snapshots.len(), hub.delivered("h0")), (1, None));
+}
+
+/// Somebody copies a file of ours: the copy declares the same host, and it is the copy that goes.
+#[test]
+fn a_copy_of_a_file_takes_no_name_from_the_resource_that_has_it() {
+    let mut hub = Hub::with(&[("h0", PLAIN), ("h1", PLAIN)]);
+    let bytes = hub.disk.all_visible()[&("a".to_owned(), "h0.conf".to_owned())].clone();
+    hub.disk.meddle("a", "copy.conf", Some(&bytes));
+    let kept = hub.on_disk("h0");
+    let is_well =
+        |hub: &Hub| hub.on_disk("h0") == kept && hub.delivered("h0") == kept && hub.ready("h0") == READY;
+    let found = hub.volume.check(&[key("copy")], &|| true);
+    hub.tell(Input::Touched(Some(vec![key("copy")])));
+    hub.tell(Input::Checked(found));
+    assert!(hub.commits.iter().all(|batch| keys(batch) == ["copy"]) && is_well(&hub));
+    hub.settle();
+    assert!(hub.on_disk("copy").is_none() && is_well(&hub));
+    // The same while no operator runs.
+    hub.disk.meddle("a", "copy.conf", Some(&bytes));
+    let mut hub = hub.restarted();
+    hub.list_only();
+    assert!(hub.commits.is_empty() && hub.writes.is_empty());
+    hub.probed(INSTALLED);
+    hub.settle();
+    assert!(hub.on_disk("copy").is_none() && is_well(&hub));
 }

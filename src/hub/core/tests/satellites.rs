@@ -62,10 +62,10 @@ fn an_object_that_a_satellite_leaves_out_says_so_and_is_synced_later() {
     assert_eq!(synced(&hub, "h0"), Some((ConditionStatus::True, Reason::AllSatellites)));
 }
 
-/// The Lease was deleted, and the terms began again.
+/// Somebody wrote a term that no operator can have had: no later term rises above it.
 #[test]
 fn a_recorded_revision_of_a_higher_term_keeps_nobody_from_synced() {
-    let mut hub = Hub::on(HubApi::default(), ModelDisk::default(), None, 9);
+    let mut hub = Hub::on(HubApi::default(), ModelDisk::default(), None, 900_000);
     hub.apply("h0", PLAIN);
     hub.list();
     hub.settle();

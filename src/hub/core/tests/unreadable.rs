@@ -1,6 +1,7 @@
 //! Files that cannot be read: each is the problem of its object, and no name goes that it may need.
 
 use super::*;
+use crate::publish::Content;
 
 /// Returns a hub that starts while these operations fail, after its first LIST.
 fn started_while(refused: &[&'static str], before: Hub) -> Hub {
@@ -163,4 +164,31 @@ fn after_a_rename_with_an_unknown_outcome_no_name_goes_that_the_file_may_need() 
     hub.pass(MINUTE);
     hub.settle();
     assert_eq!((hub.on_disk("g0"), hub.ready("h0")), (None, READY));
+}
+
+/// Nobody knows what it names, so not even the name of an object goes that the index knows to be free.
+#[test]
+fn a_name_waits_for_the_file_of_another_object() {
+    let mut before = Hub::with(&[("g0", PLAIN), ("h0", PLAIN), ("h1", PLAIN)]);
+    before.apply("h1", INVALID);
+    let mut hub = before.restarted();
+    let mut scan = hub.volume.scan().unwrap();
+    for file in scan.files.iter_mut().filter(|file| file.key == key("h1")) {
+        file.content = Content::Unreadable("cannot read it".into());
+    }
+    hub.start_with(scan);
+    hub.list();
+    let group = hub.on_disk("g0");
+    hub.delete("g0");
+    assert_eq!(hub.inspections.len(), 1);
+    hub.inspections.clear();
+    hub.tell(Input::Inspected(Err("it cannot be read".into())));
+    assert!(hub.commits.is_empty() && group.is_some() && hub.on_disk("g0") == group);
+    hub.pass(MINUTE);
+    hub.inspect();
+    hub.settle();
+    hub.pass(MINUTE);
+    hub.settle();
+    assert_eq!(hub.on_disk("g0"), None, "it goes once the file was read");
+    assert!(hub.on_disk("h1").is_some());
 }

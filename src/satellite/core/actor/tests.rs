@@ -730,3 +730,21 @@ fn a_suspended_satellite_is_not_cleaned_up() {
     assert!(stage.step(Woken::Time).is_none());
     assert_eq!(stage.said, ["release with a warning"]);
 }
+
+#[test]
+fn removals_that_are_held_are_one_event_and_the_status_has_the_latest_reason() {
+    let mut actor = Stage::new(json!({})).actor;
+    actor.take_effects();
+    let mut events = Vec::new();
+    for why in [None, Some("30 of 40"), Some("31 of 40"), None, None] {
+        actor.removals_held(why.map(str::to_owned));
+        assert_eq!(actor.report.removals_held.as_deref(), why);
+        events.extend(actor.take_effects());
+    }
+    let is_warning = |effect: &Effect| match effect {
+        Effect::Event { is_warning, reason: Reason::ManyRemovals, note } => Some((*is_warning, note.clone())),
+        _ => None,
+    };
+    let expected = [(true, "30 of 40".to_owned()), (false, "no removal waits any more".to_owned())];
+    assert_eq!(events.iter().filter_map(is_warning).collect::<Vec<_>>(), expected);
+}
