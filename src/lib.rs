@@ -44,6 +44,8 @@ pub(crate) mod http;
 
 pub mod satellite;
 
+pub mod agent;
+
 pub mod watch;
 
 pub(crate) mod crd_probe;

@@ -14,6 +14,8 @@ pub const PART: &str = "groundlink.dev/part";
 pub const PART_SHARD: &str = "shard";
 /// Value of [`PART`] of a pointer.
 pub const PART_POINTER: &str = "pointer";
+/// Value of [`PART`] of the Lease of an agent.
+pub const PART_AGENT: &str = "agent";
 /// Label of a Secret on a satellite: the account whose tokens are bound to it.
 pub const ACCOUNT: &str = "groundlink.dev/account";
 
@@ -30,6 +32,9 @@ pub const OBJECTS: &str = "groundlink.dev/objects";
 /// which are kept.
 pub const PREVIOUS: &str = "groundlink.dev/previous-shards";
 
+/// Annotation of the Lease of an agent: its report ([`crate::api::agent_report`]), as JSON.
+pub const AGENT_REPORT: &str = "groundlink.dev/agent-report";
+
 /// Annotation of the operator's Lease: until when more objects than usual may be removed (RFC 3339).
 pub const REMOVALS_ALLOWED_UNTIL: &str = "groundlink.dev/removals-allowed-until";
 
@@ -40,3 +45,5 @@ pub const FINALIZER: &str = "groundlink.dev/satellite-cleanup";
 pub const OPERATOR_MANAGER: &str = "groundlink";
 /// Field manager of the command line.
 pub const CLI_MANAGER: &str = "groundlink-cli";
+/// Field manager of the agent.
+pub const AGENT_MANAGER: &str = "groundlink-agent";

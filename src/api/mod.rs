@@ -3,6 +3,7 @@
 //!
 //! A new Icinga type starts in `types.rs`, a new reason in `reason.rs`.
 
+pub mod agent_report;
 mod closed;
 pub mod condition;
 pub(crate) mod crds;
@@ -19,6 +20,7 @@ pub mod satellite_cluster;
 pub mod text;
 mod types;
 
+pub use agent_report::{AgentReport, AgentResult};
 pub use condition::{Condition, ConditionStatus, ConditionType};
 pub use icinga_version::IcingaVersion;
 pub use kind::Kind;

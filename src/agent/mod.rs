@@ -1,0 +1,4 @@
+//! The agent: turns a delivered set into a running Icinga 2 that has loaded it, and proves it; or
+//! keeps the last good set and reports why.
+
+pub mod icinga;
