@@ -2,5 +2,13 @@
 //! keeps the last good set and reports why.
 
 pub mod core;
+mod driver;
 pub mod icinga;
+mod metrics;
+mod reporter;
+mod run;
+pub mod source;
 pub mod trees;
+
+pub use driver::ReloadBy;
+pub use run::{Options, run};

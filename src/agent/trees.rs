@@ -7,6 +7,7 @@
 //! <directory>/active.conf                names the active tree; Icinga includes it
 //! <directory>/candidate.conf             the same for a tree that is being validated
 //! <directory>/memory.json                what the agent remembers
+//! <directory>/icinga.json                what the validator said of Icinga: its name, its directories
 //! <directory>/password                   of the agent's user of Icinga's API
 //! <directory>/staging/                   trees that are not complete
 //! <directory>/trees/<name>/objects.d/<namespace>.<name>.conf
@@ -19,6 +20,7 @@
 //! gone with a warning, and so loads a part of the set with exit code 0.
 
 use super::core::facts::{Content, Found, Memory, Plan, Tree, TreeSet};
+use super::icinga::validator::Constants;
 use crate::identity::Digest;
 use crate::snapshot::HeldFile;
 use crate::snapshot::archive::is_file_key;
@@ -36,6 +38,7 @@ const CANDIDATE: &str = "candidate.conf";
 const TREES: &str = "trees";
 const STAGING: &str = "staging";
 const MEMORY: &str = "memory.json";
+const ICINGA: &str = "icinga.json";
 const PASSWORD: &str = "password";
 const OBJECTS: &str = "objects.d";
 const LISTING: &str = "SHA256SUMS";
@@ -302,6 +305,40 @@ impl Trees {
             }
         }
         Ok(())
+    }
+
+    /// Returns what the last validator said of Icinga. None if there was none, or it cannot be read.
+    pub fn icinga(&self) -> Option<Constants> {
+        serde_json::from_slice(&read_bounded(&self.directory.join(ICINGA)).ok()?).ok()
+    }
+
+    /// Keeps what the validator says of Icinga over a restart.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn remember_icinga(&self, constants: &Constants) -> Result<(), Error> {
+        let path = self.directory.join(ICINGA);
+        let text = serde_json::to_vec_pretty(constants).map_err(io::Error::from).explain("write", &path)?;
+        self.replace(ICINGA, &text)
+    }
+
+    /// Puts the file by which Icinga includes the set in place, unless it is there. Its directory is
+    /// created if only the last part is missing.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_hook(&self, path: &Path, text: &str) -> Result<(), Error> {
+        if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+            return Ok(());
+        }
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        make_directory(parent)?;
+        // No name that ends with .conf, which Icinga would include.
+        let temp = parent.join("groundlink.tmp");
+        let _ = fs::remove_file(&temp);
+        write_new(&temp, text.as_bytes(), 0o644)?.sync_all().explain("sync", &temp)?;
+        fs::rename(&temp, path).explain("rename to", path)?;
+        sync_directory(parent)
     }
 
     /// Returns the password of the agent's user of Icinga's API. It is made once.

@@ -29,6 +29,8 @@ pub enum Wanted {
     Set(WantedSet),
     /// There is no pointer, as a complete answer said.
     Gone,
+    /// There is a pointer that cannot be read.
+    Unreadable(String),
 }
 
 /// A set, as its pointer names it.
@@ -107,6 +109,15 @@ pub struct Refusal {
     pub message: String,
     /// The first object that is concerned.
     pub object: Option<String>,
+}
+
+/// A failure that may pass by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For a person.
+    pub why: String,
+    /// True if the content is wrong, not the way to it.
+    pub is_content: bool,
 }
 
 /// What the agent finds on disk when it begins.

@@ -1,6 +1,6 @@
 //! The load of one set, from the fetch to the proof, and the way back.
 
-use super::facts::{FetchProblem, Moment, Offer, Plan, Probe, Refusal, Tree, TreeSet, Verdict};
+use super::facts::{Failure, FetchProblem, Moment, Offer, Plan, Probe, Refusal, Tree, TreeSet, Verdict};
 use super::quarantine::{MOST_ROUNDS, Quarantine};
 use super::{
     Agent, Effect, LONGEST_UNPROVED, PROBE_EVERY, PROBE_SOON, Proof, REFUSED, RESTORE_EVERY, STRAYED, Task,
@@ -99,8 +99,12 @@ impl Agent {
     pub(super) fn fetched(&mut self, fetched: Result<Offer, FetchProblem>, moment: &Moment) -> Option<Task> {
         match fetched {
             Ok(offer) => Some(self.offered(offer, moment)),
-            Err(FetchProblem::Unavailable(why) | FetchProblem::NotWhole(why)) => {
+            Err(FetchProblem::Unavailable(why)) => {
                 self.fails(why, moment);
+                None
+            }
+            Err(FetchProblem::NotWhole(why)) => {
+                self.fails_by(Failure { why, is_content: true }, moment);
                 None
             }
         }
@@ -327,6 +331,7 @@ impl Agent {
             Proof::Strayed(times, _) => Proof::Strayed(times.saturating_add(1), why),
             _ => Proof::Strayed(1, why),
         };
+        let was_proved = self.proof == Proof::Proved;
         self.proof = match probe {
             Probe::Marker(found) if Some(&found) == marker.as_ref() => Proof::Proved,
             Probe::Marker(found) => strayed(format!("Icinga runs the tree {found}"), &self.proof),
@@ -334,6 +339,9 @@ impl Agent {
             Probe::Silent(why) => Proof::Silent(why),
         };
         let is_proved = self.proof == Proof::Proved;
+        if is_proved && !was_proved {
+            self.proved_at = moment.now;
+        }
         self.next_probe = moment.now + if is_proved { PROBE_EVERY } else { PROBE_SOON };
         if is_proved {
             return self.proved(moment);

@@ -21,7 +21,8 @@ use crate::api::agent_report::{AgentResult, Checked, Durations};
 use crate::backoff::Backoff;
 use crate::identity::{Digest, Revision, may_have_been};
 use facts::{
-    FetchProblem, Found, Memory, Moment, Offer, Plan, Probe, Refusal, Tree, Verdict, Wanted, WantedSet,
+    Failure, FetchProblem, Found, Memory, Moment, Offer, Plan, Probe, Refusal, Tree, Verdict, Wanted,
+    WantedSet,
 };
 use loading::Work;
 use pace::Pace;
@@ -81,7 +82,12 @@ pub enum Task {
     /// Write the memory, durably, then remove every tree but these: [`Input::Remembered`].
     Remember(Memory, Vec<Arc<str>>),
     /// Ask Icinga for hosts and services without a result: [`Input::Checked`].
-    Check,
+    Check {
+        /// How long it has the tree.
+        since: Duration,
+        /// True if this tree was not asked about before.
+        is_first: bool,
+    },
 }
 
 /// The outcome of a task.
@@ -171,13 +177,15 @@ pub struct Agent {
     /// Failures in a row, when the next attempt may begin, and why.
     attempts: u32,
     retry_at: Duration,
-    failure: Option<String>,
+    failure: Option<Failure>,
     /// When the refused set may be tried again, and how often it was.
     refused_until: Option<Duration>,
     refusals: u32,
     next_probe: Duration,
     next_check: Duration,
     next_restore: Duration,
+    /// When this process saw the first proof of the active tree.
+    proved_at: Duration,
     checked: Option<Checked>,
     durations: Option<Durations>,
     /// Trees that this process named.
@@ -208,6 +216,7 @@ impl Agent {
             next_probe: Duration::ZERO,
             next_check: Duration::ZERO,
             next_restore: Duration::ZERO,
+            proved_at: Duration::ZERO,
             checked: None,
             durations: None,
             trees: 0,
@@ -219,7 +228,7 @@ impl Agent {
     pub fn want(&mut self, wanted: Wanted, now: Duration) {
         match &wanted {
             Wanted::Gone => self.gone_since = self.gone_since.or(Some(now)),
-            Wanted::Set(_) => self.gone_since = None,
+            Wanted::Set(_) | Wanted::Unreadable(_) => self.gone_since = None,
         }
         if self.wanted.as_ref() != Some(&wanted) {
             // Something changed, so what failed before may succeed.
@@ -320,7 +329,7 @@ impl Agent {
                     at(end);
                 }
             }
-            None => {}
+            Some(Wanted::Unreadable(_)) | None => {}
         }
         if self.active.is_some() {
             if let Some(task) = self.give_up_unproved(moment) {
@@ -332,7 +341,8 @@ impl Agent {
             at(self.next_probe);
             if self.proof == Proof::Proved {
                 if now >= self.next_check {
-                    return Task::Check;
+                    let since = now.saturating_sub(self.proved_at);
+                    return Task::Check { since, is_first: self.checked.is_none() };
                 }
                 at(self.next_check);
             }
@@ -390,12 +400,16 @@ impl Agent {
 
     /// Plans another attempt.
     fn fails(&mut self, why: String, moment: &Moment) {
+        self.fails_by(Failure { why, is_content: false }, moment);
+    }
+
+    fn fails_by(&mut self, failure: Failure, moment: &Moment) {
         self.attempts = self.attempts.saturating_add(1);
         self.retry_at = moment.now + RETRY.pause(self.attempts, moment.random);
-        if self.failure.as_ref() != Some(&why) {
-            self.effects.push(Effect::Failed(why.clone()));
+        if self.failure.as_ref() != Some(&failure) {
+            self.effects.push(Effect::Failed(failure.why.clone()));
         }
-        self.failure = Some(why);
+        self.failure = Some(failure);
         self.work = None;
     }
 

@@ -66,6 +66,7 @@ impl Agent {
                 let message = format!("{} does not exist{stays}", self.settings.source);
                 return (AgentResult::Waiting, message, None);
             }
+            Some(Wanted::Unreadable(why)) => return (AgentResult::Rejected, why.clone(), None),
             Some(Wanted::Set(set)) => set,
         };
         let digest = set.digest.to_string();
@@ -91,7 +92,10 @@ impl Agent {
         {
             return (*result, message.clone(), object.clone());
         }
-        let message = self.failure.clone().filter(|_| self.attempts > 0).unwrap_or_default();
-        (AgentResult::Loading, message, None)
+        match self.failure.as_ref().filter(|_| self.attempts > 0) {
+            Some(failure) if failure.is_content => plain(AgentResult::Rejected, &failure.why),
+            Some(failure) => plain(AgentResult::Loading, &failure.why),
+            None => plain(AgentResult::Loading, ""),
+        }
     }
 }

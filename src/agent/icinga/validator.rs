@@ -7,6 +7,7 @@ use super::candidate::{CANDIDATE_CONSTANT, DATA_DIR_CONSTANT, MARKER_CONSTANT, P
 use super::output::{self, Finding};
 use crate::text::clean;
 use reading::Reading;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub struct Validator {
 }
 
 /// What a validator said of itself and of the daemon in whose surroundings it ran.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constants {
     /// Name of this node: the name in its certificate.
     pub node_name: String,
