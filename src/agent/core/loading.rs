@@ -3,7 +3,8 @@
 use super::facts::{Failure, FetchProblem, Moment, Offer, Plan, Probe, Refusal, Tree, TreeSet, Verdict};
 use super::quarantine::{MOST_ROUNDS, Quarantine};
 use super::{
-    Agent, Effect, LONGEST_UNPROVED, PROBE_EVERY, PROBE_SOON, Proof, REFUSED, RESTORE_EVERY, STRAYED, Task,
+    Agent, Effect, LONGEST_UNPROVED, PROBE_EVERY, PROBE_SOON, Proof, REFUSED, RESTORE_EVERY, RETRY, STRAYED,
+    Task,
 };
 use crate::api::agent_report::{AgentResult, Durations};
 use crate::api::condition::format_timestamp;
@@ -116,8 +117,8 @@ impl Agent {
             work.durations.fetch = work.lap(moment.now);
         }
         if !self.is_news(&offer.set, moment.now) && self.gone_since.is_none() {
-            // The pointer changed while it was read.
-            self.work = None;
+            // The pointer changed while it was read; its news comes.
+            (self.work, self.retry_at) = (None, moment.now + RETRY.base);
             return self.decide(moment);
         }
         if let Some(why) = self.shrinks(&offer) {
