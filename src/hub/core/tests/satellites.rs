@@ -12,7 +12,7 @@ fn leaves_out(revision: Revision) -> Input {
         acceptance: Some(Acceptance::default()),
         acked: Some(revision),
         left_out: std::sync::Arc::new([key("h0")].into()),
-        unreachable: false,
+        ..Satellite::default()
     };
     let satellites = BTreeMap::from([("edge-0".to_owned(), satellite)]);
     Input::FleetChanged(Fleet { listed: true, satellites })
