@@ -3,8 +3,8 @@
 
 use super::connection::{Connection, read_secret, release, set_finalizer};
 use super::context::{Context, Latest};
-use super::core::agents::Heard;
 use super::core::actor::{Actor, Effect, Input, Log, Opened, Source, Task, Wait, Woken};
+use super::core::agents::Heard;
 use super::core::config::Config;
 use super::core::delivery::{Ended, Job};
 use super::core::order::Wanted;
@@ -16,9 +16,9 @@ use super::remote::AgentWatch;
 use super::status_writer::{self, Letter};
 use crate::api::Reason;
 use crate::api::satellite_cluster::BreakerState;
+use crate::identity::Revision;
 use crate::metrics::WriteCounts;
 use crate::snapshot::Acceptance;
-use crate::identity::Revision;
 use kube::api::Api;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -354,7 +354,9 @@ impl Driver {
             }
             Effect::Loaded(revision) => {
                 // From the first of them, which the agents lacked for longest.
-                if let Some((first, cut)) = self.loading.front().copied().filter(|(first, _)| *first <= revision) {
+                if let Some((first, cut)) =
+                    self.loading.front().copied().filter(|(first, _)| *first <= revision)
+                {
                     tracing::info!(satellite = %name, %revision, "loaded by the agents");
                     metrics.satellite_loaded(name, cut.into_std());
                     self.loading.retain(|(other, _)| *other > revision.max(first));

@@ -64,11 +64,7 @@ pub fn sync_of(fleet: &Fleet, content: &Rendered, revision: Option<Revision>) ->
     });
     if let Some((name, Rejection { agent, message, .. })) = refused {
         // Said at once, whoever else is late: a person must act.
-        return Sync::Rejected {
-            satellite: (*name).clone(),
-            agent: agent.clone(),
-            message: message.clone(),
-        };
+        return Sync::Rejected { satellite: (*name).clone(), agent: agent.clone(), message: message.clone() };
     }
     let has = |satellite: &Satellite| {
         revision.is_some_and(|revision| satellite.acked.is_some_and(|acked| acked >= revision))

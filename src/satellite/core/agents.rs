@@ -65,7 +65,8 @@ impl Found {
         Self {
             name: clean(lease.metadata.name.as_deref().unwrap_or_default(), NAME_MAX),
             stamp: hasher.finish(),
-            said: match annotations.and_then(|all| all.get(AGENT_REPORT)).map(|text| AgentReport::parse(text)) {
+            said: match annotations.and_then(|all| all.get(AGENT_REPORT)).map(|text| AgentReport::parse(text))
+            {
                 None => Said::Nothing,
                 Some(Ok(report)) => Said::Report(Arc::new(report)),
                 Some(Err(why)) => Said::Unreadable(why),

@@ -166,7 +166,9 @@ fn conditions(
     let synced = match problem {
         _ if report.suspended => suspended(),
         Some(p) if !in_sync => told(False, p),
-        _ if in_sync && awaits_agents => (False, awaited.0, format!("spec.ackLevel is Loaded: {}", awaited.1)),
+        _ if in_sync && awaits_agents => {
+            (False, awaited.0, format!("spec.ackLevel is Loaded: {}", awaited.1))
+        }
         _ if in_sync && report.left_out > 0 => {
             let example = report.left_out_example.as_deref().unwrap_or_default();
             let message = format!(

@@ -70,7 +70,10 @@ impl AgentWatch {
 
 /// Why the Leases are listed again.
 enum End {
-    Failed { code: Option<u16>, why: String },
+    Failed {
+        code: Option<u16>,
+        why: String,
+    },
     /// The receiver is gone: nobody needs the events.
     Unheard,
 }
@@ -130,7 +133,8 @@ impl Watch {
         match error {
             kube::Error::Api(status) => {
                 let said = clean(&self.redaction.of(&status.message), WHY_MAX);
-                let why = format!("cannot {action} Leases in namespace {}: {} {said}", self.namespace, status.code);
+                let why =
+                    format!("cannot {action} Leases in namespace {}: {} {said}", self.namespace, status.code);
                 End::Failed { code: Some(status.code), why }
             }
             error => {

@@ -192,7 +192,8 @@ impl Agents {
     }
 
     fn running(&self, pointer: &str) -> Option<Watermark> {
-        let sets: Option<Vec<_>> = self.of(pointer).map(|(_, known)| Some((running(known)?, known))).collect();
+        let sets: Option<Vec<_>> =
+            self.of(pointer).map(|(_, known)| Some((running(known)?, known))).collect();
         let ((revision, digest), known) = sets?.into_iter().min_by_key(|((revision, _), _)| *revision)?;
         let Said::Report(report) = &known.said else { return None };
         // The API server refuses a status with a time that is none.

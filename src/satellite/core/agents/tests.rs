@@ -92,7 +92,12 @@ fn each_report_is_one_state_of_loaded() {
         (Said::Nothing, Unknown, Reason::AwaitingAgent, &["agent one has never reported"]),
         (Said::Unreadable("has version 2".into()), Unknown, Reason::AwaitingAgent, &["one", "version 2"]),
         (Said::Report(loaded(2, "b").into()), True, Reason::Loaded, &["loaded by agent one"]),
-        (Said::Report(rejected.into()), False, Reason::Rejected, &["one", "7.2", "syntax error", "team-a/web"]),
+        (
+            Said::Report(rejected.into()),
+            False,
+            Reason::Rejected,
+            &["one", "7.2", "syntax error", "team-a/web"],
+        ),
         (Said::Report(unproved.into()), False, Reason::Rejected, &["did not prove", "7.2"]),
         (
             Said::Report(report(AgentResult::Held, (2, "b"), Some((1, "a"))).into()),
@@ -159,7 +164,10 @@ fn silence_is_counted_from_the_last_change_that_the_hub_saw() {
     // The same stamp again is no renewal, whatever the report says.
     agents.heard(s(60), Heard::Changed(found("one", 1, loaded(2, "b"))));
     assert_eq!(agents.wakes(s(60)), Some(s(100)));
-    assert_eq!((reason(&agents, "b", 99), reason(&agents, "b", 100)), (Reason::Loaded, Reason::AwaitingAgent));
+    assert_eq!(
+        (reason(&agents, "b", 99), reason(&agents, "b", 100)),
+        (Reason::Loaded, Reason::AwaitingAgent)
+    );
     assert!(says(&agents, "b", 100).2.contains("one is silent for more than 1 min"));
     // What it loaded, it loaded.
     assert_eq!(agents.loaded(POINTER, &history(&[(2, "b")])).unwrap().snapshot, at(2));
@@ -180,7 +188,10 @@ fn a_hub_that_sees_nothing_calls_nobody_silent_and_says_it_after_a_while() {
     assert!(message.contains("no answer") && !message.contains("silent"), "{message}");
     // Its own requests failed, too: it gets some time.
     agents.heard(s(500), Heard::Listed { found: vec![found("one", 1, loaded(2, "b"))], is_more: false });
-    assert_eq!((reason(&agents, "b", 544), reason(&agents, "b", 545)), (Reason::Loaded, Reason::AwaitingAgent));
+    assert_eq!(
+        (reason(&agents, "b", 544), reason(&agents, "b", 545)),
+        (Reason::Loaded, Reason::AwaitingAgent)
+    );
     // One that renewed meanwhile is heard.
     agents.heard(s(600), Heard::Listed { found: vec![found("one", 3, loaded(2, "b"))], is_more: false });
     assert_eq!(reason(&agents, "b", 699), Reason::Loaded);

@@ -76,7 +76,10 @@ fn with_ack_level_loaded_a_set_is_held_when_every_agent_loaded_it() {
     assert_eq!(stage.says(Synced), "False AwaitingAgent");
     stage.list(vec![]);
     assert_eq!((stage.told(), stage.says(Synced)), (vec![], "False AwaitingAgent".into()));
-    stage.list(vec![found("a", 1, loads(&one, &[])), Found { said: Said::Nothing, ..found("b", 1, loads(&one, &[])) }]);
+    stage.list(vec![
+        found("a", 1, loads(&one, &[])),
+        Found { said: Said::Nothing, ..found("b", 1, loads(&one, &[])) },
+    ]);
     assert!(stage.told().is_empty(), "one has not");
     stage.hear(Heard::Changed(found("b", 2, loads(&one, &[]))));
     assert_eq!((stage.told(), stage.says(Synced)), (vec!["1.1".to_owned()], "True InSync".into()));
@@ -102,7 +105,10 @@ fn with_ack_level_written_agents_change_no_synced() {
     assert!(stage.told().is_empty());
     assert_eq!((stage.says(Loaded), stage.says(Synced)), ("False Rejected".into(), "True InSync".into()));
     stage.hear(Heard::Failed { why: "403".into(), is_forbidden: true });
-    assert_eq!((stage.says(Ready), stage.says(Loaded)), ("True Connected".into(), "Unknown AwaitingAgent".into()));
+    assert_eq!(
+        (stage.says(Ready), stage.says(Loaded)),
+        ("True Connected".into(), "Unknown AwaitingAgent".into())
+    );
 }
 
 #[test]
@@ -142,7 +148,8 @@ fn a_changed_resource_takes_back_what_the_agents_loaded() {
 fn the_first_status_of_a_process_waits_for_the_agents() {
     let mut object = (*config(loaded_level(), kept()).object).clone();
     object.status = Some(Default::default());
-    let mut stage = Stage::of(Arc::new(Config { object: Arc::new(object), selected: Ok(Default::default()) }));
+    let mut stage =
+        Stage::of(Arc::new(Config { object: Arc::new(object), selected: Ok(Default::default()) }));
     let one = wanted(1, "one");
     stage.delivers(one.clone());
     assert!(stage.actor.status(None, UNIX).is_none());
