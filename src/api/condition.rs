@@ -24,13 +24,16 @@ closed_enum! {
         Reachable,
         /// SatelliteCluster: the kubeconfig was accepted and the API server accepts it.
         CredentialsValid,
-        /// SatelliteCluster: its Icinga 2 loaded the snapshot (needs the agent).
+        /// SatelliteCluster: every agent's Icinga 2 loaded the delivered set.
         Loaded,
         /// SatelliteCluster: someone else changed what was delivered.
         Drifted,
         /// SatelliteCluster: more left the hub's set at once than may leave without a person, and
         /// stays here, too.
         RemovalsHeld,
+        /// SatelliteCluster: every active check of the delivered set has had a result, as its
+        /// agents report.
+        Checked,
     }
 }
 
@@ -39,18 +42,24 @@ impl ConditionType {
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled => BOTH_KINDS,
-            Self::Reachable | Self::CredentialsValid | Self::Loaded | Self::Drifted | Self::RemovalsHeld => {
-                SATELLITE_CLUSTER
-            }
+            Self::Reachable
+            | Self::CredentialsValid
+            | Self::Loaded
+            | Self::Drifted
+            | Self::RemovalsHeld
+            | Self::Checked => SATELLITE_CLUSTER,
         }
     }
 
     /// Returns the status that says that all is well.
     pub const fn good(self) -> ConditionStatus {
         match self {
-            Self::Ready | Self::Synced | Self::Reachable | Self::CredentialsValid | Self::Loaded => {
-                ConditionStatus::True
-            }
+            Self::Ready
+            | Self::Synced
+            | Self::Reachable
+            | Self::CredentialsValid
+            | Self::Loaded
+            | Self::Checked => ConditionStatus::True,
             Self::Reconciling | Self::Stalled | Self::Drifted | Self::RemovalsHeld => ConditionStatus::False,
         }
     }

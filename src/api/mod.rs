@@ -4,6 +4,7 @@
 //! A new Icinga type starts in `types.rs`, a new reason in `reason.rs`.
 
 pub mod agent_report;
+mod agent_status;
 mod closed;
 pub mod condition;
 pub(crate) mod crds;

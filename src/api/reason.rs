@@ -58,7 +58,7 @@ closed_enum! {
         Conflict,
         /// Someone keeps changing what is delivered.
         DriftFight,
-        /// It is delivered, and the agent has not answered yet.
+        /// An agent has never reported, or is silent; or there is none.
         AwaitingAgent,
         /// The kubeconfig holds something that is refused; the message names the field.
         CredentialRefused,
@@ -77,6 +77,10 @@ closed_enum! {
         InSync,
         /// More objects left at once than may be removed without a person.
         ManyRemovals,
+        /// Every agent of the satellite proved that its Icinga 2 runs the delivered set.
+        Loaded,
+        /// Active checks never had a result, although two of their intervals are over.
+        ChecksOverdue,
     }
 }
 
@@ -128,7 +132,9 @@ impl Reason {
             | Self::CleanupSkipped
             | Self::Unsupported
             | Self::InSync
-            | Self::ManyRemovals => SATELLITE_CLUSTER,
+            | Self::ManyRemovals
+            | Self::Loaded
+            | Self::ChecksOverdue => SATELLITE_CLUSTER,
         }
     }
 
@@ -140,7 +146,8 @@ impl Reason {
             | Self::NoSatellites
             | Self::Complete
             | Self::Connected
-            | Self::InSync => Outlook::Settled,
+            | Self::InSync
+            | Self::Loaded => Outlook::Settled,
             Self::PublishFailed
             | Self::Pending
             | Self::SatelliteUnreachable
@@ -149,7 +156,8 @@ impl Reason {
             | Self::AwaitingAgent
             | Self::CredentialMissing
             | Self::CredentialExpiring
-            | Self::ContentChanged => Outlook::Transient,
+            | Self::ContentChanged
+            | Self::ChecksOverdue => Outlook::Transient,
             Self::Invalid
             | Self::NameConflict
             | Self::UnresolvedReference

@@ -1,5 +1,6 @@
 //! `SatelliteCluster`: a cluster that receives the published objects.
 
+pub use super::agent_status::{AgentChecks, AgentState, AgentStatus};
 use super::condition::Condition;
 use super::icinga_version::IcingaVersion;
 use super::text::{AnnotationValue, Duration, LabelValue, ObjectName};
@@ -314,13 +315,24 @@ pub struct SatelliteClusterStatus {
     /// The set that the satellite acknowledged last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<Watermark>,
+    /// The set that runs, as the agents report: the lowest revision over all of them. Absent while
+    /// one of them runs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<Watermark>,
+    /// The agents that load the set into Icinga 2, sorted by name. At most 8; the message of
+    /// `Loaded` counts all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub agents: Vec<AgentStatus>,
     /// State of the connection: whether requests are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerStatus>,
     /// Size of the set that the satellite should hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Stats>,
-    /// Ready, Reachable, CredentialsValid, Synced, Loaded, Drifted, Stalled, Reconciling.
+    /// Ready, Reachable, CredentialsValid, Synced, Loaded, Checked, Drifted, RemovalsHeld, Stalled,
+    /// Reconciling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -345,14 +357,6 @@ pub struct Watermark {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub time: Option<String>,
-    /// Result that the satellite's agent reported: Loaded or Rejected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    pub result: Option<String>,
-    /// Message of the agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
-    pub message: Option<String>,
 }
 
 /// The breaker that stops requests to a dead satellite.

@@ -1,7 +1,7 @@
 //! The label sets of the metrics, and the values that each label can have.
 
 use crate::api::Reason;
-use crate::api::satellite_cluster::BreakerState;
+use crate::api::satellite_cluster::{AgentState, BreakerState};
 use crate::status::{Kind, WriteResult};
 use prometheus_client::encoding::EncodeLabelSet;
 
@@ -55,6 +55,18 @@ impl BreakerLabel {
             BreakerState::HalfOpen => "HalfOpen",
         };
         Self { satellite: satellite.to_owned(), state }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct AgentLabel {
+    satellite: String,
+    result: &'static str,
+}
+
+impl AgentLabel {
+    pub(super) fn new(satellite: &str, state: AgentState) -> Self {
+        Self { satellite: satellite.to_owned(), result: state.as_str() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The metrics of each satellite. They end with its SatelliteCluster.
 
-use super::labels::{BreakerLabel, FailureLabel, SatelliteLabel};
+use super::labels::{AgentLabel, BreakerLabel, FailureLabel, SatelliteLabel};
 use crate::api::Reason;
-use crate::api::satellite_cluster::{BreakerState, Stats};
+use crate::api::satellite_cluster::{AgentState, BreakerState, Stats};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -34,6 +34,9 @@ pub(super) struct SatelliteMetrics {
     bytes: Family<SatelliteLabel, Gauge>,
     bytes_written: Family<SatelliteLabel, Counter>,
     acknowledged_seconds: Family<SatelliteLabel, Histogram>,
+    loaded_seconds: Family<SatelliteLabel, Histogram>,
+    all_loaded_seconds: Histogram,
+    agents: Family<AgentLabel, Gauge>,
     staleness: Family<SatelliteLabel, Gauge<f64, AtomicU64>>,
     breaker: Family<BreakerLabel, Gauge>,
     corrections: Family<SatelliteLabel, Counter>,
@@ -41,6 +44,11 @@ pub(super) struct SatelliteMetrics {
     behind: Mutex<BTreeMap<String, Instant>>,
     status_failures: Counter,
     credential_expiry: Family<SatelliteLabel, Gauge>,
+}
+
+/// The buckets of a load: from 50 ms to half an hour.
+fn loading() -> Histogram {
+    Histogram::new(exponential_buckets(0.05, 2.0, 16))
 }
 
 impl Default for SatelliteMetrics {
@@ -57,6 +65,9 @@ impl Default for SatelliteMetrics {
             acknowledged_seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.005, 2.0, 18))
             }),
+            loaded_seconds: Family::new_with_constructor(loading),
+            all_loaded_seconds: loading(),
+            agents: Family::default(),
             staleness: Family::default(),
             breaker: Family::default(),
             corrections: Family::default(),
@@ -94,6 +105,17 @@ impl SatelliteMetrics {
             "Time from the first snapshot that the satellite lacked until it held the whole set",
             self.acknowledged_seconds.clone(),
         );
+        r.register(
+            "satellite_publish_to_loaded_seconds",
+            "Time from the first snapshot that an agent of the satellite had not loaded until all had loaded a set that holds it",
+            self.loaded_seconds.clone(),
+        );
+        r.register(
+            "publish_to_loaded_seconds",
+            "The same over all satellites",
+            self.all_loaded_seconds.clone(),
+        );
+        r.register("satellite_agents", "Agents of the satellite by result", self.agents.clone());
         r.register(
             "satellite_staleness_seconds",
             "For how long the satellite has lacked a snapshot; 0 while it lacks none",
@@ -169,6 +191,24 @@ impl super::Metrics {
         }
     }
 
+    /// Records that all agents of a satellite loaded what was cut at this time.
+    pub fn satellite_loaded(&self, satellite: &str, cut: Instant) {
+        let (of, seconds) = (&self.satellite, cut.elapsed().as_secs_f64());
+        of.loaded_seconds.get_or_create(&SatelliteLabel::new(satellite)).observe(seconds);
+        of.all_loaded_seconds.observe(seconds);
+    }
+
+    /// Records how many agents of a satellite are in each state.
+    pub fn satellite_agents(&self, satellite: &str, counts: &BTreeMap<AgentState, u32>) {
+        for state in AgentState::ALL {
+            let label = AgentLabel::new(satellite, *state);
+            match counts.get(state) {
+                Some(count) => drop(self.satellite.agents.get_or_create(&label).set(i64::from(*count))),
+                None => drop(self.satellite.agents.remove(&label)),
+            }
+        }
+    }
+
     /// Moves what was written into the satellite's counters.
     pub fn satellite_wrote(&self, satellite: &str, written: &WriteCounts) {
         let (of, label) = (&self.satellite, SatelliteLabel::new(satellite));
@@ -199,6 +239,10 @@ impl super::Metrics {
             counters.remove(&label);
         }
         of.acknowledged_seconds.remove(&label);
+        of.loaded_seconds.remove(&label);
+        for state in AgentState::ALL {
+            of.agents.remove(&AgentLabel::new(satellite, *state));
+        }
         of.staleness.remove(&label);
         for reason in of.failed().remove(satellite).unwrap_or_default() {
             of.failures.remove(&FailureLabel::new(satellite, reason));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::Reason;
-use crate::api::satellite_cluster::{BreakerState, Stats};
+use crate::api::satellite_cluster::{AgentState, BreakerState, Stats};
 use std::time::Instant;
 
 #[test]
@@ -26,6 +26,8 @@ fn a_removed_satellite_leaves_no_metric() {
     metrics.satellite_behind("gone", Instant::now());
     metrics.satellite_acked("gone", Some(&Stats::default()));
     metrics.satellite_wrote("gone", &WriteCounts::default());
+    metrics.satellite_loaded("gone", Instant::now());
+    metrics.satellite_agents("gone", &[(AgentState::Loaded, 2)].into());
     metrics.satellite_corrected("gone");
     metrics.satellite_breaker("gone", BreakerState::Open);
     metrics.satellite_failed("gone", Reason::Forbidden);
@@ -35,6 +37,21 @@ fn a_removed_satellite_leaves_no_metric() {
     assert!(names(&metrics.encode()) > 20);
     metrics.satellite_gone("gone");
     assert_eq!(names(&metrics.encode()), 0, "{}", metrics.encode());
+}
+
+#[test]
+fn agents_are_counted_by_result_and_a_load_is_counted_twice() {
+    let metrics = Metrics::default();
+    let has = |line: &str| metrics.encode().lines().any(|each| each == line);
+    metrics.satellite_agents("a", &[(AgentState::Loaded, 1), (AgentState::Silent, 1)].into());
+    assert!(has("groundlink_satellite_agents{satellite=\"a\",result=\"Silent\"} 1"));
+    metrics.satellite_agents("a", &[(AgentState::Loaded, 2)].into());
+    assert!(has("groundlink_satellite_agents{satellite=\"a\",result=\"Loaded\"} 2"));
+    assert!(!metrics.encode().contains("Silent"));
+    metrics.satellite_loaded("a", Instant::now());
+    metrics.satellite_loaded("b", Instant::now());
+    assert!(has("groundlink_satellite_publish_to_loaded_seconds_count{satellite=\"a\"} 1"));
+    assert!(has("groundlink_publish_to_loaded_seconds_count 2"));
 }
 
 /// The values of the labels are an interface: `docs/metrics.md` lists them, and dashboards name

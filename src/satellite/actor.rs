@@ -4,6 +4,7 @@
 use super::connection::{Connection, read_secret, release, set_finalizer};
 use super::context::{Context, Latest};
 use super::core::actor::{Actor, Effect, Input, Log, Opened, Source, Task, Wait, Woken};
+use super::core::agents::Heard;
 use super::core::config::Config;
 use super::core::delivery::{Ended, Job};
 use super::core::order::Wanted;
@@ -11,16 +12,23 @@ use super::core::times::Moment;
 use super::credential::Credential;
 use super::fleet::Satellite;
 use super::problem::Problem;
+use super::remote::AgentWatch;
 use super::status_writer::{self, Letter};
 use crate::api::Reason;
 use crate::api::satellite_cluster::BreakerState;
+use crate::identity::Revision;
 use crate::metrics::WriteCounts;
 use crate::snapshot::Acceptance;
 use kube::api::Api;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Most snapshots that are remembered until the agents have loaded them.
+const LOADING: usize = 64;
 
 /// Runs one actor.
 pub struct Driver {
@@ -33,6 +41,8 @@ pub struct Driver {
     secret_changed: Arc<Notify>,
     stop: CancellationToken,
     connection: Option<Connection>,
+    /// Watches the Leases of the agents through the connection in use.
+    agents: Option<AgentWatch>,
     /// A connection that was opened and is not in use yet.
     opening: Option<Connection>,
     /// The credential that was read last, until it is used.
@@ -43,6 +53,9 @@ pub struct Driver {
     started: Instant,
     /// When the latest snapshot was cut.
     cut: Option<Instant>,
+    /// The snapshots whose sets were written and that the agents have not all loaded, with the
+    /// times when they were cut. At most [`LOADING`].
+    loading: VecDeque<(Revision, Instant)>,
 }
 
 impl Driver {
@@ -70,12 +83,14 @@ impl Driver {
             secret_changed,
             stop,
             connection: None,
+            agents: None,
             opening: None,
             read: None,
             written: Arc::default(),
             statuses,
             started: Instant::now(),
             cut: None,
+            loading: VecDeque::new(),
         };
         driver.apply_effects();
         driver
@@ -140,7 +155,18 @@ impl Driver {
     async fn woken(&mut self, wait: Wait) -> Option<Woken> {
         let until = Instant::now() + wait.pause;
         loop {
+            let look = self.actor.agents_wake(&self.moment()).map(|at| self.started + at);
             tokio::select! {
+                (at, heard) = next_heard(&mut self.agents) => {
+                    self.actor.heard(at, heard, &self.moment());
+                    self.apply_effects();
+                    self.report();
+                }
+                () = tokio::time::sleep_until(look.unwrap_or(until)), if look.is_some() => {
+                    self.actor.look_at_agents(&self.moment());
+                    self.apply_effects();
+                    self.report();
+                }
                 changed = self.removals_held.changed() => {
                     changed.ok()?;
                     self.tell_removals_held();
@@ -183,6 +209,8 @@ impl Driver {
             Task::TryOpened => Input::Tried(self.try_opened().await),
             Task::UseOpened => {
                 self.connection = self.opening.take();
+                // Its credential or its place may be another.
+                self.agents = None;
                 Input::Used
             }
             Task::Do(job, limit) => Input::Job(match &mut self.connection {
@@ -274,22 +302,28 @@ impl Driver {
         match effect {
             Effect::Accepts(acceptance) => self.context.fleet.send_modify(|fleet| {
                 let unreachable = fleet.satellites.get(name).is_some_and(|held| held.unreachable);
-                let entry = Satellite { acceptance, acked: None, left_out: Arc::default(), unreachable };
+                let entry = Satellite { acceptance, unreachable, ..Satellite::default() };
                 fleet.satellites.insert(name.clone(), entry);
             }),
             Effect::NotHeld => {
                 self.tell_hub(|held| held.acked.take().is_some());
             }
-            Effect::Holds(Wanted { revision, view }) => self.tell_hub(|held| {
+            Effect::Holds(revision, left_out) => self.tell_hub(|held| {
                 let is_news = held.acked < Some(revision);
                 if is_news {
                     held.acked = Some(revision);
-                    if held.left_out != view.left_out {
-                        held.left_out = view.left_out.clone();
+                    if held.left_out != left_out {
+                        held.left_out = left_out;
                     }
                 }
                 is_news
             }),
+            Effect::Rejects(rejected) => {
+                self.tell_hub(|held| {
+                    held.rejected = rejected;
+                    true
+                });
+            }
             Effect::Breaker(state) => {
                 metrics.satellite_breaker(name, state);
                 let unreachable = state == BreakerState::Open;
@@ -311,14 +345,41 @@ impl Driver {
                 }
             }
             Effect::Delivered(stats) => metrics.satellite_acked(name, stats.as_ref()),
+            Effect::Loading(revision) => {
+                let cut = self.cut.unwrap_or_else(Instant::now);
+                self.loading.push_back((revision, cut));
+                if self.loading.len() > LOADING {
+                    self.loading.pop_front();
+                }
+            }
+            Effect::Loaded(revision) => {
+                // From the first of them, which the agents lacked for longest.
+                if let Some((first, cut)) =
+                    self.loading.front().copied().filter(|(first, _)| *first <= revision)
+                {
+                    tracing::info!(satellite = %name, %revision, "loaded by the agents");
+                    metrics.satellite_loaded(name, cut.into_std());
+                    self.loading.retain(|(other, _)| *other > revision.max(first));
+                }
+            }
+            Effect::Agents(counts) => metrics.satellite_agents(name, &counts),
             Effect::Corrected(configmap) => {
                 tracing::warn!(satellite = %name, %configmap, "corrected what someone changed");
                 metrics.satellite_corrected(name);
             }
             Effect::Failed(reason) => metrics.satellite_failed(name, reason),
             Effect::Expiry(expiry) => metrics.satellite_credential_expiry(name, expiry),
-            Effect::Follow => self.on_connection(|connection| connection.remote.follow()),
-            Effect::StopFollowing => self.on_connection(|connection| connection.remote.stop_following()),
+            Effect::Follow => {
+                self.on_connection(|connection| connection.remote.follow());
+                if !self.agents.as_ref().is_some_and(AgentWatch::is_alive) {
+                    let connection = self.connection.as_ref();
+                    self.agents = connection.map(|connection| connection.remote.watch_agents(self.started));
+                }
+            }
+            Effect::StopFollowing => {
+                self.on_connection(|connection| connection.remote.stop_following());
+                self.agents = None;
+            }
             Effect::ForgetPointer => self.on_connection(|connection| connection.remote.forget_pointer()),
         }
     }
@@ -333,6 +394,14 @@ impl Driver {
         if let Some(connection) = &mut self.connection {
             change(connection);
         }
+    }
+}
+
+/// Returns what the watch of the agents sees next, and when it saw it.
+async fn next_heard(agents: &mut Option<AgentWatch>) -> (Duration, Heard) {
+    match agents {
+        Some(agents) => agents.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -88,6 +88,15 @@ pub enum Sync {
         /// Names of those that cannot, sorted.
         by: Vec<String>,
     },
+    /// The Icinga 2 of a satellite refused it. Others may refuse it, too, or not have it yet.
+    Rejected {
+        /// Name of the satellite.
+        satellite: String,
+        /// Name of the agent there.
+        agent: String,
+        /// First line of Icinga's error.
+        message: String,
+    },
     /// Some do not yet.
     Pending {
         /// How many should hold it.
@@ -223,6 +232,17 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
                     pending = Some(PendingSatellites { count: missing.len() as u32, names });
                     let reason = if *unreachable { Reason::SatelliteUnreachable } else { Reason::Pending };
                     ((False, reason, message), (True, Reason::Pending, "waiting for satellites".to_owned()))
+                }
+                Sync::Rejected { satellite, agent, message } => {
+                    let message = format!(
+                        "refused by Icinga 2 of satellite {satellite} (agent {agent}): {message}; correct this object, or what it \
+                         names"
+                    );
+                    // The agent tries nothing again before the set changes, and only a person changes this object. So a waiter
+                    // that reads Stalled (kstatus) ends, instead of waiting for something that does not come.
+                    stalled = (True, Reason::Rejected, message.clone());
+                    let waiting = "waiting for a person: a satellite's Icinga 2 refused it".to_owned();
+                    ((False, Reason::Rejected, message), (False, Reason::Rejected, waiting))
                 }
                 Sync::LeftOut { expected, by } => {
                     let names: Vec<String> = by.iter().take(5).cloned().collect();

@@ -1,5 +1,6 @@
 //! Satellites on real API servers: joining, leaving, credentials, and everything that can be wrong.
 
+mod agents;
 mod choices;
 mod credentials;
 mod join;

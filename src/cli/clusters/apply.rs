@@ -7,6 +7,7 @@ use crate::cli::report::{Line, Outcome};
 use crate::text::clean;
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{
@@ -34,6 +35,7 @@ pub(crate) fn resource(kind: &str) -> anyhow::Result<ApiResource> {
         "Secret" => ApiResource::erase::<Secret>(&()),
         "Role" => ApiResource::erase::<Role>(&()),
         "RoleBinding" => ApiResource::erase::<RoleBinding>(&()),
+        "Lease" => ApiResource::erase::<Lease>(&()),
         "SatelliteCluster" => satellite_clusters(),
         other => bail!("this program makes no objects of kind {other}"),
     })

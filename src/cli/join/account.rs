@@ -2,14 +2,14 @@
 //! mistyped context names another cluster, where another satellite's account has the same name.
 
 use crate::api::marks::ACCOUNT;
-use crate::api::marks::MANAGED_BY;
+use crate::api::marks::{MANAGED_BY, PART, PART_AGENT};
 use crate::cli::clusters::Cluster;
 use crate::cli::clusters::apply::{delete, delete_this, is_ours, line, read};
 use crate::cli::join::access::{Access, others};
 use crate::cli::output::progress;
 use crate::cli::report::{Line, Outcome};
 use anyhow::{Context as _, bail};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
@@ -108,6 +108,7 @@ impl<'a> Account<'a> {
                 lines.push(line);
             }
         }
+        self.delete_agents(lines, dry_run).await?;
         let label = format!("{}={},{ACCOUNT}={name}", MANAGED_BY.0, MANAGED_BY.1);
         let secrets = self.satellite.typed::<Secret>(namespace);
         let parameters = ListParams::default().labels(&label);
@@ -124,6 +125,26 @@ impl<'a> Account<'a> {
             }
             _ => self.delete_one(&account, dry_run).await?,
         });
+        Ok(())
+    }
+
+    /// Deletes the agents that were prepared together with this account.
+    async fn delete_agents(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
+        let (namespace, name) = (self.namespace, self.name);
+        let label = format!("{}={},{ACCOUNT}={name},{PART}={PART_AGENT}", MANAGED_BY.0, MANAGED_BY.1);
+        let accounts = self.satellite.typed::<ServiceAccount>(namespace);
+        let parameters = ListParams::default().labels(&label);
+        let action = format!("list ServiceAccounts of namespace {namespace}");
+        let list = self.satellite.ask(&action, accounts.list(&parameters)).await?;
+        for agent in list {
+            let agent = agent.metadata.name.unwrap_or_default();
+            // The account last, because the others are found by it.
+            for kind in ["RoleBinding", "Role", "Lease", "ServiceAccount"] {
+                let manifest = json!({ "kind": kind, "metadata": { "name": agent, "namespace": namespace } });
+                let line = self.delete_one(&manifest, dry_run).await?;
+                lines.extend(Some(line).filter(|line| line.result != Outcome::Absent));
+            }
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 pub(super) mod access;
 pub(super) mod account;
+pub(super) mod agents;
 pub(super) mod endpoint;
 pub(super) mod objects;
 pub(super) mod token;

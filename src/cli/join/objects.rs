@@ -3,6 +3,7 @@
 use crate::api::duration::parse_duration;
 use crate::api::marks::{ACCOUNT, MANAGED_BY};
 use crate::cli::clusters::Endpoint;
+use crate::cli::join::agents;
 use crate::cli::join::token::Claims;
 use crate::cli::output::{span, word};
 use clap::{Args, ValueEnum as _};
@@ -34,6 +35,11 @@ pub(crate) struct AccountArguments {
     /// --self-renewal that of the SatelliteCluster, or 24h.
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::usage::lifetime)]
     pub(crate) token_lifetime: Option<i64>,
+    /// Prepare an agent of this name, which loads the set into Icinga 2 on the satellite: a
+    /// ServiceAccount groundlink-agent-NAME with its rights, and the Lease in which it reports.
+    /// May be given again for further agents.
+    #[arg(long = "agent", value_name = "NAME", value_parser = crate::cli::usage::object_name)]
+    pub(crate) agents: Vec<String>,
 }
 
 impl AccountArguments {
@@ -63,6 +69,8 @@ impl AccountArguments {
                 .unwrap_or_else(|| "groundlink".into()),
             lifetime: self.token_lifetime.or(renewed.map(|seconds| seconds as i64)).unwrap_or(year),
             renewal,
+            pointer: text("/target/name").unwrap_or_else(|| "groundlink".into()),
+            agents: self.agents.clone(),
         }
     }
 
@@ -81,6 +89,9 @@ impl AccountArguments {
         if let Some(seconds) = self.token_lifetime {
             flags += &format!(" --token-lifetime {}", span(seconds));
         }
+        for agent in &self.agents {
+            flags += &format!(" --agent {}", word(agent));
+        }
         flags
     }
 }
@@ -97,6 +108,10 @@ pub(crate) struct AccountSettings {
     /// Lifetime of the tokens that the operator makes (`spec.tokenRenewal.lifetime`). `None` if it
     /// makes none.
     pub(crate) renewal: Option<String>,
+    /// Name of the pointer ConfigMap.
+    pub(crate) pointer: String,
+    /// Names of the agents to prepare.
+    pub(crate) agents: Vec<String>,
 }
 
 impl AccountSettings {
@@ -179,17 +194,25 @@ fn some(values: &[String]) -> Option<Vec<String>> {
 }
 
 /// Returns the labels of every object. The label of delivered ConfigMaps is not among them.
-fn labels() -> Value {
+pub(super) fn labels() -> Value {
     json!({ MANAGED_BY.0: MANAGED_BY.1 })
 }
 
-/// Returns every permission of the credential, unless the operator renews the token.
+/// Returns every permission of the credential, unless the operator renews the token. It reads the
+/// reports of agents and writes none: nobody but the agent says what is loaded.
 fn rules() -> Value {
-    json!([{
-        "apiGroups": [""],
-        "resources": ["configmaps"],
-        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
-    }])
+    json!([
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+        },
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "list", "watch"],
+        },
+    ])
 }
 
 /// Returns the permission to renew the token: to make tokens of this one account.
@@ -246,6 +269,7 @@ pub(crate) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Va
     if account.renewal.is_some() {
         objects.extend(renewal(account));
     }
+    objects.extend(agents::objects(account));
     objects
 }
 
@@ -331,6 +355,7 @@ mod tests {
             account: None,
             self_renewal: None,
             token_lifetime: None,
+            agents: Vec::new(),
         }
     }
 
@@ -359,9 +384,14 @@ mod tests {
             let rules = objects.iter().filter_map(|object| object["rules"].as_array());
             rules.flatten().map(|rule| json!([rule["resources"], rule["resourceNames"]])).collect()
         };
-        let config_maps = json!([["configmaps"], null]);
-        assert_eq!(rules(false), std::slice::from_ref(&config_maps));
-        assert_eq!(rules(true), [config_maps, json!([["serviceaccounts/token"], ["groundlink"]])]);
+        let usual = [json!([["configmaps"], null]), json!([["leases"], null])];
+        assert_eq!(rules(false), usual);
+        assert_eq!(rules(true)[..2], usual);
+        assert_eq!(rules(true)[2..], [json!([["serviceaccounts/token"], ["groundlink"]])]);
+        let made = satellite(&account(false), "groundlink-token");
+        let leases = made.iter().filter_map(|object| object["rules"].as_array()).flatten();
+        let leases = leases.filter(|rule| rule["resources"] == json!(["leases"]));
+        assert!(leases.into_iter().all(|rule| rule["verbs"] == json!(["get", "list", "watch"])));
     }
 
     #[test]

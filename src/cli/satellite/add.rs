@@ -30,7 +30,7 @@ use std::process::ExitCode;
 /// of the SatelliteCluster or its Secret; the other fields stay.
 ///
 /// On the satellite: a ServiceAccount, a Role and a RoleBinding for ConfigMaps in one namespace,
-/// and an empty Secret whose deletion revokes the token. On the hub: a Secret with server, ca.crt
+/// and an empty Secret whose deletion revokes the token; with --agent what an agent needs. On the hub: a Secret with server, ca.crt
 /// and token, and the SatelliteCluster.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::usage::EXIT_CODES)]
@@ -130,7 +130,10 @@ impl<'a> Join<'a> {
         let access = secret.as_ref().and_then(|secret| Access::of_secret(secret, None, lenient).ok());
         let token = access.and_then(|access| access.token.zip(access.claims));
         let claims = token.as_ref().map(|(_, claims)| claims);
-        let account = arguments.account.settings(&spec, claims);
+        let mut account = arguments.account.settings(&spec, claims);
+        if let Some(pointer) = &arguments.objects.target_name {
+            account.pointer.clone_from(pointer);
+        }
         let namespace_exists = read(&satellite, &objects::namespace(&account)).await?.is_some();
         if !namespace_exists && !arguments.account.create_namespace {
             bail!(

@@ -64,7 +64,10 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     context.server.get_or_insert_with(|| SERVER.to_owned());
     let credential = Credential { token: TOKEN.into(), ..arguments.endpoint.resolve(context)? };
     let operator = &arguments.hub.operator_namespace;
-    let account = arguments.account.settings(&Value::Null, None);
+    let mut account = arguments.account.settings(&Value::Null, None);
+    if let Some(pointer) = &arguments.objects.target_name {
+        account.pointer.clone_from(pointer);
+    }
     let bound = account.bound_secret();
     let secret = arguments.objects.secret_name.as_ref().unwrap_or(&arguments.name);
     let mut satellite = objects::satellite(&account, &bound);
@@ -95,8 +98,7 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut text = String::new();
     if wanted(Part::Satellite) {
-        let title =
-            "On the satellite: an account that may write ConfigMaps in one namespace, and nothing else.";
+        let title = "On the satellite: an account that may write ConfigMaps in one namespace, and read the Leases of agents.";
         text += &documents(title, &satellite)?;
     }
     if wanted(Part::Hub) {

@@ -11,7 +11,7 @@ use std::ops::Bound;
 /// What the hub knows of the satellites, and who waits for them.
 pub(super) struct Satellites {
     fleet: Fleet,
-    /// Objects that are not Synced yet, or that a satellite leaves out, by the revision at which they entered the snapshots.
+    /// Objects that are not Synced yet, or that a satellite leaves out or refused, by the revision at which they entered the snapshots.
     awaiting: BTreeMap<Revision, BTreeSet<ObjectKey>>,
 }
 
@@ -45,7 +45,7 @@ impl Core {
         let Some(entry) = self.objects.entries.get(key) else { return };
         if entry.is_recorded_ready()
             && !entry.recorded.synced
-            && matches!(self.sync(key, entry), Sync::Unknown | Sync::Pending { .. } | Sync::LeftOut { .. })
+            && !matches!(self.sync(key, entry), Sync::All(_) | Sync::NoSatellites)
             && let Some(revision) = entry.revision
         {
             self.satellites.wait(revision, key.clone());
@@ -54,7 +54,8 @@ impl Core {
 
     pub(super) fn fleet_changed(&mut self, fleet: Fleet) {
         let old = std::mem::replace(&mut self.satellites.fleet, fleet);
-        for key in newly_left_out(&old, &self.satellites.fleet) {
+        let rejected = otherwise_rejected(&old, &self.satellites.fleet);
+        for key in newly_left_out(&old, &self.satellites.fleet).into_iter().chain(rejected) {
             // Also if Synced was written before: it is taken back as soon as the others have answered.
             if let Some(revision) = self.objects.entries.get(&key).and_then(|entry| entry.revision) {
                 self.satellites.wait(revision, key.clone());
@@ -75,7 +76,7 @@ impl Core {
                 Some(entry) => match self.sync(&key, entry) {
                     Sync::Unknown | Sync::Pending { .. } => (false, false),
                     // A later snapshot, or a change of the satellite, may have what it lacks.
-                    Sync::LeftOut { .. } => (entry.published, false),
+                    Sync::LeftOut { .. } | Sync::Rejected { .. } => (entry.published, false),
                     Sync::All(_) | Sync::NoSatellites => (entry.published, entry.published),
                 },
             };
@@ -96,6 +97,22 @@ fn newly_left_out(old: &Fleet, new: &Fleet) -> Vec<ObjectKey> {
         held.left_out.difference(&before).cloned().collect::<Vec<_>>()
     };
     new.satellites.iter().flat_map(|(name, held)| of(name, held)).collect()
+}
+
+/// Returns the objects that a satellite refuses and did not refuse before, or that it refuses in
+/// other words or no longer.
+fn otherwise_rejected(old: &Fleet, new: &Fleet) -> BTreeSet<ObjectKey> {
+    let none = Satellite::default();
+    let mut changed = BTreeSet::new();
+    for name in old.satellites.keys().chain(new.satellites.keys()) {
+        let of = |fleet: &Fleet| fleet.satellites.get(name).unwrap_or(&none).rejected.clone();
+        let (before, now) = (of(old), of(new));
+        if before != now {
+            let differs = |key: &&ObjectKey| before.get(*key) != now.get(*key);
+            changed.extend(before.keys().chain(now.keys()).filter(differs).cloned());
+        }
+    }
+    changed
 }
 
 /// Returns the revisions at which an object may have become Synced by this change. `None` if none can.

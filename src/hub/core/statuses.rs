@@ -118,8 +118,8 @@ impl Core {
         let is_said = entry.recorded.says(&facts);
         if let State::Published { sync, .. } = &facts.state {
             // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a
-            // satellite cannot hold the object.
-            let is_left_out = matches!(sync, Sync::LeftOut { .. }) && !is_said;
+            // satellite cannot hold the object, or refused it.
+            let is_left_out = matches!(sync, Sync::LeftOut { .. } | Sync::Rejected { .. }) && !is_said;
             let is_synced = matches!(sync, Sync::All(_) | Sync::NoSatellites);
             if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
                 self.statuses.queue.push_synced(key.clone());

@@ -6,6 +6,7 @@
 //! the connection, a probe, the delivery, the work that can wait until the set is delivered, and
 //! the token. Any failure ends the step with a pause.
 
+mod agents;
 mod connecting;
 mod delivering;
 mod ending;
@@ -22,12 +23,15 @@ use super::drift::Corrections;
 use super::order::Wanted;
 use super::report::{Report, compose};
 use super::times::Moment;
-use crate::api::satellite_cluster::{BreakerState, Stats, TokenRenewal};
+use crate::api::satellite_cluster::{AgentState, BreakerState, Stats, TokenRenewal};
 use crate::api::{Reason, SatelliteCluster, SatelliteClusterStatus};
-use crate::identity::{Digest, Revision};
+use crate::identity::{Digest, ObjectKey, Revision};
+use crate::satellite::fleet::Rejection;
 use crate::satellite::problem::{Contact, Problem};
 use crate::snapshot::Acceptance;
+use agents::Listening;
 use delivering::Doing;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,8 +119,12 @@ pub(crate) enum Effect {
     Accepts(Option<Acceptance>),
     /// To the hub: forget the last delivery of the satellite. It is lost, or may be.
     NotHeld,
-    /// To the hub: the satellite holds this set.
-    Holds(Wanted),
+    /// To the hub: the satellite holds its part of this snapshot, except these objects, which it
+    /// accepts and cannot hold.
+    Holds(Revision, Arc<BTreeSet<ObjectKey>>),
+    /// To the hub: the satellite's Icinga 2 refused these objects. Before the `Holds` of the same
+    /// set.
+    Rejects(Arc<BTreeMap<ObjectKey, Rejection>>),
     /// To the hub and the metrics: the state of the breaker.
     Breaker(BreakerState),
     /// An Event of the SatelliteCluster.
@@ -127,6 +135,12 @@ pub(crate) enum Effect {
     Behind,
     /// A metric: a delivery succeeded.
     Delivered(Option<Stats>),
+    /// A metric: the set of this snapshot was written, and there are agents that load it.
+    Loading(Revision),
+    /// A metric: all agents run the set of this snapshot.
+    Loaded(Revision),
+    /// A metric: the agents by state.
+    Agents(BTreeMap<AgentState, u32>),
     /// A metric: a ConfigMap that someone changed was written again.
     Corrected(String),
     /// A metric: a step failed.
@@ -165,6 +179,7 @@ pub(crate) struct Actor {
     contact: ContactState,
     access: Access,
     progress: Progress,
+    listening: Listening,
     report: Report,
     /// When the deletion of the resource began.
     deleting_since: Option<Duration>,
@@ -209,6 +224,7 @@ impl Actor {
             contact: ContactState::default(),
             access: Access::default(),
             progress: Progress::default(),
+            listening: Listening::of(&config.object),
             report: Report::default(),
             deleting_since: None,
             step: StepState {
@@ -288,6 +304,9 @@ impl Actor {
     /// a restart, the recorded status stays until there is a newer fact.
     pub fn status(&self, old: Option<&SatelliteClusterStatus>, unix: i64) -> Option<SatelliteClusterStatus> {
         let report = &self.report;
+        if old.is_none() && self.awaits_first_list() {
+            return None;
+        }
         if old.is_none() && report.desired.is_none() && report.problem.is_none() && !report.suspended {
             return None;
         }
@@ -325,6 +344,7 @@ impl Actor {
         self.contact.attempts = 0;
         self.progress.last = None;
         self.effects.push(Effect::Accepts(self.config.acceptance().ok()));
+        self.forget_rejections();
         self.not_held();
     }
 
@@ -357,6 +377,8 @@ impl Actor {
     /// Forgets the last delivery: it is lost, or may be.
     fn not_held(&mut self) {
         (self.report.written, self.report.acked) = (None, None);
+        self.listening.history.clear();
+        self.listening.told = None;
         self.effects.push(Effect::NotHeld);
     }
 

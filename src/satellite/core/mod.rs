@@ -4,11 +4,13 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+pub(crate) mod agents;
 pub(crate) mod breaker;
 pub(crate) mod config;
 mod contact;
 pub(crate) mod delivery;
 mod drift;
+mod history;
 pub(crate) mod inventory;
 pub(crate) mod order;
 mod owner;

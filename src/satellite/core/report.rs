@@ -1,5 +1,6 @@
-//! The status of a SatelliteCluster: nine conditions, composed from what its actor knows.
+//! The status of a SatelliteCluster: its conditions, composed from what its actor knows.
 
+use super::agents::Verdict;
 use super::breaker::Breaker;
 use crate::api::condition::{format_timestamp, upsert};
 use crate::api::satellite_cluster::{AckLevel, BreakerState, BreakerStatus, Stats, Watermark};
@@ -43,6 +44,8 @@ pub(crate) struct Report {
     pub left_out_example: Option<String>,
     /// Why objects that left the hub's set stay, until a person decides.
     pub removals_held: Option<String>,
+    /// What is true of the agents. None until their Leases were listed, or cannot be.
+    pub agents: Option<Verdict>,
 }
 
 /// What others changed on a satellite.
@@ -91,11 +94,16 @@ pub(crate) fn compose(
         desired: watermark(old.desired.as_ref(), report.desired, &now).or(old.desired),
         written: watermark(old.written.as_ref(), report.written, &now).or(old.written),
         acked: watermark(old.acked.as_ref(), report.acked, &now).or(old.acked),
+        loaded: match &report.agents {
+            Some(agents) => loaded(old.loaded, agents),
+            None => old.loaded,
+        },
+        agents: report.agents.as_ref().map_or(old.agents, |agents| agents.rows.clone()),
         breaker: Some(breaker_status(old.breaker.as_ref(), breaker, report.next_probe, &now)),
         stats: report.stats.clone().or(old.stats),
         conditions: old.conditions,
     };
-    for (kind, (condition, reason, message)) in conditions(object, report, breaker) {
+    for (kind, (condition, reason, message)) in conditions(object, &status.conditions, report, breaker) {
         upsert(
             &mut status.conditions,
             Condition {
@@ -113,7 +121,14 @@ pub(crate) fn compose(
 
 type Said = (ConditionStatus, Reason, String);
 
-fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<(ConditionType, Said)> {
+/// Returns the conditions. Those of the agents stay what they were (`old`) until the agents are
+/// known: a restart changes nothing.
+fn conditions(
+    object: &SatelliteCluster,
+    old: &[Condition],
+    report: &Report,
+    breaker: &Breaker,
+) -> Vec<(ConditionType, Said)> {
     use ConditionStatus::{False, True, Unknown};
     let problem = report.problem.as_ref();
     let silent =
@@ -127,7 +142,22 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     let suspended = || (False, Reason::Suspended, "spec.suspend is set".to_owned());
 
     let in_sync = report.desired.is_some() && report.acked.map(|a| a.1) == report.desired.map(|d| d.1);
-    let awaiting_agent = object.spec.ack_level == AckLevel::Loaded;
+    let before = |kind: ConditionType| {
+        let found = old.iter().find(|condition| condition.r#type == kind);
+        found.map_or_else(
+            || (Unknown, Reason::AwaitingAgent, "no agent has reported".to_owned()),
+            |condition| (condition.status, condition.reason, condition.message.clone()),
+        )
+    };
+    let of_agents = report.agents.as_ref();
+    let loaded = of_agents.map_or_else(|| before(ConditionType::Loaded), |agents| agents.loaded.clone());
+    let checked = of_agents.map_or_else(|| before(ConditionType::Checked), |agents| agents.checked.clone());
+    let awaits_agents =
+        object.spec.ack_level == AckLevel::Loaded && (of_agents.is_none() || loaded.0 != True);
+    let awaited = match of_agents {
+        Some(_) => (loaded.1, loaded.2.clone()),
+        None => (Reason::AwaitingAgent, "the agents are not known yet".to_owned()),
+    };
     let ready = match problem {
         _ if report.suspended => suspended(),
         Some(p) => told(False, p),
@@ -136,8 +166,8 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     let synced = match problem {
         _ if report.suspended => suspended(),
         Some(p) if !in_sync => told(False, p),
-        _ if awaiting_agent => {
-            (False, Reason::AwaitingAgent, "spec.ackLevel is Loaded, and no agent has reported".to_owned())
+        _ if in_sync && awaits_agents => {
+            (False, awaited.0, format!("spec.ackLevel is Loaded: {}", awaited.1))
         }
         _ if in_sync && report.left_out > 0 => {
             let example = report.left_out_example.as_deref().unwrap_or_default();
@@ -182,6 +212,10 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
     };
     let stalled = match problem {
         Some(p) if !p.transient => told(True, p),
+        // What an agent refused it refuses until the set changes, and that is up to a person.
+        _ if awaits_agents && in_sync && matches!(awaited.0, Reason::Rejected | Reason::ManyRemovals) => {
+            (True, awaited.0, awaited.1.clone())
+        }
         _ => complete.clone(),
     };
     let reconciling = if !report.suspended && synced.0 != True && stalled.0 != True {
@@ -194,7 +228,6 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         Some(drifted) => (True, Reason::ContentChanged, drifted.message()),
         None => (False, Reason::InSync, String::new()),
     };
-    let loaded = (Unknown, Reason::AwaitingAgent, "no agent has reported".to_owned());
     let removals_held = match &report.removals_held {
         Some(why) => (True, Reason::ManyRemovals, why.clone()),
         None => (False, Reason::Complete, String::new()),
@@ -205,6 +238,7 @@ fn conditions(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> 
         (ConditionType::Reachable, reachable),
         (ConditionType::CredentialsValid, credentials),
         (ConditionType::Loaded, loaded),
+        (ConditionType::Checked, checked),
         (ConditionType::Drifted, drifted),
         (ConditionType::Stalled, stalled),
         (ConditionType::Reconciling, reconciling),
@@ -222,9 +256,15 @@ fn watermark(old: Option<&Watermark>, new: Option<(Revision, Digest)>, now: &str
             revision: revision.to_string(),
             digest: digest.to_string(),
             time: Some(now.to_owned()),
-            ..Watermark::default()
         }),
     }
+}
+
+/// Returns the set that the agents run. The recorded one stays while the digest is the same: that
+/// Icinga 2 was started again is no news.
+fn loaded(old: Option<Watermark>, agents: &Verdict) -> Option<Watermark> {
+    let running = agents.running.as_ref()?;
+    old.filter(|old| old.digest == running.digest).or_else(|| Some(running.clone()))
 }
 
 fn breaker_status(

@@ -1,9 +1,11 @@
 //! Executes the requests of a [`Delivery`] for one satellite, and hands in the answers. It decides
 //! nothing.
 
+mod agents;
 mod follow;
 mod requests;
 
+pub use agents::AgentWatch;
 pub use requests::Requests;
 
 use super::core::delivery::{Delivery, Ended, Facts, Job, Outcome};
@@ -48,6 +50,11 @@ impl Remote {
     /// Returns the way to the destination of this delivery.
     pub fn new(requests: Requests, delivery: Delivery, leadership: Leadership) -> Self {
         Self { delivery, requests, leadership, origin: Instant::now(), watch: None }
+    }
+
+    /// Watches the Leases of the agents in the target's namespace. Times count from `origin`.
+    pub fn watch_agents(&self, origin: Instant) -> AgentWatch {
+        AgentWatch::begin(&self.requests, origin)
     }
 
     /// Returns what is known of the satellite.

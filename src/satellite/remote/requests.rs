@@ -69,6 +69,13 @@ impl Requests {
         &self.configmaps
     }
 
+    /// The client, the namespace, the deadline of one answer and the redaction of messages, for
+    /// requests about other kinds.
+    pub fn parts(&self) -> (Client, Arc<str>, Duration, Redaction) {
+        let client = self.configmaps.clone().into_client();
+        (client, self.namespace.clone(), self.deadline, self.redaction.clone())
+    }
+
     /// Returns `<namespace>/<name>`, for messages.
     pub fn full_name(&self, name: &str) -> String {
         format!("{}/{name}", self.namespace)

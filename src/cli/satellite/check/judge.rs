@@ -24,6 +24,9 @@ pub(super) fn is_needed(rule: &ResourceRule, account: Option<&str>) -> bool {
     let verbs = |allowed: &[&str]| only(&rule.verbs, allowed);
     let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
     (only(groups, &[""]) && only(resources, &["configmaps"]) && verbs(&VERBS))
+        || (only(groups, &["coordination.k8s.io"])
+            && only(resources, &["leases"])
+            && verbs(&["get", "list", "watch"]))
         || (only(groups, &[""])
             && only(resources, &["serviceaccounts/token"])
             && account.is_some_and(|account| only(names, &[account]))
@@ -104,9 +107,11 @@ mod tests {
     fn a_needed_rule_is_no_excess() {
         let me = Some("groundlink");
         assert!(is_needed(&rule("", &["configmaps"], &VERBS, &[]), me));
+        assert!(is_needed(&rule("coordination.k8s.io", &["leases"], &["get", "list", "watch"], &[]), me));
         assert!(is_needed(&rule("", &["serviceaccounts/token"], &["create"], &["groundlink"]), me));
         for other in [
             rule("", &["configmaps"], &["*"], &[]),
+            rule("coordination.k8s.io", &["leases"], &["get", "patch"], &[]),
             rule("", &["configmaps", "secrets"], &["get"], &[]),
             rule("*", &["configmaps"], &["get"], &[]),
             rule("", &["serviceaccounts/token"], &["create"], &[]),

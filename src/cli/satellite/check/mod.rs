@@ -2,6 +2,7 @@
 //! its rules and its credential. A step that fails hides no later one; a step that cannot be tried
 //! because of it is skipped, and says so.
 
+mod agents;
 mod judge;
 mod probes;
 mod steps;
@@ -73,6 +74,7 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut subject = Subject {
         name: arguments.name.clone(),
         target: text("/spec/target/namespace").unwrap_or_else(|| "icinga".into()),
+        pointer: text("/spec/target/name").unwrap_or_else(|| "groundlink".into()),
         timeout: Duration::from_secs_f64(timeout.clamp(1.0, 60.0)),
         renews: text("/spec/tokenRenewal/serviceAccount"),
         policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() },

@@ -32,7 +32,7 @@ const LOGIN: [&str; 4] = ["tls", "authentication", "version", "clock"];
 /// Skips these steps, and those that need an accepted credential.
 fn skip(steps: &mut Steps, names: &[&str], why: &str) {
     let verbs = VERBS.map(|verb| format!("{verb} configmaps"));
-    let after = verbs.iter().map(String::as_str).chain(["excess", "namespace", "write"]);
+    let after = verbs.iter().map(String::as_str).chain(["agents", "excess", "namespace", "write"]);
     for name in names.iter().copied().chain(after) {
         steps.skipped(name, why);
     }
@@ -64,6 +64,7 @@ pub(super) async fn satellite(steps: &mut Steps, access: Option<&Access>, subjec
         return skip(steps, &[], "the satellite did not accept the credential");
     }
     probe.permissions(steps).await;
+    probe.agents(steps).await;
     probe.excess(steps, access).await;
     probe.namespace(steps).await;
     probe.write(steps).await;
@@ -124,9 +125,9 @@ async fn reach(steps: &mut Steps, access: &Access, subject: &Subject) {
 }
 
 /// A client of the satellite.
-struct Probe<'a> {
-    client: Client,
-    subject: &'a Subject,
+pub(super) struct Probe<'a> {
+    pub(super) client: Client,
+    pub(super) subject: &'a Subject,
 }
 
 impl Probe<'_> {
@@ -135,7 +136,7 @@ impl Probe<'_> {
         self.subject.timeout + Duration::from_secs(2)
     }
 
-    async fn ask<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    pub(super) async fn ask<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
         ask(self.deadline(), call).await
     }
 

@@ -10,6 +10,8 @@ pub(super) struct Subject {
     pub(super) name: String,
     /// Namespace on the satellite.
     pub(super) target: String,
+    /// Name of the pointer ConfigMap.
+    pub(super) pointer: String,
     /// `spec.requestTimeout`.
     pub(super) timeout: Duration,
     /// The account whose tokens the credential must be able to make (`spec.tokenRenewal`). `None`

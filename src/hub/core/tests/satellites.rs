@@ -12,7 +12,7 @@ fn leaves_out(revision: Revision) -> Input {
         acceptance: Some(Acceptance::default()),
         acked: Some(revision),
         left_out: std::sync::Arc::new([key("h0")].into()),
-        unreachable: false,
+        ..Satellite::default()
     };
     let satellites = BTreeMap::from([("edge-0".to_owned(), satellite)]);
     Input::FleetChanged(Fleet { listed: true, satellites })
@@ -58,6 +58,67 @@ fn an_object_that_a_satellite_leaves_out_says_so_and_is_synced_later() {
     hub.answer("h0");
     assert_eq!(synced(&hub, "h0"), not_ready(Reason::Rejected));
     hub.fleet(&[Some(revision)]);
+    hub.settle();
+    assert_eq!(synced(&hub, "h0"), Some((ConditionStatus::True, Reason::AllSatellites)));
+}
+
+/// Returns a fleet whose satellite delivered this revision, and whose agent refused these objects
+/// as of `of`.
+fn refuses(acked: Revision, of: Revision, names: &[(&str, &str)]) -> Input {
+    let rejection = |message: &str| crate::satellite::Rejection {
+        agent: "one".into(),
+        message: message.into(),
+        revision: of,
+    };
+    let rejected = names.iter().map(|(name, message)| (key(name), rejection(message))).collect();
+    let satellite = Satellite {
+        acceptance: Some(Acceptance::default()),
+        acked: Some(acked),
+        rejected: std::sync::Arc::new(rejected),
+        ..Satellite::default()
+    };
+    Input::FleetChanged(Fleet { listed: true, satellites: [("edge-0".to_owned(), satellite)].into() })
+}
+
+#[test]
+fn exactly_the_objects_that_an_icinga_refused_say_so_and_heal() {
+    let mut hub = Hub::with(&[("h0", PLAIN), ("h1", PLAIN), ("h2", PLAIN)]);
+    let revision = hub.revision();
+    hub.fleet(&[Some(revision)]);
+    hub.settle();
+    assert!(["h0", "h1", "h2"].iter().all(|name| synced(&hub, name).unwrap().0 == ConditionStatus::True));
+    hub.tell(refuses(revision, revision, &[("h1", "no such command")]));
+    assert_eq!(hub.written(), ["h1"], "it was Synced before");
+    hub.settle();
+    assert_eq!(synced(&hub, "h1"), not_ready(Reason::Rejected));
+    let stalled = hub.condition("h1", ConditionType::Stalled);
+    assert_eq!(stalled, Some((ConditionStatus::True, Reason::Rejected)));
+    // The same once more is no news, other words are.
+    hub.tell(refuses(revision, revision, &[("h1", "no such command")]));
+    assert!(hub.writes.is_empty());
+    hub.tell(refuses(revision, revision, &[("h1", "no such user"), ("h2", "no such user")]));
+    let mut written = hub.written();
+    written.sort();
+    assert_eq!(written, ["h1", "h2"]);
+    hub.settle();
+    hub.tell(refuses(revision, revision, &[("h2", "no such user")]));
+    assert_eq!(hub.written(), ["h1"]);
+    hub.settle();
+    assert_eq!(synced(&hub, "h1"), Some((ConditionStatus::True, Reason::AllSatellites)));
+}
+
+#[test]
+fn a_refused_object_that_was_changed_waits_for_the_next_word() {
+    let mut hub = Hub::with(&[("h0", PLAIN)]);
+    let before = hub.revision();
+    hub.tell(refuses(before, before, &[("h0", "no such command")]));
+    hub.settle();
+    hub.change("h0", OTHER);
+    hub.commit();
+    hub.settle();
+    assert!(hub.revision() > before);
+    assert_eq!(synced(&hub, "h0"), not_ready(Reason::Pending), "the word is about the old content");
+    hub.tell(refuses(hub.revision(), before, &[]));
     hub.settle();
     assert_eq!(synced(&hub, "h0"), Some((ConditionStatus::True, Reason::AllSatellites)));
 }

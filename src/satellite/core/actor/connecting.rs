@@ -5,6 +5,7 @@ use super::super::access::{InUse, Opening};
 use super::{Actor, Effect, Facts, Log, Moment, Opened, Source, Task};
 use crate::api::Reason;
 use crate::satellite::problem::Problem;
+use std::time::Duration;
 
 /// What the log calls a credential that does not work while the previous one does.
 const NOT_USED: &str = "the credential in the Secret does not work, and the previous one stays in use";
@@ -135,6 +136,9 @@ impl Actor {
         if !new.is_elsewhere && old == new.place {
             return;
         }
+        self.listening.reset();
+        // Nothing is known of them at any time.
+        self.judge_agents(Duration::ZERO);
         if facts.holds_ours {
             let (cluster, file) = match new.is_elsewhere {
                 true => ("the previous cluster", "with its kubeconfig, "),

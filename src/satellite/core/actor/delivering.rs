@@ -3,6 +3,7 @@
 
 use super::super::breaker::Event;
 use super::super::delivery::{Delivered, Drift};
+use super::super::history::DeliveredSet;
 use super::super::report::Drifted;
 use super::super::times::{RECHECK, VERIFY_EVERY, jitter};
 use super::{Actor, Effect, Ended, Facts, Job, Log, Moment, Outcome, Task, Wanted};
@@ -260,9 +261,19 @@ impl Actor {
             self.log(Log::Delivered(revision, delivered.digest, delivered.wrote.len()));
         }
         self.effects.push(Effect::Delivered(self.report.stats.clone()));
-        if self.object().spec.ack_level != AckLevel::Loaded {
-            self.effects.push(Effect::Holds(set));
+        self.listening.history.add(DeliveredSet {
+            pointer: delivered.pointer_revision,
+            digest: delivered.digest,
+            snapshot: revision,
+            left_out: set.view.left_out.clone(),
+        });
+        if !delivered.wrote.is_empty() && self.has_agents() {
+            self.effects.push(Effect::Loading(revision));
         }
+        if self.object().spec.ack_level != AckLevel::Loaded {
+            self.effects.push(Effect::Holds(revision, set.view.left_out.clone()));
+        }
+        self.judge_agents(moment.now);
     }
 
     /// The satellite holds its set: does the work that could wait until then.

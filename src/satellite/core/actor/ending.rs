@@ -104,6 +104,7 @@ impl Actor {
         self.report.problem = Some(problem.clone());
         if self.contact.is_open() {
             self.effects.push(Effect::StopFollowing);
+            self.stop_listening(moment);
         }
         let pause = self.contact.pause(&problem, self.is_refused(), moment.random);
         if problem.transient {

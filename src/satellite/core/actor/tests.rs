@@ -1,3 +1,5 @@
+mod agents;
+
 use super::*;
 use crate::api::satellite_cluster::SatelliteClusterSpec;
 use crate::identity::ObjectKey;
