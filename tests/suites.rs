@@ -4,6 +4,7 @@
 //! `cargo test --locked --test suites order::`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
+mod agent;
 mod commands;
 mod crd;
 mod fleet;

@@ -81,8 +81,11 @@ impl Umbrella {
     pub fn find(pid_file: &Path) -> Result<Self, NoDaemon> {
         let wrong = |cause: String| NoDaemon::PidFile { path: pid_file.display().to_string(), cause };
         let text = fs::read_to_string(pid_file).map_err(|error| wrong(error.to_string()))?;
-        let raw: i32 = text.trim().parse().map_err(|_| wrong("holds no pid".into()))?;
-        let pid = Pid::from_raw(raw).filter(|_| raw > 0).ok_or_else(|| wrong("holds no pid".into()))?;
+        // A negative number names a process group, and 0 nobody.
+        let raw = text.trim().parse().ok().filter(|raw: &i32| *raw > 0);
+        let Some((raw, pid)) = raw.and_then(|raw| Some((raw, Pid::from_raw(raw)?))) else {
+            return Err(wrong("holds no pid".into()));
+        };
         let unreadable = |error: io::Error| NoDaemon::Unreadable { pid: raw, cause: error.to_string() };
         // Opened before it is looked at: what is found then is true of the process that is
         // signalled, or the signal fails.
