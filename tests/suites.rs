@@ -9,6 +9,7 @@ mod commands;
 mod crd;
 mod fleet;
 mod hub;
+mod loaded;
 mod order;
 mod satellites;
 mod support;

@@ -8,8 +8,7 @@ use super::icinga::daemon::Umbrella;
 use super::icinga::output::Finding;
 use super::icinga::validator::{Constants, Validation, Validator};
 use super::metrics::AgentMetrics;
-use super::source::News;
-use super::source::pointer::Pointer;
+use super::source::{News, Source};
 use super::trees::{ACTIVE, Trees};
 use crate::api::agent_report::{AgentReport, AgentResult, Checked};
 use crate::readiness::Readiness;
@@ -34,7 +33,7 @@ pub enum ReloadBy {
 pub(super) struct Parts {
     pub trees: Arc<Trees>,
     pub password: Password,
-    pub source: Pointer,
+    pub source: Source,
     pub validator: Validator,
     pub reload: ReloadBy,
     pub icinga: SocketAddr,

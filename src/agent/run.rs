@@ -6,9 +6,14 @@ use super::icinga::api::Password;
 use super::icinga::validator::Validator;
 use super::metrics::AgentMetrics;
 use super::reporter::Reporter;
+use super::core::facts::Tree;
+use super::source::Source;
 use super::source::pointer::Pointer;
+use super::source::volume::{CONFIRMED, Volume};
 use super::trees::Trees;
+use crate::api::marks::SHRINK_CONFIRMED;
 use crate::http::{serve, serve_probes};
+use crate::identity::Revision;
 use crate::readiness::Readiness;
 use crate::request::configured_client;
 use anyhow::Context as _;
@@ -29,6 +34,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Options {
     /// Directory of the trees. It must exist, and keep its content over a restart.
     pub directory: PathBuf,
+    /// The hub's volume. None for an agent of a satellite, which follows a pointer.
+    pub volume: Option<PathBuf>,
     /// Namespace of the pointer and of the Lease.
     pub namespace: String,
     /// Name of the pointer ConfigMap.
@@ -82,16 +89,31 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
     };
 
-    let source = format!("ConfigMap {}/{}", options.namespace, options.pointer);
-    let configmaps = Api::namespaced(client.clone(), &options.namespace);
-    let pointer = Pointer::follow(configmaps, server.clone(), &options.pointer);
+    let (source, described, confirm) = match &options.volume {
+        Some(volume) => {
+            let found = trees.find()?;
+            let revision = |tree: Tree| tree.set.revision.parse::<Revision>().ok();
+            let after = found.active.and_then(revision).max(found.good.and_then(revision));
+            let after = after.unwrap_or_default();
+            let source = Source::Volume(Volume::follow(volume, trees.directory(), after));
+            let confirm = format!("write this into {}:", trees.directory().join(CONFIRMED).display());
+            (source, format!("the volume {}", volume.display()), confirm)
+        }
+        None => {
+            let configmaps = Api::namespaced(client.clone(), &options.namespace);
+            let source = Source::Pointer(Pointer::follow(configmaps, server.clone(), &options.pointer));
+            let confirm =
+                format!("set spec.target.annotations[\"{SHRINK_CONFIRMED}\"] of the SatelliteCluster to");
+            (source, format!("ConfigMap {}/{}", options.namespace, options.pointer), confirm)
+        }
+    };
     let scratch = trees.directory().join("validate");
     let root = trees.directory().join("trees");
     let (reports, reported) = watch::channel(None);
     let parts = Parts {
         trees: Arc::new(trees),
         password,
-        source: pointer,
+        source,
         validator: Validator::new(options.command, scratch, root),
         reload: options.reload,
         icinga: options.icinga,
@@ -102,7 +124,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     };
     let settings = Settings {
         pointer: options.pointer,
-        source,
+        source: described,
+        confirm,
         keep_after_deletion: options.keep_after_deletion,
         boot: format!("{:08x}", rand::random::<u32>()),
     };

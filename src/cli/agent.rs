@@ -24,6 +24,10 @@ pub struct Arguments {
     /// Icinga under the same path.
     #[arg(long, env = "GROUNDLINK_AGENT_DIRECTORY", value_name = "DIR")]
     directory: PathBuf,
+    /// On the hub: the volume into which the operator publishes. Without it, the agent follows the
+    /// delivered ConfigMaps of a satellite.
+    #[arg(long, env = "GROUNDLINK_AGENT_VOLUME", value_name = "DIR")]
+    volume: Option<PathBuf>,
     /// Namespace of the delivered ConfigMaps and of the agent's Lease.
     #[arg(long, env = "GROUNDLINK_AGENT_NAMESPACE", value_name = "NAME", default_value = "icinga", value_parser = object_name)]
     namespace: String,
@@ -81,6 +85,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let log = arguments.log.start(Arc::new(Metrics::default()))?;
     let options = Options {
         directory: arguments.directory,
+        volume: arguments.volume,
         namespace: arguments.namespace,
         pointer: arguments.pointer,
         lease: arguments.lease,

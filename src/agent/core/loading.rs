@@ -138,10 +138,10 @@ impl Agent {
         (is_much && offer.set.shrink_confirmed != Some(offer.set.digest)).then(|| {
             format!(
                 "revision {} would remove {removed} of {} objects, with their acknowledgements, downtimes and comments; if that is \
-                 meant, set spec.target.annotations[\"{}\"] of the SatelliteCluster to {}",
+                 meant, {} {}",
                 offer.set.revision,
                 active.files.len(),
-                crate::api::marks::SHRINK_CONFIRMED,
+                self.settings.confirm,
                 offer.set.digest
             )
         })

@@ -54,6 +54,8 @@ pub struct Settings {
     pub pointer: String,
     /// Where the set comes from, for messages: `ConfigMap icinga/groundlink`.
     pub source: String,
+    /// How a person confirms a set that removes much, for messages; the digest follows.
+    pub confirm: String,
     /// How long the set stays after its pointer is gone.
     pub keep_after_deletion: Duration,
     /// Eight random digits, so that no two processes make trees of one name.

@@ -285,6 +285,7 @@ fn agent() -> Agent {
     Agent::new(Settings {
         pointer: "groundlink".into(),
         source: "ConfigMap icinga/groundlink".into(),
+        confirm: "confirm".into(),
         keep_after_deletion: Duration::from_hours(1),
         boot: format!("{:08x}", BOOT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
     })

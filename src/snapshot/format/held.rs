@@ -33,3 +33,8 @@ pub(super) fn shards_of(held: &BTreeMap<String, HeldFile>, bits: u8) -> BTreeMap
     };
     buckets.into_values().map(|keys| (digest(&keys), keys)).collect()
 }
+
+/// Returns the digest of a set of these files.
+pub fn digest_of_files(files: &BTreeMap<String, HeldFile>) -> Digest {
+    listing::digest_of_set(files.iter().map(|(key, file)| (file.digest, key)))
+}

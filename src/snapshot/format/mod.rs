@@ -11,6 +11,6 @@ pub mod pointer;
 pub mod verify;
 mod view;
 
-pub use held::HeldFile;
+pub use held::{HeldFile, digest_of_files};
 pub use naming::{BUCKETS, MAX_BITS, bucket_of};
 pub use view::{Bucket, Shard, View};
