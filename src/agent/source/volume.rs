@@ -100,8 +100,9 @@ impl Volume {
             let mut content = BTreeMap::new();
             for (key, file) in files.iter().filter(|(key, file)| held.get(*key) != Some(file)) {
                 let path = path_of(&objects, key);
-                let bytes = read(&path)
-                    .map_err(|error| FetchProblem::Unavailable(format!("cannot read {}: {error}", path.display())))?;
+                let bytes = read(&path).map_err(|error| {
+                    FetchProblem::Unavailable(format!("cannot read {}: {error}", path.display()))
+                })?;
                 if Digest::of(&bytes) != file.digest {
                     return Err(FetchProblem::Unavailable(format!("{} changed meanwhile", path.display())));
                 }
