@@ -3,6 +3,7 @@
 mod choices;
 mod credentials;
 mod join;
+mod newer;
 mod refused;
 mod renewal;
 mod room;
