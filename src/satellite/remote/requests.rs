@@ -288,8 +288,11 @@ mod tests {
         assert_eq!(pages.load(Ordering::SeqCst), MOST / PAGE as usize + 1);
     }
 
+    /// The method and the body of each request.
+    type Seen = Arc<Mutex<Vec<(String, String)>>>;
+
     /// Takes every request, and answers with an empty ConfigMap.
-    fn obedient(requests: Arc<Mutex<Vec<(String, String)>>>) -> Client {
+    fn obedient(requests: Seen) -> Client {
         let service = tower::service_fn(move |request: Request<Body>| {
             let requests = requests.clone();
             async move {
@@ -304,8 +307,8 @@ mod tests {
         Client::new(service, "default")
     }
 
-    fn with(leadership: Leadership) -> (Requests, Arc<Mutex<Vec<(String, String)>>>) {
-        let seen = Arc::new(Mutex::new(Vec::new()));
+    fn with(leadership: Leadership) -> (Requests, Seen) {
+        let seen = Seen::default();
         let target = Destination { namespace: "icinga".into(), ..Destination::default() };
         let (time, client) = (Duration::from_secs(5), obedient(seen.clone()));
         (Requests::new(client, &target, time, leadership, Arc::default(), Redaction::default()), seen)
