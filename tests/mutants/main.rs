@@ -120,8 +120,8 @@ fn switch() -> String {
     )
 }
 
-/// Returns a manifest or a lock file in which the package has another name. Cargo would take two
-/// packages of one name for the same, whatever their folders, and use the output of one for the other.
+/// Returns a manifest or a lock file in which the package has another name. Cargo takes two packages
+/// of one name for the same, whatever their folders, and uses the output of one for the other.
 fn renamed(text: &str) -> String {
     let text = text.replace("name = \"groundlink\"\nversion", "name = \"groundlink-mutants\"\nversion");
     text.replace("[lib]\n", "[lib]\nname = \"groundlink\"\n")
