@@ -206,7 +206,7 @@ impl Icinga {
         drop(self.process.take());
     }
 
-    /// Kills everything that belongs to this daemon. All its processes name the scratch directory.
+    /// Kills every process of this daemon. All of them name the scratch directory.
     pub fn kill(&mut self) {
         drop(self.process.take());
         for pid in self.processes() {
@@ -219,8 +219,10 @@ impl Icinga {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         let is_ours = |pid: &i32| {
-            fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&scratch))
+            // Not an agent, which names the directory too.
+            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == "icinga2")
+                && fs::read(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&scratch))
         };
         pids.filter(is_ours).filter_map(rustix::process::Pid::from_raw).collect()
     }

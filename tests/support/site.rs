@@ -139,7 +139,11 @@ impl Site {
     pub async fn reports(&self, what: &str, is_so: impl Fn(&AgentReport) -> bool) -> AgentReport {
         eventually(GENEROUS, &format!("the agent {} reports {what}", self.name), async || {
             let report = self.report().await?;
-            if is_so(&report) { Ok(report) } else { Err(format!("{report:#?}")) }
+            if is_so(&report) {
+                Ok(report)
+            } else {
+                Err(format!("{report:#?}; its log:\n{}", self.agent.log_text()))
+            }
         })
         .await
     }
