@@ -108,21 +108,17 @@ impl Reporter {
 
 /// Waits for a report that should be written now.
 async fn next_report(reports: &mut watch::Receiver<Option<AgentReport>>) {
-    loop {
-        if reports.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-        let is_loading = |report: &Option<AgentReport>| {
-            report.as_ref().is_some_and(|report| report.result == AgentResult::Loading)
-        };
-        if !is_loading(&reports.borrow_and_update()) {
-            return;
-        }
+    let is_loading =
+        |report: &Option<AgentReport>| report.as_ref().is_some_and(|report| report.result == AgentResult::Loading);
+    if reports.changed().await.is_err() {
+        return std::future::pending().await;
+    }
+    if is_loading(&reports.borrow_and_update()) {
         // Most loads end soon, and then their result is the next report.
         let ends = reports.wait_for(|report| !is_loading(report));
-        if tokio::time::timeout(PATIENCE, ends).await.is_ok_and(|ended| ended.is_err()) {
-            return std::future::pending().await;
+        let ended = tokio::time::timeout(PATIENCE, ends).await.map(|ended| ended.is_ok());
+        if ended == Ok(false) {
+            std::future::pending().await
         }
-        return;
     }
 }

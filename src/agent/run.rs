@@ -68,7 +68,14 @@ pub struct Options {
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let trees = Trees::open(&options.directory).context("--directory")?;
     let password = Password::new(trees.password()?);
-    let (client, _, server) = configured_client().await?;
+    // An agent of the hub that reports to nobody needs no API server.
+    let cluster = match (&options.volume, &options.lease) {
+        (Some(_), None) => None,
+        _ => {
+            let (client, _, server) = configured_client().await?;
+            Some((client, server))
+        }
+    };
     let readiness = Readiness::waiting_for(&[("tree", "no set is in place yet")]);
     let metrics = Arc::new(AgentMetrics::default());
 
@@ -90,8 +97,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
     };
 
-    let (source, described, confirm) = match &options.volume {
-        Some(volume) => {
+    let (source, described, confirm) = match (&options.volume, &cluster) {
+        (Some(volume), _) => {
             let found = trees.find()?;
             let revision = |tree: Tree| tree.set.revision.parse::<Revision>().ok();
             let after = found.active.and_then(revision).max(found.good.and_then(revision));
@@ -100,13 +107,14 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             let confirm = format!("write this into {}:", trees.directory().join(CONFIRMED).display());
             (source, format!("the volume {}", volume.display()), confirm)
         }
-        None => {
+        (None, Some((client, server))) => {
             let configmaps = Api::namespaced(client.clone(), &options.namespace);
-            let source = Source::Pointer(Pointer::follow(configmaps, server.clone(), &options.pointer));
+            let source = Source::Pointer(Box::new(Pointer::follow(configmaps, server.clone(), &options.pointer)));
             let confirm =
                 format!("set spec.target.annotations[\"{SHRINK_CONFIRMED}\"] of the SatelliteCluster to");
             (source, format!("ConfigMap {}/{}", options.namespace, options.pointer), confirm)
         }
+        (None, None) => bail!("no API server is configured, and no --volume is given"),
     };
     let scratch = trees.directory().join("validate");
     let root = trees.directory().join("trees");
@@ -131,7 +139,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         boot: format!("{:08x}", rand::random::<u32>()),
     };
     let driver = Driver::new(Agent::new(settings), parts);
-    let reporter = options.lease.map(|lease| {
+    let reporter = options.lease.zip(cluster).map(|(lease, (client, server))| {
         let api = Api::namespaced(client, &options.namespace);
         tokio::spawn(Reporter::new(api, server, &lease, &options.holder).run(reported, stop.clone()))
     });

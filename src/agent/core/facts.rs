@@ -103,7 +103,7 @@ pub struct Refusal {
     pub revision: String,
     /// Digest of the set.
     pub digest: String,
-    /// Rejected, Unproved or Held.
+    /// Rejected or Held.
     pub result: AgentResult,
     /// For a person.
     pub message: String,

@@ -297,6 +297,10 @@ impl Agent {
             }
         };
         self.memory = found.memory;
+        if self.memory.refused.is_some() && self.refused_until.is_none() {
+            self.refusals = 1;
+            self.refused_until = Some(moment.now + REFUSED.pause(1, 1.0));
+        }
         self.active = found.active;
         (self.proof, self.active_since) = (Proof::Unknown, moment.now);
         let is_good = |tree: &Tree| self.memory.good.as_deref() == Some(&*tree.name);

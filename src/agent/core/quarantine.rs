@@ -40,7 +40,7 @@ impl Quarantine {
             let first = self.held.get(key).map(|(_, first)| first.clone());
             self.held.insert(key.clone(), (content, first.unwrap_or_else(|| message.clone())));
         }
-        let most = (wanted.len() * SHARE / 100).max(LEAST).min(MOST_HELD);
+        let most = (wanted.len() * SHARE / 100).clamp(LEAST, MOST_HELD);
         self.held.len() <= most
     }
 

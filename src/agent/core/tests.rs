@@ -391,7 +391,8 @@ fn a_set_on_which_the_validator_crashes_is_not_loaded_and_tried_again_seldom() {
     let before = world.validations;
     world.pass(3600);
     assert!((before + 2..before + 8).contains(&world.validations), "{} {before}", world.validations);
-    // The cause was somebody else's file, and is gone.
+    // The cause was somebody else's file, and is gone. An agent that restarts tries it again, too.
+    world.restart_agent();
     world.faith = Faith::Fine;
     world.pass(3700);
     assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "fault")])));

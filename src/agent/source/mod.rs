@@ -31,7 +31,7 @@ pub struct Fetched {
 #[derive(Clone)]
 pub enum Source {
     /// What the operator delivers to a satellite.
-    Pointer(Pointer),
+    Pointer(Box<Pointer>),
     /// What the operator publishes on the hub.
     Volume(Volume),
 }

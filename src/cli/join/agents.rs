@@ -1,7 +1,6 @@
 //! The objects of an agent on a satellite: an account that reads what is delivered, and the Lease
 //! in which it reports.
 
-use super::objects::{AccountSettings, labels};
 use crate::api::marks::{ACCOUNT, PART, PART_AGENT};
 use serde_json::{Value, json};
 
@@ -10,17 +9,28 @@ pub(crate) fn object_name(agent: &str) -> String {
     format!("groundlink-agent-{agent}")
 }
 
-/// Returns the objects of the agents of this account, each after what it needs.
-pub(super) fn objects(account: &AccountSettings) -> Vec<Value> {
-    account.agents.iter().flat_map(|agent| of(account, &object_name(agent))).collect()
+/// The account on a satellite whose agents are made.
+pub(super) struct Place<'a> {
+    /// Name of the hub's account.
+    pub account: &'a str,
+    pub namespace: &'a str,
+    /// Name of the pointer ConfigMap.
+    pub pointer: &'a str,
+    /// Labels of every object.
+    pub labels: Value,
 }
 
-fn of(account: &AccountSettings, name: &str) -> [Value; 4] {
-    let (namespace, pointer) = (&account.namespace, &account.pointer);
-    let mut labels = labels();
+/// Returns the objects of these agents, each after what it needs.
+pub(super) fn objects(place: &Place<'_>, agents: &[String]) -> Vec<Value> {
+    agents.iter().flat_map(|agent| of(place, &object_name(agent))).collect()
+}
+
+fn of(place: &Place<'_>, name: &str) -> [Value; 4] {
+    let (namespace, pointer) = (place.namespace, place.pointer);
+    let mut labels = place.labels.clone();
     labels[PART] = json!(PART_AGENT);
     // `satellite remove` finds them by the account, because two hubs may share a namespace.
-    labels[ACCOUNT] = json!(account.account);
+    labels[ACCOUNT] = json!(place.account);
     let metadata = json!({ "name": name, "namespace": namespace, "labels": labels });
     let group = "rbac.authorization.k8s.io";
     [

@@ -269,7 +269,8 @@ pub(crate) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Va
     if account.renewal.is_some() {
         objects.extend(renewal(account));
     }
-    objects.extend(agents::objects(account));
+    let place = agents::Place { account: name, namespace, pointer: &account.pointer, labels: labels() };
+    objects.extend(agents::objects(&place, &account.agents));
     objects
 }
 
