@@ -64,7 +64,8 @@ impl Driver {
         Self { agent, parts, content: BTreeMap::new(), held: None, constants: None, checkables: None, origin }
     }
 
-    /// Works for ever. It may be dropped at any time: whatever is on disk then is whole.
+    /// Works until the source ends, which it never does by itself. It may be dropped at any time:
+    /// whatever is on disk then is whole.
     pub async fn run(mut self) {
         let trees = self.parts.trees.clone();
         self.constants = blocking(move || trees.icinga()).await.ok().flatten();
@@ -74,7 +75,8 @@ impl Driver {
             let task = self.agent.step(input, &self.moment());
             self.tell();
             input = match task {
-                Task::Wait(until) => self.wait(until).await,
+                Task::Wait(until) if self.wait(until).await => Input::Woken,
+                Task::Wait(_) => return,
                 task => self.execute(task).await,
             };
         }
@@ -97,18 +99,13 @@ impl Driver {
         self.agent.source_trouble(trouble);
     }
 
-    async fn wait(&mut self, until: Option<Duration>) -> Input {
+    /// Waits for the time or for news. False if the task that follows the source has panicked.
+    async fn wait(&mut self, until: Option<Duration>) -> bool {
         let at = until.map(|until| self.origin + until);
         tokio::select! {
-            is_there = self.parts.source.changed() => {
-                if !is_there {
-                    // The task that follows the source has panicked.
-                    std::future::pending::<()>().await;
-                }
-            }
-            () = sleep_until(at.unwrap_or(self.origin)), if at.is_some() => {}
+            is_there = self.parts.source.changed() => is_there,
+            () = sleep_until(at.unwrap_or(self.origin)), if at.is_some() => true,
         }
-        Input::Woken
     }
 
     async fn execute(&mut self, task: Task) -> Input {

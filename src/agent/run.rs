@@ -1,12 +1,12 @@
 //! Wiring of `groundlink agent`: settings, clients, tasks. No decisions.
 
+use super::core::facts::Tree;
 use super::core::{Agent, Settings};
 use super::driver::{Driver, Parts, ReloadBy};
 use super::icinga::api::Password;
 use super::icinga::validator::Validator;
 use super::metrics::AgentMetrics;
 use super::reporter::Reporter;
-use super::core::facts::Tree;
 use super::source::Source;
 use super::source::pointer::Pointer;
 use super::source::volume::{CONFIRMED, Volume};
@@ -16,7 +16,7 @@ use crate::http::{serve, serve_probes};
 use crate::identity::Revision;
 use crate::readiness::Readiness;
 use crate::request::configured_client;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use kube::Api;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,7 +63,8 @@ pub struct Options {
 /// Runs the agent until `stop`.
 ///
 /// # Errors
-/// If the directory cannot be used, no API server is configured, or an address is taken.
+/// If the directory cannot be used, no API server is configured, an address is taken, or a task
+/// panics.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let trees = Trees::open(&options.directory).context("--directory")?;
     let password = Password::new(trees.password()?);
@@ -134,17 +135,21 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         let api = Api::namespaced(client, &options.namespace);
         tokio::spawn(Reporter::new(api, server, &lease, &options.holder).run(reported, stop.clone()))
     });
-    tokio::select! {
-        () = driver.run() => {}
-        () = health => {}
-        () = probes => {}
-        () = stop.cancelled() => {}
-    }
+    let ended = tokio::select! {
+        () = driver.run() => Some("the task that follows the set"),
+        () = health => Some("the server of --listen"),
+        () = probes => Some("the server of --probes"),
+        () = stop.cancelled() => None,
+    };
+    stop.cancel();
     if let Some(reporter) = reporter {
         // The hub notices anyway, a little later.
         let _ = tokio::time::timeout(FAREWELL, reporter).await;
     }
-    Ok(())
+    match ended {
+        Some(part) => bail!("{part} has ended, which it never does by itself; the log says why"),
+        None => Ok(()),
+    }
 }
 
 async fn listen(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -11,10 +11,20 @@ async fn run(script: &str, deadline: Duration) -> (Validation, tempfile::TempDir
     let program = directory.path().join("icinga2");
     std::fs::write(&program, format!("#!/bin/sh\ncd '{}'\n{script}\n", directory.path().display())).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Of a run before this one.
+    let cache = directory.path().join("validate/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join("icinga2.vars"), constant("1.1")).unwrap();
     let command = vec![program.display().to_string(), "daemon".into()];
     let validator =
         Validator::new(command, directory.path().join("validate"), "/t".into()).with_deadline(deadline);
     (validator.validate(Path::new("/candidate"), "1.1", 0).await, directory)
+}
+
+/// Returns the constants of a validator that has read a candidate with this marker.
+fn constant(marker: &str) -> String {
+    let json = format!(r#"{{"name":"GroundlinkRevision","value":"{marker}"}}"#);
+    format!("{}:{json},", json.len())
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -49,7 +59,7 @@ async fn a_crash_is_no_verdict() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_output_is_read_and_its_end_is_seen() {
-    let script = "yes 'x x x x x x x x x x x x x x x x x x x x x x' | head -c 20000000\n\
+    let script = "yes 'x x x x x x x x x x x x x x x x x x x x x x' | head -c 20000000\necho\n\
                   echo '[2026-11-30 02:28:00 +0000] critical/config: Error: the last word'\nexit 1";
     let (result, _directory) = run(script, LONG).await;
     let Validation::Refused(findings) = &result else { panic!("{result:?}") };
@@ -65,15 +75,12 @@ async fn a_refusal_without_an_error_is_still_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn constants_of_another_run_accept_nothing() {
-    // It writes none itself, and those of before were removed.
-    let (result, directory) = run("mkdir -p validate/cache", LONG).await;
+    let (result, directory) = run("true", LONG).await;
     assert!(matches!(&result, Validation::CannotRun(why) if why.contains("icinga2.vars")), "{result:?}");
-    let constant = r#"{"name":"GroundlinkRevision","value":"1.1"}"#;
-    let vars = format!("{}:{constant},", constant.len());
-    let write = format!("printf '%s' '{vars}' > validate/cache/icinga2.vars");
-    let (result, _directory) = run(&write, LONG).await;
+    let write = |marker: &str| format!("printf '%s' '{}' > validate/cache/icinga2.vars", constant(marker));
+    let (result, _directory) = run(&write("1.1"), LONG).await;
     assert!(matches!(result, Validation::Accepted(_)), "{result:?}");
-    let (result, _directory) = run(&write.replace("1.1", "1.0"), LONG).await;
+    let (result, _directory) = run(&write("1.0"), LONG).await;
     assert_eq!(result, Validation::HookMissing);
     let program = directory.path().join("icinga2");
     std::fs::remove_file(&program).unwrap();

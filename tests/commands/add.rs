@@ -85,8 +85,11 @@ async fn add_makes_the_least_account_and_a_second_run_writes_nothing() {
         "selfsubjectaccessreviews.authorization.k8s.io [] [] [create]",
         "selfsubjectrulesreviews.authorization.k8s.io [] [] [create]",
     ];
-    let config_maps = ["configmaps [] [] [get list watch create update patch delete]"];
-    assert_eq!(rules(&inside), sorted(&[&everyones[..], &config_maps].concat()));
+    let own = [
+        "configmaps [] [] [get list watch create update patch delete]",
+        "leases.coordination.k8s.io [] [] [get list watch]",
+    ];
+    assert_eq!(rules(&inside), sorted(&[&everyones[..], &own].concat()));
     let outside = kubectl(&clusters.edge, &[&list[..], &["default"]].concat()).await;
     assert_eq!(rules(&outside), sorted(&everyones));
 

@@ -21,7 +21,7 @@ async fn a_satellite_is_joined_rotated_and_removed_while_the_operator_delivers()
     // With an operator there is no warning. The operator's own rights are enough for a check.
     let check = ["check", "edge-a", "--allow-loopback-satellites"];
     let said = run(&check).await.exits_with(0);
-    assert!(said.out.contains("edge-a: 20 ok, 0 warnings, 0 failed, 0 skipped"), "{}", said.out);
+    assert!(said.out.contains("edge-a: 21 ok, 0 warnings, 0 failed, 0 skipped"), "{}", said.out);
     let own = hub.service_account_kubeconfig(OPERATOR, OPERATOR).await;
     let path = installation.scratch().join("own.kubeconfig");
     std::fs::write(&path, own).unwrap();
@@ -45,12 +45,18 @@ async fn a_satellite_is_joined_rotated_and_removed_while_the_operator_delivers()
     let row: Vec<_> = said.out.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..6], ["edge-a", "True", "True", "InSync", "0", "1"], "{}", said.out);
 
+    // An agent is prepared without touching the rest, and `remove` takes it along.
+    let said = run(&[&add[..], &["--agent", "one"]].concat()).await.exits_with(0);
+    assert_eq!(said.out.matches(" unchanged\n").count(), 6, "{}", said.out);
+    assert_eq!(said.out.matches("groundlink-agent-one created\n").count(), 4, "{}", said.out);
+    let said = run(&check).await.exits_with(0);
+    assert!(said.out.contains("groundlink-agent-one has never reported"), "{}", said.out);
+
     let said = run(&["remove", "edge-a", "--context", "edge"]).await.exits_with(0);
     println!("{}", said.out);
     assert!(said.out.contains("no ConfigMap of edge-a is left"), "{}", said.out);
-    let kinds =
-        ["-n", "icinga", "get", "configmaps,secrets,serviceaccounts,roles,rolebindings", "-o", "name"];
-    assert_eq!(kubectl(&edge, &kinds).await, "");
+    let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings,leases";
+    assert_eq!(kubectl(&edge, &["-n", "icinga", "get", kinds, "-o", "name"]).await, "");
     let mine = ["-n", OPERATOR, "get", "satelliteclusters,secrets", "-o", "name"];
     let left = kubectl(&hub, &mine).await;
     assert!(!left.contains("edge-a"), "{left}");

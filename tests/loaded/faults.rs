@@ -1,8 +1,7 @@
 //! What is killed, and by whom.
 
-use super::stage::Site;
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, generations};
+use crate::support::{GENEROUS, Installation, Site, generations};
 use groundlink::api::agent_report::AgentResult;
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ async fn agent_and_icinga_are_killed_and_come_back_with_the_whole_set() {
     installation.namespace("team-a").await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.put("team-a", "web", host("192.0.2.1")).await;
-    let mut site = Site::prepare(&installation, "sat-a", "one", generation, "signal").await;
+    let mut site = Site::prepare(GROUNDLINK, &installation, "sat-a", generation, "signal").await;
     site.start_icinga().await;
     site.lists(&[("web", "192.0.2.1")]).await;
 
@@ -47,7 +46,7 @@ async fn agent_and_icinga_are_killed_and_come_back_with_the_whole_set() {
 async fn a_second_agent_on_one_directory_is_refused() {
     let Some(generation) = generations().pop() else { return };
     let installation = Installation::start(&["sat-a"]).await;
-    let site = Site::prepare(&installation, "sat-a", "one", generation, "signal").await;
+    let site = Site::prepare(GROUNDLINK, &installation, "sat-a", generation, "signal").await;
     site.agent.base_url().await;
     let second = site.another_agent();
     assert!(!second.wait(GENEROUS).await.success());

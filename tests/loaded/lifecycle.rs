@@ -1,8 +1,7 @@
 //! From kubectl on the hub to the object list of each satellite's Icinga.
 
-use super::stage::Site;
-use crate::support::{GENEROUS, Installation, generations};
 use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Installation, Site, generations};
 use groundlink::api::agent_report::AgentResult;
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ async fn what_is_applied_on_the_hub_is_what_icinga_lists() {
     // One is reloaded by its API, the other by a signal.
     let mut sites = Vec::new();
     for (satellite, generation, reload) in [("sat-a", oldest, "api"), ("sat-b", newest, "signal")] {
-        let mut site = Site::prepare(&installation, satellite, satellite, generation, reload).await;
+        let mut site = Site::prepare(GROUNDLINK, &installation, satellite, generation, reload).await;
         site.start_icinga().await;
         sites.push(site);
     }
@@ -61,6 +60,9 @@ async fn what_is_applied_on_the_hub_is_what_icinga_lists() {
     installation.put("team-a", "smtp", host("192.0.2.3")).await;
     for site in &sites {
         site.lists(&[("web", "192.0.2.9"), ("smtp", "192.0.2.3")]).await;
-        site.reports("its checks", |report| report.checked.as_ref().is_some_and(|checked| checked.checkables == 2)).await;
+        site.reports("its checks", |report| {
+            report.checked.as_ref().is_some_and(|checked| checked.checkables == 2)
+        })
+        .await;
     }
 }

@@ -1,8 +1,7 @@
 //! A set that Icinga refuses.
 
-use super::stage::Site;
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, condition_of, eventually, generations};
+use crate::support::{GENEROUS, Installation, Site, condition_of, eventually, generations};
 use groundlink::api::agent_report::{AgentResult, HeldContent};
 use groundlink::api::{ConditionStatus, ConditionType, Reason};
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ async fn a_refused_object_is_named_on_the_hub_and_the_others_are_loaded() {
     installation.change_satellite("sat-a", json!({ "ackLevel": "Loaded" })).await;
     let _operator = installation.operator(GROUNDLINK).await;
     installation.put("team-a", "web", host("192.0.2.1")).await;
-    let mut site = Site::prepare(&installation, "sat-a", "one", generation, "signal").await;
+    let mut site = Site::prepare(GROUNDLINK, &installation, "sat-a", generation, "signal").await;
     site.start_icinga().await;
     site.lists(&[("web", "192.0.2.1")]).await;
     installation.synced("team-a", "web").await;

@@ -77,7 +77,7 @@ impl Icinga {
         let hook_text = groundlink::agent::icinga::candidate::hook(&icinga.text("load/active.conf"));
         let main = format!(
             "const PluginDir = \"/nonexistent\"\nconst NodeName = \"{NODE}\"\nconst ZoneName = NodeName\n\
-             include <itl>\n\
+             include <itl>\ninclude <plugins>\n\
              object Endpoint NodeName {{ }}\nobject Zone ZoneName {{ endpoints = [ NodeName ] }}\n\
              object Zone \"everywhere\" {{ global = true }}\n\
              object Host \"by hand\" {{ check_command = \"dummy\" }}\n\

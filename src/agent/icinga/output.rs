@@ -151,7 +151,12 @@ impl<'a> Entry<'a> {
         let places = self.places();
         let ours = |place: &&Place<'_>| place.path.starts_with(root);
         let place = places.iter().find(ours).or(places.first());
-        let object = object(first_line(error)).map(|(kind, name)| (clean(kind, 64), clean(name, NAME_MAX)));
+        // 2.14 lists a circle without a place: "-> Dependency 'child!name'".
+        let circle = || self.text.lines().find_map(|line| line.strip_prefix("-> Dependency '"));
+        let dependency = || circle().and_then(|rest| Some(("Dependency", rest.strip_suffix('\'')?)));
+        let object = object(first_line(error))
+            .or_else(dependency)
+            .map(|(kind, name)| (clean(kind, 64), clean(name, NAME_MAX)));
         Some(Finding {
             file: place.map(|place| clean(place.path, PATH_MAX)),
             line: place.map(|place| place.line),

@@ -243,6 +243,3 @@ fn oom_kills() -> Option<u64> {
     let events = std::fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.events")).ok()?;
     events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

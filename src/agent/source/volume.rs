@@ -8,6 +8,7 @@ use crate::identity::{Digest, Revision};
 use crate::snapshot::HeldFile;
 use crate::snapshot::archive::is_file_key;
 use crate::snapshot::format::digest_of_files;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,13 +19,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 /// Largest file that is read, in bytes. The operator writes none of this size.
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// The volume is scanned at least this often, whatever the watch says.
 const SCAN_EVERY: Duration = Duration::from_secs(30);
+/// How often the thread looks whether anybody still listens.
+const LOOK: Duration = Duration::from_millis(500);
 /// Pause after a scan that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 /// Scans in a row that a change may interrupt. After that the last one counts, and Icinga's
@@ -66,12 +68,7 @@ impl Volume {
             revision: after,
             known: BTreeMap::new(),
         };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = scanner.run(&sender) => {}
-                () = sender.closed() => {}
-            }
-        });
+        tokio::task::spawn_blocking(move || scanner.run(&sender));
         Self { objects, newest }
     }
 
@@ -100,8 +97,9 @@ impl Volume {
             let mut content = BTreeMap::new();
             for (key, file) in files.iter().filter(|(key, file)| held.get(*key) != Some(file)) {
                 let path = path_of(&objects, key);
-                let bytes = read(&path)
-                    .map_err(|error| FetchProblem::Unavailable(format!("cannot read {}: {error}", path.display())))?;
+                let bytes = read(&path).map_err(|error| {
+                    FetchProblem::Unavailable(format!("cannot read {}: {error}", path.display()))
+                })?;
                 if Digest::of(&bytes) != file.digest {
                     return Err(FetchProblem::Unavailable(format!("{} changed meanwhile", path.display())));
                 }
@@ -135,9 +133,9 @@ struct Scanner {
 }
 
 impl Scanner {
-    async fn run(mut self, sender: &watch::Sender<(News, Files)>) {
-        loop {
-            let why = match self.watch(sender).await {
+    fn run(mut self, sender: &watch::Sender<(News, Files)>) {
+        while !sender.is_closed() {
+            let why = match self.watch(sender) {
                 Ok(()) => continue,
                 Err(error) => format!("cannot read {}: {error}", self.objects.display()),
             };
@@ -146,33 +144,38 @@ impl Scanner {
                 news.trouble = Some(why);
                 is_new
             });
-            tokio::time::sleep(AGAIN).await;
+            std::thread::sleep(AGAIN);
         }
     }
 
-    /// Scans whenever something changed. Returns if the directories must be watched anew.
-    async fn watch(&mut self, sender: &watch::Sender<(News, Files)>) -> io::Result<()> {
-        let inotify = AsyncFd::new(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)?;
-        let mut directories = watch_all(inotify.get_ref(), &self.objects)?;
-        loop {
+    /// Scans whenever something changed, until nobody listens.
+    fn watch(&mut self, sender: &watch::Sender<(News, Files)>) -> io::Result<()> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let mut directories = watch_all(&inotify, &self.objects)?;
+        while !sender.is_closed() {
             let mut files = Files::default();
             for _ in 0..MOST_SCANS {
                 files = self.scan()?;
-                if !drain(inotify.get_ref())? {
+                if !drain(&inotify)? {
                     break;
                 }
             }
             self.tell(files, sender);
-            let now = watch_all(inotify.get_ref(), &self.objects)?;
+            let now = watch_all(&inotify, &self.objects)?;
             if now != directories {
                 directories = now;
                 // Something may have come into a new directory before it was watched.
                 continue;
             }
-            if let Ok(ready) = tokio::time::timeout(SCAN_EVERY, inotify.readable()).await {
-                ready?.clear_ready();
+            for _ in 0..SCAN_EVERY.as_millis() / LOOK.as_millis() {
+                let mut events = [PollFd::new(&inotify, PollFlags::IN)];
+                let limit = Timespec { tv_sec: 0, tv_nsec: LOOK.as_nanos() as i64 };
+                if poll(&mut events, Some(&limit)).map_err(io::Error::from)? > 0 || sender.is_closed() {
+                    break;
+                }
             }
         }
+        Ok(())
     }
 
     /// Reads every file whose stamp is another than before.

@@ -69,6 +69,11 @@ fn a_circle_names_the_file_of_a_dependency() {
     let found = one(&at("02", text));
     assert_eq!(found.file.as_deref(), Some("/t/7.42-1/objects.d/a.e.conf"));
     assert_eq!(found.message, "Dependency cycle:");
+
+    let text = "critical/config: Error: Dependency cycle:\nHost 'h2'\n-> Dependency 'h2!d'\n-> Host 'h1'\n\
+                -> Dependency 'h1!d'\n-> Host 'h2'";
+    let found = one(&at("02", text));
+    assert_eq!((found.file, found.object), (None, named("Dependency", "h2!d")));
 }
 
 #[test]

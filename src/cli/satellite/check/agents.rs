@@ -56,7 +56,7 @@ fn word(lease: &Lease, pointer: &str) -> Option<(String, bool)> {
     let text = lease.metadata.annotations.as_ref().and_then(|all| all.get(AGENT_REPORT));
     let report = match text.map(|text| AgentReport::parse(text)) {
         None => return Some((format!("{name} has never reported"), false)),
-        Some(Err(why)) => return Some((format!("{name}: its report {why}"), false)),
+        Some(Err(why)) => return Some((format!("{name}: the report cannot be used: {why}"), false)),
         Some(Ok(report)) => report,
     };
     if report.pointer != pointer {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(of(&[loaded.clone(), elsewhere]).0, Verdict::Ok);
         for (other, word) in [
             (lease("c", None), "c has never reported"),
-            (lease("c", Some("{")), "c: its report cannot be read"),
+            (lease("c", Some("{")), "c: the report cannot be used"),
             (lease("c", Some(&text(AgentResult::Rejected, "groundlink"))), "c says Rejected"),
         ] {
             let (verdict, message) = of(&[loaded.clone(), other]);

@@ -113,7 +113,9 @@ impl Agents {
                 return awaited(AgentState::NeverReported, message);
             }
             Said::Unreadable(why) => {
-                let message = format!("agent {name}: its report {why}; give it the version of the operator");
+                let message = format!(
+                    "agent {name}: the report cannot be used: {why}; give agent and operator the same version"
+                );
                 return awaited(AgentState::Unreadable, message);
             }
             Said::Report(report) => report,

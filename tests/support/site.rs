@@ -1,7 +1,10 @@
-//! A satellite with an agent and an Icinga 2 daemon.
+//! An Icinga 2 daemon of a satellite with its agent.
 
-use crate::GROUNDLINK;
-use crate::support::{ApiServer, GENEROUS, Hook, Icinga, Installation, Operator, client_of, eventually, succeeded};
+use super::api_server::{ApiServer, client_of};
+use super::icinga::{Hook, Icinga};
+use super::installation::{GENEROUS, Installation, succeeded};
+use super::operator::Operator;
+use super::wait::eventually;
 use groundlink::api::agent_report::AgentReport;
 use groundlink::api::marks::AGENT_REPORT;
 use http::Request;
@@ -10,10 +13,10 @@ use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub const NAMESPACE: &str = "icinga";
+const NAMESPACE: &str = "icinga";
 const PASSWORD: &str = "of-the-test";
 
 /// One Icinga with its agent.
@@ -22,22 +25,25 @@ pub struct Site {
     pub icinga: Icinga,
     pub agent: Operator,
     server: Arc<ApiServer>,
+    program: String,
     kubeconfig: PathBuf,
     reload: &'static str,
 }
 
 impl Site {
-    /// Joins an agent to a satellite as a user would, and starts it. Icinga is not started.
+    /// Joins an agent of the same name to a satellite as a user would, and starts it. Icinga is not
+    /// started. `program` is `groundlink`, `reload` the way in which Icinga is told to reload.
     pub async fn prepare(
+        program: &str,
         installation: &Installation,
         satellite: &str,
-        name: &str,
         generation: &'static str,
         reload: &'static str,
     ) -> Self {
+        let name = satellite;
         let server = installation.plane.server(satellite);
         let flags = ["satellite", "join-manifest", satellite, "--only", "satellite", "--agent", name];
-        let printed = tokio::process::Command::new(GROUNDLINK).args(flags).output().await.expect("groundlink");
+        let printed = tokio::process::Command::new(program).args(flags).output().await.expect("groundlink");
         succeeded("join-manifest", &printed);
         let manifest = String::from_utf8(printed.stdout).expect("text");
         succeeded("kubectl apply", &server.kubectl_with_input(&["apply", "-f", "-"], &manifest).await);
@@ -54,17 +60,20 @@ impl Site {
         let icinga = Icinga::prepare(generation, Hook::Missing);
         let main = icinga.path("etc/icinga2.conf");
         let text = std::fs::read_to_string(&main).expect("icinga2.conf");
-        let user = format!("object ApiUser \"test\" {{ password = \"{PASSWORD}\"\n permissions = [ \"*\" ] }}\n");
+        let user =
+            format!("object ApiUser \"test\" {{ password = \"{PASSWORD}\"\n permissions = [ \"*\" ] }}\n");
         std::fs::write(&main, text + &user).expect("icinga2.conf");
-        let agent = spawn(&icinga, &kubeconfig, name, reload);
-        Self { name: name.to_owned(), icinga, agent, server, kubeconfig, reload }
+        let agent = spawn(program, &icinga, &kubeconfig, name, reload);
+        Self { name: name.to_owned(), icinga, agent, server, program: program.to_owned(), kubeconfig, reload }
     }
 
     /// Starts Icinga once the agent has a whole set in place, as a Pod does.
     pub async fn start_icinga(&mut self) {
-        eventually(GENEROUS, "the agent has a set in place", async || match self.agent.get("/readyz").await {
-            (200, _) => Ok(()),
-            (_, body) => Err(format!("{body}; its log: {}", self.agent.log_text())),
+        eventually(GENEROUS, "the agent has a set in place", async || {
+            match self.agent.get("/readyz").await {
+                (200, _) => Ok(()),
+                (_, body) => Err(format!("{body}; its log: {}", self.agent.log_text())),
+            }
         })
         .await;
         self.icinga.start().await;
@@ -77,7 +86,7 @@ impl Site {
 
     /// Starts another agent, whatever the first one does.
     pub fn another_agent(&self) -> Operator {
-        spawn(&self.icinga, &self.kubeconfig, &self.name, self.reload)
+        spawn(&self.program, &self.icinga, &self.kubeconfig, &self.name, self.reload)
     }
 
     /// Returns the agent's report.
@@ -109,7 +118,8 @@ impl Site {
             ..AuthInfo::default()
         };
         let client = Client::try_from(config).expect("a client");
-        let request = Request::get(path).header("accept", "application/json").body(Vec::new()).expect("a request");
+        let request =
+            Request::get(path).header("accept", "application/json").body(Vec::new()).expect("a request");
         let answer = client.request_text(request).await.map_err(|error| error.to_string())?;
         serde_json::from_str(&answer).map_err(|error| error.to_string())
     }
@@ -139,8 +149,8 @@ fn lease_name(name: &str) -> String {
     format!("groundlink-agent-{name}")
 }
 
-fn spawn(icinga: &Icinga, kubeconfig: &std::path::Path, name: &str, reload: &str) -> Operator {
-    Operator::builder(GROUNDLINK)
+fn spawn(program: &str, icinga: &Icinga, kubeconfig: &Path, name: &str, reload: &str) -> Operator {
+    Operator::builder(program)
         .args(["agent", "--directory", &icinga.text("load"), "--namespace", NAMESPACE])
         .args(["--lease", &lease_name(name), "--icinga", &format!("127.0.0.1:{}", icinga.port())])
         .args(["--reload", reload, "--hook", &icinga.text("lib/api/packages/groundlink/include.conf")])
