@@ -15,7 +15,8 @@ fn file(name: &str) -> String {
 /// Returns the `icinga2.conf` of each example, with the name of its endpoint.
 fn configurations() -> Vec<(&'static str, String)> {
     let of = |name: &str| {
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&file(&format!("examples/agent/{name}"))).unwrap();
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&file(&format!("examples/agent/{name}"))).unwrap();
         let found = documents.iter().find_map(|document| document["data"]["icinga2.conf"].as_str());
         found.unwrap().to_owned()
     };

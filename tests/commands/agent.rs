@@ -1,9 +1,10 @@
 //! The examples of `examples/agent`: real API servers take them under the restricted Pod Security
 //! Standard, systemd takes the unit, and the program knows every flag in them.
 
-use super::fixture::{Run, apply, kubectl};
+use super::fixture::{Clusters, OPERATOR, Run, apply, kubectl};
 use crate::GROUNDLINK;
 use crate::support::{ApiServer, ControlPlane, skip, succeeded};
+use groundlink::api::marks::SHRINK_CONFIRMED;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
 
@@ -42,6 +43,11 @@ fn pod(workload: &Value, namespace: &str) -> Value {
         volumes.push(json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
     }
     pod
+}
+
+/// `kubectl apply`, as the page says it.
+async fn apply_as_a_person(server: &ApiServer, manifest: &str) {
+    succeeded("kubectl apply", &server.kubectl_with_input(&["apply", "-f", "-"], manifest).await);
 }
 
 async fn dry(server: &ApiServer, manifest: &str) -> Run {
@@ -99,12 +105,14 @@ async fn an_api_server_that_enforces_the_restricted_standard_takes_every_example
         // The agent is the one that join-manifest made, and nobody else has its token.
         let made = documents(&account);
         let of = |kind: &str| {
-            let named = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] != "groundlink";
+            let named =
+                |object: &&Value| object["kind"] == kind && object["metadata"]["name"] != "groundlink";
             made.iter().find(named).unwrap()["metadata"]["name"].as_str().unwrap()
         };
         assert_eq!(pod["spec"]["serviceAccountName"], of("ServiceAccount"));
         let agent = container(&pod, "agent");
-        let arguments: Vec<_> = agent["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        let arguments: Vec<_> =
+            agent["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
         assert!(arguments.contains(&&*format!("--lease={}", of("Lease"))), "{arguments:?}");
         are_known(&arguments);
         assert_eq!(pod["spec"]["automountServiceAccountToken"], json!(false));
@@ -128,7 +136,8 @@ async fn an_api_server_that_enforces_the_restricted_standard_takes_every_example
 
     is_taken(&server, "hub.yaml", &example("hub.yaml")).await;
     let values = format!("{EXAMPLES}/hub-values.yaml");
-    let flags = ["template", "groundlink", CHART, "-n", "groundlink", "--set", "crds.enabled=false", "-f", &values];
+    let flags =
+        ["template", "groundlink", CHART, "-n", "groundlink", "--set", "crds.enabled=false", "-f", &values];
     let chart = server.helm(&flags).await;
     succeeded("helm template", &chart);
     let chart = String::from_utf8(chart.stdout).unwrap();
@@ -137,13 +146,18 @@ async fn an_api_server_that_enforces_the_restricted_standard_takes_every_example
     let workload = chart.iter().find(|document| document["kind"] == "Deployment").unwrap();
     let pod = pod(workload, "groundlink");
     is_taken(&server, "its Pod", &pod.to_string()).await;
-    assert_eq!(mounting(&pod, "token"), ["groundlink"], "the operator's token reads the Secrets of satellites");
+    assert_eq!(
+        mounting(&pod, "token"),
+        ["groundlink"],
+        "the operator's token reads the Secrets of satellites"
+    );
     assert_eq!(mounting(&pod, "published"), ["groundlink", "agent"]);
     let arguments = container(&pod, "agent")["args"].as_array().unwrap();
     are_known(&arguments.iter().map(|argument| argument.as_str().unwrap()).collect::<Vec<_>>());
     // Every volume that hub.yaml makes is one that the Pod uses, and the other way round.
     let claims = pod["spec"]["volumes"].as_array().unwrap().iter();
-    let mut claims: Vec<_> = claims.filter_map(|v| v["persistentVolumeClaim"]["claimName"].as_str()).collect();
+    let mut claims: Vec<_> =
+        claims.filter_map(|v| v["persistentVolumeClaim"]["claimName"].as_str()).collect();
     claims.retain(|claim| *claim != "groundlink");
     let hub = documents(&example("hub.yaml"));
     let made = hub.iter().filter(|document| document["kind"] == "PersistentVolumeClaim");
@@ -151,11 +165,61 @@ async fn an_api_server_that_enforces_the_restricted_standard_takes_every_example
     assert_eq!(claims, made);
 }
 
+/// Returns the patches of `docs/agent.md`: what stands in quotes and begins with `{"spec"`.
+fn patches() -> Vec<String> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/agent.md")).unwrap();
+    let quoted = page.split("'{\"spec\"").skip(1).filter_map(|rest| rest.split_once('\''));
+    quoted.map(|(patch, _)| format!("{{\"spec\"{patch}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_takes_the_patches_of_the_page() {
+    let clusters = Clusters::start().await;
+    kubectl(&clusters.edge, &["create", "namespace", "icinga"]).await;
+    apply_as_a_person(&clusters.edge, &example("satellite.yaml")).await;
+    clusters.add("edge-a", &["--agent", "icinga-1"]).await.exits_with(0);
+    let patches = patches();
+    let with = |word: &str| patches.iter().find(|patch| patch.contains(word)).unwrap().as_str();
+    assert_eq!(patches.len(), 3, "{patches:?}");
+
+    let of_the_hub =
+        ["-n", OPERATOR, "patch", "satellitecluster", "edge-a", "--type=merge", "-o", "json", "-p"];
+    for (word, pointer) in [
+        ("ackLevel", "/spec/ackLevel"),
+        (SHRINK_CONFIRMED, "/spec/target/annotations/groundlink.dev~1shrink-confirmed"),
+    ] {
+        let patched = kubectl(&clusters.hub, &[&of_the_hub[..], &[with(word)]].concat()).await;
+        let patched: Value = serde_json::from_str(&patched).unwrap();
+        assert!(patched.pointer(pointer).is_some(), "{patched}");
+    }
+    // Another program in the agent's place: no probe ends it, and Icinga starts.
+    let patch = ["-n", "icinga", "patch", "statefulset", "icinga-1", "-o", "json", "-p", with("sleep")];
+    let patched: Value = serde_json::from_str(&kubectl(&clusters.edge, &patch).await).unwrap();
+    let pod = pod(&patched, "icinga");
+    let agent = container(&pod, "agent");
+    assert_eq!(agent["command"], json!(["sleep", "infinity"]));
+    for field in ["args", "startupProbe", "livenessProbe"] {
+        assert_eq!(agent[field], Value::Null, "{field}");
+    }
+    assert_eq!(agent["volumeMounts"].as_array().map(Vec::len), Some(6));
+    is_taken(&clusters.edge, "the Pod without an agent", &pod.to_string()).await;
+    // The manifest brings it back.
+    apply_as_a_person(&clusters.edge, &example("satellite.yaml")).await;
+    let get = ["-n", "icinga", "get", "statefulset", "icinga-1", "-o", "json"];
+    let now: Value = serde_json::from_str(&kubectl(&clusters.edge, &get).await).unwrap();
+    let now = self::pod(&now, "icinga");
+    assert_eq!(container(&now, "agent")["command"], json!(["/opt/groundlink/groundlink", "agent"]));
+    assert!(container(&now, "agent")["startupProbe"].is_object());
+}
+
 #[test]
 fn systemd_takes_the_unit_and_the_program_its_arguments() {
     let unit = example("groundlink-agent.service");
     let joined = unit.replace("\\\n", " ");
-    let line = joined.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/groundlink agent")).unwrap();
+    let line = joined
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/groundlink agent"))
+        .unwrap();
     are_known(&line.replace("%l", "edge-a-1").split_whitespace().collect::<Vec<_>>());
 
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
