@@ -314,6 +314,7 @@ impl Agent {
         let work = self.work.as_mut()?;
         work.reloads += 1;
         work.not_told = reloaded.err();
+        self.not_told.clone_from(&work.not_told);
         let allowed = PROOF_DEADLINE + Duration::from_millis(work.durations.validate) * 3;
         let (pause, now) = (PROOF_PAUSE.0, moment.now);
         work.proving = Some(Proving { deadline: now + allowed, pause, next: now + pause });
@@ -339,6 +340,7 @@ impl Agent {
             Probe::NoMarker(why) => strayed(format!("Icinga runs no set: {why}"), &self.proof),
             Probe::Silent(why) => Proof::Silent(why),
         };
+        self.awaits_icinga &= matches!(self.proof, Proof::Silent(_));
         let is_proved = self.proof == Proof::Proved;
         if is_proved && !was_proved {
             self.proved_at = moment.now;
@@ -363,7 +365,7 @@ impl Agent {
         let active = self.active.clone()?;
         let mut work = self.work.take();
         let is_new = self.memory.good.as_deref() != Some(&*active.name);
-        (self.attempts, self.failure) = (0, None);
+        (self.attempts, self.failure, self.not_told) = (0, None, None);
         if !is_new && work.is_none() {
             return None;
         }
@@ -400,21 +402,15 @@ impl Agent {
         if answers && work.reloads < MOST_RELOADS {
             return Some(Task::Reload);
         }
-        if work.purpose == Purpose::Load && (answers || work.was_answering) {
-            let why = match (&self.proof, &work.not_told) {
-                (_, Some(why)) => format!("Icinga could not be told to reload: {why}"),
-                (Proof::Strayed(_, why), None) => {
-                    format!(
-                        "the validator accepts the set, and Icinga did not load it ({why}); its log says why"
-                    )
-                }
-                (Proof::Silent(why), None) => {
-                    format!(
-                        "the validator accepts the set, and Icinga stopped answering after it was told to load it ({why})"
-                    )
-                }
-                _ => "Icinga did not prove that it has loaded the set".to_owned(),
+        // An Icinga that could not be told was down already, or is out of reach: the set is not why.
+        let is_told = work.not_told.is_none();
+        if work.purpose == Purpose::Load && is_told && (answers || work.was_answering) {
+            let what = match &self.proof {
+                Proof::Strayed(_, why) => format!("Icinga did not load it ({why})"),
+                Proof::Silent(why) => format!("Icinga stopped answering when it was told to load it ({why})"),
+                Proof::Unknown | Proof::Proved => "Icinga did not prove that it runs it".to_owned(),
             };
+            let why = format!("the validator accepts the set, and {what}; Icinga's log says why");
             let good =
                 self.good.clone().filter(|good| Some(&good.name) != self.active.as_ref().map(|a| &a.name));
             if let (Some(good), Some(offer)) = (good, work.offer.clone()) {
@@ -427,7 +423,7 @@ impl Agent {
     }
 
     /// Puts the last good tree back if an Icinga that was down already has not come up with the new
-    /// one: the new one may be the reason.
+    /// one: the new one may be the reason. It is tried again once Icinga answers.
     pub(super) fn give_up_unproved(&mut self, moment: &Moment) -> Option<Task> {
         let active = self.active.as_ref()?;
         let good = self.good.clone().filter(|good| good.name != active.name)?;
@@ -435,17 +431,9 @@ impl Agent {
         if !is_silent || moment.now < self.active_since + LONGEST_UNPROVED {
             return None;
         }
-        let offer = Offer {
-            set: super::facts::WantedSet {
-                revision: active.set.revision.parse().ok()?,
-                digest: active.set.digest.parse().ok()?,
-                version: String::new(),
-                shrink_confirmed: None,
-            },
-            files: active.files.clone(),
-        };
-        let why = "Icinga did not come up with the set within 10 minutes; its log says why".to_owned();
-        Some(self.switch_back(good, Some((offer, why)), moment))
+        self.awaits_icinga = true;
+        self.effects.push(Effect::RolledBack);
+        Some(self.switch_back(good, None, moment))
     }
 
     /// Reloads an Icinga that answers and has another tree than the active one: somebody removed

@@ -175,6 +175,11 @@ pub struct Agent {
     /// The load that is under way.
     work: Option<Work>,
     proof: Proof,
+    /// Why Icinga could not be told to load the active tree.
+    not_told: Option<String>,
+    /// True if the last good tree was put back because Icinga did not come up with a newer one.
+    /// Nothing is loaded until it answers.
+    awaits_icinga: bool,
     pace: Pace,
     /// Failures in a row, when the next attempt may begin, and why.
     attempts: u32,
@@ -209,6 +214,8 @@ impl Agent {
             memory: Memory::default(),
             work: None,
             proof: Proof::Unknown,
+            not_told: None,
+            awaits_icinga: false,
             pace: Pace::default(),
             attempts: 0,
             retry_at: Duration::ZERO,
@@ -312,13 +319,14 @@ impl Agent {
         let mut wake: Option<Duration> = None;
         let mut at = |time: Duration| wake = Some(wake.map_or(time, |wake| wake.min(time)));
         match self.wanted.clone() {
-            Some(Wanted::Set(set)) if self.is_news(&set, now) => {
+            Some(Wanted::Set(set)) if !self.awaits_icinga && self.is_news(&set, now) => {
                 if now >= ready_at {
                     self.work = Some(Work::begin(now));
                     return Task::Fetch;
                 }
                 at(ready_at);
             }
+            Some(Wanted::Set(_)) if self.awaits_icinga => {}
             Some(Wanted::Set(_)) => self.refused_until.iter().for_each(|until| at((*until).max(ready_at))),
             Some(Wanted::Gone) => {
                 if let (Some(since), Some(active)) = (self.gone_since, &self.active)

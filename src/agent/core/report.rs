@@ -46,7 +46,10 @@ impl Agent {
         let why_not = || match &self.proof {
             Proof::Proved => None,
             Proof::Unknown => Some("Icinga was not asked yet".to_owned()),
-            Proof::Strayed(_, why) => Some(why.clone()),
+            Proof::Strayed(_, why) => Some(match &self.not_told {
+                Some(not_told) => format!("{why}, and it cannot be told to reload: {not_told}"),
+                None => why.clone(),
+            }),
             Proof::Silent(why) => Some(format!("Icinga does not answer: {why}")),
         };
         let set = match &self.wanted {
@@ -91,6 +94,10 @@ impl Agent {
             self.memory.refused.as_ref().filter(|refused| refused.digest == digest)
         {
             return (*result, message.clone(), object.clone());
+        }
+        if self.awaits_icinga {
+            let message = "Icinga does not answer, also not with the last good set, which is active again";
+            return plain(AgentResult::Unproved, message);
         }
         match self.failure.as_ref().filter(|_| self.attempts > 0) {
             Some(failure) if failure.is_content => plain(AgentResult::Rejected, &failure.why),

@@ -425,6 +425,50 @@ fn a_fault_that_shows_only_when_icinga_runs_brings_the_last_good_set_back() {
 }
 
 #[test]
+fn an_icinga_that_was_killed_just_before_a_change_is_no_fault_of_the_set() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    (world.is_up, world.running) = (false, None);
+    world.publish(&[("a.x.conf", "2")]);
+    world.pass(120);
+    assert_eq!(world.result(), AgentResult::Unproved);
+    assert_eq!(world.memory.refused, None);
+    world.start_icinga();
+    world.pass(10);
+    assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "2")])));
+}
+
+#[test]
+fn an_icinga_that_cannot_start_with_a_set_starts_with_the_last_good_one() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    (world.is_up, world.running, world.faith) = (false, None, Faith::DiesAtRun);
+    world.publish(&[("a.x.conf", "fault")]);
+    // Somebody starts it again and again.
+    for _ in 0..40 {
+        world.pass(30);
+        if !world.is_up {
+            world.start_icinga();
+        }
+    }
+    world.pass(60);
+    // With an Icinga that answers, the set was tried once more, and refused by name.
+    assert_eq!(world.result(), AgentResult::Rejected, "{:?}", world.log);
+    assert_eq!(world.runs(), map(&[("a.x.conf", "1")]));
+}
+
+#[test]
+fn a_damaged_tree_is_replaced_by_the_last_good_one_and_built_again() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.publish(&[("a.x.conf", "2")]);
+    world.pass(60);
+    let active = world.active.take().unwrap();
+    world.memory.good = world.memory.previous.clone();
+    world.trees.remove(&active);
+    world.restart_agent();
+    world.pass(60);
+    assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "2")])));
+}
+
+#[test]
 fn a_lost_reload_is_repeated_and_a_foreign_configuration_replaced() {
     let mut world = loaded(&[("a.x.conf", "1")]);
     world.lost_reloads = 1;
