@@ -64,6 +64,8 @@ variants=(
   "--set settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}"
   "--set extraEnv[0].name=A,extraEnv[0].value=b,extraVolumes[0].name=v,extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/v"
   "--set extraContainers[0].name=icinga,extraContainers[0].image=icinga,imagePullSecrets[0].name=s,priorityClassName=p"
+  "--set extraInitContainers[0].name=install,extraInitContainers[0].image=groundlink"
+  "--values $root/examples/agent/hub-values.yaml"
   "--set commonLabels.team=a,podLabels.team=b,podAnnotations.a=b,nodeSelector.a=b,tolerations[0].operator=Exists"
 )
 renders() { template $1 >/dev/null; }
@@ -187,10 +189,12 @@ rbac_off() { lacks "$(template --set rbac.create=false,rbac.aggregate=false)" '^
 check "rbac.create=false and rbac.aggregate=false render no role" rbac_off
 
 satellite_rules() {
-  equal "$(documents Role <"$root/examples/satellite-rbac.yaml" | rules)" 'apiGroups: [""] resources: [configmaps] verbs: [get, list, watch, create, update, patch, delete]' &&
+  equal "$(grep -v '^ *#' "$root/examples/satellite-rbac.yaml" | documents Role | rules)" \
+'apiGroups: [""] resources: [configmaps] verbs: [get, list, watch, create, update, patch, delete]
+apiGroups: [coordination.k8s.io] resources: [leases] verbs: [get, list, watch]' &&
     equal "$(grep -c '^kind: ' "$root/examples/satellite-rbac.yaml")" 5 && lacks "$(cat "$root/examples/satellite-rbac.yaml")" '^kind: Cluster'
 }
-check "examples/satellite-rbac.yaml grants ConfigMaps in one namespace, nothing else" satellite_rules
+check "examples/satellite-rbac.yaml grants ConfigMaps and reading Leases in one namespace, nothing else" satellite_rules
 token_rules() {
   local file=$root/examples/satellite-token-renewal.yaml
   equal "$(documents Role <"$file" | rules)" 'apiGroups: [""] resources: [serviceaccounts/token] resourceNames: [groundlink] verbs: [create]' &&
@@ -219,12 +223,18 @@ check "one replica" has "$deployment" '^  replicas: 1$'
 check "30 seconds to terminate" has "$deployment" '^      terminationGracePeriodSeconds: 30$'
 token() {
   local out
-  out=$(template --set 'extraContainers[0].name=icinga,extraContainers[0].image=icinga')
+  out=$(template --set 'extraContainers[0].name=icinga,extraContainers[0].image=icinga,extraInitContainers[0].name=i,extraInitContainers[0].image=i')
   equal "$(grep -E '^ *automountServiceAccountToken: ' <<<"$out")" "automountServiceAccountToken: false
       automountServiceAccountToken: false" && equal "$(grep -c 'serviceAccountToken:$' <<<"$out")" 1 &&
     equal "$(awk '/^        - name: / { container = $3 } /mountPath:.*serviceaccount$/ { print container }' <<<"$out")" groundlink
 }
 check "only the operator's container has the token" token
+init_containers() {
+  local out
+  out=$(render deployment.yaml --set 'extraInitContainers[0].name=i,extraInitContainers[0].image=i')
+  equal "$(awk '/^      [a-zA-Z]*ontainers:$/ { place = $1 } /^        - image: i$/ { print place $3 }' <<<"$out")" "initContainers:i"
+}
+check "extraInitContainers are init containers" init_containers
 check "no variables from Services, only the settings" has "$deployment" '^      enableServiceLinks: false$'
 probes() { equal "$(awk '/path: \/(livez|readyz)$/ { p = $2; getline; print p, $2 }' <<<"$deployment")" "/livez probes
 /readyz probes"; }

@@ -1,10 +1,12 @@
-//! The command line. `run`, `agent`, `crd`, `render/`, `satellite/`, `snapshot/` and `removals` are the commands;
-//! `clusters/` reads and writes clusters, `join/` is what a join consists of, `manifests.rs` reads
-//! manifests, `output.rs` and `report.rs` print, `usage.rs` is what every command shares.
+//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/` and
+//! `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
+//! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print, `usage.rs` is what
+//! every command shares.
 
 mod agent;
 mod clusters;
 mod crd;
+mod install;
 mod join;
 mod log;
 mod manifests;
@@ -36,6 +38,9 @@ enum Command {
     Run(run::Arguments),
     /// Load delivered sets into the Icinga 2 beside this process, prove it, and report it.
     Agent(agent::Arguments),
+    /// Copy this program into a directory.
+    #[command(hide = true)]
+    Install(install::Arguments),
     /// Print the CustomResourceDefinitions.
     Crd(crd::Arguments),
     /// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
@@ -73,6 +78,7 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::main(arguments),
         Command::Agent(arguments) => agent::main(arguments),
+        Command::Install(arguments) => install::main(&arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),

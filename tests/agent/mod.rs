@@ -1,5 +1,6 @@
 //! The agent beside real daemons of each generation of Icinga 2. No cluster is needed.
 
+mod examples;
 mod faults;
 mod permissions;
 mod proof;

@@ -2,6 +2,7 @@
 //! create and leave behind, and their messages.
 
 mod add;
+mod agent;
 mod check;
 mod fixture;
 mod operator;

@@ -93,6 +93,19 @@ fn registered() -> BTreeSet<String> {
     names.map(|(name, _)| format!("groundlink_{name}")).collect()
 }
 
+/// The metrics that `src/agent/metrics.rs` registers, without the `_total` of a counter.
+fn registered_by_the_agent() -> BTreeSet<String> {
+    let text = text_of("src/agent/metrics.rs");
+    let names = |call: &'static str, unit: &'static str| {
+        let calls = text.split(call).skip(1);
+        let names = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split_once('"'));
+        names.map(move |(name, _)| format!("groundlink_agent_{name}{unit}")).collect::<Vec<_>>()
+    };
+    // Every unit there is seconds.
+    assert_eq!(text.matches("register_with_unit(").count(), text.matches("Unit::Seconds").count());
+    names(".register(", "").into_iter().chain(names(".register_with_unit(", "_seconds")).collect()
+}
+
 /// The metrics that a new process prints, as `/metrics` has them.
 fn printed() -> BTreeSet<String> {
     let text = groundlink::metrics::Metrics::default().encode();
@@ -114,8 +127,11 @@ fn rows(page: &str) -> BTreeMap<&str, Vec<&str>> {
 #[test]
 fn every_metric_has_its_meaning_and_its_remedy() {
     let page = text_of("docs/metrics.md");
-    let (registered, printed, rows) = (registered(), printed(), rows(&page));
+    let (mut registered, printed, rows) = (registered(), printed(), rows(&page));
     assert!(registered.len() > 20 && printed.len() > 5, "{registered:?} {printed:?}");
+    let of_the_agent = registered_by_the_agent();
+    assert!(of_the_agent.len() > 8, "{of_the_agent:?}");
+    registered.extend(of_the_agent);
     let is_one = |row: &str, name: &str| row == name || row.strip_suffix("_total") == Some(name);
     let mut wrong: Vec<_> = registered
         .iter()
