@@ -108,8 +108,9 @@ impl Reporter {
 
 /// Waits for a report that should be written now.
 async fn next_report(reports: &mut watch::Receiver<Option<AgentReport>>) {
-    let is_loading =
-        |report: &Option<AgentReport>| report.as_ref().is_some_and(|report| report.result == AgentResult::Loading);
+    let is_loading = |report: &Option<AgentReport>| {
+        report.as_ref().is_some_and(|report| report.result == AgentResult::Loading)
+    };
     if reports.changed().await.is_err() {
         return std::future::pending().await;
     }

@@ -109,7 +109,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
         (None, Some((client, server))) => {
             let configmaps = Api::namespaced(client.clone(), &options.namespace);
-            let source = Source::Pointer(Box::new(Pointer::follow(configmaps, server.clone(), &options.pointer)));
+            let source =
+                Source::Pointer(Box::new(Pointer::follow(configmaps, server.clone(), &options.pointer)));
             let confirm =
                 format!("set spec.target.annotations[\"{SHRINK_CONFIRMED}\"] of the SatelliteCluster to");
             (source, format!("ConfigMap {}/{}", options.namespace, options.pointer), confirm)

@@ -62,8 +62,12 @@ fn each_mutant_is_one_place_of_the_library_with_tests_that_run() {
         }
         let unknown = mutant.tests.iter().filter(|test| !runs(&format!("lib::{test}")));
         wrong.extend(unknown.map(|test| format!("{} names {test}, which does not run", mutant.id)));
-        if !mutant.file.starts_with("src/") || !mutant.replace.contains("{on}") || mutant.tests.is_empty() {
-            wrong.push(format!("{} lacks tests or a switch, or is not in src", mutant.id));
+        if !mutant.file.starts_with("src/")
+            || !mutant.replace.contains("{on}")
+            || mutant.tests.is_empty()
+            || mutant.what.is_empty()
+        {
+            wrong.push(format!("{} lacks tests, a switch or a meaning, or is not in src", mutant.id));
         }
     }
     let ids: BTreeSet<_> = mutants::MUTANTS.iter().map(|mutant| mutant.id).collect();
