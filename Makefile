@@ -6,6 +6,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
+	@hack/icinga.sh || true
 	@echo "demo: building groundlink (a few minutes the first time)"
 	@cargo build --release --locked --bin groundlink --example demo
 	@GROUNDLINK="$(CURDIR)/target/release/groundlink" KEEP="$(KEEP)" target/release/examples/demo

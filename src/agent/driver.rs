@@ -222,8 +222,11 @@ impl Driver {
     /// Returns which files of the tree the findings name.
     fn blame(&self, findings: Vec<Finding>, tree: &Tree) -> Blame {
         let objects = self.parts.trees.path(tree).join("objects.d");
+        let prefix = format!("{}/", objects.display());
         let mut blame = Blame::default();
         for Finding { file, line, message, .. } in findings {
+            // Which tree it was helps nobody, and the rest would be cut.
+            let message = message.replace(&prefix, "");
             let path = file.as_deref().map(std::path::Path::new);
             let key = path.and_then(|path| path.strip_prefix(&objects).ok()?.to_str());
             match key.filter(|key| tree.files.contains_key(*key)) {

@@ -30,6 +30,14 @@ pub async fn outage(stage: &mut Stage) -> Verdict {
     stage.kubectl(&["delete", "mo", "web-01-certificate", "-n", "team-a"]).await;
     let asked = stage.request_of_kubectl(last).started;
     stage.installation.published("team-a", "web-04").await;
+    // Deletions gather for a second before the first of them is carried out.
+    eventually(GENEROUS, "the file of the deleted service is gone", async || {
+        match stage.installation.files().contains_key("team-a.web-01-certificate.conf") {
+            true => Err("it is there".to_owned()),
+            false => Ok(()),
+        }
+    })
+    .await;
     stage.installation.equal("edge-a", GENEROUS).await;
     let followed = stage
         .acknowledged(mark, |data| {

@@ -10,6 +10,7 @@ mod audit;
 mod changes;
 mod faults;
 mod icinga;
+mod loaded;
 mod order;
 mod screen;
 mod stage;
@@ -135,6 +136,13 @@ async fn run(program: PathBuf, result: &OnceLock<bool>) {
     stage.act("The operator is killed", "A kill in the middle of changes loses nothing", faults::kill).await;
     stage.act("A restart", "A restart with nothing changed writes nothing", faults::restart).await;
     stage
+        .act(
+            "Monitoring",
+            "Satellites' Icingas run what is applied on the hub, and prove it; a refused object is named",
+            loaded::act,
+        )
+        .await;
+    stage
         .act("All deliveries", "No delivery ever ran ahead of its file or its acknowledgement", audit::act)
         .await;
 
@@ -158,8 +166,8 @@ fn conclude(stage: &Stage) -> bool {
     }
     if failed == 0 {
         text.push_str(
-            ": satellites got nothing that was not first in place and acknowledged on the hub, and an outage, a late join, a \
-             kill and a restart lost nothing.",
+            ": satellites got nothing that was not first in place and acknowledged on the hub; an outage, a late join, a \
+             kill and a restart lost nothing; and two Icingas proved that they run it.",
         );
     } else {
         text.push('.');

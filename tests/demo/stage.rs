@@ -84,6 +84,11 @@ impl Stage {
         }
     }
 
+    /// The program under test.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Where all logs of the operator go.
     pub fn log(&self) -> PathBuf {
         self.installation.scratch().join("operator.log")

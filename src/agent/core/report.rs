@@ -81,8 +81,12 @@ impl Agent {
             return match (why_not(), active.set.held.first()) {
                 (None, None) => plain(AgentResult::Loaded, ""),
                 (None, Some(first)) => {
-                    let message =
-                        format!("{} objects are held; the first: {}", active.set.held.len(), first.message);
+                    let message = format!(
+                        "Icinga refuses {} of the objects, which keep their previous content or are left out; the first is {}: {}",
+                        active.set.held.len(),
+                        first.object,
+                        first.message
+                    );
                     (AgentResult::LoadedInPart, message, Some(first.object.clone()))
                 }
                 // A load that is under way is awaited first.

@@ -4,7 +4,7 @@
 use crate::text::clean;
 
 /// Longest message of a finding, in bytes.
-const MESSAGE_MAX: usize = 300;
+const MESSAGE_MAX: usize = 500;
 /// Longest name of an object that is taken over, in bytes.
 const NAME_MAX: usize = 512;
 /// Longest path that is taken over, in bytes.
