@@ -28,6 +28,7 @@ mod large;
 mod latency;
 mod line;
 mod load;
+mod loaded;
 mod memory;
 mod neighbours;
 mod null;
@@ -50,7 +51,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// The metrics of this benchmark.
-const METRICS: [&str; 10] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11"];
+const METRICS: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -105,6 +106,13 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     }
     if plan.wants(&["P4", "P5", "P6", "P7"]) {
         large(plan, report).await.context("P4 to P7")?;
+    }
+    if plan.wants(&["P12"]) {
+        let stage = Stage::start(plan, &["sat-a"]).await?;
+        if report.conditions.is_empty() {
+            servers::look(&stage, report).await?;
+        }
+        loaded::loaded(&stage, plan, report).await?;
     }
     if plan.wants(&["P9"]) {
         // Needs its own servers, because it restarts one.

@@ -38,6 +38,10 @@ pub struct Plan {
     pub watched: Duration,
     /// P9: objects.
     pub resident: usize,
+    /// P12: serial changes.
+    pub loaded: usize,
+    /// P12: sizes of the bursts.
+    pub loads: Vec<usize>,
 }
 
 impl Plan {
@@ -62,6 +66,8 @@ impl Plan {
             // (30 s, give or take 20 %).
             watched: Duration::from_secs(40),
             resident: 20_000,
+            loaded: 20,
+            loads: vec![1_000, 5_000],
             arguments,
         };
         if plan.arguments.quick {
@@ -71,6 +77,7 @@ impl Plan {
             (plan.sets, plan.changes, plan.idle) = (vec![100, 300, 1_000], 3, Duration::from_secs(2));
             (plan.joins, plan.away) = (2, Duration::from_secs(20));
             (plan.changed_while_away, plan.neighbours) = (40, 5);
+            (plan.loaded, plan.loads) = (3, vec![100]);
         }
         plan.resident = plan.arguments.resident.unwrap_or(plan.resident);
         if let Some(changed) = plan.arguments.changed {
