@@ -331,7 +331,11 @@ impl Agent {
                 at(ready_at);
             }
             Some(Wanted::Set(_)) if self.awaits_icinga => {}
-            Some(Wanted::Set(_)) => self.refused_until.iter().for_each(|until| at((*until).max(ready_at))),
+            Some(Wanted::Set(_)) => {
+                // One that is over concerns a set that is not wanted any more.
+                let until = self.refused_until.filter(|until| *until > now);
+                until.into_iter().for_each(|until| at(until.max(ready_at)));
+            }
             Some(Wanted::Gone) => {
                 if let (Some(since), Some(active)) = (self.gone_since, &self.active)
                     && !active.files.is_empty()

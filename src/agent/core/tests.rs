@@ -252,11 +252,11 @@ impl World {
     /// Lets time pass.
     fn pass(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
-        for _ in 0..100_000 {
-            match self.wake.filter(|wake| *wake < end) {
-                Some(wake) => self.now = self.now.max(wake),
-                None => break,
-            }
+        let mut woken = 0;
+        while let Some(wake) = self.wake.filter(|wake| *wake < end) {
+            woken += 1;
+            assert!(woken < 100 + 100 * seconds, "the agent spins");
+            self.now = self.now.max(wake);
             self.run_from(Input::Woken);
         }
         self.now = end;
@@ -396,6 +396,18 @@ fn a_set_on_which_the_validator_crashes_is_not_loaded_and_tried_again_seldom() {
     world.faith = Faith::Fine;
     world.pass(3700);
     assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "fault")])));
+}
+
+#[test]
+fn an_agent_whose_refused_set_is_not_wanted_any_more_sleeps() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.faith = Faith::Crash;
+    world.publish(&[("a.x.conf", "fault")]);
+    world.pass(60);
+    assert_eq!(world.result(), AgentResult::Rejected);
+    world.publish(&[("a.x.conf", "1")]);
+    world.pass(7200);
+    assert_eq!(world.result(), AgentResult::Loaded);
 }
 
 #[test]
