@@ -573,3 +573,72 @@ fn an_agent_that_is_killed_at_any_task_leaves_a_whole_tree_and_goes_on() {
         }
     }
 }
+
+/// A random life: sets that are good, bad, fatal or small, kills, outages, lost reloads, a pointer
+/// that is gone. After it, with a good set and an Icinga that runs, all is loaded.
+#[test]
+fn whatever_happened_a_good_set_is_loaded_in_the_end() {
+    for seed in 0..400 {
+        let mut random = Random(seed * 7919 + 1);
+        let mut world = loaded(&[("a.x.conf", "1"), ("a.y.conf", "1")]);
+        world.bad.insert(("a.x.conf".into(), "bad".into()));
+        world.bad.insert(("a.z.conf".into(), "bad".into()));
+        let mut tries = Vec::new();
+        for _ in 0..25 {
+            let what = random.below(12);
+            tries.push(what);
+            match what {
+                0..=3 => {
+                    let mut text = || ["1", "2", "3", "bad", "fault"][random.below(5)];
+                    let (x, y, z) = (text(), text(), text());
+                    let files = [("a.x.conf", x), ("a.y.conf", y), ("a.z.conf", z)];
+                    let count = 1 + random.below(3);
+                    world.publish(&files[..count]);
+                }
+                4 => {
+                    world.faith =
+                        [Faith::Fine, Faith::Crash, Faith::DiesAtRun, Faith::NotLoaded][random.below(4)];
+                }
+                5 => (world.is_up, world.running) = (false, None),
+                6 => world.start_icinga(),
+                7 => world.lost_reloads = random.below(3),
+                8 => {
+                    world.restart_agent();
+                    continue;
+                }
+                9 => {
+                    world.agent.want(Wanted::Gone, world.now);
+                    world.run_from(Input::Woken);
+                    world.pass(random.below(7200) as u64);
+                    let back = Wanted::Set(world.wanted_set());
+                    world.agent.want(back, world.now);
+                }
+                _ => {}
+            }
+            world.run_from(Input::Woken);
+            world.pass(random.below(600) as u64);
+        }
+        world.faith = Faith::Fine;
+        world.lost_reloads = 0;
+        world.publish(&[("a.x.conf", "last"), ("a.y.conf", "last")]);
+        world.run_from(Input::Woken);
+        world.pass(60);
+        if !world.is_up {
+            world.start_icinga();
+        }
+        world.pass(900);
+        let wanted = map(&[("a.x.conf", "last"), ("a.y.conf", "last")]);
+        assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, wanted), "seed {seed}: {tries:?}");
+        assert!(world.trees.len() <= 3, "seed {seed}: {:?}", world.trees.keys());
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        // A linear congruential generator; its high bits are good enough here.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % limit
+    }
+}
