@@ -165,7 +165,10 @@ impl Watch {
             // with the next watch.
             while let Ok(Some(Ok(event))) = tokio::time::timeout(SILENCE, stream.next()).await {
                 let lease = match event {
-                    WatchEvent::Error(status) if status.code == 410 => return Ok(self.rest(since).await),
+                    WatchEvent::Error(status) if status.code == 410 => {
+                        self.rest(since).await;
+                        return Ok(());
+                    }
                     WatchEvent::Error(status) => return Err(self.failed("watch", &kube::Error::Api(status))),
                     WatchEvent::Bookmark(bookmark) => {
                         version = bookmark.metadata.resource_version;
@@ -175,7 +178,8 @@ impl Watch {
                     WatchEvent::Deleted(lease) => {
                         self.send(Heard::Deleted(Found::of(&lease).name)).await?;
                         // Another one may take its place: at most so many are known.
-                        return Ok(self.rest(since).await);
+                        self.rest(since).await;
+                        return Ok(());
                     }
                 };
                 if let Some(newer) = lease.resource_version() {
