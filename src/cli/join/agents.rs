@@ -1,26 +1,19 @@
 //! The objects of an agent on a satellite: an account that reads what is delivered, and the Lease
 //! in which it reports.
 
-use super::objects::{AccountSettings, labels};
-use crate::api::marks::{ACCOUNT, PART, PART_AGENT};
+use crate::api::marks::{ACCOUNT, MANAGED_BY, PART, PART_AGENT};
 use serde_json::{Value, json};
 
-/// Returns the name of the objects of an agent.
-pub(crate) fn object_name(agent: &str) -> String {
-    format!("groundlink-agent-{agent}")
-}
-
-/// Returns the objects of the agents of this account, each after what it needs.
-pub(super) fn objects(account: &AccountSettings) -> Vec<Value> {
-    account.agents.iter().flat_map(|agent| of(account, &object_name(agent))).collect()
-}
-
-fn of(account: &AccountSettings, name: &str) -> [Value; 4] {
-    let (namespace, pointer) = (&account.namespace, &account.pointer);
-    let mut labels = labels();
-    labels[PART] = json!(PART_AGENT);
-    // `satellite remove` finds them by the account, because two hubs may share a namespace.
-    labels[ACCOUNT] = json!(account.account);
+/// Returns the objects of an agent of the hub's account `account`, each after those that it needs.
+/// The agent follows the ConfigMap `pointer`.
+pub(super) fn objects(namespace: &str, account: &str, pointer: &str, agent: &str) -> [Value; 4] {
+    let name = format!("groundlink-agent-{agent}");
+    let labels = json!({
+        MANAGED_BY.0: MANAGED_BY.1,
+        PART: PART_AGENT,
+        // `satellite remove` finds them by the account, because two hubs may share a namespace.
+        ACCOUNT: account,
+    });
     let metadata = json!({ "name": name, "namespace": namespace, "labels": labels });
     let group = "rbac.authorization.k8s.io";
     [

@@ -194,7 +194,7 @@ fn some(values: &[String]) -> Option<Vec<String>> {
 }
 
 /// Returns the labels of every object. The label of delivered ConfigMaps is not among them.
-pub(super) fn labels() -> Value {
+fn labels() -> Value {
     json!({ MANAGED_BY.0: MANAGED_BY.1 })
 }
 
@@ -269,7 +269,9 @@ pub(crate) fn satellite(account: &AccountSettings, bound_secret: &str) -> Vec<Va
     if account.renewal.is_some() {
         objects.extend(renewal(account));
     }
-    objects.extend(agents::objects(account));
+    for agent in &account.agents {
+        objects.extend(agents::objects(namespace, name, &account.pointer, agent));
+    }
     objects
 }
 

@@ -3,6 +3,7 @@
 
 use super::{AGES, Agents, Known, MOST, Said, running};
 use crate::api::agent_report::{AgentReport, HeldContent};
+use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::satellite_cluster::{AgentChecks, AgentState, AgentStatus, Watermark};
 use crate::api::{ConditionStatus, Reason};
 use crate::identity::Digest;
@@ -199,8 +200,8 @@ impl Agents {
         let ((revision, digest), known) = sets?.into_iter().min_by_key(|((revision, _), _)| *revision)?;
         let Said::Report(report) = &known.said else { return None };
         // The API server refuses a status with a time that is none.
-        let time = report.running.as_ref()?.loaded_at.parse::<jiff::Timestamp>().ok();
-        let time = time.map(|time| crate::api::condition::format_timestamp(time.as_second()));
+        let time = Some(parse_timestamp(&report.running.as_ref()?.loaded_at)).filter(|seconds| *seconds != 0);
+        let time = time.map(format_timestamp);
         Some(Watermark { revision: revision.to_string(), digest: digest.to_string(), time })
     }
 }
