@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults simulate unit lint fmt crds golden reference fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate unit lint fmt crds golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ test: ## Everything that can be tested here, as CI does (SUITE=order runs one su
 faults: tools ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
 	@cargo build --locked --quiet --example faults
 	@target/debug/examples/faults $(ARGS)
+
+mutants: ## Break the code in one place at a time, and run the tests that must notice (ARGS="--list", "--only mass-removal")
+	@cargo build --locked --quiet --example mutants
+	@target/debug/examples/mutants $(ARGS)
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact

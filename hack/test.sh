@@ -10,7 +10,7 @@ passed=0 failed=0 skipped=0
 notes=() times=()
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
-suites=(unit documentation structure crd corpus golden support_selftest commands hub satellites order fleet chart)
+suites=(unit documentation structure crd corpus golden agent support_selftest commands hub satellites loaded order fleet chart)
 
 heading() { printf '\n=== %s (%s s since the start)\n' "$1" "$SECONDS"; }
 
@@ -61,7 +61,7 @@ run() {
   unit) suite "unit tests" cargo test --locked --lib --quiet ;;
   documentation) suite "documentation tests" cargo test --locked --doc --quiet ;;
   structure | corpus | golden) suite "$1" cargo test --locked --test "$1" ;;
-  crd | support_selftest | commands | hub | satellites | order | fleet)
+  agent | crd | support_selftest | commands | hub | satellites | loaded | order | fleet)
     suite "$1" cargo test --locked --test suites "$1::"
     ;;
   chart) suite "chart" hack/check-chart.sh ;;
@@ -104,10 +104,10 @@ icinga() {
 }
 
 if [ $# -gt 0 ]; then
-  case " $* " in *" golden "*) icinga ;; esac
+  case " $* " in *" golden "* | *" agent "* | *" loaded "*) icinga ;; esac
   # These need no cluster; everything else does.
   for name in "$@"; do
-    case $name in unit | documentation | structure | corpus | golden) ;; *) control_plane && break ;; esac
+    case $name in unit | documentation | structure | corpus | golden | agent) ;; *) control_plane && break ;; esac
   done
   for name in "$@"; do run "$name"; done
   result

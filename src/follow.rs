@@ -1,4 +1,4 @@
-//! Lists and watches one kind of the hub, for as long as anybody polls.
+//! Lists and watches objects of one kind, for as long as anybody polls.
 //!
 //! kube's watcher repeats a watch start that is answered with 410 for ever, begins a watch that
 //! ends at once again without a pause, forgets its pauses with every LIST that begins, and never
@@ -46,8 +46,33 @@ pub(crate) fn follow<K>(api: Api<K>, relist: Duration) -> impl Stream<Item = Res
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
+    follow_selected(api, None, relist)
+}
+
+/// Returns the events of the one object of this name, as [`follow`] does.
+pub(crate) fn follow_one<K>(
+    api: Api<K>,
+    name: &str,
+    relist: Duration,
+) -> impl Stream<Item = Result<Event<K>, Failure>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    // A right to list and watch that is limited to this name allows exactly this selector.
+    follow_selected(api, Some(format!("metadata.name={name}")), relist)
+}
+
+fn follow_selected<K>(
+    api: Api<K>,
+    fields: Option<String>,
+    relist: Duration,
+) -> impl Stream<Item = Result<Event<K>, Failure>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
     let follower = Follower {
         api,
+        fields,
         relist,
         list_due: Instant::now(),
         place: Place::Begin,
@@ -60,6 +85,8 @@ where
 
 struct Follower<K> {
     api: Api<K>,
+    /// Field selector. None for every object.
+    fields: Option<String>,
     relist: Duration,
     list_due: Instant,
     place: Place<K>,
@@ -143,7 +170,12 @@ where
             Next::Page(token) => Some(token),
         };
         // Without a resourceVersion: as of now, whatever the caches of the API server hold.
-        let parameters = ListParams { limit: Some(PAGE), continue_token: token, ..ListParams::default() };
+        let parameters = ListParams {
+            limit: Some(PAGE),
+            continue_token: token,
+            field_selector: self.fields.clone(),
+            ..ListParams::default()
+        };
         let page = ask(PAGE_DEADLINE, self.api.list(&parameters)).await.map_err(|why| self.fails(why))?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let next = match (given(page.metadata.continue_), given(page.metadata.resource_version)) {
@@ -156,7 +188,10 @@ where
     }
 
     async fn start(&mut self, version: String) -> Result<(), Failure> {
-        let parameters = WatchParams::default().timeout(WATCH_SECONDS);
+        let parameters = WatchParams {
+            field_selector: self.fields.clone(),
+            ..WatchParams::default().timeout(WATCH_SECONDS)
+        };
         match ask(START_DEADLINE, self.api.watch(&parameters, &version)).await {
             Ok(stream) => {
                 let (stream, since) = (stream.boxed(), Instant::now());

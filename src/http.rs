@@ -4,7 +4,6 @@
 
 mod connections;
 
-use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use axum::Router;
 use axum::extract::State;
@@ -20,14 +19,17 @@ use tokio::net::TcpListener;
 const LIMITS: Limits =
     Limits { connections: 64, head: Duration::from_secs(5), whole: Duration::from_secs(30) };
 
+/// Returns the text that `/metrics` answers.
+pub type Expose = Arc<dyn Fn() -> String + Send + Sync>;
+
 #[derive(Clone)]
 struct App {
     readiness: Readiness,
-    metrics: Arc<Metrics>,
+    metrics: Expose,
 }
 
 /// Serves everything, for ever.
-pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Arc<Metrics>) {
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Expose) {
     let app = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -64,5 +66,5 @@ async fn is_ready(State(readiness): State<Readiness>) -> Response {
 
 async fn expose(State(app): State<App>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode()).into_response()
+    ([(header::CONTENT_TYPE, content_type)], (app.metrics)()).into_response()
 }

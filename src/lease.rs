@@ -74,6 +74,14 @@ impl Leadership {
         self.removals_allowed_until.load(Ordering::Relaxed)
     }
 
+    /// Returns a leadership that lasts so long, for tests of what asks for it.
+    #[cfg(test)]
+    pub(crate) fn lasting(time: Duration) -> Self {
+        let leadership = Self::default();
+        leadership.set(Some((1, Instant::now() + time)));
+        leadership
+    }
+
     fn set(&self, value: Option<(u64, Instant)>) {
         if let Some((term, _)) = value {
             let _ = self.first.compare_exchange(0, term, Ordering::Relaxed, Ordering::Relaxed);
@@ -297,5 +305,20 @@ impl Elector {
         let Some(spec) = ours else { return Ok(()) };
         spec.holder_identity = Some(String::new());
         ask(left(), self.api.replace(&self.name, &PostParams::default(), &lease)).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn leadership_ends_by_itself() {
+        assert!(!Leadership::default().is_current(), "nobody leads without the Lease");
+        let leadership = Leadership::lasting(DURATION - MARGIN);
+        tokio::time::advance(DURATION - MARGIN - Duration::from_millis(1)).await;
+        assert_eq!(leadership.term(), Some(1));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!((leadership.term(), leadership.is_current()), (None, false));
     }
 }

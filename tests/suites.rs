@@ -4,10 +4,12 @@
 //! `cargo test --locked --test suites order::`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
+mod agent;
 mod commands;
 mod crd;
 mod fleet;
 mod hub;
+mod loaded;
 mod order;
 mod satellites;
 mod support;

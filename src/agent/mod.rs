@@ -1,4 +1,14 @@
 //! The agent: turns a delivered set into a running Icinga 2 that has loaded it, and proves it; or
 //! keeps the last good set and reports why.
 
+pub mod core;
+mod driver;
 pub mod icinga;
+mod metrics;
+mod reporter;
+mod run;
+pub mod source;
+pub mod trees;
+
+pub use driver::ReloadBy;
+pub use run::{Options, run};

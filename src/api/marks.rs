@@ -35,6 +35,10 @@ pub const PREVIOUS: &str = "groundlink.dev/previous-shards";
 /// Annotation of the Lease of an agent: its report ([`crate::api::agent_report`]), as JSON.
 pub const AGENT_REPORT: &str = "groundlink.dev/agent-report";
 
+/// Annotation of a pointer, from `spec.target.annotations`: the digest of a set that may remove much
+/// of what an agent has loaded.
+pub const SHRINK_CONFIRMED: &str = "groundlink.dev/shrink-confirmed";
+
 /// Annotation of the operator's Lease: until when more objects than usual may be removed (RFC 3339).
 pub const REMOVALS_ALLOWED_UNTIL: &str = "groundlink.dev/removals-allowed-until";
 

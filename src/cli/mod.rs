@@ -1,7 +1,8 @@
-//! The command line. `run`, `crd`, `render/`, `satellite/`, `snapshot/` and `removals` are the commands;
+//! The command line. `run`, `agent`, `crd`, `render/`, `satellite/`, `snapshot/` and `removals` are the commands;
 //! `clusters/` reads and writes clusters, `join/` is what a join consists of, `manifests.rs` reads
 //! manifests, `output.rs` and `report.rs` print, `usage.rs` is what every command shares.
 
+mod agent;
 mod clusters;
 mod crd;
 mod join;
@@ -33,6 +34,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator on the hub.
     Run(run::Arguments),
+    /// Load delivered sets into the Icinga 2 beside this process, prove it, and report it.
+    Agent(agent::Arguments),
     /// Print the CustomResourceDefinitions.
     Crd(crd::Arguments),
     /// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
@@ -69,6 +72,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 fn run_command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::main(arguments),
+        Command::Agent(arguments) => agent::main(arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),

@@ -356,5 +356,7 @@ fn record(metrics: &Metrics, measurement: Measurement) {
             metrics.snapshot(revision.term, revision.counter, objects);
         }
         Measurement::Undecided(count) => metrics.unconfirmed(count),
+        Measurement::Panicked(work) => metrics.panicked(work),
+        Measurement::Corrected(what) => metrics.volume_corrected(what),
     }
 }

@@ -27,6 +27,82 @@ impl StatusWriteLabel {
     }
 }
 
+/// What somebody else did to a file of the volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// Changed the file of an object. It is put back.
+    Changed,
+    /// Removed the file of an object. It is put back.
+    Removed,
+    /// Made the file of an object unreadable. It is written anew.
+    Unreadable,
+    /// Added a file that belongs to no object. It is removed.
+    Added,
+}
+
+impl Correction {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Changed, Self::Removed, Self::Unreadable, Self::Added];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Unreadable => "unreadable",
+            Self::Added => "added",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CorrectionLabel {
+    found: &'static str,
+}
+
+impl CorrectionLabel {
+    pub(super) fn new(what: Correction) -> Self {
+        Self { found: what.label() }
+    }
+}
+
+/// Work that may panic without ending the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// The validation or rendering of one object.
+    Object,
+    /// The write of one object's status.
+    Status,
+    /// A commit on the volume.
+    Commit,
+    /// The actor of one satellite.
+    Satellite,
+}
+
+impl Work {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Object, Self::Status, Self::Commit, Self::Satellite];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Status => "status",
+            Self::Commit => "commit",
+            Self::Satellite => "satellite",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PanicLabel {
+    work: &'static str,
+}
+
+impl PanicLabel {
+    pub(super) fn new(work: Work) -> Self {
+        Self { work: work.label() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SatelliteLabel {
     satellite: String,

@@ -3,10 +3,11 @@
 mod labels;
 mod satellite;
 
+pub use labels::{Correction, Work};
 pub use satellite::WriteCounts;
 
 use crate::status::{Kind, WriteResult};
-use labels::{ResultLabel, StateLabel, StatusWriteLabel};
+use labels::{CorrectionLabel, PanicLabel, ResultLabel, StateLabel, StatusWriteLabel};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,6 +24,8 @@ pub struct Metrics {
     published: Family<ResultLabel, Counter>,
     commit_seconds: Histogram,
     commit_files: Histogram,
+    corrections: Family<CorrectionLabel, Counter>,
+    panics: Family<PanicLabel, Counter>,
     status_writes: Family<StatusWriteLabel, Counter>,
     status_queue: Family<StateLabel, Gauge>,
     snapshot_term: Gauge,
@@ -43,6 +46,8 @@ impl Default for Metrics {
             published: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
             commit_files: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
+            corrections: Family::default(),
+            panics: Family::default(),
             status_writes: Family::default(),
             status_queue: Family::default(),
             snapshot_term: Gauge::default(),
@@ -55,6 +60,11 @@ impl Default for Metrics {
             satellite: SatelliteMetrics::default(),
         };
         metrics.register();
+        // From the start, so that the first one is an increase.
+        Work::ALL.iter().for_each(|work| drop(metrics.panics.get_or_create(&PanicLabel::new(*work))));
+        Correction::ALL
+            .iter()
+            .for_each(|what| drop(metrics.corrections.get_or_create(&CorrectionLabel::new(*what))));
         metrics
     }
 }
@@ -74,6 +84,16 @@ impl Metrics {
         );
         r.register("commit_duration_seconds", "Time of one group commit", self.commit_seconds.clone());
         r.register("commit_files", "Files in one group commit", self.commit_files.clone());
+        r.register(
+            "volume_corrections",
+            "Files of the volume that somebody else touched, by what the operator found: changed, removed, unreadable, added",
+            self.corrections.clone(),
+        );
+        r.register(
+            "panics",
+            "Panics of this process that it survived, by the work that panicked: object, status, commit, satellite",
+            self.panics.clone(),
+        );
         r.register(
             "status_writes",
             "Ended writes of MonitoringObject statuses, by kind (ready, refusal, synced) and result (ok, stale, gone, refused, \
@@ -137,6 +157,16 @@ impl Metrics {
         for (result, count) in [("published", published), ("removed", removed), ("failed", failed)] {
             self.published.get_or_create(&ResultLabel { result }).inc_by(count as u64);
         }
+    }
+
+    /// Counts a file of the volume that somebody else touched.
+    pub fn volume_corrected(&self, what: Correction) {
+        self.corrections.get_or_create(&CorrectionLabel::new(what)).inc();
+    }
+
+    /// Counts a panic that the process survived.
+    pub fn panicked(&self, work: Work) {
+        self.panics.get_or_create(&PanicLabel::new(work)).inc();
     }
 
     /// Counts a write of a MonitoringObject's status that was answered, or given up.

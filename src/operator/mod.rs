@@ -1,6 +1,5 @@
 //! Wiring of `groundlink run`: settings, clients, tasks. No decisions.
 
-mod hub_client;
 mod tasks;
 mod volume;
 
@@ -12,13 +11,13 @@ use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::references::{Index, itl};
+use crate::request::configured_client;
 use crate::satellite::credential::ServerPolicy;
 use crate::satellite::{self, Fleet, HTTPS, HostPolicy};
 use crate::status::Writer;
 use crate::validate::Settings;
 use crate::watch;
 use anyhow::Context as _;
-use hub_client::hub_client;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,7 +75,7 @@ const WAITING_FOR: [(&str, &str); 4] = [
 /// task fails, or if another process led after this one did.
 pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
-    let (client, url, server) = hub_client().await?;
+    let (client, url, server) = configured_client().await?;
     let readiness = Readiness::waiting_for(&WAITING_FOR);
 
     let listener = listen("--listen", options.listen).await?;
@@ -90,7 +89,8 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     }
     let serving = CancellationToken::new();
     let health = tokio::spawn({
-        let everything = serve(listener, readiness.clone(), metrics.clone());
+        let exposed = metrics.clone();
+        let everything = serve(listener, readiness.clone(), Arc::new(move || exposed.encode()));
         let (readiness, serving) = (readiness.clone(), serving.clone());
         let probes = async move {
             match probes {

@@ -31,6 +31,7 @@ pub(super) fn explain(action: &str, error: &io::Error, state: State) -> String {
 pub(super) fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT) => "; the volume is full: enlarge it or free space",
+        Some(Errno::FBIG) => "; a limit on the size of files is in the way (ulimit -f): raise it",
         Some(Errno::ROFS) => "; the volume is read-only: make it writable",
         Some(Errno::ACCESS | Errno::PERM) => "; let the operator's user read and write the volume (fsGroup)",
         Some(Errno::IO) => "; the storage has a fault",

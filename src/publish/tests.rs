@@ -7,6 +7,7 @@ use super::*;
 use crate::identity::{ObjectKey, Uid};
 use crate::render::{Rendered, read_back};
 use crate::simulation::disk::ModelDisk;
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -52,10 +53,12 @@ fn failures(outcomes: &[Outcome]) -> Vec<&Failure> {
         .collect()
 }
 
+/// Names the test that a process runs alone.
+const CHILD: &str = "GROUNDLINK_TEST_CHILD";
+
 /// Returns whether this process runs the test `name` alone. If not, it starts one that does, with these faults injected into
 /// its system calls, and fails if that fails.
 fn is_child(name: &str, faults: &[&str]) -> bool {
-    const CHILD: &str = "GROUNDLINK_TEST_CHILD";
     if std::env::var(CHILD).as_deref() == Ok(name) {
         return true;
     }
@@ -77,11 +80,28 @@ fn is_child(name: &str, faults: &[&str]) -> bool {
         }
         child.arg(this);
     }
+    run_alone(name, child);
+    false
+}
+
+/// The same with a process that may write files of this many KiB. A larger one is written in part.
+fn is_limited_child(name: &str, limit: u32) -> bool {
+    if std::env::var(CHILD).as_deref() == Ok(name) {
+        return true;
+    }
+    let mut child = Command::new("bash");
+    // The signal would end the process.
+    let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
+    child.args(["-c", &script]).arg(std::env::current_exe().unwrap());
+    run_alone(name, child);
+    false
+}
+
+fn run_alone(name: &str, mut child: Command) {
     let output = child.args(["--exact", name, "--nocapture"]).env(CHILD, name).output().unwrap();
     let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     let (said, why) = (said(&output.stdout), said(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}{why}");
-    false
 }
 
 fn files(root: &Path) -> usize {
@@ -154,6 +174,25 @@ fn a_lost_claim_stops_everything() {
     let outcomes = volume.commit(vec![publish(None, &content("a/host", "", &[], &[]))], &|| false);
     assert_eq!(failures(&outcomes).len(), 1);
     assert!(!root.path().join("objects.d/a").exists());
+}
+
+#[test]
+fn the_lease_is_asked_for_before_the_first_write_and_before_each_rename() {
+    for allowed in 0..=4 {
+        let disk = ModelDisk::default();
+        let volume = Volume::on(disk.clone());
+        let contents = ["a/h0", "a/h1", "a/h2"].map(|key| content(key, "", &[], &[]));
+        let batch = contents.iter().map(|content| publish(None, content)).collect();
+        let asked = Cell::new(0);
+        let outcomes = volume.commit(batch, &|| {
+            asked.set(asked.get() + 1);
+            asked.get() <= allowed
+        });
+        let renamed = usize::saturating_sub(allowed, 1);
+        assert_eq!((published(&outcomes).len(), failures(&outcomes).len()), (renamed, 3 - renamed));
+        assert_eq!(disk.all_visible().len(), renamed, "allowed {allowed} times");
+        assert!(allowed > 0 || disk.writes() == 0, "nothing is written without it");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Checked declaration to bytes: pure, sorted, infallible. Configuration text is made here and
+//! Checked declaration to bytes: pure, sorted, infallible. The text of objects is made here and
 //! nowhere else, and every string in it goes through `quoting`.
 
 mod expression;
 mod for_each;
 mod packed;
-mod quoting;
+pub(crate) mod quoting;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};

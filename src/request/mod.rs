@@ -1,8 +1,10 @@
 //! Asking an API server: every request has a deadline, and a failure says its whole chain of
 //! causes.
 
+mod configured;
 mod server;
 
+pub use configured::configured_client;
 pub use server::Server;
 
 use crate::text::clean;

@@ -133,7 +133,7 @@ pub async fn set_finalizer(
     let metadata = json!({ "finalizers": finalizers, "resourceVersion": object.metadata.resource_version });
     let api = Api::<SatelliteCluster>::namespaced(context.hub.clone(), &context.namespace);
     let (parameters, patch) = (PatchParams::default(), Patch::Merge(json!({ "metadata": metadata })));
-    match ask(HUB_TIMEOUT, api.patch(&object.name_any(), &parameters, &patch)).await {
+    match ask(HUB_TIMEOUT, api.patch_metadata(&object.name_any(), &parameters, &patch)).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.code() == Some(404) => Ok(()),
         Err(failure) => Err(failed(failure.to_string())),

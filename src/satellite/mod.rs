@@ -16,9 +16,11 @@ mod explain;
 mod fleet;
 mod namespaces;
 mod problem;
+mod received;
 mod registry;
 mod remote;
 mod status_writer;
+mod supervise;
 mod views;
 
 pub use self::core::order::{AllShards, PointerWrite};

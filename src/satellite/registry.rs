@@ -4,9 +4,11 @@ use super::actor::Driver;
 use super::context::{Context, HUB_TIMEOUT};
 use super::core::config::Config;
 use super::namespaces::{self, Known};
-use crate::api::SatelliteCluster;
+use super::received::Received;
+use super::supervise::supervise;
 use crate::api::satellite_cluster::NamespacesFrom;
 use crate::follow::{RELIST, follow};
+use crate::metrics::Work;
 use crate::readiness::Interruption;
 use crate::request::{Failure, ask};
 use futures::StreamExt;
@@ -43,7 +45,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         () = stop.cancelled() => return,
         id = hub_id(&context) => context.hub_id = id,
     }
-    let clusters = Api::<SatelliteCluster>::namespaced(context.hub.clone(), &context.namespace);
+    let clusters = Api::<Received>::namespaced(context.hub.clone(), &context.namespace);
     let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(context.hub.clone(), &context.namespace);
     let mut clusters = pin!(follow(clusters, RELIST));
     let mut secrets = pin!(follow(secrets, RELIST));
@@ -113,16 +115,18 @@ async fn hub_id(context: &Context) -> Arc<str> {
 }
 
 impl Registry {
-    fn config(&mut self, object: Arc<SatelliteCluster>) -> Config {
+    fn config(&mut self, received: Received) -> Config {
+        let Received { object, unreadable } = received;
+        let object = Arc::new(object);
         let selection = &object.spec.namespaces;
         if selection.from != NamespacesFrom::Selector {
-            return Config { object, selected: Ok(BTreeSet::new()) };
+            return Config { object, selected: Ok(BTreeSet::new()), unreadable };
         }
         if let Some(known) = self.unfollowed.take() {
             tokio::spawn(namespaces::follow(self.context.hub.clone(), known));
         }
         let selected = namespaces::selected(&self.namespaces.borrow(), selection);
-        Config { object, selected }
+        Config { object, selected, unreadable }
     }
 
     fn namespaces_changed(&mut self) {
@@ -137,14 +141,14 @@ impl Registry {
                 // A selection that is known stays known if the watch fails.
                 let changed = config.selected != selected && (selected.is_ok() || config.selected.is_err());
                 if changed {
-                    *config = Arc::new(Config { object: config.object.clone(), selected });
+                    *config = Arc::new(Config { selected, ..Config::clone(config) });
                 }
                 changed
             });
         }
     }
 
-    async fn cluster(&mut self, event: Result<Event<SatelliteCluster>, Failure>) {
+    async fn cluster(&mut self, event: Result<Event<Received>, Failure>) {
         match event {
             Ok(Event::Init) => self.listed.clear(),
             Ok(Event::InitApply(object)) => {
@@ -192,19 +196,25 @@ impl Registry {
         }
     }
 
-    async fn apply(&mut self, object: SatelliteCluster) {
-        let name = object.name_any();
-        if self.handles.get(&name).is_some_and(|handle| handle.uid != object.metadata.uid) {
+    /// Takes a resource. One that cannot be read has an actor too, which reports it and does nothing
+    /// else: it was not deleted.
+    async fn apply(&mut self, mut received: Received) {
+        let name = received.name_any();
+        if self.handles.get(&name).is_some_and(|handle| handle.uid != received.object.metadata.uid) {
             self.remove(&name).await;
         }
-        let uid = object.metadata.uid.clone();
-        let next = Arc::new(self.config(Arc::new(object)));
+        let uid = received.object.metadata.uid.clone();
+        if let Some(handle) = self.handles.get(&name).filter(|_| received.unreadable.is_some()) {
+            received.object.spec = handle.config.borrow().object.spec.clone();
+        }
+        let next = Arc::new(self.config(received));
         if let Some(handle) = self.handles.get(&name) {
             // Our own status writes come back as events. The actor needs only what a person
             // changed.
             handle.config.send_if_modified(|current| {
                 let (old, new) = (&current.object.metadata, &next.object.metadata);
                 let same = current.selected == next.selected
+                    && current.unreadable == next.unreadable
                     && old.generation == new.generation
                     && old.deletion_timestamp == new.deletion_timestamp
                     && old.finalizers == new.finalizers;
@@ -216,9 +226,32 @@ impl Registry {
         let (config, receiver) = watch::channel(next);
         let secret_changed = Arc::new(Notify::new());
         let stop = self.stop.child_token();
-        let actor =
-            Driver::new(self.context.clone(), name.clone(), receiver, secret_changed.clone(), stop.clone());
-        let task = tokio::spawn(actor.run());
+        let driver = {
+            let (context, name) = (self.context.clone(), name.clone());
+            let (secret_changed, stop) = (secret_changed.clone(), stop.clone());
+            move || {
+                Driver::new(
+                    context.clone(),
+                    name.clone(),
+                    receiver.clone(),
+                    secret_changed.clone(),
+                    stop.clone(),
+                )
+            }
+        };
+        // Made here, and not in its task: from now on the hub knows of the satellite.
+        let mut first = Some(driver());
+        let task = tokio::spawn({
+            let (stop, metrics, name) = (stop.clone(), self.context.metrics.clone(), name.clone());
+            async move {
+                let begin = || first.take().unwrap_or_else(&driver).run();
+                let panicked = |why: &str| {
+                    tracing::error!(satellite = %name, why, "its actor panicked, and runs again after a pause");
+                    metrics.panicked(Work::Satellite);
+                };
+                supervise(&stop, begin, panicked).await;
+            }
+        });
         self.handles.insert(name, Handle { uid, config, secret_changed, stop, task });
     }
 

@@ -10,6 +10,7 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::request::ask;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::PartialObjectMeta;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use tokio::sync::watch;
 
 /// The latest status, with the resource that it was composed from.
 pub type Letter = Option<(Arc<SatelliteCluster>, SatelliteClusterStatus)>;
+
+/// Of the answers only the metadata are read: another version may have written the rest.
+type Statuses = Api<PartialObjectMeta<SatelliteCluster>>;
 
 /// Shortest time between two writes.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -26,7 +30,7 @@ const PAUSE: Backoff = Backoff { base: Duration::from_secs(2), cap: Duration::fr
 /// Writes the latest status in the mailbox, at most one a second, until the sender or the resource
 /// is gone.
 pub async fn write(
-    api: Api<SatelliteCluster>,
+    api: Statuses,
     leadership: Leadership,
     metrics: Arc<Metrics>,
     mut mailbox: watch::Receiver<Letter>,
@@ -82,7 +86,7 @@ enum Fate {
 }
 
 async fn patch(
-    api: &Api<SatelliteCluster>,
+    api: &Statuses,
     object: &SatelliteCluster,
     status: &SatelliteClusterStatus,
 ) -> Result<Fate, String> {
@@ -107,7 +111,7 @@ async fn patch(
 }
 
 /// True if the resource does not exist any more.
-async fn is_gone(api: &Api<SatelliteCluster>, object: &SatelliteCluster) -> bool {
+async fn is_gone(api: &Statuses, object: &SatelliteCluster) -> bool {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     match ask(HUB_TIMEOUT, api.get_metadata_opt(name)).await {
         Ok(found) => found.is_none_or(|found| found.metadata.uid != object.metadata.uid),

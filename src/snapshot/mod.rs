@@ -10,7 +10,7 @@ mod set;
 
 pub use crate::api::marks::OPERATOR_MANAGER as FIELD_MANAGER;
 pub use catalog::Catalog;
-pub use format::{Shard, View, archive, layout, manifest, pointer, verify};
+pub use format::{HeldFile, Shard, View, archive, layout, manifest, pointer, verify};
 pub use maintained::{Acceptance, Maintained};
 pub use names::SnapshotNames;
 pub use set::Snapshot;

@@ -8,4 +8,4 @@ mod stream;
 pub use event::Received;
 pub(crate) use event::{Crd, Event};
 pub use list::Lister;
-pub(crate) use stream::{CAPACITY, READ_TIMEOUT, run};
+pub(crate) use stream::{CAPACITY, run};

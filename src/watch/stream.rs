@@ -18,9 +18,6 @@ use tokio::sync::mpsc;
 /// Events that may wait for the hub. A full channel stops the reading, and loses nothing.
 pub(crate) const CAPACITY: usize = 1024;
 
-/// Longest time without a sign from the API server before a client gives up a read.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Watches until the receiver is dropped. A failure is sent as [`Event::Broken`] at every attempt,
 /// because each extends the interruption; whoever logs it does so when the text changes.
 pub(crate) async fn run(client: Client, server: Server, relist: Duration, events: mpsc::Sender<Event>) {

@@ -1,15 +1,16 @@
 //! `make faults`: runs the tests of every fault and threat in `cases`, and prints one line of JSON
 //! for each. A test that belongs to several cases runs once.
 
+mod build;
 mod cases;
 mod plan;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cases::Case;
 use plan::{End, Options, Run, Runs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -41,7 +42,7 @@ fn run() -> Result<bool> {
     let selected: Vec<_> = cases.iter().copied().filter(|case| options.selects(case)).collect();
     let seed = std::env::var(SEED).unwrap_or_else(|_| rand::random::<u32>().to_string());
     let mut runs = Runs::new();
-    let binaries = if options.list { BTreeMap::new() } else { build(&selected)? };
+    let binaries = if options.list { BTreeMap::new() } else { binaries(&selected)? };
     for case in &selected {
         for test in case.tests() {
             if !options.list && !runs.contains_key(test) {
@@ -62,34 +63,11 @@ fn run() -> Result<bool> {
 }
 
 /// Builds the test binaries of these cases. Returns them by the name of their target.
-fn build(cases: &[Case]) -> Result<BTreeMap<String, PathBuf>> {
+fn binaries(cases: &[Case]) -> Result<BTreeMap<String, PathBuf>> {
     let tests = cases.iter().flat_map(|case| case.tests()).filter(|test| !is_command(test));
     let targets: BTreeSet<_> = tests.filter_map(|test| test.split("::").next()).collect();
-    if targets.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     eprintln!("faults: building {targets:?}");
-    let flags = targets.iter().flat_map(|target| match *target {
-        "lib" => vec!["--lib"],
-        target => vec!["--test", target],
-    });
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["test", "--locked", "--no-run", "--message-format=json-render-diagnostics"])
-        .args(flags)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("the tests do not build");
-    }
-    let messages =
-        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let binary = |message: serde_json::Value| {
-        let program = message["executable"].as_str().filter(|_| message["profile"]["test"] == true)?;
-        let is_library = message["target"]["kind"][0] == "lib";
-        let name = if is_library { "lib" } else { message["target"]["name"].as_str()? };
-        Some((name.to_owned(), PathBuf::from(program)))
-    };
-    Ok(messages.filter_map(binary).collect())
+    build::build(&targets, Path::new("."), None)
 }
 
 fn is_command(test: &str) -> bool {

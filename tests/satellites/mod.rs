@@ -4,6 +4,7 @@ mod agents;
 mod choices;
 mod credentials;
 mod join;
+mod newer;
 mod refused;
 mod renewal;
 mod room;

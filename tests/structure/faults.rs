@@ -6,6 +6,9 @@ mod cases;
 #[allow(dead_code, reason = "the program uses the rest")]
 mod plan;
 
+#[path = "../mutants/list.rs"]
+mod mutants;
+
 use super::running::RUNNING;
 use super::{root, text_of};
 use std::collections::BTreeSet;
@@ -48,6 +51,24 @@ fn each_fault_and_each_threat_is_there_once_with_tests_that_run() {
         }
     }
     assert!(wrong.is_empty(), "tests/faults/cases: {wrong:#?}");
+}
+
+#[test]
+fn each_mutant_is_one_place_of_the_library_with_tests_that_run() {
+    let mut wrong = Vec::new();
+    for mutant in mutants::MUTANTS {
+        if let Err(why) = mutant.apply(&text_of(mutant.file)) {
+            wrong.push(why);
+        }
+        let unknown = mutant.tests.iter().filter(|test| !runs(&format!("lib::{test}")));
+        wrong.extend(unknown.map(|test| format!("{} names {test}, which does not run", mutant.id)));
+        if !mutant.file.starts_with("src/") || !mutant.replace.contains("{on}") || mutant.tests.is_empty() {
+            wrong.push(format!("{} lacks tests or a switch, or is not in src", mutant.id));
+        }
+    }
+    let ids: BTreeSet<_> = mutants::MUTANTS.iter().map(|mutant| mutant.id).collect();
+    assert_eq!(ids.len(), mutants::MUTANTS.len(), "two have one name");
+    assert!(wrong.is_empty(), "tests/mutants/list.rs: {wrong:#?}");
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl ControlPlane {
         self.root.path()
     }
 
+    /// Returns etcd, which all API servers share.
+    pub fn etcd(&self) -> &Supervised {
+        &self.etcd
+    }
+
     /// Returns the pid of etcd, then those of the API servers.
     pub fn pids(&self) -> Vec<u32> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);

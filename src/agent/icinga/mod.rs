@@ -1,1 +1,8 @@
-//! Icinga 2 as the agent meets it: its validator, its process, its API.
+//! Icinga 2 as the agent meets it: the include file that it loads, its validator, its processes
+//! and its REST API. Nothing here decides about sets.
+
+pub mod api;
+pub mod candidate;
+pub mod daemon;
+pub mod output;
+pub mod validator;

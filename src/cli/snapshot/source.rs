@@ -82,7 +82,8 @@ impl Satellite<'_> {
         for _ in 0..ATTEMPTS {
             let shards = self.shards(&pointer).await?;
             let (inventory, note) = self.inventory(&pointer).await?;
-            let found = Found { pointer: &pointer, shards: &shards, inventory: inventory.as_ref() };
+            let found =
+                Found { pointer: &pointer, shards: &shards, inventory: inventory.as_ref(), held: None };
             let mut report = verify(&found);
             report.notes.extend(note);
             if report.problems.is_empty() {
@@ -202,5 +203,5 @@ pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<R
         .filter(|(_, object)| own(&object.metadata))
         .map(|(name, object)| (name.clone(), revision(&object.metadata)))
         .collect();
-    Ok(verify(&Found { pointer: &pointer, shards: &found, inventory: Some(&inventory) }))
+    Ok(verify(&Found { pointer: &pointer, shards: &found, inventory: Some(&inventory), held: None }))
 }

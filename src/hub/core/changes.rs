@@ -1,12 +1,14 @@
-//! Files that somebody else changed or removed. Each is put back, and its object is not Ready until then.
+//! Files and statuses that somebody else changed or removed. Each is put back, and the object of a file is not Ready until
+//! then.
 //!
 //! A driver that watches the volume says which files to check. Where it sees nothing (NFS), one file after another is checked
 //! anyway: [`AT_ONCE`] every second, so 10,000 files take five minutes, at about 20 KB/s.
 
 use super::entry::OnVolume;
 use super::inspection::Work;
-use super::{Command, Core};
+use super::{Command, Core, Measurement};
 use crate::identity::ObjectKey;
+use crate::metrics::Correction;
 use crate::publish::{Content, Found};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,7 +42,9 @@ pub(super) struct Changes {
     next: Duration,
     /// How often each file was changed, and since when that is counted.
     changed: BTreeMap<ObjectKey, (u32, Duration)>,
-    /// Files that are put back later, because somebody keeps changing them.
+    /// The same of statuses.
+    statuses: BTreeMap<ObjectKey, (u32, Duration)>,
+    /// Files and statuses that are put back later, because somebody keeps changing them.
     held: BTreeMap<ObjectKey, Duration>,
 }
 
@@ -55,6 +59,7 @@ impl Default for Changes {
             // What the start found was read just now.
             next: ROUND,
             changed: BTreeMap::new(),
+            statuses: BTreeMap::new(),
             held: BTreeMap::new(),
         }
     }
@@ -83,6 +88,20 @@ impl Changes {
         }
         Vec::new()
     }
+}
+
+/// Counts a change by somebody else. Returns true if there are too many of them to correct each at once.
+fn is_fight(changed: &mut BTreeMap<ObjectKey, (u32, Duration)>, key: &ObjectKey, now: Duration) -> bool {
+    let (count, since) = changed.entry(key.clone()).or_insert((0, now));
+    if *since + WINDOW <= now {
+        (*count, *since) = (0, now);
+    }
+    *count += 1;
+    let is_fight = *count > CORRECTIONS;
+    if is_fight {
+        *since = now;
+    }
+    is_fight
 }
 
 impl Core {
@@ -139,8 +158,10 @@ impl Core {
         let entries = self.objects.entries.iter().filter(|(_, entry)| entry.on_volume.in_place().is_some());
         let all: BTreeSet<_> = entries.map(|(key, _)| key.clone()).chain(listed).collect();
         self.changes.round = all.into_iter().collect();
-        let (changed, now) = (&mut self.changes.changed, self.now.elapsed);
-        changed.retain(|_, (_, since)| *since + WINDOW > now);
+        let now = self.now.elapsed;
+        for changed in [&mut self.changes.changed, &mut self.changes.statuses] {
+            changed.retain(|_, (_, since)| *since + WINDOW > now);
+        }
     }
 
     /// Files were checked. A slow volume leaves some for another time.
@@ -175,6 +196,7 @@ impl Core {
                 }
                 self.unclaimed(key.clone(), content);
                 if self.objects.orphans.contains_key(&key) {
+                    self.measure(Measurement::Corrected(Correction::Added));
                     self.correct(&key);
                 }
             }
@@ -183,7 +205,12 @@ impl Core {
 
     /// Somebody else changed the file of an object.
     fn changed(&mut self, key: ObjectKey, content: Content) {
-        let what = if matches!(content, Content::Absent) { "removed" } else { "changed" };
+        let (what, correction) = match &content {
+            Content::Absent => ("removed", Correction::Removed),
+            Content::Unreadable(_) => ("changed", Correction::Unreadable),
+            _ => ("changed", Correction::Changed),
+        };
+        self.measure(Measurement::Corrected(correction));
         let unreadable = match &content {
             Content::Unreadable(why) => Some(format!("{why}; it is written anew")),
             _ => None,
@@ -217,17 +244,21 @@ impl Core {
 
     /// Has a file put back that somebody changed, at once or later. Returns true if somebody keeps changing it.
     fn correct(&mut self, key: &ObjectKey) -> bool {
-        let now = self.now.elapsed;
-        let (count, since) = self.changes.changed.entry(key.clone()).or_insert((0, now));
-        if *since + WINDOW <= now {
-            (*count, *since) = (0, now);
-        }
-        *count += 1;
-        let is_fight = *count > CORRECTIONS;
+        let is_fight = is_fight(&mut self.changes.changed, key, self.now.elapsed);
         if is_fight {
-            *since = now;
             self.files.dirty.remove(key);
-            self.changes.held.insert(key.clone(), now + SLOW);
+            self.changes.held.insert(key.clone(), self.now.elapsed + SLOW);
+        } else {
+            self.mark_dirty(key);
+        }
+        is_fight
+    }
+
+    /// The same for a status that somebody changed. A new spec of the object does not wait for it.
+    pub(super) fn correct_status(&mut self, key: &ObjectKey) -> bool {
+        let is_fight = is_fight(&mut self.changes.statuses, key, self.now.elapsed);
+        if is_fight {
+            self.changes.held.entry(key.clone()).or_insert(self.now.elapsed + SLOW);
         } else {
             self.mark_dirty(key);
         }

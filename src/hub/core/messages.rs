@@ -1,6 +1,7 @@
 //! The inputs and the commands of the core.
 
 use crate::identity::{ObjectKey, Revision, Uid};
+use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
@@ -192,4 +193,8 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
+    /// A part of the work panicked, and the rest went on.
+    Panicked(Work),
+    /// Somebody else touched a file, and it is corrected.
+    Corrected(Correction),
 }

@@ -2,9 +2,10 @@
 //! that is published.
 
 use super::entry::{Entry, OnVolume};
-use super::{Command, Core, Part};
+use super::{Command, Core, Measurement, Part};
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Revision, Uid};
+use crate::metrics::Work;
 use crate::readiness::Interruption;
 use crate::render::Rendered;
 use crate::status::Recorded;
@@ -187,12 +188,18 @@ impl Core {
     }
 
     /// Validates and renders a resource. A panic is a fault of this program, and no other object must wait for its mending.
-    fn content(&self, key: &ObjectKey, received: &Received) -> Result<Arc<Rendered>, Refusal> {
+    fn content(&mut self, key: &ObjectKey, received: &Received) -> Result<Arc<Rendered>, Refusal> {
         if let Some(why) = &received.unreadable {
             return Err(Refusal { reason: Reason::Invalid, message: format!("spec cannot be read: {why}") });
         }
         let render = AssertUnwindSafe(|| (self.render)(key, &received.object, &self.settings));
-        catch_unwind(render).map_or_else(|panic| Err(panicked(key, &*panic)), |content| content.map(Arc::new))
+        match catch_unwind(render) {
+            Ok(content) => content.map(Arc::new),
+            Err(panic) => {
+                self.measure(Measurement::Panicked(Work::Object));
+                Err(panicked(key, &*panic))
+            }
+        }
     }
 
     /// An event of a generation that is known: our own write comes back, or someone changed the status by hand.
@@ -210,10 +217,13 @@ impl Core {
         };
         entry.version = version;
         if entry.recorded != recorded {
-            // Ours is written again, after the file was confirmed again.
+            // Ours is written again, after the file was confirmed again. Another program may answer each of our writes
+            // with one of its own.
             entry.recorded = recorded;
             entry.published = false;
-            self.mark_dirty(key);
+            if self.correct_status(key) {
+                tracing::warn!(object = %key, "somebody keeps changing its status, which is written again every few minutes only; find out who");
+            }
         }
     }
 

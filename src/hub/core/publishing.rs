@@ -3,6 +3,7 @@
 use super::entry::OnVolume;
 use super::{Command, Core, Measurement};
 use crate::identity::ObjectKey;
+use crate::metrics::Work;
 use crate::publish::{After, Change, Failure, Found, Outcome, Published};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -118,6 +119,7 @@ impl Core {
     /// A commit panicked: its files are as they were found, and each is written or removed again.
     pub(super) fn commit_panicked(&mut self, found: Vec<Found>) {
         tracing::error!("a commit panicked; its files are written again");
+        self.measure(Measurement::Panicked(Work::Commit));
         let mut found: HashMap<_, _> = found.into_iter().map(|file| (file.key, file.content)).collect();
         for key in std::mem::take(&mut self.files.committing) {
             let on_volume = found.remove(&key).map_or(OnVolume::Absent, OnVolume::from);

@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::{Command, Core, Measurement};
 use crate::api::Reason;
 use crate::identity::{ObjectKey, Revision, Uid};
+use crate::metrics::Work;
 use crate::publish::Published;
 use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
 use std::borrow::Cow;
@@ -235,6 +236,7 @@ impl Core {
     /// which brings another, or what is true is written again.
     pub(super) fn status_panicked(&mut self, key: &ObjectKey) {
         tracing::error!(object = %key, "a status write panicked; it is taken up again");
+        self.measure(Measurement::Panicked(Work::Status));
         let Some(kind) = self.statuses.queue.done(key) else { return };
         self.measure(Measurement::StatusWritten { kind, result: WriteResult::Panicked });
         let seen = self.statuses.seen_in_flight.remove(key);

@@ -16,6 +16,7 @@ mod unreadable;
 use super::*;
 use crate::api::{ConditionStatus, ConditionType, Reason};
 use crate::identity::{Digest, Revision, Uid};
+use crate::metrics::Work;
 use crate::publish::{Change, Volume};
 use crate::satellite::Satellite;
 use crate::simulation::disk::ModelDisk;
@@ -388,6 +389,15 @@ impl Hub {
     /// Returns the generation that the status of an object is about.
     fn observed(&self, name: &str) -> Option<i64> {
         Some(self.api.objects[&key(name)].status.as_ref()?.observed_generation)
+    }
+
+    /// Returns the work that panicked, as the metrics count it.
+    fn panics(&self) -> Vec<Work> {
+        let work = |measured: &Measurement| match measured {
+            Measurement::Panicked(work) => Some(*work),
+            _ => None,
+        };
+        self.measured.iter().filter_map(work).collect()
     }
 
     fn revision(&self) -> Revision {

@@ -50,6 +50,34 @@ fn interrupted_calls_are_repeated() {
     assert_eq!(failures(&outcomes).len(), 0, "{:?}", failures(&outcomes));
 }
 
+/// The first write takes a part of the bytes, and the next one fails with EFBIG.
+#[test]
+fn a_file_that_is_written_in_part_never_takes_the_place_of_the_old_one() {
+    const NAME: &str =
+        "publish::tests::faults::a_file_that_is_written_in_part_never_takes_the_place_of_the_old_one";
+    if !is_limited_child(NAME, 4) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let volume = Volume::open(root.path(), false).unwrap();
+    let (old, large, other) = (host("old"), host(&"x".repeat(20_000)), content("a/other", "", &[], &[]));
+    assert_eq!(published(&volume.commit(vec![publish(None, &old)], &|| true)).len(), 1);
+    let outcomes = volume.commit(vec![publish(Some(&old), &large), publish(None, &other)], &|| true);
+    assert_eq!(published(&outcomes), ["a/other"], "it stops no other");
+    let [failure] = failures(&outcomes)[..] else { panic!("{outcomes:?}") };
+    assert!(failure.message.contains("ulimit -f"), "{}", failure.message);
+    assert!(failure.message.contains("the previous file is kept"), "{}", failure.message);
+    assert!(matches!(failure.after, After::Unchanged));
+    assert_eq!(std::fs::read(root.path().join("objects.d/a/host.conf")).unwrap(), old.bytes());
+    assert_eq!(files(root.path()), 0, "no leftover");
+}
+
+#[test]
+fn a_quota_is_a_full_volume() {
+    let error = std::io::Error::from_raw_os_error(rustix::io::Errno::DQUOT.raw_os_error());
+    assert!(crate::publish::explain::remedy(&error).contains("the volume is full"));
+}
+
 #[test]
 fn a_failure_says_what_is_on_the_volume() {
     let (old, new) = (host("old"), host("new"));

@@ -352,7 +352,12 @@ impl Actor {
         if !moment.is_leader {
             return Task::Wait(self.wait(FOLLOW));
         }
-        self.report.suspended = self.object().spec.suspend;
+        let readable = self.config.readable();
+        self.report.suspended = self.object().spec.suspend && readable.is_ok();
+        if let Err(problem) = readable {
+            // Not even the deletion: the target and the policy of the cleanup are unknown.
+            return self.finish(Err(problem), moment);
+        }
         if self.config.is_deleted() {
             return self.leave(moment);
         }

@@ -18,14 +18,33 @@ pub(crate) struct Config {
     pub object: Arc<SatelliteCluster>,
     /// Namespaces that its selector chooses, or why they are not known; empty without a selector.
     pub selected: Result<BTreeSet<String>, String>,
+    /// Why `spec` cannot be read. None if it can. Otherwise the spec in `object` is an earlier one,
+    /// or empty, and nothing may be done because of it.
+    pub unreadable: Option<String>,
 }
 
 impl Config {
+    /// Checks that the spec can be read.
+    ///
+    /// # Errors
+    /// If the spec cannot be read.
+    pub fn readable(&self) -> Result<(), Problem> {
+        let Some(why) = &self.unreadable else { return Ok(()) };
+        Err(Problem::stalled(
+            Reason::Unsupported,
+            format!(
+                "spec cannot be read by this version of the operator: {why}; correct the field, or run the version of the \
+                 operator that the CRD belongs to. Until then nothing is written to the satellite"
+            ),
+        ))
+    }
+
     /// Returns what the satellite accepts.
     ///
     /// # Errors
-    /// If the namespaces that it chooses are not known.
+    /// If the spec cannot be read, or the namespaces that it chooses are not known.
     pub fn acceptance(&self) -> Result<Acceptance, Problem> {
+        self.readable()?;
         let spec = &self.object.spec;
         let namespaces = match spec.namespaces.from {
             NamespacesFrom::All => None,

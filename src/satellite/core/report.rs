@@ -136,6 +136,7 @@ fn conditions(
     let credential = problem.filter(|p| {
         matches!(p.reason, Reason::CredentialRefused | Reason::CredentialMissing | Reason::Unauthorized)
     });
+    let is_unreadable = problem.is_some_and(|p| p.reason == Reason::Unsupported);
     let told = |status, p: &Problem| (status, p.reason, p.message.clone());
     let connected = (True, Reason::Connected, String::new());
     let complete = (False, Reason::Complete, String::new());
@@ -188,6 +189,7 @@ fn conditions(
     let reachable = match problem {
         Some(p) if silent => told(False, p),
         _ if silent => (False, Reason::Unreachable, "no answer; probing".to_owned()),
+        _ if is_unreadable => (Unknown, Reason::Pending, String::new()),
         _ if credential.is_some_and(|p| p.reason != Reason::Unauthorized) => {
             (Unknown, Reason::Pending, String::new())
         }
@@ -208,6 +210,7 @@ fn conditions(
             (False, reason, format!("still using the previous credential: {why}"))
         }
         None if silent => (Unknown, Reason::Unreachable, String::new()),
+        None if is_unreadable => (Unknown, Reason::Pending, String::new()),
         None => expiring().unwrap_or(connected),
     };
     let stalled = match problem {

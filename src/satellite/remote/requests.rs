@@ -257,6 +257,7 @@ mod tests {
     use http::{Request, Response};
     use kube::client::Body;
     use std::convert::Infallible;
+    use std::sync::Mutex;
     use std::sync::atomic::AtomicUsize;
 
     /// Answers every list with a full page and a promise of more.
@@ -292,5 +293,59 @@ mod tests {
         assert_eq!(failure.problem.reason, Reason::TooLarge, "{failure:?}");
         assert!(failure.problem.message.contains("namespace icinga; let the operator delete"), "{failure:?}");
         assert_eq!(pages.load(Ordering::SeqCst), MOST / PAGE as usize + 1);
+    }
+
+    /// The method and the body of each request.
+    type Seen = Arc<Mutex<Vec<(String, String)>>>;
+
+    /// Takes every request, and answers with an empty ConfigMap.
+    fn obedient(requests: Seen) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let requests = requests.clone();
+            async move {
+                let method = request.method().to_string();
+                let body = request.into_body().collect_bytes().await.unwrap();
+                requests.lock().unwrap().push((method, String::from_utf8(body.to_vec()).unwrap()));
+                let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } });
+                let answer = Response::builder().status(200).body(Body::from(body.to_string().into_bytes()));
+                Ok::<_, Infallible>(answer.unwrap())
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    fn with(leadership: Leadership) -> (Requests, Seen) {
+        let seen = Seen::default();
+        let target = Destination { namespace: "icinga".into(), ..Destination::default() };
+        let (time, client) = (Duration::from_secs(5), obedient(seen.clone()));
+        (Requests::new(client, &target, time, leadership, Arc::default(), Redaction::default()), seen)
+    }
+
+    #[tokio::test]
+    async fn no_write_is_sent_without_the_lease() {
+        for (leadership, sent) in
+            [(Leadership::default(), 0), (Leadership::lasting(Duration::from_secs(60)), 4)]
+        {
+            let (requests, seen) = with(leadership);
+            let object = ConfigMap::default();
+            let results = [
+                requests.create("x", &object).await.is_ok(),
+                requests.replace("x", &object).await.is_ok(),
+                requests.patch_metadata("x", json!({})).await.is_ok(),
+                requests.delete("x", None, None).await.is_ok(),
+            ];
+            assert_eq!(results, [sent > 0; 4]);
+            assert_eq!(seen.lock().unwrap().len(), sent, "{:?}", seen.lock().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_names_the_uid_and_the_version_that_were_read() {
+        let (requests, seen) = with(Leadership::lasting(Duration::from_secs(60)));
+        requests.delete("x", Some("uid-7".into()), Some("42".into())).await.unwrap();
+        let seen = seen.lock().unwrap();
+        let body: serde_json::Value = serde_json::from_str(&seen[0].1).unwrap();
+        assert_eq!(seen[0].0, "DELETE");
+        assert_eq!(body["preconditions"], json!({ "uid": "uid-7", "resourceVersion": "42" }));
     }
 }

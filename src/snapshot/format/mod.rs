@@ -2,6 +2,7 @@
 //! large, shards. `docs/snapshot-format.md` describes the same for other programs.
 
 pub mod archive;
+pub(crate) mod held;
 pub mod layout;
 pub(crate) mod listing;
 pub mod manifest;
@@ -10,5 +11,6 @@ pub mod pointer;
 pub mod verify;
 mod view;
 
+pub use held::{HeldFile, digest_of_files};
 pub use naming::{BUCKETS, MAX_BITS, bucket_of};
 pub use view::{Bucket, Shard, View};

@@ -3,10 +3,11 @@
 //! not believed.
 
 use super::archive::{is_file_key, unpack};
+use super::held::{HeldFile, bucket_of_key, shards_of};
 use super::layout::{Form, SHARD_MAX, SINGLE_MAX};
 use super::listing;
 use super::manifest::{self, Manifest, ShardReference};
-use super::naming::{MAX_BITS, bucket_of, is_shard_name, shard_name};
+use super::naming::{MAX_BITS, is_shard_name, shard_name};
 use super::pointer::{self, ARCHIVE};
 use crate::identity::{Digest, Revision};
 use crate::text::clean;
@@ -24,6 +25,8 @@ pub struct Found<'a> {
     /// All shards of this satellite and hub, with the latest revision that used each. None if they
     /// were not listed. Then previous and left-over shards are not judged.
     pub inventory: Option<&'a BTreeMap<String, Option<Revision>>>,
+    /// The files that the reader holds already, by key. A shard of such files need not be read.
+    pub held: Option<&'a BTreeMap<String, HeldFile>>,
 }
 
 /// A kind of problem, in one word that programs may rely on.
@@ -97,6 +100,8 @@ pub struct Report {
     pub previous: Vec<String>,
     /// The files of the shards that have their digest and an allowed size, by key.
     pub files: BTreeMap<String, Content>,
+    /// The files of the shards that were not read, because the reader holds them, by key.
+    pub held: BTreeMap<String, HeldFile>,
     /// All problems.
     pub problems: Vec<Problem>,
     /// Facts that are worth knowing and no problem.
@@ -118,12 +123,14 @@ impl Report {
 
     /// Returns the digest of the files that were read.
     pub fn digest_of_files(&self) -> Digest {
-        listing::digest_of_set(lines(&self.files))
+        let held = self.held.iter().map(|(key, file)| (file.digest, key));
+        listing::digest_of_set(lines(&self.files).chain(held))
     }
 
     /// Bytes of all files and keys.
     pub fn bytes(&self) -> usize {
-        self.files.iter().map(size).sum()
+        let held: usize = self.held.iter().map(|(key, file)| key.len() + file.size).sum();
+        self.files.iter().map(size).sum::<usize>() + held
     }
 }
 
@@ -144,6 +151,20 @@ pub fn wanted(pointer: &ConfigMap) -> BTreeSet<String> {
     let manifest = manifest.filter(|manifest| distinct(manifest) <= most_shards(manifest.bits));
     let shards = manifest.into_iter().flat_map(|manifest| manifest.shards);
     shards.filter(|shard| is_named_by_digest(name, shard)).map(|shard| shard.name).collect()
+}
+
+/// Returns the names of the shards that must be read with this pointer by a reader that holds these
+/// files already.
+pub fn missing(pointer: &ConfigMap, held: &BTreeMap<String, HeldFile>) -> BTreeSet<String> {
+    let mut names = wanted(pointer);
+    let text = pointer.data.as_ref().and_then(|data| data.get(manifest::KEY));
+    if let Some(manifest) = text.and_then(|text| Manifest::parse(text).ok()) {
+        let own = pointer.metadata.name.as_deref().unwrap_or_default();
+        for digest in shards_of(held, manifest.bits).keys() {
+            names.remove(&shard_name(own, digest));
+        }
+    }
+    names
 }
 
 /// Returns the largest number of shards: one for each bucket. Together with [`SHARD_MAX`] it
@@ -304,7 +325,9 @@ impl<'a> Check<'a> {
         self.report.previous.clone_from(&manifest.previous);
         self.annotations("Snapshot", self.report.digest, manifest.objects);
 
-        let mut shards = Shards { bits: manifest.bits, owner: BTreeMap::new(), buckets: BTreeMap::new() };
+        let held = self.found.held.map(|held| shards_of(held, manifest.bits)).unwrap_or_default();
+        let mut shards =
+            Shards { bits: manifest.bits, owner: BTreeMap::new(), buckets: BTreeMap::new(), held };
         let mut named = BTreeSet::new();
         let mut complete = true;
         for reference in &manifest.shards {
@@ -321,7 +344,7 @@ impl<'a> Check<'a> {
         if !complete {
             return;
         }
-        let (objects, bytes) = (self.report.files.len(), self.report.bytes());
+        let (objects, bytes) = (self.report.files.len() + self.report.held.len(), self.report.bytes());
         if objects != manifest.objects {
             let why =
                 format!("{} says {} objects; its shards hold {objects}", manifest::KEY, manifest.objects);
@@ -341,7 +364,7 @@ impl<'a> Check<'a> {
     /// Verifies one shard. Returns true if its files were read. Files of a shard that has another
     /// digest or is too large are not kept: whoever can write ConfigMaps must not decide how much
     /// memory a reader needs.
-    fn shard(&mut self, reference: &ShardReference, shards: &mut Shards) -> bool {
+    fn shard(&mut self, reference: &ShardReference, shards: &mut Shards<'a>) -> bool {
         let name = &reference.name;
         if !is_named_by_digest(&self.name, reference) {
             let why = format!("{} names shard {name}, whose digest is {}", manifest::KEY, reference.digest);
@@ -349,6 +372,16 @@ impl<'a> Check<'a> {
             return false;
         }
         let Some(shard) = self.found.shards.get(name) else {
+            if let Some(files) = self.held_shard(reference, shards) {
+                self.figures(
+                    reference,
+                    files.len(),
+                    files.iter().map(|(key, file)| key.len() + file.size).sum(),
+                );
+                self.places(name, files.keys(), shards);
+                self.report.held.extend(files);
+                return true;
+            }
             self.problem(name, Fault::ShardMissing, "does not exist, and the pointer names it");
             return false;
         };
@@ -392,18 +425,8 @@ impl<'a> Check<'a> {
             // Not a problem: no reader uses it, because name and pointer carry the digest, too.
             self.report.notes.push(format!("shard {name}: annotation {} is not its digest", pointer::DIGEST));
         }
-        if files.len() != reference.objects {
-            let why = format!("holds {} objects; the pointer says {}", files.len(), reference.objects);
-            self.problem(name, Fault::Objects, &why);
-        }
         let bytes: usize = files.iter().map(size).sum();
-        if bytes != reference.bytes {
-            self.problem(
-                name,
-                Fault::Bytes,
-                &format!("holds {bytes} bytes; the pointer says {}", reference.bytes),
-            );
-        }
+        self.figures(reference, files.len(), bytes);
         if bytes > SHARD_MAX {
             self.problem(
                 name,
@@ -412,24 +435,53 @@ impl<'a> Check<'a> {
             );
             return false;
         }
-        self.places(name, &files, shards);
+        self.places(name, files.keys(), shards);
         self.report.files.extend(files);
         true
     }
 
+    /// Returns the files of a shard that the reader holds.
+    fn held_shard(
+        &self,
+        reference: &ShardReference,
+        shards: &Shards<'a>,
+    ) -> Option<BTreeMap<String, HeldFile>> {
+        let held = self.found.held?;
+        let keys = shards.held.get(&reference.digest.parse().ok()?)?;
+        Some(keys.iter().filter_map(|key| Some(((*key).clone(), *held.get(*key)?))).collect())
+    }
+
+    /// Compares the figures of a shard with those in the manifest.
+    fn figures(&mut self, reference: &ShardReference, objects: usize, bytes: usize) {
+        let name = &reference.name;
+        if objects != reference.objects {
+            let why = format!("holds {objects} objects; the pointer says {}", reference.objects);
+            self.problem(name, Fault::Objects, &why);
+        }
+        if bytes != reference.bytes {
+            let why = format!("holds {bytes} bytes; the pointer says {}", reference.bytes);
+            self.problem(name, Fault::Bytes, &why);
+        }
+    }
+
     /// Checks that every file is in the shard of its bucket, and in no other.
-    fn places(&mut self, name: &str, files: &BTreeMap<String, Content>, shards: &mut Shards) {
-        let own = files.keys().next().map(|key| shards.bucket(key));
+    fn places<'k>(
+        &mut self,
+        name: &str,
+        keys: impl Iterator<Item = &'k String> + Clone,
+        shards: &mut Shards<'a>,
+    ) {
+        let own = keys.clone().next().map(|key| bucket_of_key(key, shards.bits));
         let other = own.and_then(|own| shards.buckets.insert(own, name.to_owned()));
         if let Some(other) = other {
             self.problem(name, Fault::Bucket, &format!("is of the same bucket as {other}"));
         }
-        if let Some(key) = files.keys().find(|key| Some(shards.bucket(key)) != own) {
+        if let Some(key) = keys.clone().find(|key| Some(bucket_of_key(key, shards.bits)) != own) {
             let why =
                 format!("holds {key}, which is of another bucket than its first file (bits {})", shards.bits);
             self.problem(name, Fault::Bucket, &why);
         }
-        for key in files.keys() {
+        for key in keys {
             if let Some(other) = shards.owner.insert(key.clone(), name.to_owned()) {
                 self.problem(name, Fault::Twice, &format!("holds {key}, which is in {other} too"));
             }
@@ -468,20 +520,14 @@ impl<'a> Check<'a> {
 }
 
 /// The places of the files that were read.
-struct Shards {
+struct Shards<'a> {
     bits: u8,
     /// Shard of each file.
     owner: BTreeMap<String, String>,
     /// Shard of each bucket.
     buckets: BTreeMap<u16, String>,
-}
-
-impl Shards {
-    fn bucket(&self, key: &str) -> u16 {
-        let stem = key.strip_suffix(".conf").unwrap_or(key);
-        // A namespace has no dot, so the first dot ends it.
-        bucket_of(&stem.replacen('.', "/", 1)) >> (MAX_BITS - self.bits)
-    }
+    /// Keys of the files that the reader holds, by the digest of the shard that they are.
+    held: BTreeMap<Digest, Vec<&'a String>>,
 }
 
 #[cfg(test)]

@@ -13,8 +13,21 @@ const LATE_ACKNOWLEDGEMENT: &str =
     "suites::order::races::a_late_acknowledgement_does_not_bring_a_withdrawn_object_back";
 
 pub const CASES: &[Case] = &[
-    not_injected("23", "API server killed and restarted", "SIGKILL of kube-apiserver", NOT_BUILT),
-    not_injected("24", "etcd stops answering for a while", "SIGSTOP of etcd", NOT_BUILT),
+    case(
+        "23",
+        "API server killed and restarted",
+        "SIGKILL of kube-apiserver, and its start when the Lease has run out",
+        "R6 I4 I5",
+        &["suites::hub::outages::an_api_server_that_is_killed_and_returns_costs_nothing"],
+    ),
+    case(
+        "24",
+        "etcd stops answering for a while",
+        "SIGSTOP of etcd until the Lease has run out",
+        "R6 I4 I5",
+        &["suites::hub::outages::an_etcd_that_stops_for_a_while_costs_nothing"],
+    )
+    .open("ten minutes"),
     case(
         "25",
         "watch cut off",
@@ -72,11 +85,15 @@ pub const CASES: &[Case] = &[
     case(
         "32",
         "an object that cannot be decoded",
-        "an object of a wrong form among others",
+        "an object of a wrong form among others; a SatelliteCluster that a newer CRD admitted",
         "R6",
-        &["lib::watch::event::tests::an_object_that_cannot_be_read_does_not_end_the_watch"],
+        &[
+            "lib::watch::event::tests::an_object_that_cannot_be_read_does_not_end_the_watch",
+            "lib::satellite::received::tests::one_that_cannot_be_read_does_not_end_the_list",
+            "suites::satellites::newer::a_satellite_that_cannot_be_read_stops_no_other_and_is_reported",
+        ],
     )
-    .open("the real process: the API server admits no such object"),
+    .open("a MonitoringObject in the real process: its reading is the same code"),
     case(
         "33",
         "status write refused, lost or late",
@@ -170,10 +187,12 @@ pub const CASES: &[Case] = &[
         &["suites::hub::explained::a_wrong_certificate_authority_of_the_hub_is_named_once"],
     )
     .open("a token that expires; a change in mid-run; a clock that is an hour off"),
-    not_injected(
+    case(
         "41",
-        "an admission webhook that changes or refuses what we write",
-        "a proxy that changes the body of a request",
-        NOT_BUILT,
-    ),
+        "somebody changes or refuses what we write",
+        "another program that changes a status after each of our writes",
+        "I9",
+        &["lib::hub::core::tests::statuses::whoever_keeps_changing_a_status_makes_little_work"],
+    )
+    .open("an admission webhook that changes a request: of the answer to a status write only the version is read"),
 ];

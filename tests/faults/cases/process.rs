@@ -40,12 +40,13 @@ pub const CASES: &[Case] = &[
     case(
         "62",
         "panic in the work on one object",
-        "a panic while one is validated, in a status write, in a commit",
+        "a panic while one is validated, in a status write, in a commit, in the actor of a satellite",
         "R1 R2 R5 R9 I9",
         &[
             "lib::hub::core::tests::refusals::an_object_that_makes_us_panic_is_refused_and_the_others_go_on",
             "lib::hub::core::tests::faults::a_status_write_that_panics_frees_its_place_and_its_publication_comes_again",
             "lib::hub::core::tests::faults::after_a_commit_that_panicked_files_are_as_they_are_found",
+            "lib::satellite::supervise::tests::what_panics_runs_again_after_a_pause_that_grows",
             SIMULATION,
         ],
     ),

@@ -12,6 +12,9 @@ const KILLS: &str = "suites::order::kill::thirty_kills_lose_nothing_and_a_restar
 const SWEEP: &str =
     "suites::fleet::sweep::a_kill_at_every_write_leaves_a_complete_set_and_nothing_is_written_twice";
 
+const PARTIAL: &str =
+    "lib::publish::tests::faults::a_file_that_is_written_in_part_never_takes_the_place_of_the_old_one";
+
 pub const CASES: &[Case] = &[
     case(
         "1",
@@ -77,11 +80,12 @@ pub const CASES: &[Case] = &[
         &[FULL, SIMULATION],
     ),
     case("9", "volume out of inodes", "a tmpfs with 64 inodes, all used", "R2 I1 I4", &[FULL]),
-    not_injected(
+    case(
         "10",
         "a write that takes a part of the bytes, then fails",
-        "a tmpfs that is full in the middle of a file",
-        NOT_BUILT,
+        "a limit on the size of files (RLIMIT_FSIZE) in the middle of a file",
+        "R2 R9 I1",
+        &[PARTIAL],
     ),
     case(
         "11",
@@ -90,7 +94,14 @@ pub const CASES: &[Case] = &[
         "R2 I2",
         &["lib::publish::tests::faults::interrupted_calls_are_repeated"],
     ),
-    not_injected("12", "quota or size limit of a file reached", "EDQUOT and EFBIG", NOT_BUILT),
+    case(
+        "12",
+        "quota or size limit of a file reached",
+        "EFBIG from the limit of the process; EDQUOT in its explanation alone",
+        "R2 R9 I1",
+        &[PARTIAL, "lib::publish::tests::faults::a_quota_is_a_full_volume"],
+    )
+    .open("EDQUOT from a file system"),
     case(
         "13",
         "a sync that fails",

@@ -1,6 +1,7 @@
 //! Files that somebody else changes or removes on the volume.
 
 use super::*;
+use crate::metrics::Correction;
 
 const MINE: &[u8] = b"object Host \"by hand\" {}\n";
 
@@ -8,6 +9,15 @@ impl Hub {
     /// Somebody changes the file of an object, or removes it.
     fn meddle(&mut self, name: &str, bytes: Option<&[u8]>) {
         self.disk.meddle("a", &format!("{name}.conf"), bytes);
+    }
+
+    /// Returns what others did to files, as the metrics count it.
+    fn corrected(&self) -> Vec<Correction> {
+        let what = |measured: &Measurement| match measured {
+            Measurement::Corrected(what) => Some(*what),
+            _ => None,
+        };
+        self.measured.iter().filter_map(what).collect()
     }
 
     /// The watcher reports that somebody touched the files of these objects.
@@ -24,6 +34,7 @@ fn a_file_that_somebody_changes_is_put_back_and_its_object_is_not_ready_until_th
     for bytes in [None, Some(MINE), Some(&b""[..]), Some(&other[..])] {
         let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP)]);
         let (delivered, snapshots) = (hub.delivered("h0"), hub.snapshots.len());
+        assert_eq!(hub.corrected(), []);
         hub.meddle("h0", bytes);
         hub.touch(&["h0"]);
         assert_eq!(hub.kind_of("h0"), Kind::Refusal, "at once");
@@ -32,6 +43,8 @@ fn a_file_that_somebody_changes_is_put_back_and_its_object_is_not_ready_until_th
         hub.settle();
         assert_eq!((hub.on_disk("h0"), hub.ready("h0")), (hub.wanted("h0"), READY));
         assert_eq!((hub.delivered("h0"), hub.snapshots.len()), (delivered, snapshots), "satellites keep it");
+        let found = if bytes.is_none() { Correction::Removed } else { Correction::Changed };
+        assert_eq!(hub.corrected(), [found], "counted once");
     }
 }
 
@@ -131,6 +144,7 @@ fn a_file_that_somebody_adds_is_removed() {
     hub.meddle("extra", Some(MINE));
     hub.touch(&["extra"]);
     hub.settle();
+    assert_eq!(hub.corrected(), [Correction::Added]);
     assert_eq!(hub.on_disk("extra"), None);
 }
 

@@ -1,6 +1,7 @@
 //! Panics of what the core commanded, and publications that are overtaken while they wait for their turn.
 
 use super::*;
+use crate::metrics::Work;
 use crate::publish::{After, Content, Failure, Outcome};
 
 /// Objects whose status writes take every place. Their names come before all others.
@@ -18,6 +19,7 @@ fn a_status_write_that_panics_frees_its_place_and_its_publication_comes_again() 
     assert!(!hub.written().contains(&"h0".to_owned()), "there is no place");
     drop(hub.take_write("f00"));
     hub.tell(Input::StatusPanicked(key("f00")));
+    assert_eq!(hub.panics(), [Work::Status]);
     assert_eq!(hub.kind_of("h0"), Kind::Ready);
     assert!(
         matches!(&hub.commits[0][..], [Change::Publish { old: Some(old), is_known: true, new, .. }]
@@ -55,6 +57,7 @@ fn after_a_commit_that_panicked_files_are_as_they_are_found() {
     hub.volume.commit(only_h0, &|| true);
     let found = hub.volume.scan_again(&[], &changed).unwrap().files;
     hub.tell(Input::CommitPanicked(found));
+    assert_eq!(hub.panics(), [Work::Commit]);
     assert!(hub.commits.is_empty() && hub.writes.is_empty());
     hub.pass(10 * SECOND);
     let confirms = |change: &Change| matches!(change, Change::Publish { old: Some(old), is_known: true, new, .. } if old.digest() == new.digest());

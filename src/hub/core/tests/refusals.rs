@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::MonitoringObject;
+use crate::metrics::Work;
 use crate::render::{self, Rendered};
 use crate::validate::Refusal;
 
@@ -114,6 +115,7 @@ fn an_object_that_makes_us_panic_is_refused_and_the_others_go_on() {
     hub.change("h1", OTHER);
     hub.change("h0", PLAIN);
     hub.settle();
+    assert_eq!(hub.panics(), [Work::Object], "once, and not of the others");
     assert_eq!((hub.ready("h0"), hub.ready("h1")), (READY, not_ready(Reason::Invalid)));
     assert_eq!((hub.on_disk("h1"), hub.delivered("h1")), (kept, kept), "its last good state stays");
     let status = hub.api.objects[&key("h1")].status.as_ref().unwrap();

@@ -136,6 +136,30 @@ fn a_status_that_somebody_changed_is_written_again() {
 }
 
 #[test]
+fn whoever_keeps_changing_a_status_makes_little_work() {
+    let mut hub = Hub::with(&[("h0", PLAIN), ("h1", PLAIN)]);
+    let (writes, began) = (hub.api.status_writes, hub.elapsed);
+    for _ in 0..400 {
+        hub.api.edit_status(&key("h0"), None);
+        hub.settle();
+    }
+    // At once six times, and then every five minutes.
+    let most = 7 + (hub.elapsed - began).as_secs() / 300;
+    let written = hub.api.status_writes - writes;
+    assert!((6..=most).contains(&written), "{written} writes, at most {most}");
+    hub.change("h0", OTHER);
+    hub.change("h1", OTHER);
+    hub.settle();
+    assert_eq!((hub.ready("h0"), hub.ready("h1")), (READY, READY), "a new spec waits for nothing");
+    hub.api.edit_status(&key("h0"), None);
+    hub.settle();
+    assert_eq!(hub.ready("h0"), None);
+    hub.pass(6 * MINUTE);
+    hub.settle();
+    assert_eq!(hub.ready("h0"), READY);
+}
+
+#[test]
 fn a_status_that_somebody_changed_during_our_write_is_written_over() {
     let mut hub = Hub::committed(&[("h0", PLAIN)]);
     hub.api.edit_status(&key("h0"), None);

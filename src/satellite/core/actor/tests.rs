@@ -1,4 +1,5 @@
 mod agents;
+mod unreadable;
 
 use super::*;
 use crate::api::satellite_cluster::SatelliteClusterSpec;
@@ -27,7 +28,7 @@ fn config(spec: Value, metadata: Value) -> Arc<Config> {
     let mut object = SatelliteCluster::new("edge", spec);
     object.metadata = serde_json::from_value(metadata).unwrap();
     object.metadata.name = Some("edge".into());
-    Arc::new(Config { object: Arc::new(object), selected: Ok(Default::default()) })
+    Arc::new(Config { object: Arc::new(object), selected: Ok(Default::default()), unreadable: None })
 }
 
 fn kept() -> Value {
@@ -280,6 +281,7 @@ fn a_change_of_the_resource_takes_back_what_was_held() {
             .object
             .clone(),
         selected: Err("not listed yet".into()),
+        unreadable: None,
     };
     let wait = stage.step(Woken::Config(Arc::new(unknown))).unwrap();
     assert!(matches!(stage.effects[0], Effect::Accepts(None)));

@@ -78,6 +78,12 @@ fn a_shard_that_a_newer_revision_wants_is_no_garbage() {
     });
     world.hear();
     assert_eq!(world.delivery.facts().garbage, 0);
+    // Or for the pointer's own revision: the acceptance of the satellite changed.
+    world.server.edit(&first, |shard| {
+        shard.metadata.annotations.as_mut().unwrap().insert("groundlink.dev/revision".into(), "1.3".into());
+    });
+    world.hear();
+    assert_eq!(world.delivery.facts().garbage, 0);
     // Nor is what belongs to a pointer of another name.
     world.server.edit(&first, |shard| {
         shard.metadata.annotations.as_mut().unwrap().insert("groundlink.dev/revision".into(), "1.1".into());

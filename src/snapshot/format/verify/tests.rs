@@ -18,7 +18,12 @@ struct Maps {
 
 impl Maps {
     fn report(&self) -> Report {
-        verify(&Found { pointer: &self.pointer, shards: &self.shards, inventory: Some(&self.inventory) })
+        verify(&Found {
+            pointer: &self.pointer,
+            shards: &self.shards,
+            inventory: Some(&self.inventory),
+            held: None,
+        })
     }
 
     /// Returns the faults and their messages, by ConfigMap.
@@ -413,10 +418,45 @@ fn what_is_kept_must_be_there_and_what_is_left_over_is_a_note() {
             report.notes[0].contains("left over") && report.notes[1].contains("7.43, which is being written")
         );
         // An agent that may not list does not judge left-over shards.
-        let found = Found { pointer: &held.pointer, shards: &held.shards, inventory: None };
+        let found = Found { pointer: &held.pointer, shards: &held.shards, inventory: None, held: None };
         assert_eq!((verify(&found).problems, verify(&found).notes), (vec![], vec![]));
     }
     let mut held = in_one();
     held.annotations().insert(PREVIOUS.into(), "secrets".into());
     assert!(held.faults().iter().any(|(fault, _)| *fault == Fault::Name));
+}
+
+/// The files of a report, as a reader holds them that has unpacked them.
+fn held_after(report: &Report) -> BTreeMap<String, HeldFile> {
+    let files = report.files.iter();
+    files
+        .map(|(key, content)| (key.clone(), HeldFile { digest: content.digest, size: content.bytes.len() }))
+        .collect()
+}
+
+#[test]
+fn a_reader_fetches_only_the_shards_whose_files_it_does_not_hold() {
+    let whole = in_shards();
+    let mut held = held_after(&whole.report());
+    assert_eq!(missing(&whole.pointer, &held), BTreeSet::new());
+    assert_eq!(missing(&whole.pointer, &BTreeMap::new()), wanted(&whole.pointer));
+
+    // One other file, one more, one less: three shards, or fewer if they share one.
+    let keys: Vec<String> = held.keys().cloned().collect();
+    held.insert(keys[0].clone(), HeldFile { digest: Digest::of(b"other"), size: 5 });
+    let names = missing(&whole.pointer, &held);
+    assert_eq!(names.len(), 1);
+    let read: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), whole.shards[name].clone())).collect();
+    let found = Found { pointer: &whole.pointer, shards: &read, inventory: None, held: Some(&held) };
+    let report = verify(&found);
+    assert_eq!(report.problems, []);
+    assert_eq!(report.files.len() + report.held.len(), 40);
+    assert!(report.files.contains_key(&keys[0]) && !report.held.contains_key(&keys[0]));
+    assert_eq!(Some(report.digest_of_files()), report.digest);
+    assert_eq!(report.bytes(), whole.report().bytes());
+
+    // Without the shard that it lacks, the set is not whole.
+    let nothing = BTreeMap::new();
+    let found = Found { shards: &nothing, ..found };
+    assert_eq!(verify(&found).problems[0].fault, Fault::ShardMissing);
 }

@@ -148,8 +148,11 @@ fn a_changed_resource_takes_back_what_the_agents_loaded() {
 fn the_first_status_of_a_process_waits_for_the_agents() {
     let mut object = (*config(loaded_level(), kept()).object).clone();
     object.status = Some(Default::default());
-    let mut stage =
-        Stage::of(Arc::new(Config { object: Arc::new(object), selected: Ok(Default::default()) }));
+    let mut stage = Stage::of(Arc::new(Config {
+        object: Arc::new(object),
+        selected: Ok(Default::default()),
+        unreadable: None,
+    }));
     let one = wanted(1, "one");
     stage.delivers(one.clone());
     assert!(stage.actor.status(None, UNIX).is_none());

@@ -1,7 +1,7 @@
-//! The client of the hub's API server.
+//! The client of the API server that this process belongs to: the one that kubectl would use, or
+//! that of the Pod.
 
-use crate::request::Server;
-use crate::watch::READ_TIMEOUT;
+use super::Server;
 use anyhow::Context as _;
 use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
@@ -23,13 +23,16 @@ enum Source {
     Pod,
 }
 
-/// Returns a client of the hub, its URL, and the server for messages. The client never retries by
-/// itself, and gives up an answer that does not begin.
+/// Longest time without a sign from the API server before a client gives up a read.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Returns a client of the API server, its URL, and the server for messages. The client never
+/// retries by itself, and gives up an answer that does not begin.
 ///
 /// # Errors
 /// If there is neither a kubeconfig that can be read nor the account of a Pod, or if it cannot be
 /// used.
-pub(super) async fn hub_client() -> anyhow::Result<(Client, http::Uri, Server)> {
+pub async fn configured_client() -> anyhow::Result<(Client, http::Uri, Server)> {
     let (mut config, source) = configuration().await?;
     if config.proxy_url.take().is_some() {
         // Without its URL, which may hold a password.
@@ -43,7 +46,7 @@ pub(super) async fn hub_client() -> anyhow::Result<(Client, http::Uri, Server)> 
     config.reset_reader_on_write = true;
     let url = config.cluster_url.clone();
     let authority = authority(&config, source);
-    tracing::info!(server = %url, %authority, "hub");
+    tracing::info!(server = %url, %authority, "API server");
     let server = Server::new(&url.to_string(), &authority);
     let builder = ClientBuilder::try_from(config).context("the kubeconfig cannot be used")?;
     Ok((builder.with_layer(&TimeoutLayer::new(ANSWER_TIMEOUT)).build(), url, server))
