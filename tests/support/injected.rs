@@ -13,7 +13,8 @@ pub fn skip(what: &str) {
     let _ = writeln!(std::io::stderr(), "\nSKIPPED: {what}");
 }
 
-/// Injects faults into the system calls of a running operator, until dropped.
+/// Injects faults into the system calls of a running operator or agent, until dropped. The programs
+/// that it starts are left alone.
 pub struct Injected(Child);
 
 impl Injected {
@@ -21,7 +22,7 @@ impl Injected {
     pub async fn into(operator: &Operator, faults: &[&str]) -> Option<Self> {
         let calls: Vec<_> = faults.iter().filter_map(|fault| fault.split_once(':')).map(|(c, _)| c).collect();
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()]);
+        strace.args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()]);
         strace.args(["-e", &format!("trace={}", calls.join(","))]);
         for fault in faults {
             strace.args(["-e", &format!("inject={fault}")]);
