@@ -11,16 +11,25 @@ use std::time::Instant;
 
 const SAT: &str = "sat-a";
 const OBJECTS: usize = 12;
-/// The system calls by which the agent changes the disk, and which of them are tried. A file is
-/// empty at its `fchmod`, and written at its `fsync`, so no `write` is needed.
-const STEPS: &[(&str, &[usize])] = &[
-    ("rename", &[1, 2, 3, 4, 5]),
-    ("fsync", &[1, 4, 6, 8, 10, 12]),
-    ("fchmod", &[1, 3, 5, 7]),
-    ("mkdir", &[1, 2]),
-    ("linkat", &[1, 9]),
-    ("unlink", &[1, 3]),
-    ("unlinkat", &[1, 6]),
+/// The system calls by which the agent changes the disk, the file that they concern (any if empty),
+/// and which of them are tried. A file is empty at its `fchmod`, and written at its `fsync`, so no
+/// `write` is needed. Calls are counted for each thread by itself.
+const STEPS: &[(&str, &str, &[usize])] = &[
+    ("mkdir", "", &[1, 2]),
+    ("linkat", "", &[1, 9]),
+    ("fchmod", "", &[1, 3, 5]),
+    ("fsync", "", &[1, 4, 6, 8]),
+    ("rename", "", &[1, 2]),
+    ("fsync", "trees", &[1]),
+    ("rename", "staging/candidate.conf", &[1]),
+    ("fchmod", "staging/active.conf", &[1]),
+    ("fsync", "staging/active.conf", &[1]),
+    ("rename", "staging/active.conf", &[1]),
+    ("fsync", ".", &[1, 2]),
+    ("fsync", "staging/memory.json", &[1]),
+    ("rename", "staging/memory.json", &[1]),
+    ("unlink", "", &[1, 3]),
+    ("unlinkat", "", &[1, 6]),
 ];
 /// With `GROUNDLINK_TEST_KILLS=all`: each one, up to this.
 const EVERY: usize = 40;
@@ -50,7 +59,9 @@ async fn an_agent_killed_at_any_step_leaves_a_whole_tree_and_the_next_goes_on() 
 
     let started = Instant::now();
     let mut kills = 0;
-    for (call, chosen) in STEPS {
+    for (call, file, chosen) in STEPS {
+        let path = stage.site.icinga.path("load").join(file);
+        let path = Some(path.as_path()).filter(|_| !file.is_empty());
         stage.site.agent.kill();
         stage.deliver().await;
         let mut killed = Vec::new();
@@ -60,12 +71,12 @@ async fn an_agent_killed_at_any_step_leaves_a_whole_tree_and_the_next_goes_on() 
             stage.site.restart_agent();
             stage.site.agent.base_url().await;
             let fault = format!("{call}:signal=KILL:when={which}");
-            let Some(traced) = Injected::into(&stage.site.agent, &[&fault]).await else { return };
+            let Some(traced) = Injected::at(&stage.site.agent, &[&fault], path).await else { return };
             stage.site.proxy.resume_all();
             let is_killed = stage.is_killed(&fault).await;
             drop(traced);
             stage.site.agent.kill();
-            let when = format!("after {call} number {which}, killed: {is_killed}");
+            let when = format!("after {call} {file} number {which}, killed: {is_killed}");
             stage.is_whole(&when);
             if is_killed {
                 killed.push(*which);
@@ -77,8 +88,8 @@ async fn an_agent_killed_at_any_step_leaves_a_whole_tree_and_the_next_goes_on() 
                 stage.deliver().await;
             }
         }
-        println!("killed: at {call} {killed:?}");
-        assert!(!killed.is_empty(), "no agent was killed at {call}");
+        println!("killed: at {call} {file} {killed:?}");
+        assert!(!killed.is_empty(), "no agent was killed at {call} {file}");
         kills += killed.len();
         stage.site.restart_agent();
         stage.loaded().await;
@@ -98,12 +109,16 @@ impl Stage {
     async fn deliver(&mut self) {
         self.put("h0").await;
         self.put("h1").await;
-        let wanted = format!("10.0.{}.{}\"", self.version >> 8, self.version & 255);
+        let address = |version: usize| format!("10.0.{}.{}\"", version >> 8, version & 255);
+        let wanted =
+            [("team-a.h0.conf", address(self.version - 1)), ("team-a.h1.conf", address(self.version))];
         eventually(GENEROUS, "the set is delivered", async || {
             let pointer = self.installation.pointer(SAT).await.ok_or("no pointer")?;
             let data = pointer.data.unwrap_or_default();
-            let has = data.get("team-a.h1.conf").is_some_and(|text| text.contains(&wanted));
-            if has && data.len() == OBJECTS { Ok(()) } else { Err(format!("{:?}", data.keys())) }
+            let has = |(key, address): &(&str, String)| {
+                data.get(*key).is_some_and(|text| text.contains(address))
+            };
+            if wanted.iter().all(has) && data.len() == OBJECTS { Ok(()) } else { Err(format!("{:?}", data.keys())) }
         })
         .await;
     }
