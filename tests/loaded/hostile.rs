@@ -1,12 +1,14 @@
-//! Somebody else writes ConfigMaps on the satellite: the pointer and shards, with whatever content.
-//! Nothing of it is loaded, the report says why, and the operator's repair heals it.
+//! Somebody else writes ConfigMaps on the satellite: the pointer and shards, with any content.
+//! Nothing that is not whole is loaded, the report says why, and the operator's repair heals it.
 
 use crate::GROUNDLINK;
 use crate::support::reader::{Files, digest_of, digest_of_shard, size};
-use crate::support::{GENEROUS, Installation, Place, Site, digest, eventually, eventually_every, generations};
+use crate::support::{
+    GENEROUS, Installation, Place, Site, digest, eventually, eventually_every, generations,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use groundlink::api::agent_report::AgentResult;
+use groundlink::api::agent_report::{AgentReport, AgentResult};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams};
@@ -120,10 +122,8 @@ impl Writer {
             "shards": [{ "name": name, "digest": of_shard, "objects": 1, "bytes": bytes }], "previous": [],
         });
         change(&mut manifest);
-        let (revision, objects) = (
-            manifest["revision"].as_str().expect("a revision").to_owned(),
-            manifest["objects"].to_string(),
-        );
+        let (revision, objects) =
+            (manifest["revision"].as_str().expect("a revision").to_owned(), manifest["objects"].to_string());
         let data = [("manifest.json".to_owned(), manifest.to_string())].into();
         let marks = [(REVISION, &*revision), (DIGEST, &*of_set), ("groundlink.dev/objects", &*objects)];
         self.point(data, &marks).await;
@@ -169,7 +169,8 @@ impl Witness {
     /// What the agent may write beside trees, and Icinga and its validator anywhere.
     fn paths(site: &Site) -> BTreeSet<String> {
         let all = paths(&site.icinga.path("load"));
-        let is_of_trees = |path: &String| !path.contains("/load/validate") && !path.contains("/load/staging/");
+        let is_of_trees =
+            |path: &String| !path.contains("/load/validate") && !path.contains("/load/staging/");
         all.into_iter().filter(is_of_trees).collect()
     }
 
@@ -193,14 +194,15 @@ impl Witness {
 
     /// The most memory that the agent has had, in MiB.
     fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.site.agent.pid())).expect("/proc");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.site.agent.pid())).expect("/proc");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
         line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("KiB") / 1024
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_another_writer_delivers_is_loaded() {
+async fn what_another_writer_delivers_is_refused_and_healed() {
     let Some(generation) = generations().pop() else { return };
     let host = |address: &str| json!({ "host": { "address": address, "checkCommand": "dummy" } });
     let installation = Installation::start(&[SAT]).await;
@@ -219,7 +221,8 @@ async fn nothing_that_another_writer_delivers_is_loaded() {
     operator.pause();
     let place = installation.place(SAT).await;
     let pointer = place.api().get("groundlink").await.expect("the pointer");
-    let manifest: Value = serde_json::from_str(&pointer.data.as_ref().expect("data")["manifest.json"]).expect("JSON");
+    let manifest: Value =
+        serde_json::from_str(&pointer.data.as_ref().expect("data")["manifest.json"]).expect("JSON");
     let shard = manifest["shards"][0]["name"].as_str().expect("a shard");
     let shard = place.api().get(shard).await.expect("the shard");
     let revision = manifest["revision"].as_str().and_then(|text| text.split_once('.')).expect("a revision");
@@ -258,11 +261,14 @@ async fn nothing_that_another_writer_delivers_is_loaded() {
     cut.truncate(cut.len() / 2);
     let claimed = writer.shard(cut, |_| ()).await;
     witness.refused("a truncated archive", Some(&claimed), "is no tar.gz").await;
-    for name in ["../../escaped.conf", "../trees/x/objects.d/a.b.conf", "/tmp/escaped.conf", "a/b.c.conf", ".a.conf"] {
+    for name in
+        ["../../escaped.conf", "../trees/x/objects.d/a.b.conf", "/tmp/escaped.conf", "a/b.c.conf", ".a.conf"]
+    {
         let claimed = writer.shard(plain(name), |_| ()).await;
         witness.refused(name, Some(&claimed), "which is not").await;
     }
-    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Fifo, EntryType::Char] {
+    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Fifo, EntryType::Char]
+    {
         let claimed = writer.shard(archive(&[Entry(KEY, kind, 0, b"")]), |_| ()).await;
         witness.refused(&format!("{kind:?}"), Some(&claimed), "not a plain file").await;
     }
@@ -317,6 +323,14 @@ async fn nothing_that_another_writer_delivers_is_loaded() {
     println!("hostile: {} sets; the agent had {before} MiB at most before, {after} MiB after", writer.cases);
     assert!(after <= MOST_MIB, "{after} MiB");
 
+    // One that is whole is loaded: nobody can tell who wrote it. Its term is above the operator's.
+    let forged = writer.single(files, Some(&format!("{}.1", term + 50_000)), true).await;
+    let is_loaded = |report: &AgentReport| {
+        report.result == AgentResult::Loaded && report.digest.as_deref() == Some(&*forged)
+    };
+    witness.site.reports("the forged set", is_loaded).await;
+    assert!(witness.site.hosts().await.expect("Icinga answers").contains_key("evil"));
+
     operator.resume();
     // One that lost its Lease meanwhile ends, and Kubernetes starts it again.
     eventually_every(Duration::from_secs(1), LONG, "the operator goes on", async || {
@@ -324,7 +338,7 @@ async fn nothing_that_another_writer_delivers_is_loaded() {
             operator = installation.operator_builder(GROUNDLINK).await.spawn();
         }
         match witness.site.report().await? {
-            report if report.result == AgentResult::Loaded => Ok(()),
+            report if report.result == AgentResult::Loaded && !is_loaded(&report) => Ok(()),
             report => Err(format!("{report:?}")),
         }
     })

@@ -1,8 +1,8 @@
 //! The agent is killed at every step that it takes on disk. What Icinga would start with is always
 //! one whole set, and the next agent goes on.
 
-use crate::support::{GENEROUS, Injected, Installation, Site, eventually, generations};
 use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Injected, Installation, Site, eventually, generations};
 use groundlink::api::agent_report::AgentResult;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use std::time::Instant;
 
 const SAT: &str = "sat-a";
 const OBJECTS: usize = 12;
-/// The system calls by which the agent changes the disk, the file that they concern (any if empty),
-/// and which of them are tried. A file is empty at its `fchmod`, and written at its `fsync`, so no
+/// The system calls by which the agent changes the disk, the file that they concern (any if it is
+/// empty), and which of them are tried. A file is empty at its `fchmod`, and written at its `fsync`, so no
 /// `write` is needed. Calls are counted for each thread by itself.
 const STEPS: &[(&str, &str, &[usize])] = &[
     ("mkdir", "", &[1, 2]),
@@ -115,10 +115,13 @@ impl Stage {
         eventually(GENEROUS, "the set is delivered", async || {
             let pointer = self.installation.pointer(SAT).await.ok_or("no pointer")?;
             let data = pointer.data.unwrap_or_default();
-            let has = |(key, address): &(&str, String)| {
-                data.get(*key).is_some_and(|text| text.contains(address))
-            };
-            if wanted.iter().all(has) && data.len() == OBJECTS { Ok(()) } else { Err(format!("{:?}", data.keys())) }
+            let has =
+                |(key, address): &(&str, String)| data.get(*key).is_some_and(|text| text.contains(address));
+            if wanted.iter().all(has) && data.len() == OBJECTS {
+                Ok(())
+            } else {
+                Err(format!("{:?}", data.keys()))
+            }
         })
         .await;
     }

@@ -45,7 +45,11 @@ async fn has(site: &Site, number: usize, version: usize, count: usize) {
     eventually(LONG, &format!("Icinga of {} lists {wanted}", site.name), async || {
         let hosts = site.hosts().await?;
         let found = hosts.get(&bulk_name(number)).cloned().unwrap_or_default();
-        if found == wanted && hosts.len() == count { Ok(()) } else { Err(format!("{found}, {} hosts", hosts.len())) }
+        if found == wanted && hosts.len() == count {
+            Ok(())
+        } else {
+            Err(format!("{found}, {} hosts", hosts.len()))
+        }
     })
     .await;
 }

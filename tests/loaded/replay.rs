@@ -1,9 +1,7 @@
-//! The fault that began this project, replayed: objects that come, change and go while parts of the
-//! way to Icinga are down. What Icinga lists in the end is what the hub declares.
+//! The fault that began this project, replayed: objects come, change and go while parts of the way
+//! to Icinga are down. What Icinga lists in the end is what the hub declares.
 
-use crate::support::{
-    Action, Fault, Installation, Operator, Site, eventually_every, generations,
-};
+use crate::support::{Action, Fault, Installation, Operator, Site, eventually_every, generations};
 use crate::{GROUNDLINK, seed};
 use groundlink::api::agent_report::AgentResult;
 use rand::rngs::StdRng;

@@ -14,7 +14,7 @@ pub fn skip(what: &str) {
     let _ = writeln!(std::io::stderr(), "\nSKIPPED: {what}");
 }
 
-/// Injects faults into the system calls of a running operator or agent, until dropped. The programs
+/// Injects faults into the system calls of a running operator or agent, until dropped. Programs
 /// that it starts are left alone.
 pub struct Injected(Child);
 
