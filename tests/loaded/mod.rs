@@ -1,5 +1,9 @@
 //! Satellites whose Icinga 2 loads what is delivered: a hub, real daemons, and an agent beside each.
 
 mod faults;
+mod hostile;
+mod killed;
 mod lifecycle;
+mod pair;
 mod rejected;
+mod replay;

@@ -4,6 +4,7 @@ use super::installation::GENEROUS;
 use super::operator::Operator;
 use super::wait::eventually;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Says on the real standard error, which the test runner does not capture, that something was not
@@ -13,18 +14,27 @@ pub fn skip(what: &str) {
     let _ = writeln!(std::io::stderr(), "\nSKIPPED: {what}");
 }
 
-/// Injects faults into the system calls of a running operator, until dropped.
+/// Injects faults into the system calls of a running operator or agent, until dropped. Programs
+/// that it starts are left alone.
 pub struct Injected(Child);
 
 impl Injected {
     /// Returns `None` if tracing is not permitted here. `faults` is as strace has it: `fsync:delay_enter=1000`.
     pub async fn into(operator: &Operator, faults: &[&str]) -> Option<Self> {
+        Self::at(operator, faults, None).await
+    }
+
+    /// [`Self::into`], but only calls that concern this file are counted and get a fault.
+    pub async fn at(operator: &Operator, faults: &[&str], file: Option<&Path>) -> Option<Self> {
         let calls: Vec<_> = faults.iter().filter_map(|fault| fault.split_once(':')).map(|(c, _)| c).collect();
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()]);
+        strace.args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-p", &operator.pid().to_string()]);
         strace.args(["-e", &format!("trace={}", calls.join(","))]);
         for fault in faults {
             strace.args(["-e", &format!("inject={fault}")]);
+        }
+        if let Some(file) = file {
+            strace.arg("-P").arg(file);
         }
         let child = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(child) = child else {

@@ -4,6 +4,8 @@ use super::api_server::{ApiServer, client_of};
 use super::icinga::{Hook, Icinga};
 use super::installation::{GENEROUS, Installation, succeeded};
 use super::operator::Operator;
+use super::proxy::Proxy;
+use super::recorder::Recorder;
 use super::wait::eventually;
 use groundlink::api::agent_report::AgentReport;
 use groundlink::api::marks::AGENT_REPORT;
@@ -24,6 +26,8 @@ pub struct Site {
     pub name: String,
     pub icinga: Icinga,
     pub agent: Operator,
+    /// Between the agent and the satellite's API server.
+    pub proxy: Proxy,
     server: Arc<ApiServer>,
     program: String,
     kubeconfig: PathBuf,
@@ -40,7 +44,17 @@ impl Site {
         generation: &'static str,
         reload: &'static str,
     ) -> Self {
-        let name = satellite;
+        Self::prepare_another(program, installation, (satellite, satellite), generation, reload).await
+    }
+
+    /// [`Self::prepare`] with a name for the agent, so that a satellite has several.
+    pub async fn prepare_another(
+        program: &str,
+        installation: &Installation,
+        (satellite, name): (&str, &str),
+        generation: &'static str,
+        reload: &'static str,
+    ) -> Self {
         let server = installation.plane.server(satellite);
         let flags = ["satellite", "join-manifest", satellite, "--only", "satellite", "--agent", name];
         let printed = tokio::process::Command::new(program).args(flags).output().await.expect("groundlink");
@@ -48,7 +62,9 @@ impl Site {
         let manifest = String::from_utf8(printed.stdout).expect("text");
         succeeded("kubectl apply", &server.kubectl_with_input(&["apply", "-f", "-"], &manifest).await);
         let kubeconfig = installation.scratch().join(format!("agent-{name}.kubeconfig"));
-        let text = server.service_account_kubeconfig(NAMESPACE, &lease_name(name)).await;
+        let proxy = Proxy::start(&server, &Recorder::default());
+        let token = server.service_account_token(NAMESPACE, &lease_name(name)).await;
+        let text = server.kubeconfig_for(&proxy.url(), &token);
         std::fs::write(&kubeconfig, &text).expect("the kubeconfig");
         let leases: Api<Lease> = Api::namespaced(client_of(&text).await, NAMESPACE);
         // The authorizer sees new Roles only after a while.
@@ -64,7 +80,8 @@ impl Site {
             format!("object ApiUser \"test\" {{ password = \"{PASSWORD}\"\n permissions = [ \"*\" ] }}\n");
         std::fs::write(&main, text + &user).expect("icinga2.conf");
         let agent = spawn(program, &icinga, &kubeconfig, name, reload);
-        Self { name: name.to_owned(), icinga, agent, server, program: program.to_owned(), kubeconfig, reload }
+        let (name, program) = (name.to_owned(), program.to_owned());
+        Self { name, icinga, agent, proxy, server, program, kubeconfig, reload }
     }
 
     /// Starts Icinga once the agent has a whole set in place, as a Pod does.
