@@ -31,6 +31,8 @@ const PAGE: u32 = 500;
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// Pause after a failure. `readiness::Interruption` knows its figures.
 const PAUSE: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
+/// Failures in a row that an answer of 410 leaves. The pause after it is at most 4 s.
+const EXPIRED: u32 = 2;
 /// A failure this long after the one before it is the first of its kind.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 /// A watch that ended before it was this old is not begun again at once.
@@ -199,7 +201,7 @@ where
                 Ok(())
             }
             // The version is too old. The next LIST gives a newer one.
-            Err(why) if why.code() == Some(410) => Err(self.fails(why)),
+            Err(why) if why.code() == Some(410) => Err(self.expired(why)),
             Err(why) => {
                 self.place = Place::Listed { version };
                 Err(self.fails(why))
@@ -234,10 +236,12 @@ where
                 return Err(self.fails(Failure::from(&error)));
             }
             Ok(Some(Ok(WatchEvent::Error(status)))) => {
-                if status.code != 410 {
-                    self.place = Place::Listed { version };
+                let why = Failure::from(&*status);
+                if status.code == 410 {
+                    return Err(self.expired(why));
                 }
-                return Err(self.fails(Failure::from(&*status)));
+                self.place = Place::Listed { version };
+                return Err(self.fails(why));
             }
             Ok(Some(Ok(WatchEvent::Bookmark(bookmark)))) => {
                 self.failures = 0;
@@ -254,6 +258,13 @@ where
         self.failures = 0;
         self.place = Place::Watching { version, stream, since };
         Ok(Some(event(object)))
+    }
+
+    /// Plans the pause after an answer that the version is too old. The server works: a long pause
+    /// that is left from its outage would only delay the LIST.
+    fn expired(&mut self, why: Failure) -> Failure {
+        self.failures = self.failures.min(EXPIRED);
+        self.fails(why)
     }
 
     /// Plans the pause after a failure.

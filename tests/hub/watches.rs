@@ -77,6 +77,7 @@ async fn a_watch_whose_version_is_too_old_begins_anew_with_a_list() {
         "/api/v1/namespaces/groundlink/secrets",
         "/api/v1/namespaces",
         "/api/v1/namespaces/icinga/configmaps",
+        "/apis/coordination.k8s.io/v1/namespaces/icinga/leases",
     ]
     .into();
     eventually(GENEROUS, "every watch begins anew", async || {
