@@ -129,7 +129,10 @@ impl Loser {
     /// Removes the verb from the Role, which must grant exactly those of [`VERBS`].
     async fn lose(&self) {
         let role = self.roles().get("groundlink").await.unwrap();
-        let [rule] = &role.rules.unwrap_or_default()[..] else { panic!("one rule") };
+        let rules = role.rules.unwrap_or_default();
+        // The right to read Leases is that of tests/satellites/agents.rs.
+        let [rule, leases] = &rules[..] else { panic!("not two rules: {rules:?}") };
+        assert_eq!(leases.resources, Some(vec!["leases".to_owned()]));
         let granted: BTreeSet<&str> = rule.verbs.iter().map(String::as_str).collect();
         assert_eq!(
             granted,
@@ -147,7 +150,10 @@ impl Loser {
     /// Writes the Role, and waits until the API server applies it.
     async fn grant(&self, is_granted: &(dyn Fn(&str) -> bool + Sync)) {
         let verbs: Vec<&str> = VERBS.iter().map(|(verb, ..)| *verb).filter(|verb| is_granted(verb)).collect();
-        let rules = json!({ "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "verbs": verbs }] });
+        let rules = json!({ "rules": [
+            { "apiGroups": [""], "resources": ["configmaps"], "verbs": verbs },
+            { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch"] },
+        ] });
         self.roles().patch("groundlink", &PatchParams::default(), &Patch::Merge(rules)).await.unwrap();
         let reviews = Api::<SubjectAccessReview>::all(self.place.client.clone());
         let namespace = &self.place.namespace;
