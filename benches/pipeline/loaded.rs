@@ -64,7 +64,7 @@ async fn idle(
         objects.patch(&name, &PatchParams::default(), &patch).await?;
         let path = format!("/v1/objects/hosts/{name}?attrs=address");
         loop {
-            let found = site.ask(&path).await.unwrap_or_default();
+            let found = site.icinga.ask(&path).await.unwrap_or_default();
             if found["results"][0]["attrs"]["address"] == address.as_str() {
                 break;
             }

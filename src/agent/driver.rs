@@ -1,6 +1,6 @@
 //! Carries out the tasks of [`Agent`], one after the other.
 
-use super::core::facts::{Blame, FetchProblem, Moment, Probe, Tree, Verdict};
+use super::core::facts::{Blame, FetchProblem, Moment, Offer, Probe, Tree, Verdict};
 use super::core::{Agent, Effect, Input, Task};
 use super::icinga::api::{Api, NotYet, Password};
 use super::icinga::candidate::{Candidate, hook};
@@ -12,6 +12,7 @@ use super::source::{News, Source};
 use super::trees::{ACTIVE, Trees};
 use crate::api::agent_report::{AgentReport, AgentResult, Checked};
 use crate::readiness::Readiness;
+use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,10 +21,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// How Icinga is told to load the active tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReloadBy {
-    /// By its REST API.
+/// How the agent reloads Icinga.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reload {
+    /// Through its REST API.
     Api,
     /// By a signal to the process in its pid file.
     Signal,
@@ -35,7 +36,7 @@ pub(super) struct Parts {
     pub password: Password,
     pub source: Source,
     pub validator: Validator,
-    pub reload: ReloadBy,
+    pub reload: Reload,
     pub icinga: SocketAddr,
     /// The file by which Icinga includes the set. None if a person wrote the lines elsewhere.
     pub hook: Option<PathBuf>,
@@ -69,11 +70,11 @@ impl Driver {
     pub async fn run(mut self) {
         let trees = self.parts.trees.clone();
         self.constants = blocking(move || trees.icinga()).await.ok().flatten();
-        let mut input = self.execute(Task::Look).await;
+        let mut input = Input::Woken;
         loop {
             self.take_news();
             let task = self.agent.step(input, &self.moment());
-            self.tell();
+            self.publish();
             input = match task {
                 Task::Wait(until) if self.wait(until).await => Input::Woken,
                 Task::Wait(_) => return,
@@ -156,7 +157,7 @@ impl Driver {
         }
     }
 
-    async fn fetch(&mut self) -> Result<super::core::facts::Offer, FetchProblem> {
+    async fn fetch(&mut self) -> Result<Offer, FetchProblem> {
         self.held = self.agent.active().cloned();
         let fetched = self.parts.source.fetch(self.held.as_ref().map(|tree| tree.files.clone())).await?;
         self.content = fetched.content;
@@ -169,7 +170,7 @@ impl Driver {
             marker: &tree.set.marker,
             tree: &self.parts.trees.path(tree).to_string_lossy(),
             password: self.parts.password.reveal(),
-            reloads_by_api: self.parts.reload == ReloadBy::Api,
+            reloads_by_api: self.parts.reload == Reload::Api,
         }
         .text()
     }
@@ -267,11 +268,11 @@ impl Driver {
         let unknown = || "nothing is known of Icinga yet".to_owned();
         self.write_hook().await?;
         match self.parts.reload {
-            ReloadBy::Api => {
+            Reload::Api => {
                 let api = self.api().ok_or_else(unknown)?;
                 api.restart().await.map_err(|error| error.to_string())
             }
-            ReloadBy::Signal => {
+            Reload::Signal => {
                 let constants = self.constants.as_ref();
                 let pid_file = constants.and_then(|found| found.pid_file.clone()).ok_or_else(unknown)?;
                 let signalled = move || {
@@ -304,8 +305,8 @@ impl Driver {
         Ok(checked)
     }
 
-    /// Tells the log, the metrics, the probes and the hub.
-    fn tell(&mut self) {
+    /// Updates the log, the metrics, the probes and the report.
+    fn publish(&mut self) {
         for effect in self.agent.take_effects() {
             self.parts.metrics.record(&effect);
             log(&effect);
@@ -339,7 +340,7 @@ fn log(effect: &Effect) {
         ),
         Effect::RolledBack => tracing::warn!("the last good set is put back"),
         Effect::Failed(why) => tracing::warn!(%why, "a step failed and is tried again"),
-        Effect::Restored(why) => tracing::warn!(%why, "Icinga is told to load the set again"),
+        Effect::Restored(why) => tracing::warn!(%why, "Icinga is reloaded, because it runs another set"),
     }
 }
 

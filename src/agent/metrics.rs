@@ -28,6 +28,7 @@ pub struct AgentMetrics {
     steps: Family<Step, Histogram>,
     results: Family<ResultOf, Counter>,
     failures: Counter,
+    log_lines_lost: Counter,
     objects: Gauge,
     held: Gauge,
     revision_term: Gauge,
@@ -46,6 +47,7 @@ impl Default for AgentMetrics {
             steps: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 15))),
             results: Family::default(),
             failures: Counter::default(),
+            log_lines_lost: Counter::default(),
             objects: Gauge::default(),
             held: Gauge::default(),
             revision_term: Gauge::default(),
@@ -75,6 +77,11 @@ impl AgentMetrics {
             self.results.clone(),
         );
         r.register("failures", "Steps that failed and are tried again", self.failures.clone());
+        r.register(
+            "log_lines_lost",
+            "Lines of the log that were lost because nobody read it",
+            self.log_lines_lost.clone(),
+        );
         r.register("objects", "Objects of the set that Icinga has loaded", self.objects.clone());
         r.register("held_objects", "Objects whose newest content Icinga refused", self.held.clone());
         r.register("revision_term", "Term of the loaded revision", self.revision_term.clone());
@@ -95,6 +102,11 @@ impl AgentMetrics {
             Unit::Seconds,
             self.unproved_seconds.clone(),
         );
+    }
+
+    /// Returns the counter of lines of the log that were lost.
+    pub fn log_lines_lost(&self) -> Counter {
+        self.log_lines_lost.clone()
     }
 
     /// Takes what the agent says.

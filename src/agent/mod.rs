@@ -10,5 +10,6 @@ mod run;
 pub mod source;
 pub mod trees;
 
-pub use driver::ReloadBy;
+pub use driver::Reload;
+pub use metrics::AgentMetrics;
 pub use run::{Options, run};

@@ -2,7 +2,7 @@
 
 use super::core::facts::Tree;
 use super::core::{Agent, Settings};
-use super::driver::{Driver, Parts, ReloadBy};
+use super::driver::{Driver, Parts, Reload};
 use super::icinga::api::Password;
 use super::icinga::validator::Validator;
 use super::metrics::AgentMetrics;
@@ -50,8 +50,8 @@ pub struct Options {
     pub command: Vec<String>,
     /// Address of Icinga's REST API.
     pub icinga: SocketAddr,
-    /// How Icinga is told to reload.
-    pub reload: ReloadBy,
+    /// How the agent reloads Icinga.
+    pub reload: Reload,
     /// The file by which Icinga includes the set. None if a person wrote the lines elsewhere.
     pub hook: Option<PathBuf>,
     /// Where to serve health with its details, and metrics; port 0 chooses one.
@@ -65,7 +65,11 @@ pub struct Options {
 /// # Errors
 /// If the directory cannot be used, no API server is configured, an address is taken, or a task
 /// panics.
-pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    options: Options,
+    metrics: Arc<AgentMetrics>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let trees = Trees::open(&options.directory).context("--directory")?;
     let password = Password::new(trees.password()?);
     // An agent of the hub that reports to nobody needs no API server.
@@ -77,7 +81,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
     };
     let readiness = Readiness::waiting_for(&[("tree", "no set is in place yet")]);
-    let metrics = Arc::new(AgentMetrics::default());
 
     let listener = listen("--listen", options.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -140,18 +143,31 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         boot: format!("{:08x}", rand::random::<u32>()),
     };
     let driver = Driver::new(Agent::new(settings), parts);
-    let reporter = options.lease.zip(cluster).map(|(lease, (client, server))| {
-        let api = Api::namespaced(client, &options.namespace);
-        tokio::spawn(Reporter::new(api, server, &lease, &options.holder).run(reported, stop.clone()))
+    // In its own task, so that a load does not delay the heartbeat.
+    let mut reporter = tokio::spawn({
+        let reporter = options.lease.zip(cluster).map(|(lease, (client, server))| {
+            let api = Api::namespaced(client, &options.namespace);
+            Reporter::new(api, server, &lease, &options.holder)
+        });
+        let stop = stop.clone();
+        async move {
+            match reporter {
+                Some(reporter) => reporter.run(reported, stop).await,
+                None => stop.cancelled().await,
+            }
+        }
     });
     let ended = tokio::select! {
+        _ = &mut reporter => Some("the task that reports"),
         () = driver.run() => Some("the task that follows the set"),
         () = health => Some("the server of --listen"),
         () = probes => Some("the server of --probes"),
         () = stop.cancelled() => None,
     };
+    // A stop that the reporter saw first is no failure.
+    let ended = ended.filter(|_| !stop.is_cancelled());
     stop.cancel();
-    if let Some(reporter) = reporter {
+    if !reporter.is_finished() {
         // The hub notices anyway, a little later.
         let _ = tokio::time::timeout(FAREWELL, reporter).await;
     }

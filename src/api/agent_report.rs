@@ -67,6 +67,13 @@ pub struct HeldObject {
     pub message: String,
 }
 
+impl HeldObject {
+    /// Returns a held object. The message is cut, so that the largest report fits its annotation.
+    pub fn new(object: String, content: HeldContent, message: &str) -> Self {
+        Self { object, content, message: clean(message, HELD_MESSAGE_MAX) }
+    }
+}
+
 /// A set that Icinga 2 has proved to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -250,13 +257,9 @@ mod tests {
     fn texts_are_cut_and_cleaned_and_the_largest_report_fits_an_annotation() {
         let mut report = report();
         report.message = format!("a\u{7}{}", "x".repeat(5000));
-        let held = HeldObject {
-            object: format!("{}/{}", "n".repeat(63), "o".repeat(185)),
-            content: HeldContent::LeftOut,
-            message: "m".repeat(HELD_MESSAGE_MAX),
-        };
-        report.held = vec![held; MOST_HELD + 10];
-        report.held.truncate(MOST_HELD);
+        let name = format!("{}/{}", "n".repeat(63), "o".repeat(185));
+        let held = HeldObject::new(name, HeldContent::LeftOut, &"m".repeat(5000));
+        report.held = vec![held; MOST_HELD];
         assert!(report.text().len() < MOST_BYTES, "{}", report.text().len());
         let read = AgentReport::parse(&report.text()).unwrap();
         assert!(read.message.starts_with("a x") && read.message.len() <= MESSAGE_MAX + 3);

@@ -1,20 +1,16 @@
 //! `groundlink agent`: the agent.
 
 use super::log::LogArguments;
-use super::usage::{duration, object_name};
-use crate::agent::{Options, ReloadBy, run};
-use crate::metrics::Metrics;
-use clap::{Args, ValueEnum};
+use super::service;
+use super::usage::{duration, full_name};
+use crate::agent::{AgentMetrics, Options, Reload, run};
+use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
-/// Longest wait for a blocking call when the process ends.
-const BLOCKED: Duration = Duration::from_secs(1);
+use tokio::runtime::Builder;
 
 /// Runs beside an Icinga 2 daemon, as its user, and finds the API server as kubectl does
 /// (KUBECONFIG, ~/.kube/config), or else by the ServiceAccount of its Pod.
@@ -29,13 +25,13 @@ pub struct Arguments {
     #[arg(long, env = "GROUNDLINK_AGENT_VOLUME", value_name = "DIR")]
     volume: Option<PathBuf>,
     /// Namespace of the delivered ConfigMaps and of the agent's Lease.
-    #[arg(long, env = "GROUNDLINK_AGENT_NAMESPACE", value_name = "NAME", default_value = "icinga", value_parser = object_name)]
+    #[arg(long, env = "GROUNDLINK_AGENT_NAMESPACE", value_name = "NAME", default_value = "icinga", value_parser = full_name)]
     namespace: String,
     /// Name of the pointer ConfigMap (spec.target.name of the SatelliteCluster).
-    #[arg(long, env = "GROUNDLINK_AGENT_POINTER", value_name = "NAME", default_value = "groundlink", value_parser = object_name)]
+    #[arg(long, env = "GROUNDLINK_AGENT_POINTER", value_name = "NAME", default_value = "groundlink", value_parser = full_name)]
     pointer: String,
     /// Lease of this agent, in which it reports to the hub. Without one it reports nothing.
-    #[arg(long, env = "GROUNDLINK_AGENT_LEASE", value_name = "NAME", value_parser = object_name)]
+    #[arg(long, env = "GROUNDLINK_AGENT_LEASE", value_name = "NAME", value_parser = full_name)]
     lease: Option<String>,
     /// Name of this process as the holder of the Lease.
     #[arg(long, env = "GROUNDLINK_POD_NAME", value_name = "NAME", default_value = "groundlink-agent")]
@@ -46,7 +42,7 @@ pub struct Arguments {
     /// Address of Icinga's REST API.
     #[arg(long, env = "GROUNDLINK_AGENT_ICINGA", value_name = "ADDR", default_value = "127.0.0.1:5665")]
     icinga: SocketAddr,
-    /// How Icinga is told to load a set: by its REST API, or by a signal to the process in its pid
+    /// How the agent reloads Icinga: through its REST API, or by a signal to the process in its pid
     /// file, which is up to 2.5 s faster and needs the same PID namespace.
     #[arg(long, env = "GROUNDLINK_AGENT_RELOAD", value_enum, default_value_t = Reload::Api)]
     reload: Reload,
@@ -68,12 +64,6 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Reload {
-    Api,
-    Signal,
-}
-
 fn period(text: &str) -> Result<Duration, String> {
     let most = Duration::from_hours(24 * 365);
     let period = Some(duration(text)?).filter(|period| *period <= most);
@@ -81,8 +71,8 @@ fn period(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    // The agent has metrics of its own; these count lost lines of the log.
-    let log = arguments.log.start(Arc::new(Metrics::default()))?;
+    let metrics = Arc::new(AgentMetrics::default());
+    let log = arguments.log.start(metrics.log_lines_lost())?;
     let options = Options {
         directory: arguments.directory,
         volume: arguments.volume,
@@ -93,37 +83,13 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         keep_after_deletion: arguments.keep_after_deletion,
         command: arguments.command,
         icinga: arguments.icinga,
-        reload: match arguments.reload {
-            Reload::Api => ReloadBy::Api,
-            Reload::Signal => ReloadBy::Signal,
-        },
+        reload: arguments.reload,
         hook: arguments.hook,
         listen: arguments.listen,
         probes: arguments.probes,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                tokio::select! {
-                    _ = term.recv() => {}
-                    _ = int.recv() => {}
-                }
-                tracing::info!("stopping");
-                stop.cancel();
-            }
-        });
-        run(options, stop).await
-    });
-    runtime.shutdown_timeout(BLOCKED);
-    Ok(match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log.end(&error);
-            ExitCode::FAILURE
-        }
-    })
+    let mut runtime = Builder::new_multi_thread();
+    // One for the agent, one for the probes.
+    runtime.worker_threads(2);
+    service::run(&log, runtime, |stop| run(options, metrics, stop))
 }

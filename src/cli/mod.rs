@@ -1,7 +1,7 @@
 //! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/` and
 //! `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
-//! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print, `usage.rs` is what
-//! every command shares.
+//! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print,
+//! `service.rs` runs until a signal, `usage.rs` is what every command shares.
 
 mod agent;
 mod clusters;
@@ -16,6 +16,7 @@ mod render;
 mod report;
 mod run;
 mod satellite;
+mod service;
 mod snapshot;
 mod usage;
 

@@ -1,6 +1,7 @@
 //! `groundlink run`: the operator.
 
 use super::log::LogArguments;
+use super::service;
 use super::usage::duration;
 use crate::api::IcingaVersion;
 use crate::hub::core::RemovalGuard;
@@ -12,11 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
-/// Longest wait for a blocking call (a network volume that is gone) when the process ends.
-const BLOCKED: Duration = Duration::from_secs(1);
+use tokio::runtime::Builder;
 
 /// The operator finds the hub as kubectl does (KUBECONFIG, ~/.kube/config), or else by the
 /// ServiceAccount of its Pod.
@@ -84,7 +81,7 @@ fn period(text: &str) -> Result<Duration, String> {
 
 pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::default());
-    let log = arguments.log.start(metrics.clone())?;
+    let log = arguments.log.start(metrics.log_lines_lost())?;
     let options = Options {
         volume: arguments.volume,
         require_mount: arguments.require_mount,
@@ -100,29 +97,5 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         lease_name: arguments.lease_name,
         identity: arguments.identity,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                tokio::select! {
-                    _ = term.recv() => {}
-                    _ = int.recv() => {}
-                }
-                tracing::info!("stopping");
-                stop.cancel();
-            }
-        });
-        operator::run(options, metrics, stop).await
-    });
-    runtime.shutdown_timeout(BLOCKED);
-    Ok(match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log.end(&error);
-            ExitCode::FAILURE
-        }
-    })
+    service::run(&log, Builder::new_multi_thread(), |stop| operator::run(options, metrics, stop))
 }

@@ -35,6 +35,20 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
     Err("use lower-case letters, digits and - (not first or last), at most 63 characters".into())
 }
 
+/// Reads the name of an object that is no label: up to 253 characters, with dots.
+///
+/// # Errors
+/// If Kubernetes would refuse it.
+pub(super) fn full_name(text: &str) -> Result<String, String> {
+    let fine = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'.';
+    let ends = |c: char| c == '-' || c == '.';
+    let good = (1..=253).contains(&text.len()) && text.bytes().all(fine) && !text.starts_with(ends);
+    if good && !text.ends_with(ends) {
+        return Ok(text.to_owned());
+    }
+    Err("lower-case letters, digits, - and . (inside)".into())
+}
+
 /// Reads the lifetime of a token in seconds. Kubernetes grants at least ten minutes.
 ///
 /// # Errors

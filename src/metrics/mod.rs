@@ -188,9 +188,9 @@ impl Metrics {
         self.snapshot_objects.set(objects as i64);
     }
 
-    /// Counts lines of the log that were lost.
-    pub fn log_lines_lost(&self, lines: u64) {
-        self.log_lines_lost.inc_by(lines);
+    /// Returns the counter of lines of the log that were lost.
+    pub fn log_lines_lost(&self) -> Counter {
+        self.log_lines_lost.clone()
     }
 
     /// Records how many objects the first snapshot still waits for.

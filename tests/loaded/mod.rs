@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod hub;
 mod killed;
 mod lifecycle;
 mod pair;

@@ -5,6 +5,11 @@ use super::installation::GENEROUS;
 use super::ports::Port;
 use super::supervised::{Launch, Supervised};
 use super::wait::eventually;
+use http::Request;
+use kube::config::AuthInfo;
+use kube::{Client, Config};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +18,9 @@ use tempfile::TempDir;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/icinga2-in.sh");
 /// Name of the node: no DNS name, as many in real installations.
 pub const NODE: &str = "icinga_master 1";
+
+/// Password of the test as a user of the API.
+const PASSWORD: &str = "of-the-test";
 
 /// Where Icinga finds the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +207,42 @@ impl Icinga {
         })
         .await;
         self.process = Some(process);
+    }
+
+    /// Lets the test ask everything, before the daemon starts.
+    pub fn admit_the_test(&self) {
+        let main = self.path("etc/icinga2.conf");
+        let text = fs::read_to_string(&main).expect("icinga2.conf");
+        let user =
+            format!("object ApiUser \"test\" {{ password = \"{PASSWORD}\"\n permissions = [ \"*\" ] }}\n");
+        fs::write(&main, text + &user).expect("icinga2.conf");
+    }
+
+    /// Returns the hosts that the running Icinga lists, with their addresses.
+    pub async fn hosts(&self) -> Result<BTreeMap<String, String>, String> {
+        let found = self.ask("/v1/objects/hosts?attrs=__name&attrs=address").await?;
+        let hosts = found["results"].as_array().cloned().unwrap_or_default();
+        let text = |host: &Value, name: &str| host["attrs"][name].as_str().unwrap_or_default().to_owned();
+        let hosts = hosts.iter().map(|host| (text(host, "__name"), text(host, "address")));
+        Ok(hosts.filter(|(name, _)| name != "by hand").collect())
+    }
+
+    /// Sends a GET to Icinga's API.
+    pub async fn ask(&self, path: &str) -> Result<Value, String> {
+        let url = format!("https://127.0.0.1:{}", self.port());
+        let mut config = Config::new(url.parse().expect("a URL"));
+        config.accept_invalid_certs = true;
+        config.default_retry = false;
+        config.auth_info = AuthInfo {
+            username: Some("test".into()),
+            password: Some(PASSWORD.to_owned().into()),
+            ..AuthInfo::default()
+        };
+        let client = Client::try_from(config).expect("a client");
+        let request =
+            Request::get(path).header("accept", "application/json").body(Vec::new()).expect("a request");
+        let answer = client.request_text(request).await.map_err(|error| error.to_string())?;
+        serde_json::from_str(&answer).map_err(|error| error.to_string())
     }
 
     /// Kills the umbrella alone. Its worker lives on.

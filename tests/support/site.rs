@@ -9,17 +9,13 @@ use super::recorder::Recorder;
 use super::wait::eventually;
 use groundlink::api::agent_report::AgentReport;
 use groundlink::api::marks::AGENT_REPORT;
-use http::Request;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::config::AuthInfo;
-use kube::{Api, Client, Config};
-use serde_json::Value;
+use kube::Api;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const NAMESPACE: &str = "icinga";
-const PASSWORD: &str = "of-the-test";
 
 /// One Icinga with its agent.
 pub struct Site {
@@ -36,7 +32,7 @@ pub struct Site {
 
 impl Site {
     /// Joins an agent of the same name to a satellite as a user would, and starts it. Icinga is not
-    /// started. `program` is `groundlink`, `reload` the way in which Icinga is told to reload.
+    /// started. `program` is `groundlink`, `reload` how the agent reloads Icinga.
     pub async fn prepare(
         program: &str,
         installation: &Installation,
@@ -74,11 +70,7 @@ impl Site {
         .await;
 
         let icinga = Icinga::prepare(generation, Hook::Missing);
-        let main = icinga.path("etc/icinga2.conf");
-        let text = std::fs::read_to_string(&main).expect("icinga2.conf");
-        let user =
-            format!("object ApiUser \"test\" {{ password = \"{PASSWORD}\"\n permissions = [ \"*\" ] }}\n");
-        std::fs::write(&main, text + &user).expect("icinga2.conf");
+        icinga.admit_the_test();
         let agent = spawn(program, &icinga, &kubeconfig, name, reload);
         let (name, program) = (name.to_owned(), program.to_owned());
         Self { name, icinga, agent, proxy, server, program, kubeconfig, reload }
@@ -116,29 +108,7 @@ impl Site {
 
     /// Returns the hosts that the running Icinga lists, with their addresses.
     pub async fn hosts(&self) -> Result<BTreeMap<String, String>, String> {
-        let found = self.ask("/v1/objects/hosts?attrs=__name&attrs=address").await?;
-        let hosts = found["results"].as_array().cloned().unwrap_or_default();
-        let text = |host: &Value, name: &str| host["attrs"][name].as_str().unwrap_or_default().to_owned();
-        let hosts = hosts.iter().map(|host| (text(host, "__name"), text(host, "address")));
-        Ok(hosts.filter(|(name, _)| name != "by hand").collect())
-    }
-
-    /// Sends a GET to Icinga's API.
-    pub async fn ask(&self, path: &str) -> Result<Value, String> {
-        let url = format!("https://127.0.0.1:{}", self.icinga.port());
-        let mut config = Config::new(url.parse().expect("a URL"));
-        config.accept_invalid_certs = true;
-        config.default_retry = false;
-        config.auth_info = AuthInfo {
-            username: Some("test".into()),
-            password: Some(PASSWORD.to_owned().into()),
-            ..AuthInfo::default()
-        };
-        let client = Client::try_from(config).expect("a client");
-        let request =
-            Request::get(path).header("accept", "application/json").body(Vec::new()).expect("a request");
-        let answer = client.request_text(request).await.map_err(|error| error.to_string())?;
-        serde_json::from_str(&answer).map_err(|error| error.to_string())
+        self.icinga.hosts().await
     }
 
     /// Waits until the running Icinga lists exactly these hosts with these addresses.

@@ -4,7 +4,7 @@ use crate::api::agent_report::{AgentResult, HeldObject};
 use crate::identity::{Digest, Revision};
 use crate::snapshot::HeldFile;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,13 +179,6 @@ pub struct Blame {
     pub keys: BTreeMap<String, String>,
     /// Errors that no file of the set explains.
     pub others: Vec<String>,
-}
-
-impl Blame {
-    /// Returns the keys alone.
-    pub fn names(&self) -> BTreeSet<&String> {
-        self.keys.keys().collect()
-    }
 }
 
 /// The validator's answer.

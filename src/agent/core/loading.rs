@@ -14,11 +14,13 @@ use std::time::Duration;
 /// A set that removes at least this many objects, and more than half of the loaded ones, waits for
 /// a person.
 const SHRINK_LEAST: usize = 20;
-/// Time that Icinga has to prove a tree, beside three times what its validation took.
+/// Time that Icinga has to prove a tree, beside three times what its validation took or the time
+/// for its objects, whichever is longer. 40,000 objects take up to 18 s.
 const PROOF_DEADLINE: Duration = Duration::from_secs(15);
+const PROOF_PER_OBJECT: Duration = Duration::from_millis(1);
 /// Pauses between probes while the proof is awaited. The first is what a small Icinga needs least.
 const PROOF_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
-/// How often Icinga is told to reload before a tree that it does not load is refused.
+/// How often Icinga is reloaded before a tree that it does not load is refused.
 const MOST_RELOADS: u32 = 2;
 
 /// What a load is for.
@@ -46,8 +48,8 @@ pub(super) struct Work {
     /// True if Icinga answered before the switch.
     was_answering: bool,
     reloads: u32,
-    /// Why Icinga could not be told to reload.
-    not_told: Option<String>,
+    /// Why Icinga could not be reloaded.
+    not_reloaded: Option<String>,
     proving: Option<Proving>,
     /// What comes after the memory is written.
     after: After,
@@ -82,7 +84,7 @@ impl Work {
             durations: Durations::default(),
             was_answering: false,
             reloads: 0,
-            not_told: None,
+            not_reloaded: None,
             proving: None,
             after: After::End,
         }
@@ -112,15 +114,20 @@ impl Agent {
     }
 
     /// Takes a verified set.
-    pub(super) fn offered(&mut self, offer: Offer, moment: &Moment) -> Task {
+    fn offered(&mut self, offer: Offer, moment: &Moment) -> Task {
         if let Some(work) = &mut self.work {
             work.durations.fetch = work.lap(moment.now);
         }
-        if !self.is_news(&offer.set, moment.now) && self.gone_since.is_none() {
+        if !self.is_news(&offer.set, moment.now) {
             // The pointer changed while it was read; its news comes.
             (self.work, self.retry_at) = (None, moment.now + RETRY.base);
             return self.decide(moment);
         }
+        self.accepted(offer, moment)
+    }
+
+    /// Begins to load a set, unless it removes too much.
+    pub(super) fn accepted(&mut self, offer: Offer, moment: &Moment) -> Task {
         if let Some(why) = self.shrinks(&offer) {
             return self.refuse(&offer, AgentResult::Held, why, None, moment);
         }
@@ -305,7 +312,9 @@ impl Agent {
             }
             Err(why) => {
                 self.fails(why, moment);
-                Some(Task::Look)
+                // Either tree may be the active one.
+                self.has_looked = false;
+                None
             }
         }
     }
@@ -313,9 +322,12 @@ impl Agent {
     pub(super) fn reloaded(&mut self, reloaded: Result<(), String>, moment: &Moment) -> Option<Task> {
         let work = self.work.as_mut()?;
         work.reloads += 1;
-        work.not_told = reloaded.err();
-        self.not_told.clone_from(&work.not_told);
-        let allowed = PROOF_DEADLINE + Duration::from_millis(work.durations.validate) * 3;
+        work.not_reloaded = reloaded.err();
+        self.not_reloaded.clone_from(&work.not_reloaded);
+        // A tree that goes back was not validated now, so its size counts, too.
+        let objects = work.tree.as_ref().map_or(0, |tree| tree.files.len());
+        let validated = Duration::from_millis(work.durations.validate) * 3;
+        let allowed = PROOF_DEADLINE + validated.max(PROOF_PER_OBJECT.saturating_mul(objects as u32));
         let (pause, now) = (PROOF_PAUSE.0, moment.now);
         work.proving = Some(Proving { deadline: now + allowed, pause, next: now + pause });
         None
@@ -365,7 +377,7 @@ impl Agent {
         let active = self.active.clone()?;
         let mut work = self.work.take();
         let is_new = self.memory.good.as_deref() != Some(&*active.name);
-        (self.attempts, self.failure, self.not_told) = (0, None, None);
+        (self.attempts, self.failure, self.not_reloaded) = (0, None, None);
         if !is_new && work.is_none() {
             return None;
         }
@@ -402,12 +414,12 @@ impl Agent {
         if answers && work.reloads < MOST_RELOADS {
             return Some(Task::Reload);
         }
-        // An Icinga that could not be told was down already, or is out of reach: the set is not why.
-        let is_told = work.not_told.is_none();
-        if work.purpose == Purpose::Load && is_told && (answers || work.was_answering) {
+        // An Icinga that took no request was down already, or is out of reach: the set is not why.
+        let is_asked = work.not_reloaded.is_none();
+        if work.purpose == Purpose::Load && is_asked && (answers || work.was_answering) {
             let what = match &self.proof {
                 Proof::Strayed(_, why) => format!("Icinga did not load it ({why})"),
-                Proof::Silent(why) => format!("Icinga stopped answering when it was told to load it ({why})"),
+                Proof::Silent(why) => format!("Icinga stopped answering when it was reloaded ({why})"),
                 Proof::Unknown | Proof::Proved => "Icinga did not prove that it runs it".to_owned(),
             };
             let why = format!("the validator accepts the set, and {what}; Icinga's log says why");

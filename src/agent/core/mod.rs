@@ -77,7 +77,7 @@ pub enum Task {
     Validate(Tree),
     /// Let the include file name a tree, durably: [`Input::Switched`].
     Switch(Tree),
-    /// Tell Icinga to load what the include file names: [`Input::Reloaded`].
+    /// Reload Icinga, so that it loads what the include file names: [`Input::Reloaded`].
     Reload,
     /// Ask the running Icinga which tree it has: [`Input::Probed`].
     Probe,
@@ -107,7 +107,7 @@ pub enum Input {
     Validated(Verdict),
     /// If it failed, either tree may be the active one.
     Switched(Result<(), String>),
-    /// That Icinga was told proves nothing.
+    /// Success proves only that Icinga took the request.
     Reloaded(Result<(), String>),
     /// The running tree.
     Probed(Probe),
@@ -137,7 +137,7 @@ pub enum Effect {
     RolledBack,
     /// A step failed and is tried again.
     Failed(String),
-    /// Icinga was told to load the active tree again, because it ran another.
+    /// Icinga is reloaded with the active tree, because it ran another.
     Restored(String),
 }
 
@@ -165,6 +165,8 @@ pub struct Agent {
     trouble: Option<String>,
     /// Since when there is no pointer.
     gone_since: Option<Duration>,
+    /// True if it is known what is on disk.
+    has_looked: bool,
     /// The tree that the include file names.
     active: Option<Tree>,
     /// Since when it is active, and not proved.
@@ -175,8 +177,8 @@ pub struct Agent {
     /// The load that is under way.
     work: Option<Work>,
     proof: Proof,
-    /// Why Icinga could not be told to load the active tree.
-    not_told: Option<String>,
+    /// Why Icinga could not be reloaded with the active tree.
+    not_reloaded: Option<String>,
     /// True if the last good tree was put back because Icinga did not come up with a newer one.
     /// Nothing is loaded until it answers.
     awaits_icinga: bool,
@@ -201,20 +203,21 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Returns an agent that knows nothing yet. Its first step needs [`Input::Looked`].
+    /// Returns an agent that knows nothing yet. It looks at the disk first.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             wanted: None,
             trouble: None,
             gone_since: None,
+            has_looked: false,
             active: None,
             active_since: Duration::ZERO,
             good: None,
             memory: Memory::default(),
             work: None,
             proof: Proof::Unknown,
-            not_told: None,
+            not_reloaded: None,
             awaits_icinga: false,
             pace: Pace::default(),
             attempts: 0,
@@ -293,9 +296,10 @@ impl Agent {
             Ok(found) => found,
             Err(why) => {
                 self.fails(why, moment);
-                return Some(Task::Wait(Some(self.retry_at)));
+                return None;
             }
         };
+        self.has_looked = true;
         self.memory = found.memory;
         if self.memory.refused.is_some() && self.refused_until.is_none() {
             self.refusals = 1;
@@ -319,6 +323,10 @@ impl Agent {
             return task;
         }
         let now = moment.now;
+        if !self.has_looked {
+            // Without it a tree that Icinga runs could be taken for garbage.
+            return if now >= self.retry_at { Task::Look } else { Task::Wait(Some(self.retry_at)) };
+        }
         let ready_at = self.pace.next().max(self.retry_at);
         let mut wake: Option<Duration> = None;
         let mut at = |time: Duration| wake = Some(wake.map_or(time, |wake| wake.min(time)));
@@ -413,7 +421,7 @@ impl Agent {
             shrink_confirmed: Some(Digest::of(b"")),
         };
         self.work = Some(Work::begin(moment.now));
-        self.offered(Offer { set, files: Arc::default() }, moment)
+        self.accepted(Offer { set, files: Arc::default() }, moment)
     }
 
     /// Plans another attempt.

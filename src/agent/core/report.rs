@@ -46,8 +46,8 @@ impl Agent {
         let why_not = || match &self.proof {
             Proof::Proved => None,
             Proof::Unknown => Some("Icinga was not asked yet".to_owned()),
-            Proof::Strayed(_, why) => Some(match &self.not_told {
-                Some(not_told) => format!("{why}, and it cannot be told to reload: {not_told}"),
+            Proof::Strayed(_, why) => Some(match &self.not_reloaded {
+                Some(failed) => format!("{why}, and it cannot be reloaded: {failed}"),
                 None => why.clone(),
             }),
             Proof::Silent(why) => Some(format!("Icinga does not answer: {why}")),
@@ -79,7 +79,8 @@ impl Agent {
         let active = self.active.as_ref().filter(|active| active.set.digest == digest);
         if let Some(active) = active {
             return match (why_not(), active.set.held.first()) {
-                (None, None) => plain(AgentResult::Loaded, ""),
+                // There may be a newer set, which it cannot see.
+                (None, None) => plain(AgentResult::Loaded, self.trouble.as_deref().unwrap_or_default()),
                 (None, Some(first)) => {
                     let message = format!(
                         "Icinga refuses {} of the objects, which keep their previous content or are left out; the first is {}: {}",

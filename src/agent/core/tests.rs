@@ -1,311 +1,11 @@
 //! The agent against a model of disk, source and Icinga.
 
+mod world;
+
 use super::facts::*;
 use super::*;
-use crate::api::agent_report::{AgentReport, HeldContent};
-use crate::snapshot::HeldFile;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What the modelled Icinga thinks of a tree.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Faith {
-    Fine,
-    /// The validator crashes.
-    Crash,
-    /// The validator accepts it, and the new process dies.
-    DiesAtRun,
-    /// The validator accepts it, the new worker dies, and the old one stays.
-    NotLoaded,
-}
-
-struct World {
-    agent: Agent,
-    now: Duration,
-    trees: BTreeMap<String, Tree>,
-    active: Option<String>,
-    memory: Memory,
-    /// The newest set of the source.
-    source: BTreeMap<String, String>,
-    revision: u64,
-    /// Marker of the tree that Icinga runs. None if it is down.
-    running: Option<String>,
-    is_up: bool,
-    faith: Faith,
-    /// Keys whose content Icinga refuses, with that content.
-    bad: BTreeSet<(String, String)>,
-    /// Content by digest.
-    texts: BTreeMap<Digest, String>,
-    /// Trees that the validator has accepted.
-    accepted: BTreeSet<String>,
-    effects: Vec<Effect>,
-    validations: usize,
-    reloads: usize,
-    /// Reloads that are lost.
-    lost_reloads: usize,
-    log: Vec<String>,
-    confirmed: Option<Digest>,
-    /// End of the present wait.
-    wake: Option<Duration>,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            agent: agent(),
-            now: Duration::from_secs(1),
-            trees: BTreeMap::new(),
-            active: None,
-            memory: Memory::default(),
-            source: BTreeMap::new(),
-            revision: 0,
-            running: None,
-            is_up: false,
-            faith: Faith::Fine,
-            bad: BTreeSet::new(),
-            texts: BTreeMap::new(),
-            accepted: BTreeSet::new(),
-            effects: Vec::new(),
-            validations: 0,
-            reloads: 0,
-            lost_reloads: 0,
-            log: Vec::new(),
-            confirmed: None,
-            wake: None,
-        }
-    }
-
-    /// Publishes a set with these files.
-    fn publish(&mut self, files: &[(&str, &str)]) {
-        self.revision += 1;
-        self.source = files.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        let wanted = Wanted::Set(self.wanted_set());
-        self.agent.want(wanted, self.now);
-    }
-
-    fn wanted_set(&self) -> WantedSet {
-        WantedSet {
-            revision: Revision { term: 1, counter: self.revision },
-            digest: Digest::of(format!("{:?}", self.source).as_bytes()),
-            version: self.revision.to_string(),
-            shrink_confirmed: self.confirmed,
-        }
-    }
-
-    /// Kills the agent, and starts another one on the same disk.
-    fn restart_agent(&mut self) {
-        self.agent = agent();
-        if self.revision > 0 {
-            let wanted = Wanted::Set(self.wanted_set());
-            self.agent.want(wanted, self.now);
-        }
-        self.run_from(Input::Looked(Ok(self.found())));
-    }
-
-    fn found(&self) -> Found {
-        let whole = |name: &String| self.trees.get(name).cloned();
-        Found {
-            active: self.active.as_ref().and_then(whole),
-            good: self
-                .memory
-                .good
-                .as_ref()
-                .filter(|good| Some(*good) != self.active.as_ref())
-                .and_then(whole),
-            memory: self.memory.clone(),
-        }
-    }
-
-    /// Icinga starts, as somebody else starts it.
-    fn start_icinga(&mut self) {
-        self.is_up = true;
-        self.load();
-    }
-
-    /// Icinga loads what the include file names.
-    fn load(&mut self) {
-        let Some(active) = self.active.clone() else { return };
-        assert!(self.accepted.contains(&active), "Icinga loads {active}, which nobody validated");
-        match self.faith {
-            Faith::DiesAtRun if self.is_at_fault(&active) => (self.is_up, self.running) = (false, None),
-            Faith::NotLoaded if self.is_at_fault(&active) => {}
-            _ => self.running = Some(self.trees[&active].set.marker.clone()),
-        }
-    }
-
-    /// True if the tree has a file with the text "fault".
-    fn is_at_fault(&self, tree: &str) -> bool {
-        self.trees[tree].files.values().any(|file| self.texts[&file.digest] == "fault")
-    }
-
-    fn step(&mut self, input: Input) -> Task {
-        let moment = Moment { now: self.now, unix: 1_000, random: 0.5 };
-        let task = self.agent.step(input, &moment);
-        self.effects.extend(self.agent.take_effects());
-        assert_eq!(
-            self.agent.active().map(|tree| tree.name.to_string()),
-            self.active,
-            "the agent believes another tree to be active"
-        );
-        self.log.push(format!("{:?} {}", self.now, format!("{task:?}").chars().take(60).collect::<String>()));
-        task
-    }
-
-    /// Carries out a task; None if it is a wait.
-    fn execute(&mut self, task: Task) -> Option<Input> {
-        Some(match task {
-            Task::Wait(until) => {
-                self.wake = until;
-                return None;
-            }
-            Task::Look => Input::Looked(Ok(self.found())),
-            Task::Fetch => {
-                let files = self.source.iter().map(|(key, text)| {
-                    let digest = Digest::of(text.as_bytes());
-                    (key.clone(), HeldFile { digest, size: text.len() })
-                });
-                let files: BTreeMap<_, _> = files.collect();
-                for text in self.source.values() {
-                    self.texts.insert(Digest::of(text.as_bytes()), text.clone());
-                }
-                Input::Fetched(Ok(Offer { set: self.wanted_set(), files: files.into() }))
-            }
-            Task::Build(plan) => {
-                assert!(!self.trees.contains_key(&*plan.name), "a tree of this name exists");
-                for (key, (file, from)) in &plan.files {
-                    let is_there = match from {
-                        Content::Wanted => Digest::of(self.source[key].as_bytes()) == file.digest,
-                        Content::Good => self.agent.good().unwrap().files[key] == *file,
-                    };
-                    assert!(is_there, "{key} has another content there");
-                }
-                let files: BTreeMap<_, _> =
-                    plan.files.into_iter().map(|(key, (file, _))| (key, file)).collect();
-                let tree = Tree { name: plan.name.clone(), set: plan.set, files: files.into() };
-                self.trees.insert(plan.name.to_string(), tree.clone());
-                Input::Built(Ok(tree))
-            }
-            Task::Validate(tree) => {
-                self.validations += 1;
-                if self.faith == Faith::Crash && self.is_at_fault(&tree.name) {
-                    return Some(Input::Validated(Verdict::Crashed("signal 11".into())));
-                }
-                let is_bad = |(key, file): &(&String, &HeldFile)| {
-                    self.bad.contains(&((*key).clone(), self.texts[&file.digest].clone()))
-                };
-                let blamed = tree.files.iter().filter(is_bad);
-                let keys: BTreeMap<_, _> =
-                    blamed.map(|(key, _)| (key.clone(), format!("{key} is bad"))).collect();
-                Input::Validated(if keys.is_empty() {
-                    self.accepted.insert(tree.name.to_string());
-                    Verdict::Accepted
-                } else {
-                    Verdict::Refused(Blame { keys, others: Vec::new() })
-                })
-            }
-            Task::Switch(tree) => {
-                assert!(self.trees.contains_key(&*tree.name), "the tree is gone");
-                self.active = Some(tree.name.to_string());
-                Input::Switched(Ok(()))
-            }
-            Task::Reload => {
-                self.reloads += 1;
-                if !self.is_up {
-                    return Some(Input::Reloaded(Err("no process".into())));
-                }
-                if self.lost_reloads > 0 {
-                    self.lost_reloads -= 1;
-                } else {
-                    self.load();
-                }
-                Input::Reloaded(Ok(()))
-            }
-            Task::Probe => Input::Probed(match (&self.running, self.is_up) {
-                (_, false) => Probe::Silent("refused".into()),
-                (Some(marker), true) => Probe::Marker(marker.clone()),
-                (None, true) => Probe::NoMarker("404".into()),
-            }),
-            Task::Remember(memory, keep) => {
-                self.memory = memory;
-                self.trees.retain(|name, _| keep.iter().any(|kept| **kept == *name));
-                let active = self.active.as_ref();
-                assert!(
-                    active.is_none_or(|active| self.trees.contains_key(active)),
-                    "the active tree is removed"
-                );
-                Input::Remembered(Ok(()))
-            }
-            Task::Check { .. } => {
-                Input::Checked(Ok(Checked { checkables: 3, overdue: 1, first: Some("h".into()) }))
-            }
-        })
-    }
-
-    fn run_from(&mut self, input: Input) {
-        let mut task = self.step(input);
-        for _ in 0..10_000 {
-            let Some(next) = self.execute(task) else { return };
-            task = self.step(next);
-        }
-        panic!("the agent never waits: {:#?}", &self.log[self.log.len() - 20..]);
-    }
-
-    /// Lets time pass.
-    fn pass(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
-        let mut woken = 0;
-        while let Some(wake) = self.wake.filter(|wake| *wake < end) {
-            woken += 1;
-            assert!(woken < 100 + 100 * seconds, "the agent spins");
-            self.now = self.now.max(wake);
-            self.run_from(Input::Woken);
-        }
-        self.now = end;
-        self.run_from(Input::Woken);
-    }
-
-    fn report(&self) -> AgentReport {
-        self.agent.report("r2.16.5")
-    }
-
-    fn result(&self) -> AgentResult {
-        self.report().result
-    }
-
-    /// Returns the files that Icinga runs.
-    fn runs(&self) -> BTreeMap<String, String> {
-        let marker = self.running.as_deref().unwrap_or_default();
-        let tree = self.trees.values().find(|tree| tree.set.marker == marker);
-        let files = tree.into_iter().flat_map(|tree| tree.files.iter());
-        files.map(|(key, file)| (key.clone(), self.texts[&file.digest].clone())).collect()
-    }
-}
-
-fn agent() -> Agent {
-    static BOOT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    Agent::new(Settings {
-        pointer: "groundlink".into(),
-        source: "ConfigMap icinga/groundlink".into(),
-        confirm: "confirm".into(),
-        keep_after_deletion: Duration::from_hours(1),
-        boot: format!("{:08x}", BOOT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
-    })
-}
-
-/// A world in which Icinga runs these files.
-fn loaded(files: &[(&str, &str)]) -> World {
-    let mut world = World::new();
-    world.restart_agent();
-    world.publish(files);
-    world.pass(1);
-    world.start_icinga();
-    world.pass(30);
-    assert_eq!(world.result(), AgentResult::Loaded, "{:#?}", world.report());
-    world
-}
-
-fn map(files: &[(&str, &str)]) -> BTreeMap<String, String> {
-    files.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
-}
+use crate::api::agent_report::HeldContent;
+use world::{Faith, Random, World, loaded, map};
 
 #[test]
 fn icinga_may_start_only_once_a_validated_tree_is_in_place() {
@@ -466,6 +166,47 @@ fn an_icinga_that_cannot_start_with_a_set_starts_with_the_last_good_one() {
     // With an Icinga that answers, the set was tried once more, and refused by name.
     assert_eq!(world.result(), AgentResult::Rejected, "{:?}", world.log);
     assert_eq!(world.runs(), map(&[("a.x.conf", "1")]));
+}
+
+#[test]
+fn an_agent_that_cannot_read_its_disk_looks_again_and_removes_nothing() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    let (validations, reloads) = (world.validations, world.reloads);
+    world.failing_looks = 5;
+    world.restart_agent();
+    world.pass(600);
+    assert_eq!((world.validations, world.reloads), (validations, reloads));
+    assert_eq!((world.result(), world.trees.len()), (AgentResult::Loaded, 1));
+}
+
+#[test]
+fn after_a_switch_that_failed_the_agent_finds_out_which_tree_is_active() {
+    for is_done in [false, true] {
+        let mut world = loaded(&[("a.x.conf", "1")]);
+        (world.failing_switch, world.failing_looks) = (Some(is_done), 2);
+        world.publish(&[("a.x.conf", "2")]);
+        world.pass(300);
+        assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "2")])));
+    }
+}
+
+#[test]
+fn an_icinga_that_loads_a_large_tree_again_is_waited_for() {
+    let keys: Vec<String> = (0..30_000).map(|n| format!("a.h{n}.conf")).collect();
+    let all: Vec<_> = keys.iter().map(|key| (key.as_str(), "1")).collect();
+    let mut world = loaded(&all);
+    let reloads = world.reloads;
+    (world.load_time, world.running) = (Duration::from_secs(25), None);
+    world.pass(60);
+    assert_eq!((world.result(), world.reloads), (AgentResult::Loaded, reloads + 1));
+}
+
+#[test]
+fn an_agent_that_cannot_follow_its_source_any_more_reports_why() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.agent.source_trouble(Some("cannot follow ConfigMap groundlink: 403".into()));
+    assert_eq!(world.result(), AgentResult::Loaded);
+    assert!(world.report().message.contains("403"), "{}", world.report().message);
 }
 
 #[test]
@@ -630,15 +371,5 @@ fn whatever_happened_a_good_set_is_loaded_in_the_end() {
         let wanted = map(&[("a.x.conf", "last"), ("a.y.conf", "last")]);
         assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, wanted), "seed {seed}: {tries:?}");
         assert!(world.trees.len() <= 3, "seed {seed}: {:?}", world.trees.keys());
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        // A linear congruential generator; its high bits are good enough here.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % limit
     }
 }

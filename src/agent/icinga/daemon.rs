@@ -6,24 +6,12 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How the name of each process of Icinga reads in `/proc/<pid>/comm`.
 const NAME: &str = "icinga2";
 /// Arguments of a validator, which is no daemon.
 const VALIDATES: [&str; 2] = ["-C", "--validate"];
-
-/// How the daemon is made to load its configuration again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// By SIGHUP to the process in this pid file.
-    Signal {
-        /// Path of the pid file.
-        pid_file: PathBuf,
-    },
-    /// By its REST API, which takes up to 2.5 s longer.
-    Api,
-}
 
 /// Why no daemon was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

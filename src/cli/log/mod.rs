@@ -1,15 +1,14 @@
-//! The log of `groundlink run`: its form, and what is in it. `sink.rs` writes it, and waits for no
+//! The log of `groundlink run` and `groundlink agent`: its form, and what is in it. `sink.rs` writes it, and waits for no
 //! reader.
 
 mod sink;
 
-use crate::metrics::Metrics;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use prometheus_client::metrics::counter::Counter;
 use sink::Sink;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
-use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
@@ -53,14 +52,14 @@ const ALWAYS: &str = "groundlink::log=warn";
 pub(super) struct Log(Sink);
 
 impl LogArguments {
-    /// Starts the log, on standard error. Panics are reported there, too: the hook of the standard
+    /// Starts the log, on standard error. Lines that are lost are counted in `lost`. Panics are reported there, too: the hook of the standard
     /// library would wait for a reader.
     ///
     /// # Errors
     /// If `--log` is not a filter, or if there can be no thread.
-    pub(super) fn start(&self, metrics: Arc<Metrics>) -> anyhow::Result<Log> {
+    pub(super) fn start(&self, lost: Counter) -> anyhow::Result<Log> {
         let filter = filter(&self.log)?;
-        let sink = Sink::start(std::io::stderr(), metrics, report_lost).context("cannot start the log")?;
+        let sink = Sink::start(std::io::stderr(), lost, report_lost).context("cannot start the log")?;
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink.clone());
         match self.log_format {
             Format::Text => log.init(),

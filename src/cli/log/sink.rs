@@ -5,7 +5,7 @@
 //! `tracing-appender` bounds lines instead of bytes, does not report what is lost, writes to
 //! standard output when the end is not clean, and needs `time` and `crossbeam-channel`.
 
-use crate::metrics::Metrics;
+use prometheus_client::metrics::counter::Counter;
 use std::io::{self, ErrorKind, Write};
 use std::mem::{swap, take};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,8 @@ struct Shared {
     filled: Condvar,
     /// Everything is written.
     emptied: Condvar,
-    metrics: Arc<Metrics>,
+    /// Lines that were lost.
+    counted: Counter,
 }
 
 #[derive(Default)]
@@ -43,18 +44,18 @@ struct State {
 }
 
 impl Sink {
-    /// Starts the thread that writes to `out`. It calls `report` with the number of
+    /// Starts the thread that writes to `out`. Lost lines are counted in `counted`. It calls `report` with the number of
     /// lost lines once `out` takes lines again.
     ///
     /// # Errors
     /// If there can be no thread.
     pub fn start(
         out: impl Write + Send + 'static,
-        metrics: Arc<Metrics>,
+        counted: Counter,
         report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<Self> {
         let (state, filled, emptied) = Default::default();
-        let shared = Arc::new(Shared { state, filled, emptied, metrics });
+        let shared = Arc::new(Shared { state, filled, emptied, counted });
         let writing = shared.clone();
         thread::Builder::new().name("log".into()).spawn(move || writing.write_to(out, report))?;
         Ok(Self(shared))
@@ -88,7 +89,7 @@ impl Shared {
 
     fn lose(&self, lines: &[u8]) {
         let count = lines.iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
-        self.metrics.log_lines_lost(count);
+        self.counted.inc_by(count);
         self.lock().lost += count;
     }
 

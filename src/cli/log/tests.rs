@@ -64,7 +64,7 @@ fn a_wrong_filter_is_refused() {
 #[ignore = "started by the test below"]
 fn panics_while_nobody_reads() {
     let arguments = LogArguments { log_format: Format::Json, log: "off".to_owned() };
-    let log = arguments.start(Arc::default()).unwrap();
+    let log = arguments.start(Counter::default()).unwrap();
     let panics = |text: &'static str| std::thread::spawn(move || std::panic::panic_any(text)).join().is_err();
     assert!(panics("a panic that is read"));
     for _ in 0..4 * sink::WAITING / 1024 {

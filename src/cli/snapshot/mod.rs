@@ -30,10 +30,10 @@ pub struct Arguments {
     #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["context", "kubeconfig"])]
     files: Vec<PathBuf>,
     /// Namespace of the ConfigMaps.
-    #[arg(short = 'n', long, default_value = "icinga", value_name = "NAME", value_parser = source::object_name)]
+    #[arg(short = 'n', long, default_value = "icinga", value_name = "NAME", value_parser = crate::cli::usage::full_name)]
     namespace: String,
     /// Name of the pointer (`spec.target.name` of the SatelliteCluster).
-    #[arg(long, default_value = "groundlink", value_name = "NAME", value_parser = source::object_name)]
+    #[arg(long, default_value = "groundlink", value_name = "NAME", value_parser = crate::cli::usage::full_name)]
     name: String,
     /// Form of the summary.
     #[arg(short, long, value_enum, default_value = "text", conflicts_with = "action")]

@@ -24,17 +24,6 @@ const PAGE: u32 = 500;
 
 type Inventory = BTreeMap<String, Option<Revision>>;
 
-/// Reads the name of a namespace or of a ConfigMap.
-pub fn object_name(text: &str) -> Result<String, String> {
-    let fine = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'.';
-    let ends = |c: char| c == '-' || c == '.';
-    let good = (1..=253).contains(&text.len()) && text.bytes().all(fine) && !text.starts_with(ends);
-    if good && !text.ends_with(ends) {
-        return Ok(text.to_owned());
-    }
-    Err("lower-case letters, digits, - and . (inside)".into())
-}
-
 /// Returns a label of an object.
 fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)

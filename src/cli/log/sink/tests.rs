@@ -1,4 +1,5 @@
 use super::*;
+use crate::metrics::Metrics;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
@@ -29,7 +30,7 @@ impl Log {
         let (reported, reports) = sync_channel(100);
         let metrics = Arc::new(Metrics::default());
         let report = move |lost| reported.send(lost).unwrap();
-        let sink = Sink::start(Slow(sender), metrics.clone(), report).unwrap();
+        let sink = Sink::start(Slow(sender), metrics.log_lines_lost(), report).unwrap();
         Self { sink, metrics, reader, reports }
     }
 

@@ -22,7 +22,8 @@ pub(super) struct Listening {
     last: Option<News>,
     /// The newest snapshot that was reported to the metrics as loaded.
     loaded: Option<Revision>,
-    /// The set that the hub was told of, with `ackLevel: Loaded`. None since [`Effect::NotHeld`].
+    /// The set that was reported to the hub, with `ackLevel: Loaded`. None since
+    /// [`Effect::NotHeld`].
     pub told: Option<LoadedSet>,
     /// The rejections that the hub knows.
     rejected: Arc<BTreeMap<ObjectKey, Rejection>>,
@@ -167,7 +168,7 @@ impl Actor {
         !self.listening.counts.is_empty()
     }
 
-    /// Forgets what the hub was told of the agents.
+    /// Forgets what was reported to the hub about the agents.
     pub(super) fn forget_rejections(&mut self) {
         self.listening.rejected = Arc::default();
         self.listening.history.clear();

@@ -233,7 +233,12 @@ fn standing(
             (Standing::Holds, format!("agent {name} does not load revision {revision}: {said}{object}"))
         }
         _ if running != Some(delivered) => {
-            (Standing::IsLoading, format!("agent {name} has not loaded the delivered set yet"))
+            let why = match said.is_empty() {
+                true => said,
+                // Perhaps about an older set, so with its revision.
+                false => format!("; of revision {revision} it reports: {said}"),
+            };
+            (Standing::IsLoading, format!("agent {name} has not loaded the delivered set yet{why}"))
         }
         _ => match report.held.first() {
             None => (Standing::HasLoaded, String::new()),

@@ -117,6 +117,18 @@ fn each_report_is_one_state_of_loaded() {
             Reason::Pending,
             &["one has not loaded"],
         ),
+        (
+            Said::Report(
+                AgentReport {
+                    message: "no space left".into(),
+                    ..report(AgentResult::Loading, (2, "b"), Some((1, "a")))
+                }
+                .into(),
+            ),
+            False,
+            Reason::Pending,
+            &["one has not loaded", "of revision 7.2 it reports: no space left"],
+        ),
         // It knows only an older set, which it refused: the newer one may be accepted.
         (
             Said::Report(report(AgentResult::Rejected, (1, "a"), None).into()),

@@ -48,7 +48,7 @@ impl Stage {
         self.hear(Heard::Listed { found, is_more: false });
     }
 
-    /// What the hub was told by the last effects, in their order.
+    /// What the last effects reported to the hub, in their order.
     fn told(&self) -> Vec<String> {
         let word = |effect: &Effect| match effect {
             Effect::NotHeld => Some("nothing".to_owned()),

@@ -1,0 +1,78 @@
+//! The hub's own Icinga: the agent follows the volume, and asks no API server.
+
+use crate::GROUNDLINK;
+use crate::support::{GENEROUS, Hook, Icinga, Installation, Operator, eventually, generations};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn host(address: &str) -> Value {
+    json!({ "host": { "address": address, "checkCommand": "dummy" } })
+}
+
+/// Starts the agent of a hub. It has no kubeconfig and no Lease.
+fn agent(icinga: &Icinga, volume: &str) -> Operator {
+    Operator::builder(GROUNDLINK)
+        .args(["agent", "--directory", &icinga.text("load"), "--volume", volume])
+        .args(["--icinga", &format!("127.0.0.1:{}", icinga.port()), "--reload", "signal"])
+        .args(["--hook", &icinga.text("lib/api/packages/groundlink/include.conf")])
+        .args(["--listen", "127.0.0.1:0", "--log-format", "json", "--"])
+        .args(icinga.command())
+        .env("KUBECONFIG", "/nonexistent")
+        .spawn()
+}
+
+async fn lists(icinga: &Icinga, agent: &Operator, wanted: &[(&str, &str)]) {
+    let wanted: BTreeMap<_, _> =
+        wanted.iter().map(|(name, address)| ((*name).to_owned(), (*address).to_owned())).collect();
+    eventually(GENEROUS, "the hub's Icinga lists what is published", async || {
+        let found = icinga.hosts().await?;
+        if found == wanted { Ok(()) } else { Err(format!("{found:?}; {}", agent.log_text())) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hubs_icinga_runs_what_is_published_on_the_volume() {
+    let Some(generation) = generations().pop() else { return };
+    let installation = Installation::start(&[]).await;
+    installation.namespace("team-a").await;
+    let _operator = installation.operator(GROUNDLINK).await;
+    installation.put("team-a", "web", host("192.0.2.1")).await;
+    installation.published("team-a", "web").await;
+
+    let volume = installation.volume().to_str().expect("UTF-8").to_owned();
+    let mut icinga = Icinga::prepare(generation, Hook::Missing);
+    icinga.admit_the_test();
+    let mut running = agent(&icinga, &volume);
+    eventually(GENEROUS, "a set is in place", async || match running.get("/readyz").await {
+        (200, _) => Ok(()),
+        (_, body) => Err(body),
+    })
+    .await;
+    icinga.start().await;
+    lists(&icinga, &running, &[("web", "192.0.2.1")]).await;
+
+    // Another namespace has a directory of its own on the volume.
+    installation.namespace("team-b").await;
+    installation.put("team-b", "db", host("192.0.2.2")).await;
+    installation.put("team-a", "web", host("192.0.2.9")).await;
+    lists(&icinga, &running, &[("web", "192.0.2.9"), ("db", "192.0.2.2")]).await;
+
+    // A host that the hub's own configuration has is refused, and harms nothing else.
+    installation
+        .put("team-a", "twice", json!({ "name": "by hand", "host": { "checkCommand": "dummy" } }))
+        .await;
+    installation.put("team-b", "db", host("192.0.2.3")).await;
+    lists(&icinga, &running, &[("web", "192.0.2.9"), ("db", "192.0.2.3")]).await;
+    let metrics = running.metrics().await;
+    assert!(metrics.lines().any(|line| line == "groundlink_agent_held_objects 1"), "{metrics}");
+    installation.delete("team-a", "twice").await;
+
+    // Changed and deleted while no agent runs.
+    running.kill();
+    installation.delete("team-b", "db").await;
+    installation.put("team-a", "mail", host("192.0.2.4")).await;
+    installation.published("team-a", "mail").await;
+    running = agent(&icinga, &volume);
+    lists(&icinga, &running, &[("web", "192.0.2.9"), ("mail", "192.0.2.4")]).await;
+}
