@@ -64,8 +64,12 @@ async fn the_hubs_icinga_runs_what_is_published_on_the_volume() {
         .await;
     installation.put("team-b", "db", host("192.0.2.3")).await;
     lists(&icinga, &running, &[("web", "192.0.2.9"), ("db", "192.0.2.3")]).await;
-    let metrics = running.metrics().await;
-    assert!(metrics.lines().any(|line| line == "groundlink_agent_held_objects 1"), "{metrics}");
+    eventually(GENEROUS, "the agent counts the refused object", async || {
+        let metrics = running.metrics().await;
+        let is_counted = metrics.lines().any(|line| line == "groundlink_agent_held_objects 1");
+        if is_counted { Ok(()) } else { Err(metrics) }
+    })
+    .await;
     installation.delete("team-a", "twice").await;
 
     // Changed and deleted while no agent runs.
