@@ -1,5 +1,5 @@
-//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/` and
-//! `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
+//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/`,
+//! `look/` (`status`, `trace`, `wait`) and `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
 //! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print,
 //! `service.rs` runs until a signal, `usage.rs` is what every command shares.
 
@@ -9,6 +9,7 @@ mod crd;
 mod install;
 mod join;
 mod log;
+mod look;
 mod manifests;
 mod output;
 mod removals;
@@ -50,6 +51,9 @@ enum Command {
     #[command(subcommand)]
     Satellite(satellite::Command),
     Snapshot(snapshot::Arguments),
+    Status(look::StatusArguments),
+    Trace(look::TraceArguments),
+    Wait(look::WaitArguments),
     /// Let removals pass that the hub holds.
     #[command(subcommand)]
     Removals(removals::Command),
@@ -84,6 +88,9 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render(arguments) => render::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
+        Command::Status(arguments) => look::status(arguments),
+        Command::Trace(arguments) => look::trace(arguments),
+        Command::Wait(arguments) => look::wait(arguments),
         Command::Removals(command) => removals::main(command),
     }
 }
