@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate unit lint fmt crds golden reference fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate unit lint fmt crds chart golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,13 @@ lint: ## Format, clippy and documentation without a warning
 fmt: ## Format the code
 	cargo fmt
 
-crds: ## Write crds/ from the types
+crds: ## Write crds/ and their copies in the chart from the types
 	cargo run --quiet --locked -- crd --out crds
+	cp crds/*.yaml charts/groundlink/files/crds/
+
+chart: tools ## Write the table of values in the chart's README, and check the chart
+	@hack/chart-readme.sh
+	@hack/check-chart.sh
 
 golden: ## Rewrite the expected files of tests/golden
 	UPDATE_GOLDEN=1 cargo test --locked --test golden

@@ -19,11 +19,12 @@ check() {
   else
     failed=$((failed + 1))
     echo "FAIL - $description"
-    grep -v 'found symbolic link' "$work/why" | head -n 12 | sed 's/^/    /'
+    head -n 12 "$work/why" | sed 's/^/    /'
   fi
 }
 
-template() { "$helm" template groundlink "$chart" --namespace monitoring "$@"; }
+# Without the resources of helm test, which have checks of their own.
+template() { "$helm" template groundlink "$chart" --namespace monitoring --skip-tests "$@"; }
 # render FILE ARGS...: prints one file without its comments.
 render() {
   local file=$1
@@ -35,15 +36,6 @@ lacks() { [ -n "$1" ] || { echo "nothing was rendered"; return 1; }; if grep -nE
 equal() { [ "$1" = "$2" ] || { diff <(echo "$2") <(echo "$1"); return 1; }; }
 # documents KIND: prints the documents of that kind from standard input.
 documents() { awk -v kind="$1" 'BEGIN { RS = "\n?---\n" } ("\n" $0 "\n") ~ ("\nkind: " kind "\n") { print $0 "\n---" }'; }
-
-# Helm cannot load a chart with a dangling symlink. Every check below would fail for that reason.
-for file in "$chart"/files/crds/*.yaml; do
-  [ -e "$file" ] || check "crds/$(basename "$file") is generated (groundlink crd)" false
-done
-if [ "$failed" -gt 0 ]; then
-  echo "chart: $passed passed, $failed failed"
-  exit 1
-fi
 
 # ---- helm's own checks
 
@@ -78,7 +70,7 @@ as_dependency() {
   mkdir -p "$work/parent/templates"
   printf 'apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- {name: groundlink, version: "*"}\n' >"$work/parent/Chart.yaml"
   printf 'global: {a: b}\n' >"$work/parent/values.yaml"
-  mkdir -p "$work/parent/charts" && cp -rL "$chart" "$work/parent/charts/groundlink"
+  mkdir -p "$work/parent/charts" && cp -r "$chart" "$work/parent/charts/groundlink"
   has "$("$helm" template x "$work/parent")" '^  name: x-groundlink$'
 }
 check "renders as a dependency of another chart, with global values" as_dependency
@@ -87,9 +79,12 @@ package() {
   "$helm" package "$chart" --destination "$work" >/dev/null || return 1
   local archive
   archive=$(echo "$work"/groundlink-*.tgz)
-  equal "$("$helm" template groundlink "$archive" --namespace monitoring)" "$(template)"
+  equal "$("$helm" template groundlink "$archive" --namespace monitoring --skip-tests)" "$(template)"
 }
-check "the packaged chart renders the same (CRD symlinks become files)" package
+check "the packaged chart renders the same" package
+# Flux and git archive drop links, or keep what they point to outside.
+no_links() { equal "$(find "$chart" -type l)" ""; }
+check "the chart has no link" no_links
 
 # ---- CRDs
 
@@ -119,6 +114,9 @@ crds_verbatim() {
     "$(for file in "$chart"/files/crds/*.yaml; do cat "$file"; echo; done | sed -E '/^(---|)$/d')"
 }
 check "apart from the annotation, the CRDs are the generated text" crds_verbatim
+
+crds_equal() { diff -r "$root/crds" "$chart/files/crds"; }
+check "the chart's CRDs are those of crds/ (make crds)" crds_equal
 
 # ---- rights
 

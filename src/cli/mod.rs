@@ -1,5 +1,5 @@
-//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/` and
-//! `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
+//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/`,
+//! `removals` and `selftest` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
 //! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print,
 //! `service.rs` runs until a signal, `usage.rs` is what every command shares.
 
@@ -16,6 +16,7 @@ mod render;
 mod report;
 mod run;
 mod satellite;
+mod selftest;
 mod service;
 mod snapshot;
 mod usage;
@@ -53,6 +54,7 @@ enum Command {
     /// Let removals pass that the hub holds.
     #[command(subcommand)]
     Removals(removals::Command),
+    Selftest(selftest::Arguments),
 }
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
@@ -85,5 +87,6 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
         Command::Removals(command) => removals::main(command),
+        Command::Selftest(arguments) => selftest::main(&arguments),
     }
 }
