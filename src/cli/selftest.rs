@@ -55,7 +55,11 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let hub = Cluster::hub(&arguments.hub).await?;
     let namespace = arguments.namespace.as_deref().unwrap_or(&arguments.hub.operator_namespace);
-    let test = Test { api: hub.objects(&ApiResource::erase::<MonitoringObject>(&()), Some(namespace)), hub, namespace };
+    let test = Test {
+        api: hub.objects(&ApiResource::erase::<MonitoringObject>(&()), Some(namespace)),
+        hub,
+        namespace,
+    };
     let end = Instant::now() + arguments.timeout;
     let created = test.create().await?;
     progress(&format!("created {}", test.subject()));
@@ -151,10 +155,9 @@ impl Test<'_> {
             let action = format!("read {}", self.subject());
             match self.hub.ask(&action, self.api.get_opt(NAME)).await? {
                 None => return Ok(()),
-                Some(_) if Instant::now() >= end => bail!(
-                    "{}: it was deleted and is still there; look at its finalizers",
-                    self.subject()
-                ),
+                Some(_) if Instant::now() >= end => {
+                    bail!("{}: it was deleted and is still there; look at its finalizers", self.subject())
+                }
                 Some(_) => sleep(PAUSE).await,
             }
         }
@@ -176,7 +179,8 @@ fn judge(object: &DynamicObject, goal: Goal) -> Progress {
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
     let current = |kind: &str| {
         conditions?.iter().find(|condition| {
-            condition["type"] == kind && condition["observedGeneration"].as_i64() == object.metadata.generation
+            condition["type"] == kind
+                && condition["observedGeneration"].as_i64() == object.metadata.generation
         })
     };
     let text = |condition: &Value| {
@@ -192,7 +196,9 @@ fn judge(object: &DynamicObject, goal: Goal) -> Progress {
         if is_true(kind).is_none() {
             return Progress::Waiting(match current(kind) {
                 Some(condition) => format!("{kind} is not True: {}", text(condition)),
-                None => "the operator has not written its status; see whether it runs, and its /readyz".into(),
+                None => {
+                    "the operator has not written its status; see whether it runs, and its /readyz".into()
+                }
             });
         }
     }
