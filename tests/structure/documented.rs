@@ -121,9 +121,8 @@ fn printed() -> BTreeSet<String> {
 
 /// The rows of metrics in a page, each with its cells.
 fn rows(page: &str) -> BTreeMap<&str, Vec<&str>> {
-    let rows = page
-        .lines()
-        .filter(|line| line.starts_with("| `groundlink_") || line.starts_with("| `process_"));
+    let rows =
+        page.lines().filter(|line| line.starts_with("| `groundlink_") || line.starts_with("| `process_"));
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>())
         .map(|cells| (cells[0].trim_matches('`'), cells))
         .collect()
