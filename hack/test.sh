@@ -67,6 +67,7 @@ run() {
   chart)
     suite "chart" hack/check-chart.sh
     suite "rules" hack/check-rules.sh
+    suite "scorecard" hack/scorecard.sh
     ;;
   *)
     echo "hack/test.sh: no suite is called $1; there are: ${suites[*]}" >&2

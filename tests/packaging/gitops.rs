@@ -5,6 +5,7 @@ use super::{documents, repository, text_of};
 use crate::GROUNDLINK;
 use crate::support::{Action, Fault, GENEROUS, Installation, OPERATOR, binary, eventually, host, succeeded};
 use groundlink::api::Reason;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -101,6 +102,13 @@ async fn argo_cd_and_kstatus_say_the_same_of_every_state() {
     // The satellite does not answer. It is published, and not everywhere.
     let silence = Fault::on(Action::refuse(503, "ServiceUnavailable"), |_, _| true);
     installation.proxies["edge"].set_fault(Some(silence));
+    // What GitOps tools write on an object stays on it.
+    let marks = json!({ "metadata": {
+        "labels": { "app.kubernetes.io/instance": "tracked", "kustomize.toolkit.fluxcd.io/name": "tracked" },
+        "annotations": { "argocd.argoproj.io/tracking-id": "tracked", "meta.helm.sh/release-name": "tracked" },
+    } });
+    let objects = installation.objects("team-a");
+    objects.patch("web", &PatchParams::default(), &Patch::Merge(marks)).await.unwrap();
     installation.put("team-a", "web", host("second")).await;
     installation.published("team-a", "web").await;
     let said = records.says("waiting for a satellite", object("web"), "Progressing", waiting).await;
@@ -108,6 +116,10 @@ async fn argo_cd_and_kstatus_say_the_same_of_every_state() {
     records.says("does not answer", satellite("edge"), "Progressing", waiting).await;
     installation.proxies["edge"].set_fault(None);
     records.says("synced again", object("web"), "Healthy", ready).await;
+    let delivered = installation.plane.server("edge");
+    let delivered = delivered.kubectl(&["get", "configmaps", "-n", "icinga", "-o", "json"]).await;
+    let delivered = String::from_utf8(delivered.stdout).unwrap();
+    assert!(delivered.contains("second") && !delivered.contains("tracked"), "{delivered}");
 
     // Refused: a person must act.
     installation.put("team-a", "wrong", json!({ "host": { "checkCommand": "no such command" } })).await;
