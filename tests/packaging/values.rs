@@ -60,7 +60,13 @@ async fn every_set_of_values_is_installed_upgraded_and_removed() {
     let refused = install(&server, "monitoring", "early").await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("does not know the kind ServiceMonitor"), "{said}");
-    succeeded("helm install", &install(&server, "skipped", "early").await);
+    let installed = install(&server, "skipped", "early").await;
+    succeeded("helm install", &installed);
+    let notes = String::from_utf8_lossy(&installed.stdout).into_owned();
+    assert!(
+        notes.contains("monitoring.podMonitor is left out") && notes.contains("helm test groundlink"),
+        "{notes}"
+    );
     let manifest = server.helm(&["get", "manifest", "groundlink", "-n", "early"]).await;
     let manifest = String::from_utf8(manifest.stdout).unwrap();
     assert!(manifest.contains("kind: Deployment") && !manifest.contains("monitoring.coreos.com"));
