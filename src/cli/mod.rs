@@ -1,7 +1,8 @@
 //! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/`,
-//! `look/` (`status`, `trace`, `wait`) and `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
-//! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print,
-//! `service.rs` runs until a signal, `usage.rs` is what every command shares.
+//! `look/` (`status`, `trace`, `wait`), `removals` and `selftest` are the commands; `clusters/` reads
+//! and writes clusters, `join/` is what a join consists of, `manifests.rs` reads manifests,
+//! `output.rs` and `report.rs` print, `service.rs` runs until a signal, `usage.rs` is what every
+//! command shares.
 
 mod agent;
 mod clusters;
@@ -17,6 +18,7 @@ mod render;
 mod report;
 mod run;
 mod satellite;
+mod selftest;
 mod service;
 mod snapshot;
 mod usage;
@@ -57,6 +59,7 @@ enum Command {
     /// Let removals pass that the hub holds.
     #[command(subcommand)]
     Removals(removals::Command),
+    Selftest(selftest::Arguments),
 }
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
@@ -92,5 +95,6 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(arguments) => look::trace(arguments),
         Command::Wait(arguments) => look::wait(arguments),
         Command::Removals(command) => removals::main(command),
+        Command::Selftest(arguments) => selftest::main(&arguments),
     }
 }

@@ -346,7 +346,9 @@ fn commit(
 
 fn record(metrics: &Metrics, measurement: Measurement) {
     match measurement {
-        Measurement::Objects { published, refused, failing } => metrics.objects(published, refused, failing),
+        Measurement::Objects { published, refused, suspended, failing } => {
+            metrics.objects(published, refused, suspended, failing);
+        }
         Measurement::Committed { took, published, removed, failed } => {
             metrics.committed(took, published, removed, failed);
         }

@@ -1,8 +1,13 @@
 //! Every metric: its name, its help text, its labels. No label names an object.
 
+mod build;
+mod exposition;
 mod labels;
+mod process;
 mod satellite;
 
+pub use build::{register_build, registry};
+pub use exposition::Format;
 pub use labels::{Correction, Work};
 pub use satellite::WriteCounts;
 
@@ -41,7 +46,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("groundlink"),
+            registry: registry(),
             objects: Family::default(),
             published: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
@@ -71,10 +76,11 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let r = &mut self.registry;
+        let r = self.registry.sub_registry_with_prefix("groundlink");
+        register_build(r);
         r.register(
             "objects",
-            "MonitoringObjects by state: published, refused, failing",
+            "MonitoringObjects by state: published, refused, suspended, failing",
             self.objects.clone(),
         );
         r.register(
@@ -131,7 +137,7 @@ impl Metrics {
         self.satellite.register(r);
     }
 
-    /// Returns the text that `/metrics` answers.
+    /// Returns the metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         self.satellite.refresh();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -144,8 +150,10 @@ impl Metrics {
     }
 
     /// Records how many objects are in which state.
-    pub fn objects(&self, published: usize, refused: usize, failing: usize) {
-        for (state, count) in [("published", published), ("refused", refused), ("failing", failing)] {
+    pub fn objects(&self, published: usize, refused: usize, suspended: usize, failing: usize) {
+        for (state, count) in
+            [("published", published), ("refused", refused), ("suspended", suspended), ("failing", failing)]
+        {
             self.objects.get_or_create(&StateLabel { state }).set(count as i64);
         }
     }

@@ -154,8 +154,10 @@ pub enum Measurement {
     Objects {
         /// In place and durable, of the present generation.
         published: usize,
-        /// Neither published nor failing.
+        /// None of the others.
         refused: usize,
+        /// Not published, because `spec.suspend` is set.
+        suspended: usize,
         /// Refused by the volume.
         failing: usize,
     },

@@ -164,13 +164,16 @@ impl Core {
             return;
         }
         self.counted = self.now.elapsed;
-        let (mut published, mut refused, mut failing) = (0, 0, 0);
+        let (mut published, mut refused, mut suspended, mut failing) = (0, 0, 0, 0);
         for entry in self.objects.entries.values() {
             published += usize::from(entry.published);
             failing += usize::from(entry.failing.is_some());
-            refused += usize::from(!entry.published && entry.failing.is_none());
+            let is_out = !entry.published && entry.failing.is_none();
+            let is_suspended = is_out && entry.suspended && entry.refused.is_none();
+            suspended += usize::from(is_suspended);
+            refused += usize::from(is_out && !is_suspended);
         }
-        self.measure(Measurement::Objects { published, refused, failing });
+        self.measure(Measurement::Objects { published, refused, suspended, failing });
     }
 
     fn command(&mut self, command: Command) {
