@@ -42,7 +42,7 @@ fn said(object: &SatelliteCluster, report: &Report, breaker: &Breaker) -> Vec<St
     };
     use ConditionType::*;
     let order = [Ready, Synced, Reachable, CredentialsValid, Loaded, Drifted, Stalled, Reconciling];
-    let mut composed: Vec<_> = status.conditions.iter().map(|condition| condition.r#type).collect();
+    let mut composed: Vec<_> = status.conditions.iter().filter_map(|c| c.r#type.known()).collect();
     let mut wanted: Vec<_> = ConditionType::ALL
         .iter()
         .copied()
