@@ -214,6 +214,8 @@ fn conditions(
         None => expiring().unwrap_or(connected),
     };
     let stalled = match problem {
+        // Nothing goes on before a person says so, and a waiter must not wait for it.
+        _ if report.suspended => (True, Reason::Suspended, "spec.suspend is set; set it to false".to_owned()),
         Some(p) if !p.transient => told(True, p),
         // What an agent refused it refuses until the set changes, and that is up to a person.
         _ if awaits_agents && in_sync && matches!(awaited.0, Reason::Rejected | Reason::ManyRemovals) => {

@@ -40,6 +40,8 @@ impl Actor {
     pub(super) fn exempt(&self) -> Option<Exempt> {
         let spec = &self.object().spec;
         match self.config.readable() {
+            // It leaves, and its cleanup may take its time.
+            Ok(()) if self.config.is_deleted() => Some(Exempt::Optional),
             Ok(()) if spec.suspend => Some(Exempt::Suspended),
             Ok(()) if spec.sync_policy == SyncPolicy::Optional => Some(Exempt::Optional),
             _ => None,

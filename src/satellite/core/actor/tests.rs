@@ -799,3 +799,23 @@ fn a_restart_ends_the_time_of_a_satellite_that_failed_before() {
     stage.step(Woken::Time);
     assert_eq!(healths(&stage), [Health::Well], "it works again");
 }
+
+#[test]
+fn no_object_waits_for_a_satellite_that_is_suspended_optional_or_leaves() {
+    use crate::satellite::fleet::Exempt::{Optional, Suspended};
+    let cases = [
+        (json!({}), kept(), None),
+        (json!({ "suspend": true }), kept(), Some(Suspended)),
+        (json!({ "syncPolicy": "Optional" }), kept(), Some(Optional)),
+        (json!({}), deleted(), Some(Optional)),
+    ];
+    for (spec, metadata, expected) in cases {
+        let mut actor = Actor::new(config(spec, metadata), "hub-1".into());
+        let effects = actor.take_effects();
+        let exempt = effects.iter().find_map(|effect| match effect {
+            Effect::Accepts(_, exempt) => Some(*exempt),
+            _ => None,
+        });
+        assert_eq!(exempt, Some(expected), "{effects:?}");
+    }
+}

@@ -140,13 +140,13 @@ fn each_state_is_told_by_every_condition() {
             "suspended",
             Report { suspended: true, ..behind() },
             &closed,
-            "-Suspended -Suspended +Connected +Connected ?AwaitingAgent -InSync -Complete -Complete",
+            "-Suspended -Suspended +Connected +Connected ?AwaitingAgent -InSync +Suspended -Complete",
         ),
         (
             "suspended, and ends soon",
             Report { suspended: true, expiry: Some("soon".into()), ..behind() },
             &closed,
-            "-Suspended -Suspended +Connected +CredentialExpiring ?AwaitingAgent -InSync -Complete -Complete",
+            "-Suspended -Suspended +Connected +CredentialExpiring ?AwaitingAgent -InSync +Suspended -Complete",
         ),
         (
             "token not renewed",
