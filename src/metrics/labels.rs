@@ -28,6 +28,27 @@ impl StatusWriteLabel {
     }
 }
 
+/// What came of an event of a MonitoringObject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventResult {
+    /// The API server has it.
+    Published,
+    /// The API server did not take it.
+    Failed,
+    /// It was not sent: there were too many at once.
+    LeftOut,
+}
+
+impl EventResult {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::LeftOut => "left_out",
+        }
+    }
+}
+
 /// What somebody else did to a file of the volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {

@@ -8,7 +8,7 @@ mod satellite;
 
 pub use build::{register_build, registry};
 pub use exposition::Format;
-pub use labels::{Correction, Work};
+pub use labels::{Correction, EventResult, Work};
 pub use satellite::WriteCounts;
 
 use crate::status::{Kind, WriteResult};
@@ -33,6 +33,7 @@ pub struct Metrics {
     panics: Family<PanicLabel, Counter>,
     status_writes: Family<StatusWriteLabel, Counter>,
     status_queue: Family<StateLabel, Gauge>,
+    events: Family<ResultLabel, Counter>,
     snapshot_term: Gauge,
     snapshot_counter: Gauge,
     snapshot_objects: Gauge,
@@ -55,6 +56,7 @@ impl Default for Metrics {
             panics: Family::default(),
             status_writes: Family::default(),
             status_queue: Family::default(),
+            events: Family::default(),
             snapshot_term: Gauge::default(),
             snapshot_counter: Gauge::default(),
             snapshot_objects: Gauge::default(),
@@ -110,6 +112,11 @@ impl Metrics {
             "status_queue_depth",
             "Status writes that wait, by state: ready (refusals too), synced",
             self.status_queue.clone(),
+        );
+        r.register(
+            "object_events",
+            "Events of MonitoringObjects by result: published, failed, left_out (too many at once)",
+            self.events.clone(),
         );
         r.register("snapshot_term", "Term of the latest snapshot's revision", self.snapshot_term.clone());
         r.register(
@@ -187,6 +194,11 @@ impl Metrics {
         for (state, depth) in [("ready", ready), ("synced", synced)] {
             self.status_queue.get_or_create(&StateLabel { state }).set(depth as i64);
         }
+    }
+
+    /// Counts an event of a MonitoringObject.
+    pub fn event(&self, result: EventResult) {
+        self.events.get_or_create(&ResultLabel { result: result.label() }).inc();
     }
 
     /// Records the snapshot that was cut.

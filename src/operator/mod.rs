@@ -135,6 +135,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());
     let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
+    let announcements = satellite::Events::new(client.clone());
     let context = satellite::Context {
         hub: client.clone(),
         namespace: options.namespace.clone(),
@@ -144,7 +145,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         servers: ServerPolicy::from(policy).without_hub(&url),
         hub_id: "".into(),
         views: Arc::default(),
-        events: satellite::Events::new(client.clone()),
+        events: announcements.clone(),
         snapshots: latest,
         removals_held,
         fleet: Arc::new(fleet),
@@ -160,6 +161,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         guard: options.removal_guard,
         volume: Arc::new(volume),
         writer: Writer::new(client.clone()),
+        announcements,
         crd: CrdProbe::new(client.clone()),
         lister: watch::Lister::new(client, server),
         held,

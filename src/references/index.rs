@@ -49,6 +49,8 @@ pub struct Waiting {
     pub reason: Reason,
     /// For a person: the missing names, or the resource that keeps the name.
     pub message: String,
+    /// True if another resource that is applied or published could end it.
+    pub may_come: bool,
 }
 
 pub(super) type Overlay = HashMap<ObjectKey, Arc<Rendered>>;
@@ -164,6 +166,7 @@ impl Index {
                         "{} exists already in the Icinga Template Library or among the external objects; choose another name",
                         provided.name
                     ),
+                    may_come: false,
                 });
             }
             if let Some(winner) = self.winner_over(key, provided) {
@@ -173,6 +176,7 @@ impl Index {
                         "{} is declared by MonitoringObject {winner}, which is older; choose another name or delete that one",
                         provided.name
                     ),
+                    may_come: false,
                 });
             }
         }
@@ -181,6 +185,7 @@ impl Index {
             return Some(Waiting {
                 reason: Reason::UnresolvedReference,
                 message: format!("it names itself, as {own}; remove that reference"),
+                may_come: false,
             });
         }
         let overlay = Overlay::new();
@@ -190,6 +195,7 @@ impl Index {
             .filter(|needed| !self.satisfied(content, needed, &overlay))
             .map(|needed| self.describe_missing(content, needed))
             .collect();
+        let may_come = !missing.is_empty();
         let message = if missing.is_empty() {
             self.obstacle(content, &overlay).unwrap_or_else(|| {
                 "it names itself, directly or through what it names; remove one of the references".into()
@@ -197,7 +203,7 @@ impl Index {
         } else {
             format!("not published: {}; create what is missing, or correct the name", missing.join(", "))
         };
-        Some(Waiting { reason: Reason::UnresolvedReference, message })
+        Some(Waiting { reason: Reason::UnresolvedReference, message, may_come })
     }
 
     /// Decides again about everything that changed: withdraws contents that lost a name they need,

@@ -1,5 +1,6 @@
 //! The inputs and the commands of the core.
 
+use super::announcements::Announcement;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
@@ -94,6 +95,8 @@ pub enum Command {
     Check(Vec<ObjectKey>),
     /// Write a status.
     WriteStatus(Write),
+    /// Publish an event.
+    Announce(Announcement),
     /// Ask for the CRD, and whether a person allows that much is removed.
     AskConsent,
     /// List the resources once more, consistently.
@@ -195,6 +198,8 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
+    /// An event was left out: there are too many.
+    EventLeftOut,
     /// A part of the work panicked, and the rest went on.
     Panicked(Work),
     /// Somebody else touched a file, and it is corrected.
