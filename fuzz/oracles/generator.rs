@@ -184,6 +184,7 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     if member == "dependency" && u.arbitrary()? {
         object["redundancyGroup"] = text(u)?.into();
     }
+    unset(u, member, is_template, &mut object)?;
     spec.insert(member.into(), object);
     Ok(json!({
         "apiVersion": "groundlink.dev/v1alpha1",
@@ -191,6 +192,33 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
         "metadata": { "namespace": namespace, "name": resource },
         "spec": spec,
     }))
+}
+
+/// Takes back what templates set, and adds to their groups.
+fn unset(u: &mut Unstructured<'_>, member: &str, is_template: bool, object: &mut Value) -> Result<()> {
+    if ["zoneObject", "endpoint"].contains(&member) || u.is_empty() {
+        return Ok(());
+    }
+    if (is_template || object["imports"].is_array()) && u.arbitrary()? {
+        object["unset"] = (0..=u.int_in_range(0..=2)?)
+            .map(|_| {
+                Ok(Value::from(match u.int_in_range(0..=4)? {
+                    0 => (*u.choose(&["vars", "displayName", "groups", "states", "period", "checkPeriod"])?).to_owned(),
+                    1 => "vars.a.b_1".to_owned(),
+                    2 => format!("arguments[{}]", quoted(u)?),
+                    3 => text(u)?,
+                    _ => format!("vars[{}].c[{}]", quoted(u)?, quoted(u)?),
+                }))
+            })
+            .collect::<Result<_>>()?;
+    }
+    if ["host", "service", "hostGroup", "serviceGroup", "user", "userGroup"].contains(&member) && u.arbitrary()? {
+        if let Some(object) = object.as_object_mut() {
+            object.remove("groups");
+        }
+        object["addGroups"] = list(u, 3, name)?;
+    }
+    Ok(())
 }
 
 /// Attaches an object to one host or service, or by a rule to many.

@@ -3,14 +3,16 @@
 
 mod expression;
 mod for_each;
+mod merge;
 mod packed;
 pub(crate) mod quoting;
+mod unset;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{Digest, ObjectKey};
 use crate::validate::{
-    Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate,
+    Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate, value::Value,
 };
 use packed::Packed;
 use std::fmt::Write as _;
@@ -191,14 +193,25 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         quoting::string(&mut out, import);
         out.push('\n');
     }
+    unset::print(&mut out, &declaration.unset);
     for (attribute, value) in &declaration.attributes {
         // These add to those of a template that is imported here or beside this one; "=" would
         // drop them.
         let adds = ["vars", "arguments", "env"].contains(attribute)
             && (declaration.form == Form::Template || !declaration.imports.is_empty());
+        if let ("vars", Value::Dictionary(vars), true) = (*attribute, value, adds) {
+            merge::vars(&mut out, vars);
+            continue;
+        }
         let operator = if adds { "+=" } else { "=" };
         let _ = write!(out, "  {attribute} {operator} ");
         quoting::value(&mut out, value, 1);
+        out.push('\n');
+    }
+    if !declaration.add_groups.is_empty() {
+        out.push_str("  groups += ");
+        let groups = declaration.add_groups.iter().map(String::as_str);
+        quoting::value(&mut out, &Value::strings(groups), 1);
         out.push('\n');
     }
     if let Some(for_each) = &declaration.for_each {

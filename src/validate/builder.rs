@@ -1,18 +1,18 @@
 //! The builder with which each type's file makes a [`Declaration`]. It collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::declaration::{Declaration, ForEach, Form};
+use super::declaration::{Declaration, ForEach, Form, Unset};
 use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
 use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
 use super::value::{self, MAX_VARS_BYTES, Value};
-use super::version;
+use super::{unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
-use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
+use crate::api::text::{self, Duration, EndpointName, ObjectName, UnsetPath, Vars};
 
 /// Most problems that one message lists.
 const MAX_PROBLEMS: usize = 3;
@@ -41,6 +41,8 @@ impl Builder {
                 kind,
                 name: name.to_owned(),
                 imports: Vec::new(),
+                unset: Vec::new(),
+                add_groups: Vec::new(),
                 attributes: Vec::new(),
                 for_each: None,
                 assign: Vec::new(),
@@ -138,6 +140,12 @@ impl Builder {
     }
 
     fn attribute(&mut self, attribute: &'static str, value: Value) {
+        self.version(attribute);
+        self.declaration.attributes.push((attribute, value));
+    }
+
+    /// Ensures that the hub's Icinga, and each that gets the object, knows an attribute.
+    fn version(&mut self, attribute: &str) {
         if let Some(first) = version::of_attribute(attribute) {
             if self.version < first {
                 let problem = format!(
@@ -150,7 +158,6 @@ impl Builder {
             }
             self.require(Use::one(version::or_later(first)));
         }
-        self.declaration.attributes.push((attribute, value));
     }
 
     /// Adds a name that this object provides.
@@ -239,6 +246,56 @@ impl Builder {
             self.check_name(import.as_str(), &path);
             self.require(Use::one(Name::template(self.declaration.kind, import.as_str())));
             self.declaration.imports.push(import.as_str().to_owned());
+        }
+    }
+
+    /// Adds what is taken back from templates.
+    pub fn unset(&mut self, paths: &[UnsetPath]) {
+        self.count("unset", paths.len(), 64);
+        if !paths.is_empty() && self.declaration.imports.is_empty() && self.form() != Form::Template {
+            self.problem("unset", "is set without imports, so there is nothing to take back; remove it");
+        }
+        for (i, path) in paths.iter().enumerate() {
+            let field = format!("unset[{i}]");
+            let (length, max) = (path.as_str().chars().count(), UnsetPath::MAX);
+            let parsed = if length > max {
+                Err(format!("has {length} characters, and at most {max} are allowed; take back more at once"))
+            } else {
+                unset::parse(path.as_str(), self.kind())
+            };
+            match parsed {
+                Ok(unset) => {
+                    if let Unset::Attribute(attribute, _) = &unset {
+                        self.version(attribute);
+                    }
+                    self.declaration.unset.push(unset);
+                }
+                Err(problem) => self.problem(&field, &problem),
+            }
+        }
+    }
+
+    /// True if all of an attribute is taken back from templates.
+    pub fn takes_back(&self, attribute: &str) -> bool {
+        self.declaration
+            .unset
+            .iter()
+            .any(|unset| matches!(unset, Unset::Attribute(taken, _) if *taken == attribute))
+    }
+
+    /// Adds groups in place of those of templates, or beside them.
+    pub fn groups(&mut self, kind: IcingaType, groups: &[ObjectName], added: &[ObjectName]) {
+        self.references("groups", "groups", kind, groups.iter().map(ObjectName::as_str), 64);
+        self.count("addGroups", added.len(), 64);
+        if !(groups.is_empty() || added.is_empty()) {
+            let text = "is set beside groups, which replaces those of templates; set one of the two";
+            self.problem("addGroups", text);
+        }
+        for (i, name) in added.iter().enumerate() {
+            let path = self.path(&format!("addGroups[{i}]"));
+            self.check_name(name.as_str(), &path);
+            self.require(Use::one(Name::object(kind, name.as_str())));
+            self.declaration.add_groups.push(name.as_str().to_owned());
         }
     }
 
@@ -452,7 +509,7 @@ impl Builder {
 }
 
 /// Returns the field that is rendered to an attribute.
-fn field_of(attribute: &str) -> String {
+pub(super) fn field_of(attribute: &str) -> String {
     let mut words = attribute.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |field, word| {

@@ -15,6 +15,7 @@ pub(super) fn declare(
 ) {
     let line = |value: &Option<Line>| value.as_ref().map(|line| line.as_str().to_owned());
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     if let Some(zone) = zone {
         builder.require(Use::one(not_global(zone.as_str())));

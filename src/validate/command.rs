@@ -14,6 +14,7 @@ pub(super) fn declare(
 ) -> Result<Declaration, String> {
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     builder.required("a command", "command", !spec.command.is_empty(), &spec.imports);
     builder.count("command", spec.command.len(), 64);

@@ -29,12 +29,13 @@ mod scheduled_downtime;
 mod service;
 mod settings;
 mod time_period;
+mod unset;
 mod user;
 pub(crate) mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Declaration, ForEach, Form};
+pub use declaration::{Declaration, ForEach, Form, Unset};
 pub(crate) use facts::trusted;
 pub(crate) use header::Header;
 pub use link::{Checkable, Child, Link};

@@ -14,6 +14,7 @@ pub(super) fn declare(
 ) -> Result<Declaration, String> {
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
     ranges(&mut builder, &spec.ranges, period::day_problem);

@@ -213,6 +213,9 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     if let Some(zone) = document["spec"].get("zone") {
         to.values.insert("zone".into(), zone.clone());
     }
+    for path in fields.get("unset").and_then(Value::as_array).into_iter().flatten() {
+        take_back(&mut to.values, path.as_str().unwrap());
+    }
     for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
         let value = match (field.as_str(), value) {
             (field, Value::String(text)) if DURATIONS.contains(&field) => json!(seconds(text).unwrap()),
@@ -240,12 +243,46 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             (_, value) => value.clone(),
         };
         match (to.values.get_mut(&snake_case(field)), value) {
+            (Some(before), Value::Object(more)) if field == "vars" => merge(before, more),
             (Some(Value::Object(before)), Value::Object(more)) if ADDED.contains(&field.as_str()) => {
                 before.extend(more);
             }
             (_, value) => {
                 to.values.insert(snake_case(field), value);
             }
+        }
+    }
+    if let Some(Value::Array(more)) = fields.get("addGroups") {
+        let groups = to.values.entry("groups").or_insert(json!([]));
+        groups.as_array_mut().unwrap().extend(more.clone());
+    }
+}
+
+/// Removes a field, or an entry of a dictionary: `vars.disks["/"]`.
+fn take_back(values: &mut Map<String, Value>, path: &str) {
+    let mut keys: Vec<_> = path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+    let last = keys.pop().unwrap();
+    let mut at = Some(values);
+    let mut is_field = true;
+    for key in keys {
+        let key = if is_field { snake_case(key) } else { key.trim_matches('"').to_owned() };
+        is_field = false;
+        at = at.and_then(|at| at.get_mut(&key)).and_then(Value::as_object_mut);
+    }
+    if let Some(at) = at {
+        at.remove(&if is_field { snake_case(last) } else { last.trim_matches('"').to_owned() });
+    }
+}
+
+/// Dictionaries add up at every depth; everything else replaces.
+fn merge(before: &mut Value, more: Map<String, Value>) {
+    if !before.is_object() {
+        *before = json!({});
+    }
+    for (key, value) in more {
+        match value {
+            Value::Object(more) => merge(&mut before[key.as_str()], more),
+            value => before[key.as_str()] = value,
         }
     }
 }

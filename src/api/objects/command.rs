@@ -1,4 +1,4 @@
-use crate::api::text::{Duration, Line, ObjectName, Text, Vars};
+use crate::api::text::{Duration, Line, ObjectName, Text, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +13,13 @@ pub struct CommandSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`timeout`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Program and its first arguments, one an entry; no shell is involved. Macros (`$address$`)
     /// are expanded. Required, unless it comes from an imported template. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
