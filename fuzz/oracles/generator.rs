@@ -385,8 +385,14 @@ fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Resul
             let operator = u.choose(&["==", "!=", "<", "<=", ">", ">=", "in"])?;
             format!("{} {operator} {}", operand(u, subjects)?, operand(u, subjects)?)
         }
-        4 => format!("match({}, {})", quoted(u)?, operand(u, subjects)?),
-        5 => format!(r#"cidr_match("10.0.0.0/{}", {})"#, u.int_in_range(0..=33)?, attribute(u, subjects)?),
+        4 => {
+            let (pattern, operand) = (quoted(u)?, operand(u, subjects)?);
+            format!("match({pattern}, {operand}{})", entries(&operand))
+        }
+        5 => {
+            let (bits, operand) = (u.int_in_range(0..=33)?, attribute(u, subjects)?);
+            format!(r#"cidr_match("10.0.0.0/{bits}", {operand}{})"#, entries(&operand))
+        }
         6 => operand(u, subjects)?,
         7 => text(u)?,
         8 => format!("!{}", condition(u, subjects, depth + 1)?),
@@ -394,6 +400,11 @@ fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Resul
         10 => format!("{} && {}", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
         _ => format!("({} || {})", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
     })
+}
+
+/// Chooses a third argument without a draw, so that the files of the corpus keep their meaning.
+fn entries(operand: &str) -> &'static str {
+    ["", ", MatchAny", ", MatchAll"][operand.len() % 3]
 }
 
 fn operand(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {
