@@ -210,9 +210,12 @@ fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
             out.into()
         }
         ("arguments", Value::Object(arguments)) => {
-            let fields = |argument: &Value| {
-                let fields = argument.as_object().into_iter().flatten();
-                fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>()
+            let fields = |argument: &Value| match argument {
+                Value::Object(fields) => {
+                    let fields = fields.iter().map(|(key, value)| (snake_case(key), value.clone()));
+                    fields.collect::<Map<_, _>>().into()
+                }
+                text => text.clone(),
             };
             arguments.iter().map(|(key, argument)| (key.clone(), fields(argument))).collect()
         }

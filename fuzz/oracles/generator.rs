@@ -302,7 +302,9 @@ fn value_of(u: &mut Unstructured<'_>, field: Field) -> Result<Value> {
                     argument.insert(key.into(), value_of(u, field)?);
                 }
             }
-            Ok((text(u)?, argument.into()))
+            // Without a draw, so that the files of the corpus keep their meaning.
+            let short = (argument.len() == 1).then(|| argument.remove("value")).flatten();
+            Ok((text(u)?, short.unwrap_or_else(|| argument.into())))
         })?,
     })
 }

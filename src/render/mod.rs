@@ -96,7 +96,8 @@ impl Rendered {
     pub(crate) fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
             self.provides.iter().any(|provided| {
-                provided.exclusive && provided.name.sort().is_some_and(|sort| name.sort() == Some(sort))
+                let same = |sort| name.sort().is_some_and(|needed| is_below(sort, needed));
+                provided.exclusive && provided.name.sort().is_some_and(same)
             })
         };
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
@@ -127,6 +128,16 @@ impl Rendered {
     pub fn uses(&self) -> &[Use] {
         &self.uses
     }
+}
+
+/// True if objects of the first sort can form chains with those that they need of the second.
+/// Commands import templates and commands alike.
+fn is_below(sort: &str, needed: &str) -> bool {
+    sort == needed || (sort.ends_with("Command") && base(sort) == base(needed))
+}
+
+fn base(sort: &str) -> &str {
+    sort.strip_prefix("template ").unwrap_or(sort)
 }
 
 impl std::fmt::Debug for Rendered {

@@ -1,18 +1,22 @@
 //! The builder with which each type's file makes a [`Declaration`]. It collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
+use super::constants::{self, Constants};
 use super::declaration::{Declaration, ForEach, Form, Unset};
 use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
 use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
+use super::settings::Settings;
 use super::value::{self, MAX_VARS_BYTES, Value};
 use super::{unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
 use crate::api::text::{self, Duration, EndpointName, ObjectName, UnsetPath, Vars};
+use crate::text::quoted;
+use std::sync::Arc;
 
 /// Most problems that one message lists.
 const MAX_PROBLEMS: usize = 3;
@@ -22,6 +26,7 @@ pub(super) struct Builder {
     declaration: Declaration,
     name_path: &'static str,
     version: IcingaVersion,
+    constants: Arc<Constants>,
     problems: Vec<String>,
 }
 
@@ -33,7 +38,7 @@ impl Builder {
         is_template: bool,
         name: &str,
         name_path: &'static str,
-        version: IcingaVersion,
+        settings: &Settings,
     ) -> Self {
         let mut builder = Self {
             declaration: Declaration {
@@ -54,7 +59,8 @@ impl Builder {
                 relays: Vec::new(),
             },
             name_path,
-            version,
+            version: settings.icinga_version,
+            constants: settings.constants.clone(),
             problems: Vec::new(),
         };
         builder.check_name(name, name_path);
@@ -102,7 +108,8 @@ impl Builder {
         self.declaration.name.clone()
     }
 
-    fn path(&self, field: &str) -> String {
+    /// Returns the path of a field of the member.
+    pub fn path(&self, field: &str) -> String {
         format!("spec.{}.{field}", self.declaration.kind.member())
     }
 
@@ -136,7 +143,31 @@ impl Builder {
             self.problem_at(path, text);
         } else if name.trim() != name {
             self.problem_at(path, "begins or ends with a blank; remove the blank");
+        } else {
+            self.no_macros(path, name);
         }
+    }
+
+    /// Refuses macros where Icinga expands none, and expressions of its language, which would be
+    /// text.
+    pub fn no_macros(&mut self, path: &str, text: &str) {
+        if let Some(problem) = self.constants.problem(text) {
+            return self.problem_at(path, &problem);
+        }
+        let Some(name) = constants::first_macro(text) else { return };
+        let field = path.strip_prefix(&self.path("")).and_then(|field| field.split(['[', '.']).next());
+        let set = match self.declaration.form {
+            Form::Apply(_) => "apply.set",
+            _ => "set",
+        };
+        let expression = constants::as_expression(text).filter(|_| self.declaration.kind.is_attached());
+        let remedy = match (field, expression) {
+            (Some(field), Some(expression)) if self.declaration.form != Form::Object => {
+                format!("write the text, or an expression in {set}: {field}: '{expression}'")
+            }
+            _ => "write the text that it stands for".to_owned(),
+        };
+        self.problem_at(path, &format!("holds the macro ${name}$, and Icinga expands none here; {remedy}"));
     }
 
     fn attribute(&mut self, attribute: &'static str, value: Value) {
@@ -187,14 +218,22 @@ impl Builder {
         let any_of = || -> Box<[Name]> {
             imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect()
         };
+        let name = facts::sets(what, kind, &self.name());
         match (self.form(), is_set) {
-            (Form::Template, true) => self.provide(facts::sets(what, kind, &self.name()), true),
-            (Form::Template, false) => self.relay(facts::sets(what, kind, &self.name()), [any_of()].into()),
+            // Other commands may import it.
+            (Form::Object, true) if kind.is_code() => self.provide(name, true),
+            (Form::Template, true) => self.provide(name, true),
+            (Form::Template, false) => self.relay(name, [any_of()].into()),
             (_, true) => {}
             (_, false) if imports.is_empty() => {
                 self.problem(field, "is required; set it, or import a template that sets it")
             }
-            (_, false) => self.require(Use { any_of: any_of(), mutual: false }),
+            (_, false) => {
+                if kind.is_code() {
+                    self.relay(name, [any_of()].into());
+                }
+                self.require(Use { any_of: any_of(), mutual: false });
+            }
         }
     }
 
@@ -233,8 +272,15 @@ impl Builder {
     pub fn zone(&mut self, zone: Option<&ObjectName>) {
         let Some(zone) = zone.map(ObjectName::as_str) else { return };
         self.check_name(zone, "spec.zone");
+        if facts::GLOBAL_ZONES.contains(&zone) {
+            let text = format!("is a global zone of Icinga; {}", facts::INSTEAD_OF_GLOBAL);
+            self.problem_at("spec.zone", &text);
+        }
         self.declaration.zone = Some(zone.to_owned());
         self.require(Use::one(Name::object(IcingaType::Zone, zone)));
+        // A global zone would be no place: no satellite has it, and only its own objects could
+        // name the object.
+        self.require(Use::one(facts::not_global(zone)));
         self.attribute("zone", Value::String(zone.to_owned()));
     }
 
@@ -244,7 +290,17 @@ impl Builder {
         for (i, import) in imports.iter().enumerate() {
             let path = self.path(&format!("imports[{i}]"));
             self.check_name(import.as_str(), &path);
-            self.require(Use::one(Name::template(self.declaration.kind, import.as_str())));
+            let kind = self.declaration.kind;
+            if kind.is_code() && import.as_str() == self.declaration.name {
+                self.problem_at(&path, "is the name of the command itself; import another");
+            }
+            let template = Name::template(kind, import.as_str());
+            // In Icinga any object can import another; of commands people make use of that.
+            let any_of = match kind.is_code() {
+                true => [template, Name::object(kind, import.as_str())].into(),
+                false => [template].into(),
+            };
+            self.require(Use { any_of, mutual: false });
             self.declaration.imports.push(import.as_str().to_owned());
         }
     }
@@ -308,16 +364,36 @@ impl Builder {
 
     /// Adds plain text, which arrives byte for byte.
     pub fn text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        if let Some(value) = text.and_then(|text| self.checked(field, text, max, false)) {
+        let Some(text) = text else { return };
+        if let Some(value) = self.checked(field, text, max, false) {
+            // People read these, and may be told about macros.
+            if !["notes", "icon_image", "icon_image_alt"].contains(&attribute) {
+                self.no_macros(&self.path(field), text);
+            }
             self.attribute(attribute, value);
         }
     }
 
     /// Adds text in which Icinga or its web interface expands `$name$`.
     pub fn macro_text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        if let Some(value) = text.and_then(|text| self.checked(field, text, max, true)) {
+        let Some(text) = text else { return };
+        if let Some(value) = self.checked(field, text, max, true) {
+            if let Some(problem) = self.constants.problem(text) {
+                self.problem(field, &problem);
+            }
             self.attribute(attribute, value);
         }
+    }
+
+    /// Returns text of a command, in which Icinga expands macros, and the rendered file its
+    /// constants. None if there is a problem, which is remembered.
+    pub fn command_text(&mut self, field: &str, text: &str, max: usize) -> Option<Value> {
+        self.checked(field, text, max, true)?;
+        if let Some(problem) = self.constants.sum_problem(text) {
+            self.problem(field, &problem);
+            return None;
+        }
+        Some(self.constants.expand(text))
     }
 
     /// Returns a checked string value. None if there is a problem, which is remembered.
@@ -436,8 +512,29 @@ impl Builder {
                     ),
                 );
             }
-            Ok(value) => self.attribute("vars", value),
+            Ok(value) => {
+                self.no_constants(&value, &path);
+                self.attribute("vars", value);
+            }
             Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// Refuses constants in custom variables, where Icinga expands only macros.
+    fn no_constants(&mut self, value: &Value, path: &str) {
+        match value {
+            Value::String(text) => {
+                if let Some(problem) = self.constants.problem(text) {
+                    self.problem_at(path, &problem);
+                }
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, item)| self.no_constants(item, &format!("{path}[{i}]")));
+            }
+            Value::Dictionary(map) => {
+                map.iter().for_each(|(key, item)| self.no_constants(item, &format!("{path}[{}]", quoted(key))));
+            }
+            Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Joined(_) => {}
         }
     }
 

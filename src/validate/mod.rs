@@ -8,6 +8,7 @@ mod attached;
 mod builder;
 mod checkable;
 mod command;
+mod constants;
 mod declaration;
 mod dependency;
 mod endpoint;
@@ -35,6 +36,7 @@ pub(crate) mod value;
 mod version;
 mod zone;
 
+pub use constants::Constants;
 pub use declaration::{Declaration, ForEach, Form, Unset};
 pub(crate) use facts::trusted;
 pub(crate) use header::Header;
@@ -110,7 +112,7 @@ fn named(kind: IcingaType, object: &MonitoringObject, settings: &Settings) -> Bu
         Some(name) => (name.as_str(), "spec.name"),
         None => (object.metadata.name.as_deref().unwrap_or_default(), "metadata.name"),
     };
-    Builder::new(kind, object.spec.template, name, path, settings.icinga_version)
+    Builder::new(kind, object.spec.template, name, path, settings)
 }
 
 /// Checks the fields of a type.

@@ -49,7 +49,9 @@ impl Declared {
     pub fn of(documents: &[Value]) -> Self {
         let is_template = |document: &Value| document["spec"]["template"] == json!(true);
         let mut templates = BTreeMap::new();
-        for document in documents.iter().filter(|document| is_template(document)) {
+        // A command is a template for others.
+        let is_imported = |document: &Value| is_template(document) || member(document).1.ends_with("Command");
+        for document in documents.iter().filter(|document| is_imported(document)) {
             templates.insert((member(document).1, name(document)), document);
         }
         let mut declared = Self::default();
@@ -228,15 +230,18 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             ("port", value) => json!(value.to_string()),
             ("arguments", Value::Object(arguments)) => {
                 let snake_keys = |argument: &Value| -> Value {
-                    let fields = argument.as_object().unwrap().iter();
+                    let Some(fields) = argument.as_object() else { return argument.clone() };
+                    let fields = fields.iter();
                     fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>().into()
                 };
                 arguments
                     .iter()
-                    .map(|(key, argument)| (key.clone(), snake_keys(argument)))
+                    .map(|(key, argument)| (key.clone(), constants(&snake_keys(argument))))
                     .collect::<Map<_, _>>()
                     .into()
             }
+            ("command", command) if kind.ends_with("Command") => constants(command),
+            ("env", env) => constants(env),
             // An empty one is left out, and says nothing.
             (_, Value::Object(map)) if map.is_empty() => continue,
             (_, Value::Array(items)) if items.is_empty() => continue,
@@ -255,6 +260,24 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     if let Some(Value::Array(more)) = fields.get("addGroups") {
         let groups = to.values.entry("groups").or_insert(json!([]));
         groups.as_array_mut().unwrap().extend(more.clone());
+    }
+}
+
+/// Values with what the constants of the suite's configuration are.
+fn constants(value: &Value) -> Value {
+    let values = [
+        ("$PluginDir$", "/"),
+        ("$ConfigDir$", "/etc/icinga2"),
+        ("$NscpPath$", "(this Icinga has no constant NscpPath)"),
+    ];
+    match value {
+        // In `$$PluginDir$$` it is text.
+        Value::String(text) if !text.contains("$$P") => {
+            values.iter().fold(text.clone(), |text, (constant, value)| text.replace(constant, value)).into()
+        }
+        Value::Array(items) => items.iter().map(constants).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), constants(value))).collect(),
+        value => value.clone(),
     }
 }
 
