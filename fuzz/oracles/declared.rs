@@ -33,7 +33,7 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     same("the name", &name, &statement.name)?;
     let (entries, given) = entries(for_each)?;
     same("the entries", &entries, &statement.for_each)?;
-    let (taken_back, fields) = unset(&texts(&spec[member]["unset"]))?;
+    let (taken_back, back_to_default) = unset(&texts(&spec[member]["unset"]))?;
     same("conditions", &[taken_back, given].concat(), &statement.conditions)?;
     same("the target", &target, &statement.target.as_deref())?;
     same("imports", &imports, &statement.imports.iter().map(String::as_str).collect())?;
@@ -53,9 +53,10 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
         wanted[1].insert("groups".into(), groups.clone());
     }
     // Fields that are taken back come first.
-    let (back, own) = statement.assigned.split_at_checked(fields.len()).ok_or("too few attributes")?;
+    let (back, own) =
+        statement.assigned.split_at_checked(back_to_default.len()).ok_or("too few attributes")?;
     let back: Vec<_> = back.iter().map(|(attribute, _)| attribute.clone()).collect();
-    same("fields that are taken back", &fields, &back)?;
+    same("fields that are taken back", &back_to_default, &back)?;
     let assigned: Map<_, _> = own.iter().cloned().collect();
     same("number of attributes", &assigned.len(), &own.len())?;
     same_values("=", &Value::from(wanted[0].clone()), &Value::from(assigned))?;

@@ -233,7 +233,7 @@ impl Reader<'_> {
         }
         let token = self.tokens.get(self.at);
         let value = match token {
-            Some(Token::Text(text)) => Value::from(text.as_str()),
+            Some(Token::Text(_) | Token::Symbol("(")) => return self.joined(),
             Some(Token::Number(number)) => Value::from(*number),
             Some(token) if token.is("true") => Value::Bool(true),
             Some(token) if token.is("false") => Value::Bool(false),
@@ -242,6 +242,46 @@ impl Reader<'_> {
         };
         self.at += 1;
         Ok(value)
+    }
+
+    /// Reads text and constants with plus signs between them, as a resource writes them: `$PluginDir$/x`.
+    fn joined(&mut self) -> Result<Value, String> {
+        let mut joined = String::new();
+        loop {
+            if self.tokens.get(self.at).is_some_and(|token| token.is("(")) {
+                joined.push_str(&self.constant()?);
+            } else {
+                joined.push_str(&self.text()?);
+            }
+            if !self.take("+") {
+                return Ok(joined.into());
+            }
+        }
+    }
+
+    /// Reads the value of a constant, whose dollar signs are no macros, or a text if it is missing.
+    fn constant(&mut self) -> Result<String, String> {
+        const FORM: &str = "( ( ) => { try { return string ( NAME ) . replace ( DOLLAR , DOLLARS ) } except { return MISSING } } ) ( )";
+        let mut name = String::new();
+        for wanted in FORM.split(' ') {
+            let text = match wanted {
+                "NAME" => {
+                    name = self.word()?;
+                    continue;
+                }
+                "DOLLAR" => "$".to_owned(),
+                "DOLLARS" => "$$".to_owned(),
+                "MISSING" => format!("(this Icinga has no constant {name})"),
+                fixed => {
+                    self.require(fixed)?;
+                    continue;
+                }
+            };
+            if self.text()? != text {
+                return Err(format!("{text:?} expected in the constant {name}"));
+            }
+        }
+        Ok(format!("${name}$"))
     }
 
     fn array(&mut self) -> Result<Value, String> {

@@ -187,8 +187,9 @@ impl Index {
         let overlay = Overlay::new();
         let is_missing = |needed: &&Use| !self.satisfied(content, needed, &overlay);
         if let Some(zone) = content.zone() {
-            let [exists, is_no_place] = [Name::object(IcingaType::Zone, zone), not_global(zone)].map(Use::one);
-            if is_missing(&&is_no_place) && !is_missing(&&exists) {
+            let [exists, is_no_place] =
+                [Name::object(IcingaType::Zone, zone), not_global(zone)].map(Use::one);
+            if content.uses().contains(&is_no_place) && is_missing(&&is_no_place) && !is_missing(&&exists) {
                 let message = format!("spec.zone: Zone {zone:?} is global; {INSTEAD_OF_GLOBAL}");
                 return Some(Waiting { reason: Reason::UnresolvedReference, message });
             }

@@ -1,21 +1,23 @@
 //! The builder with which each type's file makes a [`Declaration`]. It collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::constants::{self, Constants};
-use super::declaration::{Declaration, ForEach, Form, Unset};
+mod templates;
+mod texts;
+
+use super::constants::Constants;
+use super::declaration::{Declaration, ForEach, Form};
 use super::expression::{self, Attribute, Comparison, Expression, Subject};
 use super::facts;
 use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
 use super::settings::Settings;
-use super::value::{self, MAX_VARS_BYTES, Value};
-use super::{unset, version};
+use super::value::Value;
+use super::version;
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
-use crate::api::text::{self, Duration, EndpointName, ObjectName, UnsetPath, Vars};
-use crate::text::quoted;
+use crate::api::text::{self, Duration, EndpointName, ObjectName};
 use std::sync::Arc;
 
 /// Most problems that one message lists.
@@ -148,28 +150,6 @@ impl Builder {
         }
     }
 
-    /// Refuses macros where Icinga expands none, and expressions of its language, which would be
-    /// text.
-    pub fn no_macros(&mut self, path: &str, text: &str) {
-        if let Some(problem) = self.constants.problem(text) {
-            return self.problem_at(path, &problem);
-        }
-        let Some(name) = constants::first_macro(text) else { return };
-        let field = path.strip_prefix(&self.path("")).and_then(|field| field.split(['[', '.']).next());
-        let set = match self.declaration.form {
-            Form::Apply(_) => "apply.set",
-            _ => "set",
-        };
-        let expression = constants::as_expression(text).filter(|_| self.declaration.kind.is_attached());
-        let remedy = match (field, expression) {
-            (Some(field), Some(expression)) if self.declaration.form != Form::Object => {
-                format!("write the text, or an expression in {set}: {field}: '{expression}'")
-            }
-            _ => "write the text that it stands for".to_owned(),
-        };
-        self.problem_at(path, &format!("holds the macro ${name}$, and Icinga expands none here; {remedy}"));
-    }
-
     fn attribute(&mut self, attribute: &'static str, value: Value) {
         self.version(attribute);
         self.declaration.attributes.push((attribute, value));
@@ -284,132 +264,10 @@ impl Builder {
         self.attribute("zone", Value::String(zone.to_owned()));
     }
 
-    /// Adds templates to import.
-    pub fn imports(&mut self, imports: &[ObjectName]) {
-        self.count("imports", imports.len(), 16);
-        for (i, import) in imports.iter().enumerate() {
-            let path = self.path(&format!("imports[{i}]"));
-            self.check_name(import.as_str(), &path);
-            let kind = self.declaration.kind;
-            if kind.is_code() && import.as_str() == self.declaration.name {
-                self.problem_at(&path, "is the name of the command itself; import another");
-            }
-            let template = Name::template(kind, import.as_str());
-            // In Icinga any object can import another; of commands people make use of that.
-            let any_of = match kind.is_code() {
-                true => [template, Name::object(kind, import.as_str())].into(),
-                false => [template].into(),
-            };
-            self.require(Use { any_of, mutual: false });
-            self.declaration.imports.push(import.as_str().to_owned());
-        }
-    }
-
-    /// Adds what is taken back from templates.
-    pub fn unset(&mut self, paths: &[UnsetPath]) {
-        self.count("unset", paths.len(), 64);
-        if !paths.is_empty() && self.declaration.imports.is_empty() && self.form() != Form::Template {
-            self.problem("unset", "is set without imports, so there is nothing to take back; remove it");
-        }
-        for (i, path) in paths.iter().enumerate() {
-            let field = format!("unset[{i}]");
-            let (length, max) = (path.as_str().chars().count(), UnsetPath::MAX);
-            let parsed = if length > max {
-                Err(format!("has {length} characters, and at most {max} are allowed; take back more at once"))
-            } else {
-                unset::parse(path.as_str(), self.kind())
-            };
-            match parsed {
-                Ok(unset) => {
-                    if let Unset::Attribute(attribute, _) = &unset {
-                        self.version(attribute);
-                    }
-                    self.declaration.unset.push(unset);
-                }
-                Err(problem) => self.problem(&field, &problem),
-            }
-        }
-    }
-
-    /// True if all of an attribute is taken back from templates.
-    pub fn takes_back(&self, attribute: &str) -> bool {
-        self.declaration
-            .unset
-            .iter()
-            .any(|unset| matches!(unset, Unset::Attribute(taken, _) if *taken == attribute))
-    }
-
-    /// Adds groups in place of those of templates, or beside them.
-    pub fn groups(&mut self, kind: IcingaType, groups: &[ObjectName], added: &[ObjectName]) {
-        self.references("groups", "groups", kind, groups.iter().map(ObjectName::as_str), 64);
-        self.count("addGroups", added.len(), 64);
-        if !(groups.is_empty() || added.is_empty()) {
-            let text = "is set beside groups, which replaces those of templates; set one of the two";
-            self.problem("addGroups", text);
-        }
-        for (i, name) in added.iter().enumerate() {
-            let path = self.path(&format!("addGroups[{i}]"));
-            self.check_name(name.as_str(), &path);
-            self.require(Use::one(Name::object(kind, name.as_str())));
-            self.declaration.add_groups.push(name.as_str().to_owned());
-        }
-    }
-
     /// Refuses more than `max` entries.
     pub fn count(&mut self, field: &str, count: usize, max: usize) {
         if count > max {
             self.problem(field, &format!("has {count} entries, and at most {max} are allowed; remove some"));
-        }
-    }
-
-    /// Adds plain text, which arrives byte for byte.
-    pub fn text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        let Some(text) = text else { return };
-        if let Some(value) = self.checked(field, text, max, false) {
-            // People read these, and may be told about macros.
-            if !["notes", "icon_image", "icon_image_alt"].contains(&attribute) {
-                self.no_macros(&self.path(field), text);
-            }
-            self.attribute(attribute, value);
-        }
-    }
-
-    /// Adds text in which Icinga or its web interface expands `$name$`.
-    pub fn macro_text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        let Some(text) = text else { return };
-        if let Some(value) = self.checked(field, text, max, true) {
-            if let Some(problem) = self.constants.problem(text) {
-                self.problem(field, &problem);
-            }
-            self.attribute(attribute, value);
-        }
-    }
-
-    /// Returns text of a command, in which Icinga expands macros, and the rendered file its
-    /// constants. None if there is a problem, which is remembered.
-    pub fn command_text(&mut self, field: &str, text: &str, max: usize) -> Option<Value> {
-        self.checked(field, text, max, true)?;
-        if let Some(problem) = self.constants.sum_problem(text) {
-            self.problem(field, &problem);
-            return None;
-        }
-        Some(self.constants.expand(text))
-    }
-
-    /// Returns a checked string value. None if there is a problem, which is remembered.
-    pub fn checked(&mut self, field: &str, text: &str, max: usize, macros: bool) -> Option<Value> {
-        let length = text.chars().count();
-        let problem = if length > max {
-            Some(format!("has {length} characters, and at most {max} are allowed; shorten it"))
-        } else {
-            value::text_problem(text).or_else(|| macros.then(|| value::macro_problem(text)).flatten())
-        };
-        match problem {
-            Some(problem) => {
-                self.problem(field, &problem);
-                None
-            }
-            None => Some(Value::String(text.to_owned())),
         }
     }
 
@@ -493,48 +351,6 @@ impl Builder {
         }
         if names.len() > 0 {
             self.attribute(attribute, Value::strings(names));
-        }
-    }
-
-    /// Adds custom variables: macros balanced at every depth, bounded in size and depth.
-    pub fn vars(&mut self, vars: &Vars) {
-        if vars.is_empty() {
-            return;
-        }
-        let (path, mut bytes) = (self.path("vars"), 0);
-        let json = serde_json::Value::Object(vars.0.clone().into_iter().collect());
-        match value::from_json(&json, &path, 0, &mut bytes) {
-            Ok(_) if bytes > MAX_VARS_BYTES => {
-                self.problem(
-                    "vars",
-                    &format!(
-                        "holds {bytes} bytes, and at most {MAX_VARS_BYTES} are allowed; make it smaller"
-                    ),
-                );
-            }
-            Ok(value) => {
-                self.no_constants(&value, &path);
-                self.attribute("vars", value);
-            }
-            Err(problem) => self.problems.push(problem),
-        }
-    }
-
-    /// Refuses constants in custom variables, where Icinga expands only macros.
-    fn no_constants(&mut self, value: &Value, path: &str) {
-        match value {
-            Value::String(text) => {
-                if let Some(problem) = self.constants.problem(text) {
-                    self.problem_at(path, &problem);
-                }
-            }
-            Value::Array(items) => {
-                items.iter().enumerate().for_each(|(i, item)| self.no_constants(item, &format!("{path}[{i}]")));
-            }
-            Value::Dictionary(map) => {
-                map.iter().for_each(|(key, item)| self.no_constants(item, &format!("{path}[{}]", quoted(key))));
-            }
-            Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Joined(_) => {}
         }
     }
 

@@ -146,12 +146,10 @@ mod tests {
         let constant = |name: &str| Piece::Constant(name.to_owned());
         for (source, pieces) in [
             ("$PluginDir$/check_x", vec![constant("PluginDir"), text("/check_x")]),
-            ("a$$b$My_Dir$$PluginDir$$x$", vec![
-                text("a$$b"),
-                constant("My_Dir"),
-                constant("PluginDir"),
-                text("$x$"),
-            ]),
+            (
+                "a$$b$My_Dir$$PluginDir$$x$",
+                vec![text("a$$b"), constant("My_Dir"), constant("PluginDir"), text("$x$")],
+            ),
             ("$$PluginDir$$", vec![]),
             ("$plugindir$", vec![]),
         ] {

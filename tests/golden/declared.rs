@@ -257,7 +257,9 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             }
         }
     }
-    if let Some(Value::Array(more)) = fields.get("addGroups") {
+    if let Some(Value::Array(more)) = fields.get("addGroups")
+        && !more.is_empty()
+    {
         let groups = to.values.entry("groups").or_insert(json!([]));
         groups.as_array_mut().unwrap().extend(more.clone());
     }

@@ -103,8 +103,8 @@ pub struct CheckableSpec {
     /// Text shown in place of the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon_image_alt: Option<Line>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's. Strings may
-    /// hold macros (`$address$`); a literal dollar sign is written `$$`.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth. Strings may hold macros (`$address$`); a literal dollar sign is written `$$`.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

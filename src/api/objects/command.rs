@@ -97,6 +97,7 @@ impl JsonSchema for Argument {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = CommandArgument::json_schema(generator);
         schema.remove("type");
+        schema.insert("description".into(), "A text, which is its value, or these fields.".into());
         schema.insert("maxLength".into(), Text::MAX.into());
         schema.insert("x-kubernetes-preserve-unknown-fields".into(), true.into());
         schema

@@ -42,7 +42,8 @@ pub struct TimePeriodSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub excludes: Vec<ObjectName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

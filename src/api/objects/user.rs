@@ -52,7 +52,8 @@ pub struct UserSpec {
     /// Notify the user. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_notifications: Option<bool>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }
