@@ -119,8 +119,9 @@ fn is_text(out: &mut String, operand: &Expression, matters: &dyn Fn(&str) -> boo
         return is_one_of(out, operand, &["String", "Number"]);
     }
     if matters("") {
+        out.push('(');
         print(out, operand);
-        out.push_str(" == null || ");
+        out.push_str(" == null) || ");
     }
     // Below something that is no dictionary, the operand itself is false.
     let has_parents = matches!(operand, Expression::Attribute(attribute) if attribute.keys.len() > 1);

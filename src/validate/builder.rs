@@ -13,7 +13,7 @@ use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
 use super::settings::Settings;
 use super::value::Value;
-use super::version;
+use super::{unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
@@ -165,7 +165,7 @@ impl Builder {
                     first.as_str(),
                     self.version.as_str()
                 );
-                self.problem(&field_of(attribute), &problem);
+                self.problem(&unset::field_of(attribute), &problem);
             }
             self.require(Use::one(version::or_later(first)));
         }
@@ -419,14 +419,4 @@ impl Builder {
             }
         }
     }
-}
-
-/// Returns the field that is rendered to an attribute.
-pub(super) fn field_of(attribute: &str) -> String {
-    let mut words = attribute.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |field, word| {
-        let (head, tail) = word.split_at(word.len().min(1));
-        field + &head.to_ascii_uppercase() + tail
-    })
 }

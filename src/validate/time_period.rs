@@ -34,8 +34,7 @@ pub(super) fn ranges(builder: &mut Builder, ranges: &Ranges, day_problem: fn(&st
     let mut out = std::collections::BTreeMap::new();
     for (day, times) in ranges {
         let field = format!("ranges[{}]", quoted(day));
-        if times.as_str().contains('$') {
-            builder.no_macros(&builder.path(&field), times.as_str());
+        if !builder.no_macros(&builder.path(&field), times.as_str()) {
             continue;
         }
         let problem = day_problem(day).or_else(|| period::times_problem(times.as_str()));

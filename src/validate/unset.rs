@@ -120,15 +120,12 @@ pub(super) fn parse(path: &str, kind: IcingaType) -> Result<Unset, String> {
     let end = path.find(|c| !is_name(c)).unwrap_or(path.len());
     let (field, rest) = path.split_at(end);
     let keys = keys(rest)?;
-    let found = fields(kind).find(|(attribute, _)| super::builder::field_of(attribute) == field);
+    let found = fields(kind).find(|(attribute, _)| field_of(attribute) == field);
     let Some((attribute, standard)) = found else {
         if let Some((attribute, _)) = fields(kind).find(|(attribute, _)| *attribute == field) {
-            return Err(format!(
-                "{field:?} is Icinga's name of the field; write {:?}",
-                super::builder::field_of(attribute)
-            ));
+            return Err(format!("{field:?} is Icinga's name of the field; write {:?}", field_of(attribute)));
         }
-        let known: Vec<_> = fields(kind).map(|(attribute, _)| super::builder::field_of(attribute)).collect();
+        let known: Vec<_> = fields(kind).map(|(attribute, _)| field_of(attribute)).collect();
         return Err(format!(
             "{field:?} cannot be taken back; set the value that it should have, or take back one of {}",
             known.join(", ")
@@ -197,6 +194,16 @@ fn keys(mut rest: &str) -> Result<Vec<String>, String> {
         return Err(format!("is more than {MAX_DEPTH} levels deep; take back a dictionary above it"));
     }
     Ok(keys)
+}
+
+/// Returns the field that is rendered to an attribute.
+pub(super) fn field_of(attribute: &str) -> String {
+    let mut words = attribute.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |field, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        field + &head.to_ascii_uppercase() + tail
+    })
 }
 
 #[cfg(test)]

@@ -209,7 +209,11 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     for import in fields.get("imports").and_then(Value::as_array).into_iter().flatten() {
         match templates.get(&(kind, import.as_str().unwrap().to_owned())) {
             Some(template) => gather(template, templates, to),
-            None => to.open = true,
+            // It is of the library, and may set what an earlier one has set.
+            None => {
+                to.open = true;
+                to.values.remove("command");
+            }
         }
     }
     if let Some(zone) = document["spec"].get("zone") {

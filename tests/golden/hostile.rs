@@ -230,7 +230,7 @@ fn hostile() -> Vec<Hostile> {
             .map(|i: usize| {
                 let imports: Vec<_> = (i > 0).then(|| format!("c{}", i - 1)).into_iter().collect();
                 let spec = json!({ "command": ["/bin/true"], "imports": imports });
-                object(&format!("c{i}"), json!({ "template": i % 2 == 0, "checkCommand": spec }))
+                object(&format!("c{i}"), json!({ "template": i.is_multiple_of(2), "checkCommand": spec }))
             })
             .collect(),
     );

@@ -9,12 +9,13 @@ use crate::validate::value::{self, MAX_VARS_BYTES, Value};
 
 impl Builder {
     /// Refuses macros where Icinga expands none, and expressions of its language, which would be
-    /// text.
-    pub fn no_macros(&mut self, path: &str, text: &str) {
+    /// text. True if there are none.
+    pub fn no_macros(&mut self, path: &str, text: &str) -> bool {
         if let Some(problem) = self.constants.problem(text) {
-            return self.problem_at(path, &problem);
+            self.problem_at(path, &problem);
+            return false;
         }
-        let Some(name) = constants::first_macro(text) else { return };
+        let Some(name) = constants::first_macro(text) else { return true };
         let field = path.strip_prefix(&self.path("")).and_then(|field| field.split(['[', '.']).next());
         let set = match self.declaration.form {
             Form::Apply(_) => "apply.set",
@@ -28,6 +29,7 @@ impl Builder {
             _ => "write the text that it stands for".to_owned(),
         };
         self.problem_at(path, &format!("holds the macro ${name}$, and Icinga expands none here; {remedy}"));
+        false
     }
 
     /// Adds plain text, which arrives byte for byte.
