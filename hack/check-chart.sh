@@ -254,10 +254,11 @@ GROUNDLINK_LOG_FORMAT="json"
 GROUNDLINK_ICINGA_VERSION="2.13"'
 check "the settings in the environment, defaults" environment "$deployment" "$base"
 environment_lists() {
-  environment "$(render deployment.yaml --set 'settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}')" \
+  environment "$(render deployment.yaml --set 'settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b},settings.constants={MyDir,A_1}')" \
     "$base
 GROUNDLINK_PRIVILEGED_NAMESPACES=\"a,b\"
-GROUNDLINK_EXTERNAL_OBJECTS=\"Zone!master,CheckCommand!my-check\""
+GROUNDLINK_EXTERNAL_OBJECTS=\"Zone!master,CheckCommand!my-check\"
+GROUNDLINK_CONSTANTS=\"MyDir,A_1\""
 }
 check "the settings in the environment, lists" environment_lists
 removals_off() { has "$(render deployment.yaml --set settings.removals.share=100)" 'value: "100"$'; }
@@ -425,7 +426,7 @@ for typo in replicaCont=1 monitoring.podMonitr.enabled=true monitoring.prometheu
 done
 for wrong in replicaCount=2 monitoring.renderMode=maybe 'monitoring.prometheusRule.disabled={Groundlink}' monitoring.podMonitor.interval=10 tests.waitFor=loaded \
   tests.timeout=soon 'global.imageRegistry=a/' namespaceOverride=A 'extraObjects={1}' dnsPolicy=Any image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
-  'settings.externalObjects={master}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
+  'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
   'extraVolumes[0].name=published' http.port=80 probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
   check "refused: a wrong value, $wrong" refused --set "$wrong"
 done

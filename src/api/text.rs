@@ -87,6 +87,10 @@ bounded_string! {
     VarPath, max = 255, pattern = r"^(host|service)\.vars[.\[]"
 }
 bounded_string! {
+    /// A field, or an entry of a dictionary such as `vars.disks["/"]`; at most 255 characters.
+    UnsetPath, max = 255, pattern = r"^[a-z][A-Za-z0-9]*"
+}
+bounded_string! {
     /// Name of a custom variable: letters, digits and `_`; at most 64 characters.
     VarName, max = 64, pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"
 }

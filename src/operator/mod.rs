@@ -47,6 +47,8 @@ pub struct Options {
     pub privileged_namespaces: Vec<String>,
     /// Objects that other Icinga configuration declares, as `Type!name`.
     pub external_objects: Vec<String>,
+    /// Constants of Icinga, beside its own, that commands may name.
+    pub constants: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.
     pub icinga_version: IcingaVersion,
     /// Which removals wait for a person.
@@ -185,7 +187,9 @@ fn settings(options: &Options) -> anyhow::Result<Settings> {
     let given = options.privileged_namespaces.iter().any(|name| !name.is_empty());
     let own = [options.namespace.clone()];
     let privileged = if given { &options.privileged_namespaces[..] } else { &own };
-    Settings::new(privileged, &options.external_objects, options.icinga_version).map_err(anyhow::Error::msg)
+    Settings::new(privileged, &options.external_objects, options.icinga_version)
+        .and_then(|settings| settings.with_constants(&options.constants))
+        .map_err(anyhow::Error::msg)
 }
 
 /// Returns the address of the hub's API server, if its URL has one instead of a name.

@@ -7,9 +7,10 @@
 
 use super::closure::{Ground, is_met};
 use super::names::Names;
-use crate::api::Reason;
+use crate::api::{IcingaType, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::render::Rendered;
+use crate::validate::facts::{INSTEAD_OF_GLOBAL, not_global};
 use crate::validate::{Name, Provided, Use};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -189,10 +190,19 @@ impl Index {
             });
         }
         let overlay = Overlay::new();
+        let is_missing = |needed: &&Use| !self.satisfied(content, needed, &overlay);
+        if let Some(zone) = content.zone() {
+            let [exists, is_no_place] =
+                [Name::object(IcingaType::Zone, zone), not_global(zone)].map(Use::one);
+            if content.uses().contains(&is_no_place) && is_missing(&&is_no_place) && !is_missing(&&exists) {
+                let message = format!("spec.zone: Zone {zone:?} is global; {INSTEAD_OF_GLOBAL}");
+                return Some(Waiting { reason: Reason::UnresolvedReference, message });
+            }
+        }
         let missing: Vec<String> = content
             .uses()
             .iter()
-            .filter(|needed| !self.satisfied(content, needed, &overlay))
+            .filter(is_missing)
             .map(|needed| self.describe_missing(content, needed))
             .collect();
         let may_come = !missing.is_empty();

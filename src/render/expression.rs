@@ -3,7 +3,7 @@
 //! variable would fail the whole configuration.
 
 use super::quoting;
-use crate::validate::expression::{Attribute, Comparison, Expression};
+use crate::validate::expression::{Attribute, Comparison, Entries, Expression, may_match};
 
 pub(super) fn print(out: &mut String, expression: &Expression) {
     match expression {
@@ -48,22 +48,22 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
             infix(out, left, " in ", right);
             out.push(')');
         }
-        Expression::Match(pattern, operand) => {
-            out.push_str("((typeof(");
-            print(out, operand);
-            out.push_str(") == String || typeof(");
-            print(out, operand);
-            out.push_str(") == Number) && match(");
+        // Of a list, Icinga reads each entry as text, whatever it is.
+        Expression::Match(pattern, operand, entries) => {
+            out.push_str("((");
+            is_text(out, operand, &|text| may_match(pattern, text));
+            out.push_str(") && match(");
             quoting::string(out, pattern);
             out.push_str(", ");
             print(out, operand);
+            out.push_str(argument(*entries));
             out.push_str("))");
         }
-        Expression::Regex(pattern, operand) => {
-            guarded_call(out, "regex", pattern, operand, &["String", "Number"]);
+        Expression::Regex(pattern, operand, entries) => {
+            guarded_call(out, "regex", pattern, operand, *entries);
         }
-        Expression::InNetwork(network, operand) => {
-            guarded_call(out, "cidr_match", network, operand, &["String"])
+        Expression::InNetwork(network, operand, entries) => {
+            guarded_call(out, "cidr_match", network, operand, *entries)
         }
         Expression::Length(operand) => {
             out.push('(');
@@ -98,21 +98,62 @@ fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression
     out.push(')');
 }
 
-/// Prints a call of a function that throws on some values: on text that is no address, or if a
-/// regular expression takes too many steps. Such values count as not matching.
-fn guarded_call(out: &mut String, function: &str, argument: &str, operand: &Expression, kinds: &[&str]) {
-    out.push_str("((");
+/// Prints that an operand has one of these types.
+fn is_one_of(out: &mut String, operand: &Expression, kinds: &[&str]) {
     for (i, kind) in kinds.iter().enumerate() {
         out.push_str(if i > 0 { " || typeof(" } else { "typeof(" });
         print(out, operand);
         out.push_str(&format!(") == {kind}"));
     }
+}
+
+/// True for an attribute that holds a text in every object, such as `host.name`.
+fn is_always_text(operand: &Expression) -> bool {
+    matches!(operand, Expression::Attribute(attribute) if !["vars", "groups"].contains(&attribute.field))
+}
+
+/// Prints that Icinga can read an operand as text, or is a list. Nothing is read as empty text, and
+/// `true` as "true"; that is printed only where it `matters`.
+fn is_text(out: &mut String, operand: &Expression, matters: &dyn Fn(&str) -> bool) {
+    if is_always_text(operand) {
+        return is_one_of(out, operand, &["String", "Number"]);
+    }
+    if matters("") {
+        out.push('(');
+        print(out, operand);
+        out.push_str(" == null) || ");
+    }
+    // Below something that is no dictionary, the operand itself is false.
+    let has_parents = matches!(operand, Expression::Attribute(attribute) if attribute.keys.len() > 1);
+    let kinds = ["String", "Number", "Array", "Boolean"];
+    let has_flags = !has_parents && (matters("true") || matters("false"));
+    is_one_of(out, operand, if has_flags { &kinds } else { &kinds[..3] });
+}
+
+/// Returns the third argument of a function that matches. Without it, all entries must match.
+fn argument(entries: Entries) -> &'static str {
+    match entries {
+        Entries::All => "",
+        Entries::Any => ", MatchAny",
+    }
+}
+
+/// Prints a call of a function that throws on some values: on text that is no address, or if a
+/// regular expression takes too many steps. Such values count as not matching.
+fn guarded_call(out: &mut String, function: &str, pattern: &str, operand: &Expression, entries: Entries) {
+    out.push_str("((");
+    match function {
+        "regex" => is_text(out, operand, &|_| true),
+        _ if is_always_text(operand) => is_one_of(out, operand, &["String"]),
+        _ => is_one_of(out, operand, &["String", "Array"]),
+    }
     let subject =
         if let Expression::Attribute(attribute) = operand { attribute.subject.word() } else { "host" };
     out.push_str(&format!(") && (() use ({subject}) => {{ try {{ return {function}("));
-    quoting::string(out, argument);
+    quoting::string(out, pattern);
     out.push_str(", ");
     print(out, operand);
+    out.push_str(argument(entries));
     out.push_str(") } except { return false } })())");
 }
 

@@ -30,6 +30,10 @@ pub struct Declaration {
     pub name: String,
     /// Templates, in order.
     pub imports: Vec<String>,
+    /// What templates set, and this takes back.
+    pub unset: Vec<Unset>,
+    /// Groups beside those of templates.
+    pub add_groups: Vec<String>,
     /// Attributes, in the order in which they are written.
     pub attributes: Vec<(&'static str, Value)>,
     /// `for (... in ...)`
@@ -48,6 +52,15 @@ pub struct Declaration {
     pub uses: Vec<Use>,
     /// Names that the published set gains if it holds others.
     pub relays: Vec<Relay>,
+}
+
+/// What templates set, and a declaration takes back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unset {
+    /// An attribute, which gets Icinga's default.
+    Attribute(&'static str, Value),
+    /// An entry of a dictionary, which is removed: the attribute, and keys below it.
+    Entry(&'static str, Vec<String>),
 }
 
 /// One object for each entry of a custom variable.

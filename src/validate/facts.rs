@@ -5,15 +5,24 @@ use super::link::Checkable;
 use super::name::{IcingaType, Name};
 use crate::api::objects::ApplyTo;
 
-/// Icinga refuses an object without `what`, unless a template that it imports sets it.
-pub(crate) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
-    Name::fact(&format!("{what} in template {kind} {template:?}"))
+/// Icinga refuses an object without `what`, unless a template that it imports sets it. A command
+/// may also import another command.
+pub(crate) fn sets(what: &str, kind: IcingaType, imported: &str) -> Name {
+    let template = if kind.is_code() { "" } else { "template " };
+    Name::fact(&format!("{what} in {template}{kind} {imported:?}"))
 }
 
 /// Icinga refuses hosts and services in a global zone.
 pub(crate) fn not_global(zone: &str) -> Name {
     Name::fact(&format!("a Zone {zone:?} that is not global"))
 }
+
+/// The global zones that Icinga's documentation and Director name.
+pub(super) const GLOBAL_ZONES: [&str; 2] = ["global-templates", "director-global"];
+
+/// What to do instead of naming a global zone.
+pub(crate) const INSTEAD_OF_GLOBAL: &str =
+    "leave spec.zone out: without a zone the object goes to every satellite";
 
 /// Icinga refuses a command endpoint outside the object's zone and its direct child zones.
 pub(crate) fn runs_checks_of(endpoint: &str, zone: &str) -> Name {
@@ -70,6 +79,9 @@ pub(crate) fn trusted(external: &Name) -> Vec<Name> {
             facts.extend([ApplyTo::Host, ApplyTo::Service].map(|target| states_fit(kind, target, name)));
         }
         return facts;
+    }
+    if let Some(kind) = IcingaType::named(head).filter(|kind| kind.is_code()) {
+        return kind.required().iter().map(|what| sets(what, kind, name)).collect();
     }
     match head {
         "Zone" => vec![not_global(name)],

@@ -1,4 +1,4 @@
-use crate::api::text::{Expression, ObjectName, VarName, VarPath};
+use crate::api::text::{Expression, ObjectName, UnsetPath, VarName, VarPath};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,13 @@ pub struct AttachedSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`vars`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Host that the object belongs to. Required, unless `apply` or `template` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<ObjectName>,

@@ -19,7 +19,7 @@ mod zone;
 
 pub use apply::{Apply, ApplyRule, ApplyTo, AttachedSpec, ForEach};
 pub use checkable::CheckableSpec;
-pub use command::{CommandArgument, CommandSpec};
+pub use command::{Argument, CommandArgument, CommandSpec};
 pub use dependency::DependencySpec;
 pub use endpoint::EndpointSpec;
 pub use filter::{NotificationType, State};

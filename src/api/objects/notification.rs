@@ -51,8 +51,8 @@ pub struct NotificationSpec {
     /// a direct child zone. Default: an endpoint of the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_endpoint: Option<EndpointName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's. Strings may
-    /// hold macros (`$address$`); a literal dollar sign is written `$$`.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth. Strings may hold macros (`$address$`); a literal dollar sign is written `$$`.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -43,7 +43,8 @@ pub struct ScheduledDowntimeSpec {
     /// optional enum from its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_options: Option<ChildOptions>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

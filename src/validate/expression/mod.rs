@@ -7,5 +7,5 @@ mod tree;
 mod truth;
 
 pub use parser::parse;
-pub use tree::{Attribute, Comparison, Expression, Subject};
-pub(crate) use truth::Known;
+pub use tree::{Attribute, Comparison, Entries, Expression, Subject};
+pub(crate) use truth::{Known, may_match};

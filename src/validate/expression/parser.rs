@@ -1,7 +1,7 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
 use super::pattern;
-use super::tree::{Attribute, Comparison, Expression, Subject};
+use super::tree::{Attribute, Comparison, Entries, Expression, Subject};
 use crate::text::quoted;
 use crate::validate::value::{MAX_WHOLE, text_problem};
 use std::net::IpAddr;
@@ -287,8 +287,9 @@ impl Parser<'_> {
         let column = self.column();
         let operand = self.unary()?;
         operands(column, &operand, &operand)?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::Match(pattern, Box::new(operand)))
+        Ok(Expression::Match(pattern, Box::new(operand), entries))
     }
 
     fn regex_call(&mut self) -> Result<Expression, String> {
@@ -301,8 +302,9 @@ impl Parser<'_> {
         }
         self.require(",")?;
         let operand = self.plain_attribute()?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::Regex(pattern, Box::new(operand)))
+        Ok(Expression::Regex(pattern, Box::new(operand), entries))
     }
 
     fn network_call(&mut self) -> Result<Expression, String> {
@@ -324,8 +326,22 @@ impl Parser<'_> {
         }
         self.require(",")?;
         let operand = self.plain_attribute()?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::InNetwork(network, Box::new(operand)))
+        Ok(Expression::InNetwork(network, Box::new(operand), entries))
+    }
+
+    /// Reads the third argument, which may be left out.
+    fn entries(&mut self) -> Result<Entries, String> {
+        if !self.take(",") {
+            return Ok(Entries::All);
+        }
+        let here = self.expected("MatchAny (one entry of a list is enough) or MatchAll (the default)");
+        match self.next() {
+            Token::Identifier(word) if word == "MatchAny" => Ok(Entries::Any),
+            Token::Identifier(word) if word == "MatchAll" => Ok(Entries::All),
+            _ => Err(here),
+        }
     }
 
     fn length_call(&mut self) -> Result<Expression, String> {
@@ -416,6 +432,8 @@ mod tests {
             (r#"cidr_match("fe80::/10/1", host.address6)"#, 12),
             (r#"cidr_match("10.0.0.0/", host.address)"#, 12),
             (r#"regex("(a+)+", host.name)"#, 7),
+            (r#"match("a", host.groups, Any)"#, 25),
+            (r#"cidr_match("10.0.0.0/8", host.vars.a, MatchAny, 1)"#, 47),
             (r#"regex("a", "a")"#, 12),
             ("regex(host.name, host.name)", 7),
             (r#"cidr_match("10.0.0.0/+8", host.address)"#, 12),

@@ -16,11 +16,11 @@ pub enum Expression {
     /// The first is an element of the second, which is an array.
     In(Box<Expression>, Box<Expression>),
     /// `match("pattern", operand)`, with `*` and `?`.
-    Match(String, Box<Expression>),
+    Match(String, Box<Expression>, Entries),
     /// `regex("pattern", operand)`, with patterns that are safe.
-    Regex(String, Box<Expression>),
+    Regex(String, Box<Expression>, Entries),
     /// `cidr_match("10.0.0.0/8", operand)`; a network of IPv4 or IPv6.
-    InNetwork(String, Box<Expression>),
+    InNetwork(String, Box<Expression>, Entries),
     /// `len(operand)` of text, an array or a dictionary.
     Length(Box<Expression>),
     /// The host has a service of this name. No user can write it; it is for rules that this
@@ -53,6 +53,15 @@ pub enum Comparison {
     Greater,
     /// `>=`
     GreaterOrEqual,
+}
+
+/// The entries of a list that must match. A text is a list of one; an empty list never matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// All of them: `MatchAll`, or nothing.
+    All,
+    /// At least one: `MatchAny`.
+    Any,
 }
 
 /// `<subject>.<field>` and, for custom variables, keys below it.

@@ -29,7 +29,7 @@ impl Expression {
             Self::Not(inner) => inner.truth(known).map(|truth| !truth),
             Self::Compare(Comparison::Equal, left, right) => Some(left.text(known)? == right.text(known)?),
             Self::Compare(Comparison::NotEqual, left, right) => Some(left.text(known)? != right.text(known)?),
-            Self::Match(pattern, operand) => matches(pattern, operand.text(known)?),
+            Self::Match(pattern, operand, _) => matches(pattern, operand.text(known)?),
             Self::Boolean(value) => Some(*value),
             _ => None,
         }
@@ -46,6 +46,12 @@ impl Expression {
             _ => None,
         }
     }
+}
+
+/// True if a pattern of `*` and `?` matches in some case of the letters, or has escapes.
+pub fn may_match(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    pattern.contains('\\') || glob(pattern.as_bytes(), text.as_bytes())
 }
 
 /// Returns whether a pattern of `*` and `?` matches. None where that depends on how Icinga reads
@@ -100,6 +106,11 @@ mod tests {
             (r#"match("core-*", host.name)"#, Some(true)),
             (r#"match("*-1", host.name) && match("*r*-?", host.name)"#, Some(true)),
             (r#"match("web*", host.name)"#, Some(false)),
+            (r#"match("core-*", host.name, MatchAny)"#, Some(true)),
+            (r#"match("web*", host.name, MatchAll)"#, Some(false)),
+            (r#"match("core-*", host.groups, MatchAny)"#, None),
+            (r#"match("core-*", host.vars.roles)"#, None),
+            (r#"!match("*", host.vars.roles)"#, None),
             (r#"match("CORE-*", host.name)"#, None),
             (r#"match("core\\*", host.name)"#, None),
             (r#"service.name == "ping" && host.vars.a"#, None),
