@@ -203,7 +203,10 @@ fn unset(u: &mut Unstructured<'_>, member: &str, is_template: bool, object: &mut
         object["unset"] = (0..=u.int_in_range(0..=2)?)
             .map(|_| {
                 Ok(Value::from(match u.int_in_range(0..=4)? {
-                    0 => (*u.choose(&["vars", "displayName", "groups", "states", "period", "checkPeriod"])?).to_owned(),
+                    0 => {
+                        (*u.choose(&["vars", "displayName", "groups", "states", "period", "checkPeriod"])?)
+                            .to_owned()
+                    }
                     1 => "vars.a.b_1".to_owned(),
                     2 => format!("arguments[{}]", quoted(u)?),
                     3 => text(u)?,
@@ -212,7 +215,9 @@ fn unset(u: &mut Unstructured<'_>, member: &str, is_template: bool, object: &mut
             })
             .collect::<Result<_>>()?;
     }
-    if ["host", "service", "hostGroup", "serviceGroup", "user", "userGroup"].contains(&member) && u.arbitrary()? {
+    if ["host", "service", "hostGroup", "serviceGroup", "user", "userGroup"].contains(&member)
+        && u.arbitrary()?
+    {
         if let Some(object) = object.as_object_mut() {
             object.remove("groups");
         }
