@@ -153,21 +153,49 @@ pub(super) fn raw(out: &mut String, expression: &Expression) {
     }
 }
 
+/// Prints a value, or null if Icinga cannot make it.
+pub(super) fn caught(out: &mut String, expression: &Expression) {
+    tried(out, expression, "null");
+}
+
+/// Returns the key of the entry of a rule with `forEach`.
+pub(super) fn key() -> Attribute {
+    Attribute { subject: Subject::Key, field: "", keys: Vec::new() }
+}
+
 /// Prints a value, or what takes its place if Icinga cannot make it.
 fn tried(out: &mut String, expression: &Expression, otherwise: &str) {
     out.push_str("(()");
-    captured(out, [expression]);
+    captured(out, &[expression]);
     out.push_str(" => { try { return ");
     raw(out, expression);
     out.push_str(&format!(" }} except {{ return {otherwise} }} }})()"));
 }
 
 /// Prints `use (...)` with the variables of expressions, which a function does not see otherwise.
-pub(super) fn captured<'a>(out: &mut String, expressions: impl IntoIterator<Item = &'a Expression>) {
+fn captured(out: &mut String, expressions: &[&Expression]) {
+    capture(out, expressions.iter().copied(), &|_| true);
+}
+
+/// The same without `value`, which the function makes for itself.
+pub(super) fn captured_but_value<'a>(
+    out: &mut String,
+    expressions: impl IntoIterator<Item = &'a Expression>,
+) {
+    capture(out, expressions, &|subject| subject != Subject::Value);
+}
+
+fn capture<'a>(
+    out: &mut String,
+    expressions: impl IntoIterator<Item = &'a Expression>,
+    is_wanted: &dyn Fn(Subject) -> bool,
+) {
     let mut variables = std::collections::BTreeSet::new();
     for expression in expressions {
         expression.attributes(&mut |attribute| {
-            variables.insert(attribute.subject.word());
+            if is_wanted(attribute.subject) {
+                variables.insert(attribute.subject.word());
+            }
         });
     }
     if !variables.is_empty() {

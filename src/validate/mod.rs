@@ -27,6 +27,7 @@ mod refusal;
 mod rule;
 mod scheduled_downtime;
 mod service;
+mod set;
 mod settings;
 mod time_period;
 mod unset;
@@ -35,7 +36,7 @@ pub(crate) mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Declaration, ForEach, Form, Unset};
+pub use declaration::{Assignments, Declaration, ForEach, Form, Unset};
 pub(crate) use facts::trusted;
 pub(crate) use header::Header;
 pub use link::{Checkable, Child, Link};
