@@ -222,15 +222,18 @@ fn list(out: &mut String, items: &[Expression], item: fn(&mut String, &Expressio
     out.push_str(" ]");
 }
 
+/// Prints a function that makes a dictionary. Icinga refuses a literal with keys where a condition
+/// is evaluated ("Expression cannot be assigned to").
 fn dictionary(out: &mut String, entries: &[(String, Expression)], item: fn(&mut String, &Expression)) {
-    out.push_str("{ ");
+    out.push_str("((l) => { var r = { }; for (e in l) { r[e[0]] = e[1] }; return r })([ ");
     for (i, (key, expression)) in entries.iter().enumerate() {
-        out.push_str(if i > 0 { ", " } else { "" });
+        out.push_str(if i > 0 { ", [ " } else { "[ " });
         quoting::string(out, key);
-        out.push_str(" = ");
+        out.push_str(", ");
         item(out, expression);
+        out.push_str(" ]");
     }
-    out.push_str(" }");
+    out.push_str(" ])");
 }
 
 fn infix(out: &mut String, left: &Expression, operator: &str, right: &Expression) {

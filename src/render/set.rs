@@ -138,7 +138,7 @@ fn number(range: &str) -> String {
 /// Icinga refuses an endpoint outside the object's zone and its direct child zones. An endpoint
 /// does not know its zone, so a dictionary of all is made once.
 const ENDPOINT: &str = "if (typeof(v) == String && v != \"\" && get_object(Endpoint, v) != null && z != \"\") { \
-    if (!globals.groundlink_zones.contains(v)) { for (o in get_objects(Zone)) { if (typeof(o.endpoints) == Array) { \
+    if (!Dictionary.prototype.contains.call(globals.groundlink_zones, v)) { for (o in get_objects(Zone)) { if (typeof(o.endpoints) == Array) { \
     for (e in o.endpoints) { Dictionary.prototype.set.call(globals.groundlink_zones, e, o.name) } } } }; \
     var own = Dictionary.prototype.get.call(globals.groundlink_zones, v); \
     if (own == z || typeof(own) == String && get_object(Zone, own).parent == z) { return [ v ] } }";

@@ -121,7 +121,7 @@ impl Parser<'_> {
                     }
                     self.require("(")?;
                     let column = self.column();
-                    let needle = self.unary()?;
+                    let needle = self.sum()?;
                     if !needle.is_operand() {
                         return Err(format!("column {column}: .contains() takes an attribute or a value"));
                     }

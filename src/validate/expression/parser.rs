@@ -163,7 +163,7 @@ impl Parser<'_> {
         Ok(Expression::In(Box::new(left), Box::new(right)))
     }
 
-    fn sum(&mut self) -> Result<Expression, String> {
+    pub(super) fn sum(&mut self) -> Result<Expression, String> {
         let mut left = self.unary()?;
         while self.take("+") {
             self.term()?;
@@ -233,7 +233,7 @@ impl Parser<'_> {
         let Token::Text(pattern) = self.next() else { return Err(here) };
         self.require(",")?;
         let column = self.column();
-        let operand = self.unary()?;
+        let operand = self.sum()?;
         operands(column, &operand, &operand)?;
         let entries = self.entries()?;
         self.require(")")?;
