@@ -369,7 +369,7 @@ mod tests {
             ("host.vars.os.lower()", 13),
             ("typeof(host.vars.a)", 20),
             ("typeof(host.vars.a) == List", 24),
-            ("host.groups.contains(host.name == 1)", 22),
+            ("host.groups.contains(host.name == 1)", 32),
             ("key == 1", 1),
             ("[1, 2", 6),
             ("5x > 1", 1),
