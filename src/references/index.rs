@@ -196,7 +196,7 @@ impl Index {
                 [Name::object(IcingaType::Zone, zone), not_global(zone)].map(Use::one);
             if content.uses().contains(&is_no_place) && is_missing(&&is_no_place) && !is_missing(&&exists) {
                 let message = format!("spec.zone: Zone {zone:?} is global; {INSTEAD_OF_GLOBAL}");
-                return Some(Waiting { reason: Reason::UnresolvedReference, message });
+                return Some(Waiting { reason: Reason::UnresolvedReference, message, may_come: false });
             }
         }
         let missing: Vec<String> = content

@@ -4,8 +4,10 @@
 mod expression;
 mod for_each;
 mod merge;
+mod names;
 mod packed;
 pub(crate) mod quoting;
+mod set;
 mod unset;
 
 use crate::api::objects::ApplyTo;
@@ -182,14 +184,13 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let form = match declaration.form {
         Form::Object => "object",
         Form::Template => "template",
-        Form::Apply(_) => "apply",
+        Form::Apply(_) => {
+            names::head(&mut out, declaration);
+            "apply"
+        }
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
-    match &declaration.for_each {
-        // Icinga appends the key without a blank.
-        Some(_) => quoting::string(&mut out, &format!("{} ", declaration.name)),
-        None => quoting::string(&mut out, &declaration.name),
-    }
+    quoting::string(&mut out, &beginning(declaration));
     if let Some(for_each) = &declaration.for_each {
         for_each::head(&mut out, for_each);
     }
@@ -227,13 +228,23 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     }
     if let Some(for_each) = &declaration.for_each {
         for_each::body(&mut out, for_each);
+        if !declaration.set.is_empty() {
+            out.push_str("  ");
+            for_each::value(&mut out, for_each);
+            out.push('\n');
+        }
     }
+    set::print(&mut out, &declaration.set);
     for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
         for rule in rules {
             let _ = write!(out, "  {word} where ");
             expression::print(&mut out, rule);
             out.push('\n');
         }
+    }
+    set::lacking(&mut out, declaration);
+    if let Form::Apply(to) = declaration.form {
+        names::taken(&mut out, key, declaration, to);
     }
     out.push_str("}\n");
     Rendered {
@@ -245,6 +256,14 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
         relays: declaration.relays.as_slice().into(),
+    }
+}
+
+/// Returns the name, or what Icinga puts before each key.
+fn beginning(declaration: &Declaration) -> String {
+    match &declaration.for_each {
+        Some(for_each) => for_each.prefix.clone().unwrap_or_else(|| format!("{} ", declaration.name)),
+        None => declaration.name.clone(),
     }
 }
 

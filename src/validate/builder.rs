@@ -5,15 +5,15 @@ mod templates;
 mod texts;
 
 use super::constants::Constants;
-use super::declaration::{Declaration, ForEach, Form};
-use super::expression::{self, Attribute, Comparison, Expression, Subject};
+use super::declaration::{Assignments, Declaration, ForEach, Form};
+use super::expression::{self, Attribute, Comparison, Expression, Scope, Subject};
 use super::facts;
 use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
 use super::settings::Settings;
 use super::value::Value;
-use super::{unset, version};
+use super::{set, unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
@@ -52,6 +52,8 @@ impl Builder {
                 add_groups: Vec::new(),
                 attributes: Vec::new(),
                 for_each: None,
+                set: Vec::new(),
+                needs_set: Vec::new(),
                 assign: Vec::new(),
                 ignore: Vec::new(),
                 zone: None,
@@ -199,6 +201,27 @@ impl Builder {
             imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect()
         };
         let name = facts::sets(what, kind, &self.name());
+        let of_set = set::attributes_of(what);
+        let is_by_set = !is_set && self.may_set(of_set);
+        // A template that may notify somebody by itself would be overruled by a rule that makes no
+        // object where its own `set` finds nobody, so its silence is a fact, too.
+        let is_whom = what == "users or user groups";
+        if self.form() == Form::Template && is_whom && !is_set {
+            let fact = facts::sets_nobody(&self.name());
+            match imports {
+                [] => self.provide(fact, true),
+                _ => {
+                    let given = imports.iter().map(|import| [facts::sets_nobody(import.as_str())].into());
+                    self.relay(fact, given.collect());
+                }
+            }
+        }
+        if is_by_set && (imports.is_empty() || is_whom) {
+            for import in imports {
+                self.require(Use::one(facts::sets_nobody(import.as_str())));
+            }
+            return self.declaration.needs_set.push(of_set);
+        }
         match (self.form(), is_set) {
             // Other commands may import it.
             (Form::Object, true) if kind.is_code() => self.provide(name, true),
@@ -365,6 +388,33 @@ impl Builder {
         self.declaration.link = Some(Box::new(link));
     }
 
+    /// Reads an expression. None if there is a problem, which is remembered.
+    pub fn expression(&mut self, field: &str, source: &text::Expression, scope: Scope) -> Option<Expression> {
+        let (length, max) = (source.as_str().chars().count(), text::Expression::MAX);
+        let parsed = if length > max {
+            Err(format!("has {length} characters, and at most {max} are allowed; shorten it"))
+        } else {
+            let parsed = expression::parse_in(source.as_str(), scope);
+            parsed.map_err(|problem| format!("{problem}; change the expression there"))
+        };
+        parsed.map_err(|problem| self.problem(field, &problem)).ok()
+    }
+
+    /// Adds what objects of a rule get from expressions.
+    pub fn set(&mut self, assignments: Assignments) {
+        self.declaration.set.push(assignments);
+    }
+
+    /// True if `set` may give one of these attributes.
+    pub fn may_set(&self, attributes: &[&str]) -> bool {
+        self.declaration.set.iter().any(|item| attributes.iter().any(|attribute| item.gives(attribute)))
+    }
+
+    /// True if no problem was found yet.
+    pub fn is_fine(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Makes one object for each entry of a custom variable.
     pub fn for_each(&mut self, for_each: ForEach) {
         self.declaration.for_each = Some(for_each);
@@ -403,18 +453,12 @@ impl Builder {
         for (field, sources) in [("assignWhere", assign), ("ignoreWhere", ignore)] {
             self.count(&format!("{prefix}{field}"), sources.len(), 16);
             for (i, source) in sources.iter().enumerate() {
-                let length = source.as_str().chars().count();
-                let parsed = if length > text::Expression::MAX {
-                    let max = text::Expression::MAX;
-                    Err(format!("has {length} characters, and at most {max} are allowed; shorten it"))
-                } else {
-                    let parsed = expression::parse(source.as_str(), subjects);
-                    parsed.map_err(|problem| format!("{problem}; change the expression there"))
-                };
-                match parsed {
-                    Ok(expression) if field == "assignWhere" => self.declaration.assign.push(expression),
-                    Ok(expression) => self.declaration.ignore.push(expression),
-                    Err(problem) => self.problem(&format!("{prefix}{field}[{i}]"), &problem),
+                let scope = Scope { subjects, has_entry: false };
+                let parsed = self.expression(&format!("{prefix}{field}[{i}]"), source, scope);
+                match (field, parsed) {
+                    ("assignWhere", Some(expression)) => self.declaration.assign.push(expression),
+                    (_, Some(expression)) => self.declaration.ignore.push(expression),
+                    (_, None) => {}
                 }
             }
         }

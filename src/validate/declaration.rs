@@ -5,7 +5,7 @@ use super::link::Link;
 use super::name::IcingaType;
 use super::needs::{Provided, Relay, Use};
 use super::value::Value;
-use crate::api::objects::ApplyTo;
+use crate::api::objects::{ApplyTo, Field};
 
 /// The statement that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub struct Declaration {
     pub attributes: Vec<(&'static str, Value)>,
     /// `for (... in ...)`
     pub for_each: Option<ForEach>,
+    /// What each object of a rule gets from expressions, in order.
+    pub set: Vec<Assignments>,
+    /// Attributes that only `set` may give: each object needs one of each list.
+    pub needs_set: Vec<&'static [&'static str]>,
     /// `assign where`
     pub assign: Vec<Expression>,
     /// `ignore where`
@@ -68,8 +72,33 @@ pub enum Unset {
 pub struct ForEach {
     /// The custom variable.
     pub attribute: Attribute,
+    /// Beginning of the names. None for the rule's name and a blank.
+    pub prefix: Option<String>,
     /// Custom variable that gets the key.
     pub key_var: Option<String>,
     /// Custom variable that gets the value.
     pub value_var: Option<String>,
+}
+
+/// What an object of a rule gets from expressions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assignments {
+    /// Only where this is true. None for everywhere.
+    pub when: Option<Expression>,
+    /// Fields.
+    pub fields: Vec<(&'static Field, Expression)>,
+    /// Times by day.
+    pub ranges: Vec<(String, Expression)>,
+    /// Custom variables.
+    pub vars: Vec<(String, Expression)>,
+    /// Dictionaries that are added to the custom variables.
+    pub add_vars: Vec<Expression>,
+}
+
+impl Assignments {
+    /// True if it may give an attribute.
+    pub fn gives(&self, attribute: &str) -> bool {
+        let field = self.fields.iter().any(|(field, _)| field.attribute == attribute);
+        field || attribute == "ranges" && !self.ranges.is_empty()
+    }
 }

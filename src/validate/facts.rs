@@ -12,6 +12,15 @@ pub(crate) fn sets(what: &str, kind: IcingaType, imported: &str) -> Name {
     Name::fact(&format!("{what} in {template}{kind} {imported:?}"))
 }
 
+/// Where `set` finds nobody to notify, a rule makes no notification. It must not silence a template
+/// that notifies somebody.
+pub(crate) fn sets_nobody(template: &str) -> Name {
+    Name::fact(&format!(
+        "a template Notification {template:?} that sets neither users nor user groups (or list users or userGroups in \
+         this notification beside set)"
+    ))
+}
+
 /// Icinga refuses hosts and services in a global zone.
 pub(crate) fn not_global(zone: &str) -> Name {
     Name::fact(&format!("a Zone {zone:?} that is not global"))
@@ -87,20 +96,6 @@ pub(crate) fn trusted(external: &Name) -> Vec<Name> {
         "Zone" => vec![not_global(name)],
         // Its zone is declared where it is: no other may list it.
         "Endpoint" => vec![declared_elsewhere(name), listed(name)],
-        _ => of_attached(head, name),
+        _ => Vec::new(),
     }
-}
-
-/// Returns the names that rules must not provide beside an external object that belongs to a host
-/// or a service.
-fn of_attached(kind: &str, name: &str) -> Vec<Name> {
-    let Some(kind) = IcingaType::named(kind).filter(|kind| kind.is_attached()) else { return Vec::new() };
-    let (target, short) = match name.split('!').collect::<Vec<_>>()[..] {
-        [_, short] => (ApplyTo::Host, short),
-        [_, _, short] => (ApplyTo::Service, short),
-        _ => return Vec::new(),
-    };
-    let beginnings =
-        short.match_indices(' ').map(|(blank, _)| Name::beginning(kind, target, &short[..blank]));
-    std::iter::once(Name::anywhere(kind, target, short)).chain(beginnings).collect()
 }

@@ -28,6 +28,7 @@ mod refusal;
 mod rule;
 mod scheduled_downtime;
 mod service;
+mod set;
 mod settings;
 mod time_period;
 mod unset;
@@ -37,7 +38,7 @@ mod version;
 mod zone;
 
 pub use constants::Constants;
-pub use declaration::{Declaration, ForEach, Form, Unset};
+pub use declaration::{Assignments, Declaration, ForEach, Form, Unset};
 pub(crate) use facts::trusted;
 pub(crate) use header::Header;
 pub use link::{Checkable, Child, Link};

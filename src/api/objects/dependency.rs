@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// even through others; a service always depends on its host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_dependency)]
 #[x_kube(
     validation = ("!(has(self.childHostName) && has(self.apply))", "childHostName and apply exclude each other; set childHostName for one child, or apply for a rule"),
     validation = ("!has(self.childServiceName) || has(self.childHostName)", "childServiceName needs childHostName; set both")

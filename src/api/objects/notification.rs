@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_notification)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule"),
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName; set both")

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// that a rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_scheduled_downtime)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule"),
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName; set both")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// An Icinga `Service`: of one host (`hostName`), or of every host that a rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_service)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule")
 )]

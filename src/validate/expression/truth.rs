@@ -29,6 +29,13 @@ impl Expression {
             Self::Not(inner) => inner.truth(known).map(|truth| !truth),
             Self::Compare(Comparison::Equal, left, right) => Some(left.text(known)? == right.text(known)?),
             Self::Compare(Comparison::NotEqual, left, right) => Some(left.text(known)? != right.text(known)?),
+            Self::In(left, right) => {
+                let Self::List(items) = right.as_ref() else { return None };
+                let left = left.text(known)?;
+                let same: Option<Vec<bool>> =
+                    items.iter().map(|item| Some(item.text(known)? == left)).collect();
+                same.map(|same| same.contains(&true))
+            }
             Self::Match(pattern, operand, _) => matches(pattern, operand.text(known)?),
             Self::Boolean(value) => Some(*value),
             _ => None,
@@ -41,7 +48,7 @@ impl Expression {
             Self::Attribute(attribute) if attribute.field == "name" => match attribute.subject {
                 Subject::Host => known.host,
                 Subject::Service => known.service,
-                Subject::User => None,
+                Subject::User | Subject::Key | Subject::Value => None,
             },
             _ => None,
         }
@@ -111,6 +118,12 @@ mod tests {
             (r#"match("core-*", host.groups, MatchAny)"#, None),
             (r#"match("core-*", host.vars.roles)"#, None),
             (r#"!match("*", host.vars.roles)"#, None),
+            (r#"host.name in ["edge", "core-1"]"#, Some(true)),
+            (r#"host.name !in ["edge", "core-1"]"#, Some(false)),
+            (r#"host.name in ["edge"]"#, Some(false)),
+            (r#"host.name in ["edge", host.vars.a]"#, None),
+            (r#"service.host.name == "core-1""#, Some(true)),
+            (r#"host.name + "" == "core-1""#, None),
             (r#"match("CORE-*", host.name)"#, None),
             (r#"match("core\\*", host.name)"#, None),
             (r#"service.name == "ping" && host.vars.a"#, None),
