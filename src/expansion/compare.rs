@@ -176,7 +176,9 @@ fn entries(value: &Value) -> Option<&serde_json::Map<String, Value>> {
 /// Returns a value as people write it: whole numbers without a fraction.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |float| float.to_string()),
+        Value::Number(number) => {
+            number.as_f64().map_or_else(|| number.to_string(), |float| float.to_string())
+        }
         Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Object(_) if has_function(value) => "(a function)".to_owned(),
         Value::Object(entries) => {

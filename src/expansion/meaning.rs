@@ -62,16 +62,16 @@ pub fn meaning(old: &Objects, new: &Objects, comparison: &Comparison) -> Meaning
     let come = comparison.only_new.iter().map(|(id, _)| id).filter(is_checkable);
     let names = |ids: &mut dyn Iterator<Item = &Id>| ids.map(|id| id.name.clone()).collect::<Vec<_>>();
     let is_off = |changed: &&Changed| {
-        let off = |path: &str, new: &Option<String>| path == "enable_active_checks" && new.as_deref() == Some("false");
+        let off = |path: &str, new: &Option<String>| {
+            path == "enable_active_checks" && new.as_deref() == Some("false")
+        };
         changed.differences.iter().any(|one| off(&one.path, &one.new.value))
     };
     Meaning {
         added: groups(&comparison.only_new),
         removed: groups(&comparison.only_old),
         changed: changes(&comparison.changed),
-        silenced: names(
-            &mut both.into_iter().filter(|id| before.is_notified(id) && !after.is_notified(id)),
-        ),
+        silenced: names(&mut both.into_iter().filter(|id| before.is_notified(id) && !after.is_notified(id))),
         silent: names(&mut come.filter(|id| !after.is_notified(id))),
         unchecked: names(&mut comparison.changed.iter().filter(is_off).map(|changed| &changed.id)),
     }
@@ -173,7 +173,8 @@ fn hears_of_problems(object: &super::objects::Effective) -> bool {
     let list = |name: &str| object.attributes.get(name).and_then(serde_json::Value::as_array);
     object.is_on("enable_notifications")
         && list("states").is_none_or(|states| !states.is_empty())
-        && list("types").is_none_or(|types| types.iter().any(|one| one.as_str().is_none_or(|one| one == "Problem")))
+        && list("types")
+            .is_none_or(|types| types.iter().any(|one| one.as_str().is_none_or(|one| one == "Problem")))
 }
 
 #[cfg(test)]
@@ -202,11 +203,27 @@ mod tests {
         let before = [host("h"), user(json!({ "groups": ["ops"] })), notification("h", by_user.clone())];
         let is = |new: &[String]| silenced(&before, new) == ["h"];
         assert!(!is(&before));
-        assert!(!is(&[host("h"), user(json!({ "groups": ["ops"] })), notification("h", json!({ "user_groups": ["ops"] }))]));
+        assert!(!is(&[
+            host("h"),
+            user(json!({ "groups": ["ops"] })),
+            notification("h", json!({ "user_groups": ["ops"] }))
+        ]));
         assert!(is(&[host("h"), user(json!({}))]));
-        assert!(is(&[host("h"), user(json!({ "groups": [] })), notification("h", json!({ "user_groups": ["ops"] }))]));
-        assert!(is(&[host("h"), user(json!({ "enable_notifications": false })), notification("h", by_user.clone())]));
-        assert!(is(&[host("h"), user(json!({})), notification("h", json!({ "users": ["u"], "types": ["Recovery"] }))]));
+        assert!(is(&[
+            host("h"),
+            user(json!({ "groups": [] })),
+            notification("h", json!({ "user_groups": ["ops"] }))
+        ]));
+        assert!(is(&[
+            host("h"),
+            user(json!({ "enable_notifications": false })),
+            notification("h", by_user.clone())
+        ]));
+        assert!(is(&[
+            host("h"),
+            user(json!({})),
+            notification("h", json!({ "users": ["u"], "types": ["Recovery"] }))
+        ]));
         assert!(is(&[host("h"), user(json!({ "states": [] })), notification("h", by_user.clone())]));
         let off = record("Host", "h", json!({ "enable_notifications": false }), 1);
         assert!(is(&[off, user(json!({})), notification("h", by_user)]));

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn lists_are_read_as_icinga_writes_them() {
-        let text = "{\n\t\"Host h\\\"1\" = [ \"linux\", \"a, b\" ]\n\t\"Service h!s\" = [ ]\n\t\"User u\" = null\n}";
+        let text =
+            "{\n\t\"Host h\\\"1\" = [ \"linux\", \"a, b\" ]\n\t\"Service h!s\" = [ ]\n\t\"User u\" = null\n}";
         let id = |kind: &str, name: &str| Id { kind: kind.into(), name: name.into() };
         let read = parse(text).unwrap();
         assert_eq!(read[&id("Host", "h\"1")], ["linux", "a, b"]);

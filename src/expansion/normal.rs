@@ -10,8 +10,18 @@ const ORIGIN: [&str; 6] =
 /// is every state, an empty list none. Nor is anything inside `vars`: an entry that is null hides
 /// the command's default, and a rule can tell them apart.
 const NULL_IS_EMPTY: [&str; 12] = [
-    "groups", "users", "user_groups", "endpoints", "vars", "arguments", "env", "ranges", "times", "includes",
-    "excludes", "flapping_ignore_states",
+    "groups",
+    "users",
+    "user_groups",
+    "endpoints",
+    "vars",
+    "arguments",
+    "env",
+    "ranges",
+    "times",
+    "includes",
+    "excludes",
+    "flapping_ignore_states",
 ];
 /// Lists that Icinga keeps as sets: memberships, recipients, and bits of filters. The order of
 /// `includes` and `excludes` is not among them: later segments go over earlier ones.
@@ -117,7 +127,11 @@ mod tests {
             ("arguments", json!({ "-a": { "required": true } }), json!({ "-a": {} }), false),
             ("arguments", json!({ "-a": { "repeat_key": false } }), json!({ "-a": {} }), false),
         ] {
-            assert_eq!(normal(attribute, &one) == normal(attribute, &other), same, "{attribute}: {one} {other}");
+            assert_eq!(
+                normal(attribute, &one) == normal(attribute, &other),
+                same,
+                "{attribute}: {one} {other}"
+            );
         }
         assert!(is_compared("vars") && !is_compared("__name") && !is_compared("source_location"));
     }

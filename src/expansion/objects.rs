@@ -5,7 +5,7 @@ use crate::text::clean;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 
 /// Largest file that is read, in bytes: about a million services.
@@ -48,6 +48,8 @@ impl std::fmt::Display for Place {
 #[derive(Debug, Default)]
 pub struct Objects {
     records: BTreeMap<Id, Box<[u8]>>,
+    /// Those that Icinga brings along.
+    library: BTreeSet<Id>,
     /// Groups of hosts, services and users, with those that rules of groups added. Icinga evaluates
     /// these rules after it has written the file.
     groups: BTreeMap<Id, Vec<String>>,
@@ -72,6 +74,8 @@ struct Head<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     properties: Name<'a>,
+    #[serde(default)]
+    debug_info: Value,
 }
 
 #[derive(Deserialize)]
@@ -97,15 +101,18 @@ impl Objects {
     /// If the source cannot be read, is too large, or is not such a file.
     pub fn read(source: impl BufRead, root: &str, wanted: impl Fn(&Id) -> bool) -> io::Result<Self> {
         let mut stream = Netstrings::new(source, MOST_BYTES);
-        let mut records = BTreeMap::new();
+        let (mut records, mut library) = (BTreeMap::new(), BTreeSet::new());
         while let Some(json) = stream.next()? {
             let head: Head<'_> = serde_json::from_slice(&json)?;
             let id = Id { kind: head.kind.into_owned(), name: head.properties.name.into_owned() };
+            if place(&head.debug_info, 0, root).is_some_and(|place| is_library(&place)) {
+                library.insert(id.clone());
+            }
             if wanted(&id) {
                 records.insert(id, json.into_boxed_slice());
             }
         }
-        Ok(Self { records, groups: BTreeMap::new(), root: root.to_owned() })
+        Ok(Self { records, library, groups: BTreeMap::new(), root: root.to_owned() })
     }
 
     /// Adds the groups that hosts, services and users are in, rules of groups included.
@@ -133,6 +140,12 @@ impl Objects {
     /// True if there is such an object.
     pub fn contains(&self, id: &Id) -> bool {
         self.records.contains_key(id)
+    }
+
+    /// True for an object that Icinga brings along, or that stands in a file directly in the
+    /// private directory.
+    pub fn is_library(&self, id: &Id) -> bool {
+        self.library.contains(id)
     }
 
     /// Returns an object. None if there is none; one that cannot be parsed has no attributes.
@@ -192,6 +205,12 @@ impl Effective {
     pub fn is_on(&self, name: &str) -> bool {
         self.attributes.get(name) != Some(&Value::Bool(false))
     }
+}
+
+/// True for a file that Icinga brings along, or an object of its own. Files of the set have a
+/// relative path with a directory, and those of a user an absolute path.
+fn is_library(place: &Place) -> bool {
+    place.file.contains("/icinga2/include/") || !place.file.contains('/')
 }
 
 /// Reads `[FILE, LINE, ..]` from this position of a list.

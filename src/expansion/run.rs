@@ -91,7 +91,11 @@ impl Icinga {
     ///
     /// # Errors
     /// As [`Self::check`], and if what Icinga wrote cannot be read.
-    pub async fn expand(&self, configuration: &Configuration, objects: usize) -> Result<Verdict<Expansion>, String> {
+    pub async fn expand(
+        &self,
+        configuration: &Configuration,
+        objects: usize,
+    ) -> Result<Verdict<Expansion>, String> {
         let probed = Configuration {
             main: format!("{}\ninclude \"members.conf\"\n", configuration.main),
             files: Vec::new(),
@@ -152,7 +156,8 @@ impl Icinga {
         }
         for finding in &mut findings {
             // What was below the private directory is so again.
-            if let Some(file) = finding.file.as_mut().filter(|file| directory.path.join(&file[1..]).exists()) {
+            if let Some(file) = finding.file.as_mut().filter(|file| directory.path.join(&file[1..]).exists())
+            {
                 file.remove(0);
             }
         }
@@ -169,7 +174,8 @@ struct Private {
 
 impl Private {
     fn new(configuration: &Configuration) -> io::Result<Self> {
-        let named = |error: io::Error| io::Error::other(format!("cannot create a private directory: {error}"));
+        let named =
+            |error: io::Error| io::Error::other(format!("cannot create a private directory: {error}"));
         let name = format!("groundlink-{}-{:016x}", std::process::id(), rand::random::<u64>());
         let outer = std::env::temp_dir().join(name);
         let directory = Self { path: outer.join(format!("{:032x}", rand::random::<u128>())), outer };

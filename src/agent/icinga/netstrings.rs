@@ -29,7 +29,8 @@ impl<R: BufRead> Netstrings<R> {
         if head.is_empty() {
             return Ok(None);
         }
-        let length = head.strip_suffix(b":").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        let length =
+            head.strip_suffix(b":").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         let length: u64 = length.ok_or_else(broken)?;
         let total = (head.len() as u64).saturating_add(length).saturating_add(1);
         self.left = self.left.checked_sub(total).ok_or_else(|| io::Error::other("is too large"))?;

@@ -41,19 +41,35 @@ fn differences(changed: &Changed) -> Vec<String> {
 #[test]
 fn values_are_told_apart_with_their_places() {
     let old = objects(&[
-        record("Host", "h", json!({ "check_interval": 60, "vars": { "disks": { "/": { "w": 5 }, "/x": {} } } }), 2),
+        record(
+            "Host",
+            "h",
+            json!({ "check_interval": 60, "vars": { "disks": { "/": { "w": 5 }, "/x": {} } } }),
+            2,
+        ),
         record("Host", "gone", json!({}), 3),
         record("Host", "same", json!({ "groups": null }), 4),
     ]);
     let new = objects(&[
-        record("Host", "h", json!({ "check_interval": 300, "vars": { "disks": { "/": { "w": 6 } } }, "notes": "n" }), 20),
+        record(
+            "Host",
+            "h",
+            json!({ "check_interval": 300, "vars": { "disks": { "/": { "w": 6 } } }, "notes": "n" }),
+            20,
+        ),
         record("Host", "same", json!({ "groups": [] }), 40),
         record("Host", "here", json!({}), 50),
     ]);
     let found = compare(&old, &new, |_| true);
     assert_eq!(found.equal, 1);
-    assert_eq!(found.only_old.iter().map(|(id, at)| format!("{id} {at}")).collect::<Vec<_>>(), ["Host gone objects.d/a/x.conf:3"]);
-    assert_eq!(found.only_new.iter().map(|(id, at)| format!("{id} {at}")).collect::<Vec<_>>(), ["Host here objects.d/a/x.conf:50"]);
+    assert_eq!(
+        found.only_old.iter().map(|(id, at)| format!("{id} {at}")).collect::<Vec<_>>(),
+        ["Host gone objects.d/a/x.conf:3"]
+    );
+    assert_eq!(
+        found.only_new.iter().map(|(id, at)| format!("{id} {at}")).collect::<Vec<_>>(),
+        ["Host here objects.d/a/x.conf:50"]
+    );
     assert_eq!(
         differences(&found.changed[0]),
         [
@@ -70,7 +86,12 @@ fn values_are_told_apart_with_their_places() {
 #[test]
 fn secrets_are_not_shown_and_values_are_cut() {
     let host = |value: &str| {
-        objects(&[record("Host", "h", json!({ "vars": { "mysql_password": value, "note": value.repeat(500) } }), 1)])
+        objects(&[record(
+            "Host",
+            "h",
+            json!({ "vars": { "mysql_password": value, "note": value.repeat(500) } }),
+            1,
+        )])
     };
     let found = compare(&host("hunter2"), &host("hunter3"), |_| true);
     let text = format!("{:?}", found.changed);
