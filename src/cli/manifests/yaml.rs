@@ -320,7 +320,7 @@ impl<'a> Reader<'a> {
             Value::String(text) => return Ok(text.clone()),
             value => value.to_string(),
         };
-        if read == written && !is_alias && !value.is_null() {
+        if read == written && !is_alias && !value.is_null() && !value.is_f64() {
             return Ok(read);
         }
         let message =
