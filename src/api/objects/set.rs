@@ -2,7 +2,7 @@
 //! for each type says which: the schema, the checks and the rendered guards come from it.
 
 use crate::api::IcingaType;
-use crate::api::text::{Expression, VarName};
+use crate::api::text::Expression;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub struct SetItem {
     /// Custom variables by name, for example `zone_name: host.name`. At most 64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
-    pub vars: BTreeMap<VarName, Expression>,
+    pub vars: BTreeMap<String, Expression>,
     /// Dictionaries whose entries are added to the custom variables, for example
     /// `host.vars.defaults`. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
