@@ -42,8 +42,8 @@ pub(super) enum Sort {
 }
 
 use Sort::{
-    Arguments, Boolean, ChildOptions, Command, Duration, Environment, Filter, Groups, Ignored, Name, Names, Ranges, Text,
-    Times, Vars, Whole, Zone,
+    Arguments, Boolean, ChildOptions, Command, Duration, Environment, Filter, Groups, Ignored, Name, Names,
+    Ranges, Text, Times, Vars, Whole, Zone,
 };
 
 type Row = (&'static str, &'static str, Sort);
@@ -145,8 +145,10 @@ const DEPENDENCY: [Row; 10] = [
     ("disable_checks", "disableChecks", Boolean),
     ("disable_notifications", "disableNotifications", Boolean),
 ];
-const ZONE: [Row; 3] = [("parent", "parent", Name), ("endpoints", "endpoints", Names), ("global", "global", Boolean)];
-const ENDPOINT: [Row; 3] = [("host", "host", Text), ("port", "port", Whole), ("log_duration", "logDuration", Duration)];
+const ZONE: [Row; 3] =
+    [("parent", "parent", Name), ("endpoints", "endpoints", Names), ("global", "global", Boolean)];
+const ENDPOINT: [Row; 3] =
+    [("host", "host", Text), ("port", "port", Whole), ("log_duration", "logDuration", Duration)];
 
 /// Returns the field and the sort of an attribute. None if the type does not have it.
 pub(super) fn attribute(kind: IcingaType, name: &str) -> Option<(&'static str, Sort)> {
@@ -182,15 +184,26 @@ mod tests {
     #[test]
     fn every_field_of_the_schema_is_reached() {
         let crd = serde_json::to_value(MonitoringObject::crd()).unwrap();
-        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+        let spec =
+            &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
         for kind in IcingaType::ALL {
             let fields = spec[kind.member()]["properties"].as_object().unwrap();
             for field in fields.keys().filter(|field| !OWN.contains(&field.as_str())) {
                 let icinga: String = field
                     .chars()
-                    .map(|c| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() })
+                    .map(|c| {
+                        if c.is_ascii_uppercase() {
+                            format!("_{}", c.to_ascii_lowercase())
+                        } else {
+                            c.to_string()
+                        }
+                    })
                     .collect();
-                assert_eq!(attribute(*kind, &icinga).map(|(field, _)| field), Some(field.as_str()), "{kind} {field}");
+                assert_eq!(
+                    attribute(*kind, &icinga).map(|(field, _)| field),
+                    Some(field.as_str()),
+                    "{kind} {field}"
+                );
             }
         }
     }

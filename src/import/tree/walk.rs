@@ -247,7 +247,7 @@ impl Reader<'_> {
                 StatementKind::Include(path, false) => {
                     found.push(Include {
                         at,
-                        path: self.plain(path),
+                        path: Some(path.clone()),
                         pattern: None,
                         kind: IncludeKind::File,
                     });
