@@ -36,15 +36,7 @@ pub fn import(tree: &Tree, options: &Options) -> Imported {
     for file in &tree.files {
         match &file.content {
             Content::Configuration(content) => work.file(file, content),
-            Content::Director(json) => {
-                director::translate(
-                    file,
-                    json,
-                    &|zone| facts.is_global(zone),
-                    &mut work.imported,
-                    &mut work.pending,
-                );
-            }
+            Content::Director(json) => director::translate(file, json, &mut work),
         }
     }
     let Work { mut imported, pending, .. } = work;

@@ -219,6 +219,12 @@ fn is_no_number(text: &str, first: char) -> bool {
     if first == '-' && matches!(text.chars().nth(1), None | Some(' ')) {
         return false;
     }
+    // `.inf` and `.nan` are the only numbers without a digit.
+    let is_word = !text.contains(|c: char| c.is_ascii_digit())
+        && !["inf", "nan"].iter().any(|word| text.to_ascii_lowercase().ends_with(word));
+    if is_word && first != '.' {
+        return true;
+    }
     let is_number_like = text.chars().all(|c| c.is_ascii_hexdigit() || "xXoO_.:+-tTzZ ~infINF".contains(c));
     if !is_number_like {
         return true;
@@ -299,6 +305,8 @@ mod tests {
             "/usr/bin/x",
             "$address$",
             "-H",
+            "-f",
+            "-b",
             "--ssl",
             "192.0.2.1",
             "5m",
@@ -309,7 +317,6 @@ mod tests {
             "web 01",
             "host.vars.os == \"Linux\"",
             "größe",
-            "2001:db8::1",
             "v1.2",
             "0.0.0.0/0",
             "3-axis",

@@ -89,12 +89,13 @@ fn said_object(
         return Err(Unsaid::new(at, "the name", Reason::Name, "write the name as text"));
     };
     let form = if block.is_template { Form::Template } else { Form::Object };
-    let mut scope = Scope::new(facts, Some(kind), form);
+    let mut scope = Scope::new(&facts.constants, Some(kind), form);
     scope.locals = captured(&block.uses, outer)?;
     if form == Form::Object {
         scope.name = Some(Value::Constant(Node::text(&name)));
     }
-    let mut draft = Draft::new(scope, kind);
+    let mut draft = Draft::new(scope, facts, kind);
+    draft.template_name = Some(name.clone()).filter(|_| block.is_template);
     draft.statements(&block.body)?;
     if block.ignores_errors {
         draft.remarks.push((
@@ -183,7 +184,7 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
     let Some(prefix) = prefix else {
         return Err(Unsaid::new(at, "the name of the rule", Reason::Name, "write the name as text"));
     };
-    let mut scope = Scope::new(facts, Some(kind), Form::Rule(to));
+    let mut scope = Scope::new(&facts.constants, Some(kind), Form::Rule(to));
     scope.locals = captured(&rule.uses, outer)?;
     scope.for_each = rule.for_each.as_ref();
     scope.name = Some(match &rule.for_each {
@@ -196,7 +197,7 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
     });
     let within =
         rule.for_each.as_ref().map(|for_each| walked(&for_each.within, facts, kind, to)).transpose()?;
-    let mut draft = Draft::new(scope, kind);
+    let mut draft = Draft::new(scope, facts, kind);
     draft.statements(&rule.body)?;
     if rule.ignores_errors {
         draft.remarks.push((
@@ -272,7 +273,7 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
 
 /// Returns the variable that a loop walks through.
 fn walked(within: &Expression, facts: &Facts, kind: IcingaType, to: ApplyTo) -> Result<String, Unsaid> {
-    let scope = Scope::new(facts, Some(kind), Form::Rule(to));
+    let scope = Scope::new(&facts.constants, Some(kind), Form::Rule(to));
     let wrong = || {
         Unsaid::new(
             within.at,
@@ -316,12 +317,7 @@ fn zone_of(draft: &Draft, file: &SourceFile, kind: IcingaType, facts: &Facts) ->
 /// Puts the fields into the order in which people write them.
 fn member(draft: &Draft, apply: Option<Node>) -> Node {
     let mut entries: Vec<(String, Node)> = Vec::new();
-    let defaults = if draft.scope.form == Form::Template {
-        &[]
-    } else {
-        draft.scope.kind.map_or(&[] as &[String], |kind| draft.scope.facts.defaults(kind))
-    };
-    let imports: Vec<String> = defaults.iter().chain(&draft.imports).cloned().collect();
+    let imports: Vec<String> = draft.defaults().iter().chain(&draft.imports).cloned().collect();
     if !imports.is_empty() {
         entries.push(("imports".into(), Node::texts(imports)));
     }

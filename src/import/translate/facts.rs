@@ -1,5 +1,6 @@
 //! What all files together say, before a block is translated: constants, templates, zones.
 
+use super::constants::Constants;
 use super::scope::{Form, Scope};
 use super::value::{Value, keys, value};
 use crate::api::IcingaType;
@@ -8,6 +9,9 @@ use crate::import::language::{Expression, Kind, Statement, StatementKind};
 use crate::import::tree::{Content, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Templates that Icinga imports by itself.
+pub(super) const BUILT_IN: [&str; 4] =
+    ["plugin-check-command", "plugin-notification-command", "plugin-event-command", "legacy-timeperiod"];
 /// Zones that are global in Icinga's own set-ups.
 const GLOBAL: [&str; 2] = ["global-templates", "director-global"];
 
@@ -24,8 +28,9 @@ pub(super) struct Template {
 /// What the files say.
 #[derive(Default)]
 pub(in crate::import) struct Facts {
-    constants: BTreeMap<String, Node>,
-    defines: BTreeSet<String>,
+    pub(super) constants: Constants,
+    /// Types of which a template is imported that is not in the files.
+    imports_unknown: BTreeSet<IcingaType>,
     templates: BTreeMap<(IcingaType, String), Template>,
     /// Templates that every object of the type imports by itself.
     defaults: BTreeMap<IcingaType, Vec<String>>,
@@ -37,12 +42,11 @@ pub(in crate::import) struct Facts {
 impl Facts {
     /// Collects them.
     pub(in crate::import) fn of(tree: &Tree, defines: &BTreeMap<String, String>) -> Self {
-        let mut facts =
-            Self { global_zones: GLOBAL.into_iter().map(str::to_owned).collect(), ..Self::default() };
-        for (name, text) in defines {
-            facts.defines.insert(name.clone());
-            facts.constants.insert(name.clone(), Node::text(text));
-        }
+        let mut facts = Self {
+            constants: Constants::defined(defines),
+            global_zones: GLOBAL.into_iter().map(str::to_owned).collect(),
+            ..Self::default()
+        };
         for file in &tree.files {
             let Content::Configuration(content) = &file.content else { continue };
             for statement in &content.statements {
@@ -55,30 +59,56 @@ impl Facts {
                 facts.block_of(statement, file.zone.as_deref());
             }
         }
+        facts.find_unknown(tree);
         facts
     }
 
-    fn constant_of(&mut self, statement: &Statement) {
-        let (name, given) = match &statement.kind {
-            StatementKind::Constant(name, given) => (name.clone(), given),
-            // `globals.X = 1` at top level is a constant if it is set once, which is not checked
-            // beyond the first.
-            StatementKind::Set(target, operator, given) if operator.as_str() == "=" => match &target.kind {
-                Kind::Member(inner, name)
-                    if matches!(inner.kind, Kind::Word(crate::import::language::Word::Globals)) =>
-                {
-                    (name.clone(), given)
+    /// Finds the types of which a template is imported that is not in the files.
+    fn find_unknown(&mut self, tree: &Tree) {
+        let mut unknown = BTreeSet::new();
+        let scope = Scope::new(&self.constants, None, Form::Object);
+        for file in &tree.files {
+            let Content::Configuration(content) = &file.content else { continue };
+            for statement in &content.statements {
+                let (kind, body) = match &statement.kind {
+                    StatementKind::Block(block) => match &block.object_type.kind {
+                        Kind::Name(name) => (IcingaType::named(name), &block.body),
+                        _ => continue,
+                    },
+                    StatementKind::Rule(rule) => (IcingaType::named(&rule.object_type), &rule.body),
+                    _ => continue,
+                };
+                let Some(kind) = kind else { continue };
+                let mut template = Template::default();
+                collect(body, &scope, &mut template);
+                let is_known = |name: &String| {
+                    BUILT_IN.contains(&name.as_str()) || self.templates.contains_key(&(kind, name.clone()))
+                };
+                if !template.imports.iter().all(|name| name.as_ref().is_some_and(is_known)) {
+                    unknown.insert(kind);
                 }
-                _ => return,
-            },
-            _ => return,
-        };
-        if self.constants.contains_key(&name) {
+            }
+        }
+        self.imports_unknown = unknown;
+    }
+
+    /// True if a template other than this one may set a variable.
+    pub(super) fn is_set_elsewhere(&self, kind: IcingaType, template: &str, variable: &str) -> bool {
+        let variable = format!("vars.{variable}");
+        let others = self.templates.iter().filter(|((other, name), _)| *other == kind && name != template);
+        let mut sets = others.map(|(_, template)| &template.sets);
+        self.imports_unknown.contains(&kind)
+            || sets.any(|sets| sets.contains("vars") || sets.contains(&variable))
+    }
+
+    fn constant_of(&mut self, statement: &Statement) {
+        let StatementKind::Constant(name, given) = &statement.kind else { return };
+        if self.constants.get(name).is_some() {
             return;
         }
-        let scope = Scope::new(self, None, Form::Object);
+        let scope = Scope::new(&self.constants, None, Form::Object);
         if let Ok(Value::Constant(node)) = value(given, &scope) {
-            self.constants.insert(name, node);
+            self.constants.set(name.clone(), node);
         }
     }
 
@@ -86,11 +116,13 @@ impl Facts {
         let StatementKind::Block(block) = &statement.kind else { return };
         let Kind::Name(type_name) = &block.object_type.kind else { return };
         let Some(kind) = IcingaType::named(type_name) else { return };
-        let scope = Scope::new(self, None, Form::Object);
+        let scope = Scope::new(&self.constants, None, Form::Object);
         let name = match block.name.as_ref().map(|name| value(name, &scope)) {
             Some(Ok(Value::Constant(Node::Text(name)))) => name,
             _ => return,
         };
+        let mut template = Template::default();
+        collect(&block.body, &scope, &mut template);
         match kind {
             IcingaType::Zone if sets_true(&block.body, "global") => {
                 self.global_zones.insert(name);
@@ -99,8 +131,6 @@ impl Facts {
                 self.zones_of_hosts.insert(zone.map(str::to_owned));
             }
             _ if block.is_template => {
-                let mut template = Template::default();
-                collect(&block.body, &scope, &mut template);
                 if block.is_default {
                     self.defaults.entry(kind).or_default().push(name.clone());
                 }
@@ -108,24 +138,13 @@ impl Facts {
             }
             _ if kind.is_code() => {
                 // Commands are imported like templates.
-                let mut template = Template::default();
-                collect(&block.body, &scope, &mut template);
                 self.templates.entry((kind, name)).or_insert(template);
             }
             _ => {}
         }
     }
 
-    pub(super) fn constant(&self, name: &str) -> Option<&Node> {
-        self.constants.get(name)
-    }
-
-    /// True if the command line defines the name.
-    pub(super) fn is_defined(&self, name: &str) -> bool {
-        self.defines.contains(name)
-    }
-
-    pub(in crate::import) fn is_global(&self, zone: &str) -> bool {
+    pub(super) fn is_global(&self, zone: &str) -> bool {
         self.global_zones.contains(zone)
     }
 
@@ -139,7 +158,7 @@ impl Facts {
         let mut open = vec![name.to_owned()];
         let mut seen = BTreeSet::new();
         while let Some(name) = open.pop() {
-            if !seen.insert(name.clone()) {
+            if BUILT_IN.contains(&name.as_str()) || !seen.insert(name.clone()) {
                 continue;
             }
             let template = self.templates.get(&(kind, name))?;
@@ -170,9 +189,7 @@ fn collect(body: &[Statement], scope: &Scope, template: &mut Template) {
                 Ok(Value::Constant(Node::Text(name))) => Some(name),
                 _ => None,
             }),
-            StatementKind::Set(target, operator, given) => {
-                note_target(target, operator.as_str() == "=", given, scope, template)
-            }
+            StatementKind::Set(target, _, given) => note_target(target, given, scope, template),
             StatementKind::For(_, body) | StatementKind::While(_, body) => {
                 collect(body, scope, template);
             }
@@ -185,7 +202,7 @@ fn collect(body: &[Statement], scope: &Scope, template: &mut Template) {
     }
 }
 
-fn note_target(target: &Expression, _: bool, given: &Expression, scope: &Scope, template: &mut Template) {
+fn note_target(target: &Expression, given: &Expression, scope: &Scope, template: &mut Template) {
     let Ok(path) = keys(target, scope) else {
         template.sets.insert("vars".into());
         return;

@@ -4,6 +4,7 @@ mod attributes;
 mod block;
 mod body;
 mod command;
+mod constants;
 mod convert;
 mod facts;
 mod scope;
@@ -65,7 +66,7 @@ impl<'a> Work<'a> {
     pub(super) fn file(&mut self, file: &SourceFile, content: &File) {
         let mut comments = Comments { comments: &content.comments, next: 0 };
         // Local variables of a file are its own.
-        let mut scope = Scope::new(self.facts, None, Form::Object);
+        let mut scope = Scope::new(&self.facts.constants, None, Form::Object);
         for statement in &content.statements {
             let lines = comments.of(statement);
             self.statement(file, statement, &mut scope, lines);
@@ -91,8 +92,9 @@ impl<'a> Work<'a> {
             | StatementKind::Library(_) => {}
             StatementKind::Constant(name, given) => {
                 // Icinga's own constants of a node are known to it.
-                let is_known = self.facts.constant(name).is_some()
-                    || matches!(name.as_str(), "NodeName" | "ZoneName" | "TicketSalt");
+                let is_known = self.facts.constants.get(name).is_some()
+                    || name == "TicketSalt"
+                    || scope::DIRECTORIES.contains(&name.as_str());
                 if !is_known {
                     let subject = statement_subject("const", name);
                     let construct = super::language::source(given);
@@ -149,7 +151,7 @@ impl<'a> Work<'a> {
             }
             StatementKind::Set(target, _, given) => {
                 let is_constant =
-                    matches!(&target.kind, Kind::Member(_, name) if self.facts.constant(name).is_some());
+                    matches!(&target.kind, Kind::Member(_, name) if self.facts.constants.get(name).is_some());
                 if !is_constant {
                     let construct = super::language::source(given);
                     let subject = statement_subject("assignment", &super::language::source(target));
@@ -291,7 +293,7 @@ impl<'a> Work<'a> {
         if blocks.is_empty() {
             return self.leave(file, statement.at, statement_subject("", ""), unsaid);
         }
-        let scope = Scope::new(self.facts, None, Form::Object);
+        let scope = Scope::new(&self.facts.constants, None, Form::Object);
         for inner in blocks {
             self.imported.blocks += 1;
             let subject = match &inner.kind {

@@ -1,7 +1,7 @@
 //! What a name means at a place.
 
-use super::facts::Facts;
-use super::value::{Printed, Unsaid, Value};
+use super::constants::Constants;
+use super::value::{Names, Printed, Unsaid, Value, value};
 use crate::api::IcingaType;
 use crate::api::objects::ApplyTo;
 use crate::import::document::Node;
@@ -17,7 +17,7 @@ pub(super) enum Form {
 }
 
 /// Icinga's own constants of directories, which commands may name.
-const DIRECTORIES: [&str; 20] = [
+pub(super) const DIRECTORIES: [&str; 20] = [
     "PluginDir",
     "ManubulonPluginDir",
     "PluginContribDir",
@@ -61,7 +61,7 @@ const FILTERS: [&str; 15] = [
 
 /// The place of an expression.
 pub(super) struct Scope<'a> {
-    pub(super) facts: &'a Facts,
+    pub(super) constants: &'a Constants,
     /// Type of the block. None at top level.
     pub(super) kind: Option<IcingaType>,
     pub(super) form: Form,
@@ -82,9 +82,9 @@ pub(super) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(facts: &'a Facts, kind: Option<IcingaType>, form: Form) -> Self {
+    pub(super) fn new(constants: &'a Constants, kind: Option<IcingaType>, form: Form) -> Self {
         Self {
-            facts,
+            constants,
             kind,
             form,
             for_each: None,
@@ -94,58 +94,6 @@ impl<'a> Scope<'a> {
             unsure: Vec::new(),
             in_command: false,
             in_filter: false,
-        }
-    }
-
-    /// True where a condition over constants may be decided now.
-    pub(super) fn folds_conditions(&self) -> bool {
-        true
-    }
-
-    /// Returns what a name means.
-    ///
-    /// # Errors
-    /// If that is not known without running Icinga.
-    pub(super) fn name(&self, name: &str, expression: &Expression) -> Result<Value, Unsaid> {
-        if self.in_filter && FILTERS.contains(&name) {
-            return Ok(Value::Constant(Node::text(name)));
-        }
-        if let Some((_, value)) = self.locals.iter().rev().find(|(known, _)| known == name) {
-            return Ok(value.clone());
-        }
-        if let Some(for_each) = self.for_each {
-            if for_each.key == name {
-                return Ok(Value::Expression(Printed::atom("key")));
-            }
-            if for_each.value.as_deref() == Some(name) {
-                return Ok(Value::Expression(Printed::atom("value")));
-            }
-        }
-        if self.subjects().contains(&name) {
-            return Ok(Value::Expression(Printed::atom(name)));
-        }
-        // A single object has no host to ask, but `host_name` and `name` are what it says.
-        if let Some(value) = self.own_attribute(name) {
-            return Ok(value);
-        }
-        if name == "name"
-            && let Some(value) = &self.name
-        {
-            return Ok(value.clone());
-        }
-        if self.in_command && DIRECTORIES.contains(&name) {
-            return Ok(Value::Constant(Node::Text(format!("${name}$"))));
-        }
-        if matches!(name, "NodeName" | "ZoneName") && !self.facts.is_defined(name) {
-            return match self.form {
-                Form::Rule(_) | Form::Template => Ok(Value::Expression(Printed::atom(name))),
-                Form::Object if self.is_group() => Ok(Value::Expression(Printed::atom(name))),
-                Form::Object => Err(self.unknown(name, expression)),
-            };
-        }
-        match self.facts.constant(name) {
-            Some(node) => Ok(Value::Constant(node.clone())),
-            None => Err(self.unknown(name, expression)),
         }
     }
 
@@ -193,12 +141,54 @@ impl<'a> Scope<'a> {
             .filter(|_| is_attribute && name != "vars")
             .map(|node| Value::Constant(node.clone()))
     }
+}
 
-    /// Returns an attribute of the block itself.
-    ///
-    /// # Errors
-    /// If it has not set it.
-    pub(super) fn own(&self, keys: &[String], expression: &Expression) -> Result<Value, Unsaid> {
+impl Names for Scope<'_> {
+    fn name(&self, name: &str, expression: &Expression) -> Result<Value, Unsaid> {
+        if self.in_filter && FILTERS.contains(&name) {
+            return Ok(Value::Constant(Node::text(name)));
+        }
+        if let Some((_, value)) = self.locals.iter().rev().find(|(known, _)| known == name) {
+            return Ok(value.clone());
+        }
+        if let Some(for_each) = self.for_each {
+            if for_each.key == name {
+                return Ok(Value::Expression(Printed::atom("key")));
+            }
+            if for_each.value.as_deref() == Some(name) {
+                return Ok(Value::Expression(Printed::atom("value")));
+            }
+        }
+        if self.subjects().contains(&name) {
+            return Ok(Value::Expression(Printed::atom(name)));
+        }
+        // A single object has no host to ask, but `host_name` and `name` are what it says.
+        if let Some(value) = self.own_attribute(name) {
+            return Ok(value);
+        }
+        if name == "name"
+            && let Some(value) = &self.name
+        {
+            return Ok(value.clone());
+        }
+        if self.in_command && DIRECTORIES.contains(&name) {
+            return Ok(Value::Constant(Node::Text(format!("${name}$"))));
+        }
+        // In a rule, `host_name` is that of the host for which the object is made.
+        if name == "host_name" && self.computes() {
+            return Ok(Value::Expression(Printed::atom("host.name")));
+        }
+        // Each node has its own, which a rule is to ask there.
+        if matches!(name, "NodeName" | "ZoneName") && (self.computes() || self.is_group()) {
+            return Ok(Value::Expression(Printed::atom(name)));
+        }
+        match self.constants.get(name) {
+            Some(node) => Ok(Value::Constant(node.clone())),
+            None => Err(self.unknown(name, expression)),
+        }
+    }
+
+    fn own(&self, keys: &[String], expression: &Expression) -> Result<Value, Unsaid> {
         if let ([name], Some(value)) = (keys, &self.name)
             && name == "name"
         {
@@ -223,12 +213,7 @@ impl<'a> Scope<'a> {
         Ok(Value::Constant(node.clone()))
     }
 
-    /// Reads `vars.a`, where the block itself has set it. None if the path begins with another
-    /// name.
-    ///
-    /// # Errors
-    /// If the block has not set it.
-    pub(super) fn own_path(&self, expression: &Expression) -> Result<Option<Value>, Unsaid> {
+    fn own_path(&self, expression: &Expression) -> Result<Option<Value>, Unsaid> {
         let mut keys = Vec::new();
         let mut inner = expression;
         loop {
@@ -238,7 +223,7 @@ impl<'a> Scope<'a> {
                     inner = next;
                 }
                 Kind::Index(next, key) => {
-                    let Ok(Value::Constant(Node::Text(text))) = super::value::value(key, self) else {
+                    let Ok(Value::Constant(Node::Text(text))) = value(key, self) else {
                         return Ok(None);
                     };
                     keys.push(text);

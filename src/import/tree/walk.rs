@@ -4,7 +4,7 @@ use super::paths::{base_name, join, matches, parent, relative, zone_of};
 use super::{
     Content, Found, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_TOTAL, Source, SourceFile, Tree, Unreadable,
 };
-use crate::import::language::{self, Body, Expression, File, Kind, Position, Statement, StatementKind};
+use crate::import::language::{self, Expression, File, Kind, Position, StatementKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads what a person gave.
@@ -245,31 +245,18 @@ impl Reader<'_> {
                 }
                 StatementKind::Include(_, true) | StatementKind::Library(_) => {}
                 StatementKind::Include(path, false) => {
-                    found.push(Include {
-                        at,
-                        path: Some(path.clone()),
-                        pattern: None,
-                        kind: IncludeKind::File,
-                    });
+                    found.push(Include { at, path: path.clone(), pattern: None, kind: IncludeKind::File });
                 }
                 StatementKind::IncludeRecursive(path, pattern) => {
                     let pattern = pattern.clone();
-                    found.push(Include {
-                        at,
-                        path: Some(path.clone()),
-                        pattern,
-                        kind: IncludeKind::Recursive,
-                    });
+                    found.push(Include { at, path: path.clone(), pattern, kind: IncludeKind::Recursive });
                 }
                 StatementKind::IncludeZones(_, path, pattern) => {
                     let pattern = pattern.clone();
-                    found.push(Include { at, path: Some(path.clone()), pattern, kind: IncludeKind::Zones });
+                    found.push(Include { at, path: path.clone(), pattern, kind: IncludeKind::Zones });
                 }
-                other => {
-                    if let Some(at) = hidden_include(other) {
-                        found.push(Include { at, path: None, pattern: None, kind: IncludeKind::Hidden });
-                    }
-                }
+                // An include inside of another statement is part of a block, which is listed.
+                _ => {}
             }
         }
         found
@@ -290,15 +277,8 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, from: &str, include: Include, zone: Option<&str>, depth: usize) {
-        let Some(given) = include.path.as_ref().and_then(|path| self.plain(path)) else {
-            let what = match include.kind {
-                IncludeKind::Hidden => {
-                    "the include stands inside of a block, a loop or a function, and code is not run; give the included file to import, too"
-                }
-                _ => {
-                    "the path of the include is no plain text, and code is not run; give the included file to import, too"
-                }
-            };
+        let Some(given) = self.plain(&include.path) else {
+            let what = "the path of the include is no plain text, and code is not run; give the included file to import, too";
             return self.unreadable(from, Some(include.at), what);
         };
         let path = join(parent(from), &given);
@@ -321,7 +301,7 @@ impl Reader<'_> {
                 }
                 Err(_) => self.missing(from, include.at, &given),
             },
-            IncludeKind::File | IncludeKind::Hidden if given.contains(['*', '?']) => {
+            IncludeKind::File if given.contains(['*', '?']) => {
                 let directory = parent(&path).to_owned();
                 let pattern = base_name(&path).to_owned();
                 if directory.contains(['*', '?']) {
@@ -339,7 +319,7 @@ impl Reader<'_> {
                     }
                 }
             }
-            IncludeKind::File | IncludeKind::Hidden => match self.source.found(&path) {
+            IncludeKind::File => match self.source.found(&path) {
                 Found::File => self.file(&path, zone, depth),
                 _ => self.missing(from, include.at, &given),
             },
@@ -358,7 +338,7 @@ impl Reader<'_> {
 
 struct Include {
     at: Position,
-    path: Option<Expression>,
+    path: Expression,
     pattern: Option<Expression>,
     kind: IncludeKind,
 }
@@ -368,37 +348,6 @@ enum IncludeKind {
     File,
     Recursive,
     Zones,
-    Hidden,
-}
-
-/// Returns where an include stands inside of another statement.
-fn hidden_include(kind: &StatementKind) -> Option<Position> {
-    let inside = |statements: &[Statement]| {
-        statements.iter().find_map(|statement| match &statement.kind {
-            StatementKind::Include(_, false)
-            | StatementKind::IncludeRecursive(..)
-            | StatementKind::IncludeZones(..) => Some(statement.at),
-            other => hidden_include(other),
-        })
-    };
-    match kind {
-        StatementKind::Block(block) => inside(&block.body),
-        StatementKind::Rule(rule) => inside(&rule.body),
-        StatementKind::For(_, body)
-        | StatementKind::While(_, body)
-        | StatementKind::Function(_, _, body)
-        | StatementKind::Namespace(_, body) => inside(body),
-        StatementKind::Try(body, except) => inside(body).or_else(|| inside(except)),
-        StatementKind::Set(_, _, value) | StatementKind::Expression(value) => match &value.kind {
-            Kind::If(branches, otherwise) => branches
-                .iter()
-                .find_map(|(_, body)| inside(body))
-                .or_else(|| otherwise.as_ref().and_then(|body| inside(body))),
-            Kind::Function(_, Body::Statements(body)) => inside(body),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// Returns the text of a file.

@@ -1,15 +1,34 @@
 //! Values: constants, or expressions of Groundlink's own language, printed from the tree.
 
-use super::scope::Scope;
+mod operators;
+
 use crate::import::document::Node;
 use crate::import::language::Position;
-use crate::import::language::{
-    BinaryOperator, Body, Expression, Kind, Statement, StatementKind, UnaryOperator, Word, source,
-};
+use crate::import::language::{Body, Expression, Kind, Statement, StatementKind, Word, source};
 use crate::import::report::Reason;
 
 /// Most elements of a value that is put together.
 const MAX_TEXT: usize = 64 * 1024;
+
+/// What names mean at a place.
+pub(super) trait Names {
+    /// Returns what a name means.
+    ///
+    /// # Errors
+    /// If that is not known without running Icinga.
+    fn name(&self, name: &str, expression: &Expression) -> Result<Value, Unsaid>;
+    /// Returns an attribute of the block itself.
+    ///
+    /// # Errors
+    /// If the block has not set it.
+    fn own(&self, keys: &[String], expression: &Expression) -> Result<Value, Unsaid>;
+    /// Returns the value of `vars.a` that the block itself has set. None if the path begins with
+    /// another name.
+    ///
+    /// # Errors
+    /// If the block has not set it.
+    fn own_path(&self, expression: &Expression) -> Result<Option<Value>, Unsaid>;
+}
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +80,7 @@ impl Unsaid {
         Self { at, construct: construct.into(), reason, remedy: remedy.into() }
     }
 
-    fn of(expression: &Expression, reason: Reason, remedy: &str) -> Self {
+    pub(super) fn of(expression: &Expression, reason: Reason, remedy: &str) -> Self {
         Self::new(expression.at, source(expression), reason, remedy)
     }
 }
@@ -104,7 +123,13 @@ pub(super) fn literal(node: &Node) -> Option<String> {
         Node::Null => "null".into(),
         Node::Boolean(value) => value.to_string(),
         Node::Number(value) if value.is_finite() => value.to_string(),
-        Node::Number(_) | Node::Map(_) => return None,
+        Node::Number(_) => return None,
+        Node::Map(entries) => {
+            let entry = |(key, node): &(String, Node)| {
+                Some(format!("{}: {}", literal(&Node::text(key))?, literal(node)?))
+            };
+            format!("{{{}}}", entries.iter().map(entry).collect::<Option<Vec<_>>>()?.join(", "))
+        }
         Node::Text(text) => {
             let mut out = String::from("\"");
             for c in text.chars() {
@@ -130,7 +155,7 @@ pub(super) fn literal(node: &Node) -> Option<String> {
 ///
 /// # Errors
 /// If it cannot be said.
-pub(super) fn value(expression: &Expression, scope: &Scope) -> Result<Value, Unsaid> {
+pub(super) fn value(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
     let constant = |node| Ok(Value::Constant(node));
     match &expression.kind {
         Kind::Null => constant(Node::Null),
@@ -144,10 +169,10 @@ pub(super) fn value(expression: &Expression, scope: &Scope) -> Result<Value, Uns
         Kind::Array(items) => array(items, scope),
         Kind::Dictionary(statements) => dictionary(statements, scope),
         Kind::Member(..) | Kind::Index(..) => path(expression, scope),
-        Kind::Call(function, arguments) => call(expression, function, arguments, scope),
-        Kind::Unary(operator, inner) => unary(expression, *operator, inner, scope),
-        Kind::Chain(operator, operands) => chain(expression, *operator, operands, scope),
-        Kind::Binary(operator, left, right) => binary(expression, *operator, left, right, scope),
+        Kind::Call(function, arguments) => operators::call(expression, function, arguments, scope),
+        Kind::Unary(operator, inner) => operators::unary(expression, *operator, inner, scope),
+        Kind::Chain(operator, operands) => operators::chain(expression, *operator, operands, scope),
+        Kind::Binary(operator, left, right) => operators::binary(expression, *operator, left, right, scope),
         Kind::Conditional(..) => {
             Err(Unsaid::of(expression, Reason::Form, "use `if` with an assignment in each branch"))
         }
@@ -160,7 +185,7 @@ pub(super) fn value(expression: &Expression, scope: &Scope) -> Result<Value, Uns
     }
 }
 
-fn array(items: &[Expression], scope: &Scope) -> Result<Value, Unsaid> {
+fn array(items: &[Expression], scope: &dyn Names) -> Result<Value, Unsaid> {
     let values = items.iter().map(|item| value(item, scope)).collect::<Result<Vec<_>, _>>()?;
     let constants: Option<Vec<Node>> = values
         .iter()
@@ -177,7 +202,7 @@ fn array(items: &[Expression], scope: &Scope) -> Result<Value, Unsaid> {
     Ok(Value::Expression(Printed::atom(format!("[{}]", printed.collect::<Result<Vec<_>, _>>()?.join(", ")))))
 }
 
-fn dictionary(statements: &[Statement], scope: &Scope) -> Result<Value, Unsaid> {
+fn dictionary(statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsaid> {
     let mut entries: Vec<(String, Value)> = Vec::new();
     for statement in statements {
         let StatementKind::Set(target, operator, given) = &statement.kind else {
@@ -220,7 +245,7 @@ fn dictionary(statements: &[Statement], scope: &Scope) -> Result<Value, Unsaid> 
 ///
 /// # Errors
 /// If a key is computed.
-pub(super) fn keys(target: &Expression, scope: &Scope) -> Result<Vec<String>, Unsaid> {
+pub(super) fn keys(target: &Expression, scope: &dyn Names) -> Result<Vec<String>, Unsaid> {
     match &target.kind {
         Kind::Name(name) | Kind::Text(name) => Ok(vec![name.clone()]),
         Kind::Word(Word::This) => Ok(Vec::new()),
@@ -238,7 +263,7 @@ pub(super) fn keys(target: &Expression, scope: &Scope) -> Result<Vec<String>, Un
     }
 }
 
-fn key_text(key: &Expression, scope: &Scope) -> Result<String, Unsaid> {
+fn key_text(key: &Expression, scope: &dyn Names) -> Result<String, Unsaid> {
     match value(key, scope)? {
         Value::Constant(Node::Text(text)) => Ok(text),
         Value::Constant(Node::Number(number)) => Ok(number.to_string()),
@@ -247,7 +272,7 @@ fn key_text(key: &Expression, scope: &Scope) -> Result<String, Unsaid> {
 }
 
 /// Reads `inner.name` and `inner[key]`.
-fn path(expression: &Expression, scope: &Scope) -> Result<Value, Unsaid> {
+fn path(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
     let (inner, key) = match &expression.kind {
         Kind::Member(inner, name) => (inner, name.clone()),
         Kind::Index(inner, key) => (inner, key_text(key, scope)?),
@@ -300,85 +325,6 @@ fn path(expression: &Expression, scope: &Scope) -> Result<Value, Unsaid> {
     }
 }
 
-fn call(
-    expression: &Expression,
-    function: &Expression,
-    arguments: &[Expression],
-    scope: &Scope,
-) -> Result<Value, Unsaid> {
-    let unknown = || {
-        Unsaid::of(
-            expression,
-            Reason::Call,
-            "write the condition with the operators and functions of docs/objects.md",
-        )
-    };
-    let printed =
-        |argument: &Expression| value(argument, scope)?.print(argument.at).map(|printed| printed.text);
-    match &function.kind {
-        Kind::Name(name) => match (name.as_str(), arguments) {
-            ("match" | "regex" | "cidr_match", [_, _] | [_, _, _]) => {
-                let mut texts = Vec::new();
-                for (i, argument) in arguments.iter().enumerate() {
-                    texts.push(match &argument.kind {
-                        Kind::Name(mode) if i == 2 && matches!(mode.as_str(), "MatchAll" | "MatchAny") => {
-                            mode.clone()
-                        }
-                        _ => printed(argument)?,
-                    });
-                }
-                Ok(Value::Expression(Printed::atom(format!("{name}({})", texts.join(", ")))))
-            }
-            ("len" | "typeof", [argument]) => {
-                Ok(Value::Expression(Printed::atom(format!("{name}({})", printed(argument)?))))
-            }
-            ("string", [argument]) => match value(argument, scope)? {
-                Value::Constant(node) => {
-                    text_of(&node).map(|text| Value::Constant(Node::Text(text))).ok_or_else(unknown)
-                }
-                _ => Err(unknown()),
-            },
-            _ => Err(unknown()),
-        },
-        Kind::Member(inner, method) => match (method.as_str(), arguments) {
-            ("contains", [argument]) => {
-                let inner = value(inner, scope)?.print(inner.at)?.inside(Strength::Atom);
-                Ok(Value::Expression(Printed::atom(format!("{inner}.contains({})", printed(argument)?))))
-            }
-            ("len", []) => Ok(Value::Expression(Printed::atom(format!("len({})", printed(inner)?)))),
-            ("to_string", []) => match value(inner, scope)? {
-                Value::Constant(node) => {
-                    text_of(&node).map(|text| Value::Constant(Node::Text(text))).ok_or_else(unknown)
-                }
-                _ => Err(unknown()),
-            },
-            _ => Err(unknown()),
-        },
-        _ => Err(unknown()),
-    }
-}
-
-fn unary(
-    expression: &Expression,
-    operator: UnaryOperator,
-    inner: &Expression,
-    scope: &Scope,
-) -> Result<Value, Unsaid> {
-    let given = value(inner, scope)?;
-    match (operator, given) {
-        (UnaryOperator::Minus, Value::Constant(Node::Number(value))) => {
-            Ok(Value::Constant(Node::Number(-value)))
-        }
-        (UnaryOperator::Plus, given) => Ok(given),
-        (UnaryOperator::Not, Value::Constant(node)) => Ok(Value::Constant(Node::Boolean(!is_true(&node)))),
-        (UnaryOperator::Not, given) => {
-            let text = format!("!{}", given.print(inner.at)?.inside(Strength::Not));
-            Ok(Value::Expression(Printed { text, strength: Strength::Not }))
-        }
-        _ => Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
-    }
-}
-
 /// Returns whether Icinga takes a constant as true.
 pub(super) fn is_true(node: &Node) -> bool {
     match node {
@@ -390,148 +336,11 @@ pub(super) fn is_true(node: &Node) -> bool {
     }
 }
 
-fn chain(
-    expression: &Expression,
-    operator: BinaryOperator,
-    operands: &[Expression],
-    scope: &Scope,
-) -> Result<Value, Unsaid> {
-    let values = operands.iter().map(|operand| value(operand, scope)).collect::<Result<Vec<_>, _>>()?;
-    if operator == BinaryOperator::Add {
-        return add(expression, operands, values);
-    }
-    let strength = if operator == BinaryOperator::Or { Strength::Or } else { Strength::And };
-    let mut texts = Vec::new();
-    for (value, operand) in values.iter().zip(operands) {
-        texts.push(value.print(operand.at)?.inside(strength));
-    }
-    Ok(Value::Expression(Printed { text: texts.join(&format!(" {} ", operator.as_str())), strength }))
-}
-
-/// Adds, and joins neighbours that are constants.
-fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> Result<Value, Unsaid> {
-    let at = expression.at;
-    let mut joined: Vec<Value> = Vec::new();
-    let starts_constant = matches!(values.first(), Some(Value::Constant(_)));
-    for value in values {
-        let last = joined.last_mut();
-        match (last, value) {
-            (Some(Value::Constant(left)), Value::Constant(right)) => {
-                match plus(left, &right, starts_constant) {
-                    Some(sum) => *left = sum,
-                    None => joined.push(Value::Constant(right)),
-                }
-            }
-            (_, value) => joined.push(value),
-        }
-    }
-    if joined.len() == 1
-        && let Some(Value::Constant(node)) = joined.pop()
-    {
-        if matches!(&node, Node::Text(text) if text.len() > MAX_TEXT) {
-            return Err(Unsaid::of(expression, Reason::Value, "make the text shorter"));
-        }
-        return Ok(Value::Constant(node));
-    }
-    if joined.iter().all(|value| matches!(value, Value::Constant(_))) {
-        return Err(Unsaid::of(expression, Reason::Form, "write the value itself"));
-    }
-    let texts = joined.iter().map(|value| value.print(at).map(|printed| printed.inside(Strength::Not)));
-    let _ = operands;
-    Ok(Value::Expression(Printed {
-        text: texts.collect::<Result<Vec<_>, _>>()?.join(" + "),
-        strength: Strength::Add,
-    }))
-}
-
-/// Returns the sum of two constants as Icinga adds them. Two numbers behind an expression stay
-/// apart, because that may be text.
-fn plus(left: &Node, right: &Node, is_start: bool) -> Option<Node> {
-    match (left, right) {
-        (Node::Number(a), Node::Number(b)) if is_start => Some(Node::Number(a + b)),
-        (Node::Text(_), Node::Text(_) | Node::Number(_)) | (Node::Number(_), Node::Text(_)) => {
-            Some(Node::Text(text_of(left)? + &text_of(right)?))
-        }
-        (Node::Text(text), Node::Null) | (Node::Null, Node::Text(text)) => Some(Node::text(text)),
-        (Node::List(a), Node::List(b)) => Some(Node::List(a.iter().chain(b).cloned().collect())),
-        (Node::Map(_), Node::Map(b)) => {
-            let mut sum = left.clone();
-            b.iter().for_each(|(key, value)| sum.set(key, value.clone()));
-            Some(sum)
-        }
-        (Node::Null, other) | (other, Node::Null) if matches!(other, Node::List(_) | Node::Map(_)) => {
-            Some(other.clone())
-        }
-        _ => None,
-    }
-}
-
-/// Returns a constant as Icinga puts it into a text. None for one that is not plain.
-pub(super) fn text_of(node: &Node) -> Option<String> {
-    match node {
-        Node::Text(text) => Some(text.clone()),
-        Node::Number(value) => crate::import::document::whole(*value).map(|value| value.to_string()),
-        _ => None,
-    }
-}
-
-fn binary(
-    expression: &Expression,
-    operator: BinaryOperator,
-    left: &Expression,
-    right: &Expression,
-    scope: &Scope,
-) -> Result<Value, Unsaid> {
-    use BinaryOperator::{
-        Divide, Equal, Greater, GreaterOrEqual, In, Less, LessOrEqual, Modulo, Multiply, NotEqual, NotIn,
-        Subtract,
-    };
-    let types = ["String", "Number", "Boolean", "Array", "Dictionary"];
-    let is_typeof = |side: &Expression| matches!(&side.kind, Kind::Call(function, _) if matches!(&function.kind, Kind::Name(name) if name == "typeof"));
-    // The type in `typeof(x) == Array` is no variable.
-    let side = |side: &Expression, other: &Expression| match &side.kind {
-        Kind::Name(name) if is_typeof(other) && types.contains(&name.as_str()) => {
-            Ok(Value::Expression(Printed::atom(name)))
-        }
-        _ => value(side, scope),
-    };
-    let (a, b) = (side(left, right)?, side(right, left)?);
-    match operator {
-        Subtract | Multiply | Divide | Modulo => {
-            if let (Value::Constant(Node::Number(a)), Value::Constant(Node::Number(b))) = (&a, &b) {
-                let result = match operator {
-                    Subtract => a - b,
-                    Multiply => a * b,
-                    Divide => a / b,
-                    _ => a % b,
-                };
-                if result.is_finite() {
-                    return Ok(Value::Constant(Node::Number(result)));
-                }
-            }
-            Err(Unsaid::of(expression, Reason::Form, "write the result itself"))
-        }
-        Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual | In | NotIn => {
-            if let (Equal | NotEqual, Value::Constant(a), Value::Constant(b)) = (operator, &a, &b)
-                && scope.folds_conditions()
-            {
-                return Ok(Value::Constant(Node::Boolean((a == b) == (operator == Equal))));
-            }
-            let operand = |value: &Value, side: &Expression| {
-                value.print(side.at).map(|printed| printed.inside(Strength::Not))
-            };
-            let text = format!("{} {} {}", operand(&a, left)?, operator.as_str(), operand(&b, right)?);
-            Ok(Value::Expression(Printed { text, strength: Strength::Compare }))
-        }
-        _ => Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
-    }
-}
-
 /// Prints a condition.
 ///
 /// # Errors
 /// If it cannot be said.
-pub(super) fn condition(expression: &Expression, scope: &Scope) -> Result<Printed, Unsaid> {
+pub(super) fn condition(expression: &Expression, scope: &dyn Names) -> Result<Printed, Unsaid> {
     // `assign where { return x }`
     if let Kind::Dictionary(statements) = &expression.kind {
         return match statements.as_slice() {
@@ -547,4 +356,13 @@ pub(super) fn condition(expression: &Expression, scope: &Scope) -> Result<Printe
         return Err(Unsaid::of(expression, Reason::Function, "write one condition"));
     }
     value(expression, scope)?.print(expression.at)
+}
+
+/// Returns a constant as Icinga puts it into a text. None for one that is not plain.
+pub(super) fn text_of(node: &Node) -> Option<String> {
+    match node {
+        Node::Text(text) => Some(text.clone()),
+        Node::Number(value) => crate::import::document::whole(*value).map(|value| value.to_string()),
+        _ => None,
+    }
 }
