@@ -1,11 +1,11 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate unit lint fmt crds golden reference fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate unit lint fmt crds chart golden reference fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
+demo: control-plane ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
 	@hack/icinga.sh || true
 	@echo "demo: building groundlink (a few minutes the first time)"
 	@cargo build --release --locked --bin groundlink --example demo
@@ -14,7 +14,7 @@ demo: tools ## Hub, two satellites, objects published, delivered and shown (KEEP
 test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
 	@hack/test.sh $(SUITE)
 
-faults: tools ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
+faults: control-plane ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
 	@cargo build --locked --quiet --example faults
 	@target/debug/examples/faults $(ARGS)
 
@@ -37,8 +37,14 @@ lint: ## Format, clippy and documentation without a warning
 fmt: ## Format the code
 	cargo fmt
 
-crds: ## Write crds/ from the types
+crds: ## Write crds/ and their copies in the chart from the types
 	cargo run --quiet --locked -- crd --out crds
+	cp crds/*.yaml charts/groundlink/files/crds/
+
+chart: tools ## Write the table of values in the chart's README, and check chart and alerts
+	@hack/chart-readme.sh
+	@hack/check-chart.sh
+	@hack/check-rules.sh
 
 golden: ## Rewrite the expected files of tests/golden
 	UPDATE_GOLDEN=1 cargo test --locked --test golden
@@ -49,10 +55,14 @@ reference: ## Rewrite docs/reference from the CRD and examples/reference
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)
 
-bench: tools ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick", ARGS="--only P4,P5"; benches/README.md)
+bench: control-plane ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick", ARGS="--only P4,P5"; benches/README.md)
 	cargo bench --locked --no-fail-fast --bench language --bench pipeline -- $(ARGS)
 
-tools: ## Build kube-apiserver, etcd, kubectl and helm into .cache/bin (about ten minutes, once)
+tools: ## Build what the tests need into .cache/bin: kube-apiserver, etcd, kubectl, helm, prometheus (about 15 minutes, once)
+	@hack/tools/build.sh --all
+
+.PHONY: control-plane
+control-plane: # What the demo needs.
 	@hack/tools/build.sh
 
 image: ## Build the container image (needs docker or a compatible builder)

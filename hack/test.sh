@@ -10,7 +10,7 @@ passed=0 failed=0 skipped=0
 notes=() times=()
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
-suites=(unit documentation structure crd corpus golden agent support_selftest commands hub satellites loaded order fleet chart)
+suites=(unit documentation structure crd corpus golden agent support_selftest commands hub satellites loaded order fleet packaging chart)
 
 heading() { printf '\n=== %s (%s s since the start)\n' "$1" "$SECONDS"; }
 
@@ -61,10 +61,14 @@ run() {
   unit) suite "unit tests" cargo test --locked --lib --quiet ;;
   documentation) suite "documentation tests" cargo test --locked --doc --quiet ;;
   structure | corpus | golden) suite "$1" cargo test --locked --test "$1" ;;
-  agent | crd | support_selftest | commands | hub | satellites | loaded | order | fleet)
+  agent | crd | support_selftest | commands | hub | satellites | loaded | order | fleet | packaging)
     suite "$1" cargo test --locked --test suites "$1::"
     ;;
-  chart) suite "chart" hack/check-chart.sh ;;
+  chart)
+    suite "chart" hack/check-chart.sh
+    suite "rules" hack/check-rules.sh
+    suite "scorecard" hack/scorecard.sh
+    ;;
   *)
     echo "hack/test.sh: no suite is called $1; there are: ${suites[*]}" >&2
     failed=$((failed + 1))
@@ -90,7 +94,7 @@ skip() {
 
 control_plane() {
   heading "control plane"
-  hack/tools/build.sh && return
+  hack/tools/build.sh --all && return
   echo "the control plane could not be built; nothing can be tested without it" >&2
   echo "total: 0 passed, 1 failed"
   exit 1

@@ -4,10 +4,11 @@
 
 mod connections;
 
+use crate::metrics::Format;
 use crate::readiness::Readiness;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use connections::Limits;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 const LIMITS: Limits =
     Limits { connections: 64, head: Duration::from_secs(5), whole: Duration::from_secs(30) };
 
-/// Returns the text that `/metrics` answers.
+/// Returns the metrics as OpenMetrics text.
 pub type Expose = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
@@ -64,7 +65,8 @@ async fn is_ready(State(readiness): State<Readiness>) -> Response {
     }
 }
 
-async fn expose(State(app): State<App>) -> Response {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], (app.metrics)()).into_response()
+async fn expose(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::of(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], format.convert((app.metrics)())).into_response()
 }

@@ -11,6 +11,7 @@ mod fleet;
 mod hub;
 mod loaded;
 mod order;
+mod packaging;
 mod satellites;
 mod support;
 mod support_selftest;

@@ -70,17 +70,20 @@ fn status(object: &Seen) -> MonitoringObjectStatus {
     use ConditionType::{Ready, Reconciling, Stalled, Synced};
     let key = ObjectKey::new(&object.metadata.namespace, &object.metadata.name);
     let generation = object.metadata.generation;
-    let condition = |r#type, status, reason, message: String| Condition {
-        r#type,
+    let condition = |r#type: ConditionType, status, reason: Reason, message: String| Condition {
+        r#type: r#type.into(),
         status,
         observed_generation: Some(generation),
         last_transition_time: timestamp_now(),
-        reason,
+        reason: reason.into(),
         message,
     };
-    let waiting = "0 of 2 satellites have acknowledged; waiting for sat-a, sat-b";
+    let waiting = "0 of 2 satellites have acknowledged; waiting for sat-a (Pending), sat-b (Pending)";
     MonitoringObjectStatus {
         observed_generation: generation,
+        r#type: Some("Host".to_owned()),
+        reason: Some("Pending".to_owned()),
+        satellites: Some("0/2".to_owned()),
         published_digest: Some(Digest::of(key.name().as_bytes()).to_string()),
         path: Some(key.path()),
         revision: None,
@@ -91,7 +94,7 @@ fn status(object: &Seen) -> MonitoringObjectStatus {
         conditions: vec![
             condition(Ready, True, Reason::Published, format!("published as {}", key.path())),
             condition(Synced, False, Reason::Pending, waiting.to_owned()),
-            condition(Reconciling, True, Reason::Pending, "waiting for satellites".to_owned()),
+            condition(Reconciling, True, Reason::Pending, waiting.to_owned()),
             condition(Stalled, False, Reason::Complete, String::new()),
         ],
     }

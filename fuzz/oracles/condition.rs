@@ -12,7 +12,7 @@ const SUBJECTS: [(&str, &[&str]); 3] = [
     ("user", &["name", "display_name", "email", "pager", "groups", "zone", "vars"]),
 ];
 const CONSTANTS: [&str; 3] = ["true", "false", "null"];
-const TYPES: [&str; 4] = ["String", "Number", "Array", "Dictionary"];
+const TYPES: [&str; 5] = ["String", "Number", "Array", "Boolean", "Dictionary"];
 const OPERATORS: [&str; 9] = ["&&", "||", "==", "!=", "<", "<=", ">", ">=", "in"];
 /// Operators that throw, with the types that are safe. Both operands must be known to have one of
 /// them; for `in`, only the right one.
@@ -23,37 +23,38 @@ const GUARDED: [(&str, &[&str]); 5] = [
     (">=", &["String", "Number"]),
     ("in", &["Array"]),
 ];
-const REGEX: &[&str] = &["String", "Number"];
-/// Operands of several tokens. EXPRESSION and TEXT are placeholders; all other tokens are literal.
+const REGEX: &[&str] = &["String", "Number", "Array", "Boolean"];
+/// Operands of several tokens. EXPRESSION and TEXT are placeholders, ANY is `, MatchAny` or nothing;
+/// all other tokens are literal.
 /// The expression must be known to have one of the listed types. An empty list allows any type.
 const FORMS: [(&str, &[&str]); 10] = [
     ("typeof ( get_service ( host . name , TEXT ) ) == Service", &[]),
     ("typeof ( EXPRESSION )", &[]),
-    ("match ( TEXT , EXPRESSION )", &["String", "Number"]),
+    ("match ( TEXT , EXPRESSION ANY )", REGEX),
     // These functions throw for some texts as well, so the lambda catches that.
     (
-        "( ( ) use ( host ) => { try { return regex ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
+        "( ( ) use ( host ) => { try { return regex ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
         REGEX,
     ),
     (
-        "( ( ) use ( service ) => { try { return regex ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
+        "( ( ) use ( service ) => { try { return regex ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
         REGEX,
     ),
     (
-        "( ( ) use ( user ) => { try { return regex ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
+        "( ( ) use ( user ) => { try { return regex ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
         REGEX,
     ),
     (
-        "( ( ) use ( host ) => { try { return cidr_match ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
-        &["String"],
+        "( ( ) use ( host ) => { try { return cidr_match ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
+        &["String", "Array"],
     ),
     (
-        "( ( ) use ( service ) => { try { return cidr_match ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
-        &["String"],
+        "( ( ) use ( service ) => { try { return cidr_match ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
+        &["String", "Array"],
     ),
     (
-        "( ( ) use ( user ) => { try { return cidr_match ( TEXT , EXPRESSION ) } except { return false } } ) ( )",
-        &["String"],
+        "( ( ) use ( user ) => { try { return cidr_match ( TEXT , EXPRESSION ANY ) } except { return false } } ) ( )",
+        &["String", "Array"],
     ),
     ("len ( EXPRESSION )", &["String", "Array", "Dictionary"]),
 ];
@@ -179,7 +180,7 @@ impl<'a> Reader<'a> {
 
     /// True if the tokens here begin like the form, up to its first placeholder.
     fn begins(&self, form: &str) -> bool {
-        let fixed = form.split(' ').take_while(|word| !["EXPRESSION", "TEXT"].contains(word));
+        let fixed = form.split(' ').take_while(|word| !["EXPRESSION", "TEXT", "ANY"].contains(word));
         fixed.enumerate().all(|(i, word)| self.tokens.get(self.at + i).is_some_and(|token| token.is(word)))
     }
 
@@ -192,6 +193,7 @@ impl<'a> Reader<'a> {
                     self.guarded(&self.tokens[begin..self.at], kinds)?;
                 }
                 "TEXT" if self.take_text() => {}
+                "ANY" if !self.take(",") || self.take("MatchAny") => {}
                 fixed if self.take(fixed) => {}
                 _ => return Err(self.unexpected(&format!("`{word}` of `{form}` expected"))),
             }

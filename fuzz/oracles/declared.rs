@@ -33,7 +33,8 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     same("the name", &name, &statement.name)?;
     let (entries, given) = entries(for_each)?;
     same("the entries", &entries, &statement.for_each)?;
-    same("what entries give", &given, &statement.conditions)?;
+    let (taken_back, back_to_default) = unset(&texts(&spec[member]["unset"]))?;
+    same("conditions", &[taken_back, given].concat(), &statement.conditions)?;
     same("the target", &target, &statement.target.as_deref())?;
     same("imports", &imports, &statement.imports.iter().map(String::as_str).collect())?;
 
@@ -47,8 +48,19 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
             wanted[usize::from(adds)].insert(snake_case(field), value);
         }
     }
-    same_values("=", &Value::from(wanted[0].clone()), &Value::from(statement.attributes[0].clone()))?;
-    same_values("+=", &Value::from(wanted[1].clone()), &Value::from(statement.attributes[1].clone()))?;
+    let groups = &spec[member]["addGroups"];
+    if groups.as_array().is_some_and(|groups| !groups.is_empty()) {
+        wanted[1].insert("groups".into(), groups.clone());
+    }
+    // Fields that are taken back come first.
+    let (back, own) =
+        statement.assigned.split_at_checked(back_to_default.len()).ok_or("too few attributes")?;
+    let back: Vec<_> = back.iter().map(|(attribute, _)| attribute.clone()).collect();
+    same("fields that are taken back", &back_to_default, &back)?;
+    let assigned: Map<_, _> = own.iter().cloned().collect();
+    same("number of attributes", &assigned.len(), &own.len())?;
+    same_values("=", &Value::from(wanted[0].clone()), &Value::from(assigned))?;
+    same_values("+=", &Value::from(wanted[1].clone()), &Value::from(statement.added.clone()))?;
 
     let (rules, subjects) = match target {
         Some("Host") => (apply, ["host"].as_slice()),
@@ -84,6 +96,42 @@ fn of_group(member: &str) -> &'static [&'static str] {
         "userGroup" => &["user"],
         _ => &[],
     }
+}
+
+/// Returns the tokens of the statements that take back entries, and the attributes of the fields
+/// that are taken back.
+fn unset(paths: &[&str]) -> Result<(Vec<Token>, Vec<String>), String> {
+    let (mut statements, mut fields) = (Vec::new(), Vec::new());
+    for path in paths {
+        let path = tokens(path, Dialect::Condition)?;
+        let mut words = path.iter().filter(|token| matches!(token, Token::Word(_) | Token::Text(_)));
+        let Some(Token::Word(field)) = words.next() else { return Err(format!("{path:?}")) };
+        let keys: Vec<_> = words
+            .filter_map(|token| match token {
+                Token::Word(key) | Token::Text(key) => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        let Some((last, parents)) = keys.split_last() else {
+            fields.push(snake_case(field));
+            continue;
+        };
+        let mut place = vec![Token::Word(field.clone())];
+        let (mut guards, mut copies) = (Vec::new(), Vec::new());
+        for key in parents.iter().map(Some).chain([None]) {
+            guards.extend(filled("typeof(PATH) == Dictionary &&", &place, &[], &Value::Null)?);
+            copies.extend(filled("PATH += {\n }\n", &place, &[], &Value::Null)?);
+            if let Some(key) = key {
+                place.extend([Token::Symbol("["), Token::Text(key.clone()), Token::Symbol("]")]);
+            }
+        }
+        guards.pop();
+        statements.extend(filled("if (GUARDS) {\n", &[], &guards, &Value::Null)?);
+        statements.extend(copies);
+        let removal = "Dictionary.prototype.remove.call(PATH, NAME)\n }";
+        statements.extend(filled(removal, &place, &[], &Value::from(last.as_str()))?);
+    }
+    Ok((statements, fields))
 }
 
 /// Returns the tokens in `for (...)`, and those of the statements that copy an entry into its
@@ -163,9 +211,12 @@ fn attribute(field: &str, value: &Value) -> Result<Option<Value>, String> {
             out.into()
         }
         ("arguments", Value::Object(arguments)) => {
-            let fields = |argument: &Value| {
-                let fields = argument.as_object().into_iter().flatten();
-                fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>()
+            let fields = |argument: &Value| match argument {
+                Value::Object(fields) => {
+                    let fields = fields.iter().map(|(key, value)| (snake_case(key), value.clone()));
+                    fields.collect::<Map<_, _>>().into()
+                }
+                text => text.clone(),
             };
             arguments.iter().map(|(key, argument)| (key.clone(), fields(argument))).collect()
         }

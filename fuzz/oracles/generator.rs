@@ -184,6 +184,7 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
     if member == "dependency" && u.arbitrary()? {
         object["redundancyGroup"] = text(u)?.into();
     }
+    unset(u, member, is_template, &mut object)?;
     spec.insert(member.into(), object);
     Ok(json!({
         "apiVersion": "groundlink.dev/v1alpha1",
@@ -191,6 +192,38 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
         "metadata": { "namespace": namespace, "name": resource },
         "spec": spec,
     }))
+}
+
+/// Takes back what templates set, and adds to their groups.
+fn unset(u: &mut Unstructured<'_>, member: &str, is_template: bool, object: &mut Value) -> Result<()> {
+    if ["zoneObject", "endpoint"].contains(&member) || u.is_empty() {
+        return Ok(());
+    }
+    if (is_template || object["imports"].is_array()) && u.arbitrary()? {
+        object["unset"] = (0..=u.int_in_range(0..=2)?)
+            .map(|_| {
+                Ok(Value::from(match u.int_in_range(0..=4)? {
+                    0 => {
+                        (*u.choose(&["vars", "displayName", "groups", "states", "period", "checkPeriod"])?)
+                            .to_owned()
+                    }
+                    1 => "vars.a.b_1".to_owned(),
+                    2 => format!("arguments[{}]", quoted(u)?),
+                    3 => text(u)?,
+                    _ => format!("vars[{}].c[{}]", quoted(u)?, quoted(u)?),
+                }))
+            })
+            .collect::<Result<_>>()?;
+    }
+    if ["host", "service", "hostGroup", "serviceGroup", "user", "userGroup"].contains(&member)
+        && u.arbitrary()?
+    {
+        if let Some(object) = object.as_object_mut() {
+            object.remove("groups");
+        }
+        object["addGroups"] = list(u, 3, name)?;
+    }
+    Ok(())
 }
 
 /// Attaches an object to one host or service, or by a rule to many.
@@ -274,7 +307,9 @@ fn value_of(u: &mut Unstructured<'_>, field: Field) -> Result<Value> {
                     argument.insert(key.into(), value_of(u, field)?);
                 }
             }
-            Ok((text(u)?, argument.into()))
+            // Without a draw, so that the files of the corpus keep their meaning.
+            let short = (argument.len() == 1).then(|| argument.remove("value")).flatten();
+            Ok((text(u)?, short.unwrap_or_else(|| argument.into())))
         })?,
     })
 }
@@ -357,8 +392,14 @@ fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Resul
             let operator = u.choose(&["==", "!=", "<", "<=", ">", ">=", "in"])?;
             format!("{} {operator} {}", operand(u, subjects)?, operand(u, subjects)?)
         }
-        4 => format!("match({}, {})", quoted(u)?, operand(u, subjects)?),
-        5 => format!(r#"cidr_match("10.0.0.0/{}", {})"#, u.int_in_range(0..=33)?, attribute(u, subjects)?),
+        4 => {
+            let (pattern, operand) = (quoted(u)?, operand(u, subjects)?);
+            format!("match({pattern}, {operand}{})", entries(&operand))
+        }
+        5 => {
+            let (bits, operand) = (u.int_in_range(0..=33)?, attribute(u, subjects)?);
+            format!(r#"cidr_match("10.0.0.0/{bits}", {operand}{})"#, entries(&operand))
+        }
         6 => operand(u, subjects)?,
         7 => text(u)?,
         8 => format!("!{}", condition(u, subjects, depth + 1)?),
@@ -366,6 +407,11 @@ fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Resul
         10 => format!("{} && {}", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
         _ => format!("({} || {})", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
     })
+}
+
+/// Chooses a third argument without a draw, so that the files of the corpus keep their meaning.
+fn entries(operand: &str) -> &'static str {
+    ["", ", MatchAny", ", MatchAll"][operand.len() % 3]
 }
 
 fn operand(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {

@@ -40,9 +40,9 @@ pub enum Dialect {
 }
 
 /// The longest first, as in Icinga's lexer: `}}` is never two braces.
-const SYMBOLS: [&str; 22] = [
-    "{{", "}}", "=>", "<=", ">=", "==", "!=", "&&", "||", "+=", "<", ">", "=", "!", "(", ")", "[", "]", "{",
-    "}", ".", ",",
+const SYMBOLS: [&str; 23] = [
+    "{{", "}}", "=>", "<=", ">=", "==", "!=", "&&", "||", "+=", "+", "<", ">", "=", "!", "(", ")", "[", "]",
+    "{", "}", ".", ",",
 ];
 
 /// Returns the tokens of a text.

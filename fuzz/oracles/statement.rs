@@ -20,8 +20,10 @@ pub struct Statement {
     pub conditions: Vec<Token>,
     /// Imported templates, in order.
     pub imports: Vec<String>,
-    /// Attributes that are set with `=`, and those set with `+=`.
-    pub attributes: [Map<String, Value>; 2],
+    /// Attributes that are set with `=`, in order.
+    pub assigned: Vec<(String, Value)>,
+    /// Attributes that are set with `+=`.
+    pub added: Map<String, Value>,
     /// Tokens of each `assign where`.
     pub assign: Vec<Vec<Token>>,
     /// Tokens of each `ignore where`.
@@ -108,7 +110,8 @@ impl Reader<'_> {
             for_each,
             conditions: Vec::new(),
             imports: Vec::new(),
-            attributes: Default::default(),
+            assigned: Vec::new(),
+            added: Map::new(),
             assign: Vec::new(),
             ignore: Vec::new(),
         };
@@ -165,16 +168,60 @@ impl Reader<'_> {
             rules.push(rest[..end].to_vec());
             return Ok(());
         }
+        if self.tokens.get(self.at).is_some_and(|token| token.is("[")) {
+            return self.merge(&word, statement);
+        }
         let adds = self.take("+=");
         if !adds {
             self.require("=")?;
         }
         let value = self.value()?;
-        if statement.attributes.iter().any(|attributes| attributes.contains_key(&word)) {
-            return Err(format!("{word} is set twice"));
+        if !adds {
+            statement.assigned.push((word, value));
+            return Ok(());
         }
-        statement.attributes[usize::from(adds)].insert(word, value);
-        Ok(())
+        match statement.added.insert(word.clone(), value) {
+            None => Ok(()),
+            Some(_) => Err(format!("{word} is added to twice")),
+        }
+    }
+
+    /// Reads `vars["a"] = (typeof(vars["a"]) == Dictionary && vars["a"] || { }) + { ... }`, which
+    /// adds to a dictionary, and puts the dictionary into the variables that are added.
+    fn merge(&mut self, word: &str, statement: &mut Statement) -> Result<(), String> {
+        let begin = self.at - 1;
+        let mut keys = Vec::new();
+        while self.take("[") {
+            keys.push(self.text()?);
+            self.require("]")?;
+        }
+        let place = &self.tokens[begin..self.at];
+        self.require("=")?;
+        for wanted in "( typeof ( PLACE ) == Dictionary && PLACE || { } ) +".split(' ') {
+            if wanted != "PLACE" {
+                self.require(wanted)?;
+            } else if self.tokens[self.at..].starts_with(place) {
+                self.at += place.len();
+            } else {
+                return Err(self.unexpected(&format!("{place:?}")));
+            }
+        }
+        let value = self.value()?;
+        if word != "vars" || !value.is_object() {
+            return Err(format!("a dictionary is added to {place:?}"));
+        }
+        let mut at = statement.added.entry("vars").or_insert_with(|| Map::new().into());
+        let last = keys.pop();
+        for key in keys {
+            at = at.get_mut(&key).ok_or_else(|| format!("{key:?} of {place:?} is not there yet"))?;
+        }
+        let (Value::Object(at), Some(last)) = (at, last) else {
+            return Err(format!("{place:?} is below no dictionary"));
+        };
+        match at.insert(last, value) {
+            None => Ok(()),
+            Some(_) => Err(format!("{place:?} is set twice")),
+        }
     }
 
     fn value(&mut self) -> Result<Value, String> {
@@ -186,7 +233,7 @@ impl Reader<'_> {
         }
         let token = self.tokens.get(self.at);
         let value = match token {
-            Some(Token::Text(text)) => Value::from(text.as_str()),
+            Some(Token::Text(_) | Token::Symbol("(")) => return self.joined(),
             Some(Token::Number(number)) => Value::from(*number),
             Some(token) if token.is("true") => Value::Bool(true),
             Some(token) if token.is("false") => Value::Bool(false),
@@ -195,6 +242,46 @@ impl Reader<'_> {
         };
         self.at += 1;
         Ok(value)
+    }
+
+    /// Reads text and constants with plus signs between them, as a resource writes them: `$PluginDir$/x`.
+    fn joined(&mut self) -> Result<Value, String> {
+        let mut joined = String::new();
+        loop {
+            if self.tokens.get(self.at).is_some_and(|token| token.is("(")) {
+                joined.push_str(&self.constant()?);
+            } else {
+                joined.push_str(&self.text()?);
+            }
+            if !self.take("+") {
+                return Ok(joined.into());
+            }
+        }
+    }
+
+    /// Reads the value of a constant, whose dollar signs are no macros, or a text if it is missing.
+    fn constant(&mut self) -> Result<String, String> {
+        const FORM: &str = "( ( ) => { try { return string ( NAME ) . replace ( DOLLAR , DOLLARS ) } except { return MISSING } } ) ( )";
+        let mut name = String::new();
+        for wanted in FORM.split(' ') {
+            let text = match wanted {
+                "NAME" => {
+                    name = self.word()?;
+                    continue;
+                }
+                "DOLLAR" => "$".to_owned(),
+                "DOLLARS" => "$$".to_owned(),
+                "MISSING" => format!("(this Icinga has no constant {name})"),
+                fixed => {
+                    self.require(fixed)?;
+                    continue;
+                }
+            };
+            if self.text()? != text {
+                return Err(format!("{text:?} expected in the constant {name}"));
+            }
+        }
+        Ok(format!("${name}$"))
     }
 
     fn array(&mut self) -> Result<Value, String> {

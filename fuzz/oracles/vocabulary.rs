@@ -35,7 +35,7 @@ pub const DURATIONS: [&str; 9] = [
 /// Dictionaries that are merged with those of a template. All others replace them.
 pub const ADDED: [&str; 3] = ["vars", "arguments", "env"];
 /// Fields that become statements, not attributes.
-pub const STATEMENTS: [&str; 4] = ["imports", "apply", "assignWhere", "ignoreWhere"];
+pub const STATEMENTS: [&str; 6] = ["imports", "apply", "assignWhere", "ignoreWhere", "unset", "addGroups"];
 
 /// Characters and sequences with a special meaning somewhere. Dollar signs mostly come in pairs.
 /// The corpus of `render` selects by position: a new entry or another order gives its files another

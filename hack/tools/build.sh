@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds the control plane of the tests and the demo into .cache/bin: kube-apiserver, kubectl, etcd, helm.
-# Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards.
+# With --all also what only the tests need: promtool and prometheus, the CRDs of the Prometheus operator, gitops-check.
+# Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards;
+# --all takes five more.
 # KUBEBUILDER_ASSETS=<dir> uses the binaries in that directory instead, and builds only the missing ones.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -20,9 +22,9 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   kube_ldflags+=" -X $package.gitTreeState=clean -X $package.gitCommit=modcache -X $package.buildDate=1970-01-01T00:00:00Z"
 done
 
-# build NAME VERSION MODULE PACKAGE LDFLAGS EXPECTED_TIME
+# build NAME VERSION MODULE PACKAGE LDFLAGS EXPECTED_TIME [TAGS]
 build() {
-  local name=$1 version=$2 module=$3 package=$4 ldflags=$5 expected=$6
+  local name=$1 version=$2 module=$3 package=$4 ldflags=$5 expected=$6 tags=${7:-}
   if [ -n "$assets" ] && [ -x "$assets/$name" ]; then
     ln -sf "$assets/$name" "$bin/$name"
     rm -f "$bin/.$name.version"
@@ -39,7 +41,7 @@ build() {
   echo "tools: building $name $version (about $expected with an empty cache)"
   local started=$SECONDS
   rm -f "$bin/$name"
-  CGO_ENABLED=0 go build -C "$root/hack/tools/$module" -trimpath -ldflags "$ldflags" -o "$bin/$name.partial" "$package" &
+  CGO_ENABLED=0 go build -C "$root/hack/tools/$module" -trimpath -tags "$tags" -ldflags "$ldflags" -o "$bin/$name.partial" "$package" &
   local pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
@@ -58,3 +60,26 @@ build etcd "$etcd_version" etcd go.etcd.io/etcd/server/v3 "-s -w" "25 s"
 build kube-apiserver "$kube_version" kube k8s.io/kubernetes/cmd/kube-apiserver "$kube_ldflags" "5 min"
 build kubectl "$kube_version" kube k8s.io/kubernetes/cmd/kubectl "$kube_ldflags" "30 s"
 build helm "$helm_version" helm helm.sh/helm/v4/cmd/helm "-s -w -X helm.sh/helm/v4/internal/version.version=$helm_version" "2 min"
+
+[ "${1:-}" = --all ] || exit 0
+# Without service discovery and without the pages of the web interface, which is a third of the time.
+prometheus_version=$(pinned prometheus github.com/prometheus/prometheus)
+prometheus_ldflags="-s -w -X github.com/prometheus/common/version.Version=$prometheus_version"
+for name in promtool prometheus; do
+  build $name "$prometheus_version" prometheus github.com/prometheus/prometheus/cmd/$name "$prometheus_ldflags" "2 min" netgo,remove_all_sd
+done
+# Its version is its text.
+gitops_version=$(cat "$root"/hack/tools/gitops/* | sha256sum | cut -c -16)
+build gitops-check "$gitops_version" gitops . "-s -w" "15 s"
+
+# The CRDs of the Prometheus operator, from its module.
+operator=github.com/prometheus-operator/prometheus-operator
+crds=$bin/../monitoring-crds
+if [ "$(cat "$crds/.version" 2>/dev/null)" != "$(pinned monitors "$operator")" ]; then
+  source=$(cd "$root/hack/tools/monitors" && go mod download -json "$operator" | sed -nE 's/^\t"Dir": "(.*)",?$/\1/p')
+  rm -rf "$crds" && mkdir -p "$crds"
+  for kind in servicemonitors podmonitors prometheusrules; do
+    install -m 0644 "$source/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" "$crds/"
+  done
+  pinned monitors "$operator" >"$crds/.version"
+fi

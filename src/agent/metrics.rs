@@ -2,6 +2,7 @@
 
 use super::core::Effect;
 use crate::api::agent_report::AgentReport;
+use crate::metrics::{register_build, registry};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -43,7 +44,7 @@ pub struct AgentMetrics {
 impl Default for AgentMetrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("groundlink_agent"),
+            registry: registry(),
             steps: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 15))),
             results: Family::default(),
             failures: Counter::default(),
@@ -64,7 +65,8 @@ impl Default for AgentMetrics {
 
 impl AgentMetrics {
     fn register(&mut self) {
-        let r = &mut self.registry;
+        let r = self.registry.sub_registry_with_prefix("groundlink_agent");
+        register_build(r);
         r.register_with_unit(
             "step_duration",
             "Time of each step of a load: fetch, unpack, validate, load (from the switch to the proof)",
@@ -154,7 +156,7 @@ impl AgentMetrics {
         }
     }
 
-    /// Returns the text that `/metrics` answers.
+    /// Returns the metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         let since = self.behind.lock().ok().and_then(|behind| *behind);
         self.unproved_seconds.set(since.map_or(0, |since| since.elapsed().as_secs() as i64));

@@ -14,6 +14,11 @@ macro_rules! closed_enum {
             /// Every one, in the order in which they are declared.
             pub const ALL: &'static [Self] = &[$(Self::$Variant,)*];
 
+            /// Returns the one with this word. None if there is none.
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
+
             /// Returns the word in a status.
             pub const fn as_str(self) -> &'static str {
                 match self {

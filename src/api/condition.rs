@@ -1,7 +1,9 @@
-//! Conditions of both kinds. Types and reasons are closed enums, so a typo does not compile.
+//! Conditions of both kinds. Types and reasons that this program writes are closed enums, so a typo
+//! does not compile. Those that it reads may be of another version ([`Open`]).
 
 use super::closed::closed_enum;
 use super::kind::{BOTH_KINDS, Kind, SATELLITE_CLUSTER};
+use super::open::Open;
 use super::reason::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,12 +84,12 @@ impl From<bool> for ConditionStatus {
     }
 }
 
-/// A condition as in `metav1.Condition`, with closed enums for type and reason.
+/// A condition as in `metav1.Condition`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// Subject of the condition.
-    pub r#type: ConditionType,
+    pub r#type: Open<ConditionType>,
     /// True, False or Unknown.
     pub status: ConditionStatus,
     /// `metadata.generation` that the condition describes.
@@ -97,7 +99,7 @@ pub struct Condition {
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub last_transition_time: String,
     /// Cause of the status, in one word.
-    pub reason: Reason,
+    pub reason: Open<Reason>,
     /// Explanation for people: the field, what is wrong with it, and the remedy.
     #[serde(default)]
     #[schemars(length(max = 2048))]
@@ -131,7 +133,7 @@ pub fn upsert(conditions: &mut Vec<Condition>, mut new: Condition) {
         }
         None => conditions.push(new),
     }
-    conditions.sort_by_key(|c| c.r#type);
+    conditions.sort_by(|a, b| a.r#type.cmp(&b.r#type));
 }
 
 #[cfg(test)]
@@ -140,11 +142,11 @@ mod tests {
 
     fn condition(status: ConditionStatus, time: &str) -> Condition {
         Condition {
-            r#type: ConditionType::Ready,
+            r#type: ConditionType::Ready.into(),
             status,
             observed_generation: Some(1),
             last_transition_time: time.into(),
-            reason: Reason::Published,
+            reason: Reason::Published.into(),
             message: String::new(),
         }
     }

@@ -59,9 +59,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Returns a description without the line breaks of the source; only a blank line still separates
-/// two paragraphs.
+/// Returns a description without the line breaks of the source.
 fn joined(description: &str) -> String {
-    let paragraphs = description.split("\n\n");
-    paragraphs.map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
+    description.split_whitespace().collect::<Vec<_>>().join(" ")
 }

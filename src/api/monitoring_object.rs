@@ -23,17 +23,20 @@ use serde::{Deserialize, Serialize};
     shortname = "mo",
     category = "groundlink",
     selectable = ".spec.zone",
-    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zone"),
+    selectable = ".status.type",
+    printcolumn(name = "Type", type_ = "string", json_path = ".status.type"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision"),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.satellites"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zone", priority = 1),
+    printcolumn(name = "Stalled", type_ = "string", json_path = ".status.conditions[?(@.type==\"Stalled\")].status", priority = 1),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
     printcolumn(name = "Path", type_ = "string", json_path = ".status.path", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        json_path = ".status.conditions[?(@.type==\"Synced\")].message",
         priority = 1
     ),
     validation = (
@@ -150,6 +153,21 @@ pub struct MonitoringObjectStatus {
     /// Last `metadata.generation` that the operator decided about; -1 before the first decision.
     #[serde(default = "minus_one")]
     pub observed_generation: i64,
+    /// Icinga type that the resource declares, for example `Host`. `kubectl get mo --field-selector
+    /// status.type=Host` selects by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub r#type: Option<String>,
+    /// The reason that matters: that of `Ready` while it is not True, and then that of `Synced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
+    /// How many of the satellites that should hold this generation had acknowledged it when the
+    /// status was written, as `<acknowledged>/<expected>`. Suspended and optional satellites are
+    /// not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub satellites: Option<String>,
     /// `sha256:` of the bytes of the published file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
@@ -162,8 +180,8 @@ pub struct MonitoringObjectStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 41))]
     pub revision: Option<String>,
-    /// Satellites that had not acknowledged this generation when the status was written. Absent
-    /// once `Synced` is True.
+    /// Satellites that lack this generation. While `Synced` is True: those that are not waited for,
+    /// because they are suspended or optional. Absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_satellites: Option<PendingSatellites>,
     /// Ready: published on the hub. Synced: acknowledged by every satellite that should hold it.
@@ -178,13 +196,13 @@ fn minus_one() -> i64 {
     -1
 }
 
-/// Satellites that have not acknowledged yet.
+/// Satellites that lack a generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingSatellites {
     /// How many.
     pub count: u32,
-    /// The first of them by name, at most 5.
+    /// At most 5 of them: first those that fail, each part by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5), inner(length(max = 253)))]
     pub names: Vec<String>,

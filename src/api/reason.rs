@@ -33,8 +33,11 @@ closed_enum! {
         NoSatellites,
         /// The operator waits for something that comes by itself; the message names it.
         Pending,
-        /// A satellite that should hold it does not answer.
+        /// Satellites that should hold it do not answer. The message names them.
         SatelliteUnreachable,
+        /// Satellites that should hold it cannot be delivered to. The message names them, each with
+        /// its own reason.
+        SatelliteFailing,
         /// The satellite refused it.
         Rejected,
         /// Nothing is pending.
@@ -108,7 +111,8 @@ impl Reason {
             | Self::PublishFailed
             | Self::AllSatellites
             | Self::NoSatellites
-            | Self::SatelliteUnreachable => MONITORING_OBJECT,
+            | Self::SatelliteUnreachable
+            | Self::SatelliteFailing => MONITORING_OBJECT,
             Self::Invalid
             | Self::TooLarge
             | Self::Suspended
@@ -150,7 +154,6 @@ impl Reason {
             | Self::Loaded => Outlook::Settled,
             Self::PublishFailed
             | Self::Pending
-            | Self::SatelliteUnreachable
             | Self::Unreachable
             | Self::TLSError
             | Self::AwaitingAgent
@@ -160,7 +163,6 @@ impl Reason {
             | Self::ChecksOverdue => Outlook::Transient,
             Self::Invalid
             | Self::NameConflict
-            | Self::UnresolvedReference
             | Self::NotAllowed
             | Self::TooLarge
             | Self::Unauthorized
@@ -170,9 +172,14 @@ impl Reason {
             | Self::CredentialRefused
             | Self::CleanupSkipped
             | Self::Unsupported => Outlook::Stalled,
-            Self::Suspended | Self::Rejected | Self::Conflict | Self::DriftFight | Self::ManyRemovals => {
-                Outlook::Varies
-            }
+            Self::Suspended
+            | Self::Rejected
+            | Self::Conflict
+            | Self::DriftFight
+            | Self::ManyRemovals
+            | Self::UnresolvedReference
+            | Self::SatelliteUnreachable
+            | Self::SatelliteFailing => Outlook::Varies,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct SatelliteClusterSpec {
     /// Version of the satellite's Icinga. Objects that need a later version are left out there.
     /// Default: the hub's version (the operator's setting `icingaVersion`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    // As an Option the schema would have the description of the type.
+    #[schemars(with = "IcingaVersion")]
     pub icinga_version: Option<IcingaVersion>,
     /// Destination of the ConfigMaps on the satellite.
     #[serde(default)]
@@ -81,12 +83,25 @@ pub struct SatelliteClusterSpec {
     /// Icinga (`Loaded`, by the agent). Default: Written.
     #[serde(default)]
     pub ack_level: AckLevel,
+    /// Whether objects wait for this satellite: `Required`, or `Optional`, if they are `Synced`
+    /// without it. Default: Required.
+    #[serde(default)]
+    pub sync_policy: SyncPolicy,
+    /// How long this satellite may fail before the objects that wait for it are `Stalled`, so that
+    /// `helm --wait`, Flux and Argo CD end with the cause. They are synced by themselves when it
+    /// works again. Default: `3m`.
+    #[serde(default = "three_minutes")]
+    pub sync_timeout: Duration,
     /// Treatment of the ConfigMaps when this resource is deleted.
     #[serde(default)]
     pub deletion: Deletion,
     /// How long to wait for one answer of the satellite's API server. Default: `10s`.
     #[serde(default = "ten_seconds")]
     pub request_timeout: Duration,
+}
+
+fn three_minutes() -> Duration {
+    "3m".into()
 }
 
 fn ten_seconds() -> Duration {
@@ -260,6 +275,16 @@ pub enum AdoptionPolicy {
     IfIdentical,
     /// Always.
     Always,
+}
+
+/// Whether objects wait for a satellite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SyncPolicy {
+    /// They are not `Synced` without it.
+    #[default]
+    Required,
+    /// They are.
+    Optional,
 }
 
 /// Step that acknowledges a delivery.

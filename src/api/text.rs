@@ -87,6 +87,37 @@ bounded_string! {
     VarPath, max = 255, pattern = r"^(host|service)\.vars[.\[]"
 }
 bounded_string! {
+    /// A field, or an entry of a dictionary such as `vars.disks["/"]`; at most 255 characters.
+    UnsetPath, max = 255, pattern = r"^[a-z][A-Za-z0-9]*"
+}
+/// Beginning of a name: at most 200 characters, no `!`, no control characters; may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NamePrefix(pub String);
+
+impl NamePrefix {
+    /// Longest accepted value, in characters.
+    pub const MAX: usize = 200;
+
+    /// Returns the value as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl JsonSchema for NamePrefix {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "NamePrefix".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": Self::MAX, "pattern": r"^[^!\x00-\x1f\x7f]*$" })
+    }
+}
+
+bounded_string! {
     /// Name of a custom variable: letters, digits and `_`; at most 64 characters.
     VarName, max = 64, pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"
 }

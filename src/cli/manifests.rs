@@ -110,7 +110,11 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// refuses it, so a typo must be reported.
 fn unknown_field(given: &Value, schema: &Value, path: &str) -> Option<String> {
     match given {
-        Value::Object(_) if schema["x-kubernetes-preserve-unknown-fields"] == true => None,
+        Value::Object(_)
+            if schema["x-kubernetes-preserve-unknown-fields"] == true && schema["properties"].is_null() =>
+        {
+            None
+        }
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
             let path = format!("{path}.{name}");
             match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {

@@ -1,7 +1,8 @@
 //! The command line. `run`, `agent`, `install`, `crd`, `import/`, `render/`, `satellite/`,
-//! `snapshot/` and `removals` are the commands; `clusters/` reads and writes clusters, `join/` is what a join
-//! consists of, `manifests.rs` reads manifests, `output.rs` and `report.rs` print,
-//! `service.rs` runs until a signal, `usage.rs` is what every command shares.
+//! `snapshot/`, `look/` (`status`, `trace`, `wait`), `removals` and `selftest` are the commands; `clusters/` reads
+//! and writes clusters, `join/` is what a join consists of, `manifests.rs` reads manifests,
+//! `output.rs` and `report.rs` print, `service.rs` runs until a signal, `usage.rs` is what every
+//! command shares.
 
 mod agent;
 mod clusters;
@@ -10,6 +11,7 @@ mod import;
 mod install;
 mod join;
 mod log;
+mod look;
 mod manifests;
 mod output;
 mod removals;
@@ -17,6 +19,7 @@ mod render;
 mod report;
 mod run;
 mod satellite;
+mod selftest;
 mod service;
 mod snapshot;
 mod usage;
@@ -53,9 +56,13 @@ enum Command {
     #[command(subcommand)]
     Satellite(satellite::Command),
     Snapshot(snapshot::Arguments),
+    Status(look::StatusArguments),
+    Trace(look::TraceArguments),
+    Wait(look::WaitArguments),
     /// Let removals pass that the hub holds.
     #[command(subcommand)]
     Removals(removals::Command),
+    Selftest(selftest::Arguments),
 }
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
@@ -88,6 +95,10 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(arguments) => import::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
+        Command::Status(arguments) => look::status(arguments),
+        Command::Trace(arguments) => look::trace(arguments),
+        Command::Wait(arguments) => look::wait(arguments),
         Command::Removals(command) => removals::main(command),
+        Command::Selftest(arguments) => selftest::main(&arguments),
     }
 }

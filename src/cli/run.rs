@@ -48,6 +48,9 @@ pub struct Arguments {
     /// for example Zone!master.
     #[arg(long, env = "GROUNDLINK_EXTERNAL_OBJECTS", value_name = "TYPE!NAME", value_delimiter = ',')]
     external_objects: Vec<String>,
+    /// Constants of Icinga, beside its own such as PluginDir, that commands may name as $Name$.
+    #[arg(long, env = "GROUNDLINK_CONSTANTS", value_name = "NAME", value_delimiter = ',')]
+    constants: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.
     #[arg(long, env = "GROUNDLINK_ICINGA_VERSION", value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
@@ -91,6 +94,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         allow_loopback_satellites: arguments.allow_loopback_satellites,
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,
+        constants: arguments.constants,
         icinga_version: arguments.icinga_version,
         removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
         relist: arguments.relist_every,

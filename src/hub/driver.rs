@@ -1,16 +1,17 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
+use super::announcer::Announcer;
 use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
 use super::watcher;
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
 use crate::lease::Leadership;
-use crate::metrics::Metrics;
+use crate::metrics::{EventResult, Metrics};
 use crate::publish::{Change, Error, Scan, Touched, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
-use crate::satellite::{Fleet, Latest};
+use crate::satellite::{Events, Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
 use crate::watch::{Crd, Event, Lister};
@@ -48,6 +49,8 @@ pub struct Parts {
     pub volume: Arc<Volume>,
     /// Writes statuses.
     pub writer: Writer,
+    /// Publishes events.
+    pub announcements: Events,
     /// The right to write.
     pub leadership: Leadership,
     /// Asks for the CRD.
@@ -94,6 +97,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         lister: parts.lister,
         held: parts.held,
         snapshots: parts.snapshots,
+        announcer: Announcer::start(parts.announcements, parts.metrics.clone(), stop.clone()),
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
@@ -148,6 +152,7 @@ struct Driver {
     lister: Lister,
     held: watch::Sender<Option<String>>,
     snapshots: watch::Sender<Option<Latest>>,
+    announcer: Announcer,
     metrics: Arc<Metrics>,
     readiness: Readiness,
 }
@@ -253,7 +258,7 @@ impl Driver {
             }
             Command::WriteStatus(write) => {
                 let (writer, key) = (self.writer.clone(), write.key().clone());
-                let task = self.tasks.writes.spawn(async move { writer.send(write).await });
+                let task = self.tasks.writes.spawn(async move { writer.send(*write).await });
                 self.tasks.writing.insert(task.id(), key);
             }
             Command::AskConsent => {
@@ -291,6 +296,7 @@ impl Driver {
                     tracing::warn!(object = %key, %revision, "status.revision was written by somebody else, and moves no term");
                 }
             }
+            Command::Announce(announcement) => self.announcer.announce(announcement),
             Command::Readiness { part, missing } => self.readiness.set(part.name(), missing),
             Command::Measure(measurement) => record(&self.metrics, measurement),
         }
@@ -346,7 +352,9 @@ fn commit(
 
 fn record(metrics: &Metrics, measurement: Measurement) {
     match measurement {
-        Measurement::Objects { published, refused, failing } => metrics.objects(published, refused, failing),
+        Measurement::Objects { published, refused, suspended, failing } => {
+            metrics.objects(published, refused, suspended, failing);
+        }
         Measurement::Committed { took, published, removed, failed } => {
             metrics.committed(took, published, removed, failed);
         }
@@ -356,6 +364,7 @@ fn record(metrics: &Metrics, measurement: Measurement) {
             metrics.snapshot(revision.term, revision.counter, objects);
         }
         Measurement::Undecided(count) => metrics.unconfirmed(count),
+        Measurement::EventLeftOut => metrics.event(EventResult::LeftOut),
         Measurement::Panicked(work) => metrics.panicked(work),
         Measurement::Corrected(what) => metrics.volume_corrected(what),
     }

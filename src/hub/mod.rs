@@ -8,6 +8,7 @@
 //! *Flush when idle, gather while busy*: one commit runs at a time on its own thread; while it runs, changes gather, and the
 //! next takes them all. Statuses are written concurrently beside it. One task owns all state, so nothing here is locked.
 
+mod announcer;
 pub mod core;
 mod driver;
 mod watcher;

@@ -1,6 +1,7 @@
 //! The label sets of the metrics, and the values that each label can have.
 
 use crate::api::Reason;
+use crate::api::condition::ConditionStatus;
 use crate::api::satellite_cluster::{AgentState, BreakerState};
 use crate::status::{Kind, WriteResult};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -24,6 +25,27 @@ pub(super) struct StatusWriteLabel {
 impl StatusWriteLabel {
     pub(super) fn new(kind: Kind, result: WriteResult) -> Self {
         Self { kind: kind.label(), result: result.label() }
+    }
+}
+
+/// What came of an event of a MonitoringObject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventResult {
+    /// The API server has it.
+    Published,
+    /// The API server did not take it.
+    Failed,
+    /// It was not sent: there were too many at once.
+    LeftOut,
+}
+
+impl EventResult {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::LeftOut => "left_out",
+        }
     }
 }
 
@@ -155,5 +177,24 @@ pub(super) struct FailureLabel {
 impl FailureLabel {
     pub(super) fn new(satellite: &str, reason: Reason) -> Self {
         Self { satellite: satellite.to_owned(), reason: format!("{reason:?}") }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub(super) struct ConditionLabel {
+    satellite: String,
+    r#type: String,
+    status: &'static str,
+    reason: String,
+}
+
+impl ConditionLabel {
+    pub(super) fn new(satellite: &str, (kind, status, reason): (&str, ConditionStatus, &str)) -> Self {
+        let status = match status {
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+            ConditionStatus::Unknown => "Unknown",
+        };
+        Self { satellite: satellite.to_owned(), r#type: kind.to_owned(), status, reason: reason.to_owned() }
     }
 }

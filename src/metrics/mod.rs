@@ -1,9 +1,14 @@
 //! Every metric: its name, its help text, its labels. No label names an object.
 
+mod build;
+mod exposition;
 mod labels;
+mod process;
 mod satellite;
 
-pub use labels::{Correction, Work};
+pub use build::{register_build, registry};
+pub use exposition::Format;
+pub use labels::{Correction, EventResult, Work};
 pub use satellite::WriteCounts;
 
 use crate::status::{Kind, WriteResult};
@@ -28,6 +33,7 @@ pub struct Metrics {
     panics: Family<PanicLabel, Counter>,
     status_writes: Family<StatusWriteLabel, Counter>,
     status_queue: Family<StateLabel, Gauge>,
+    events: Family<ResultLabel, Counter>,
     snapshot_term: Gauge,
     snapshot_counter: Gauge,
     snapshot_objects: Gauge,
@@ -41,7 +47,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("groundlink"),
+            registry: registry(),
             objects: Family::default(),
             published: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
@@ -50,6 +56,7 @@ impl Default for Metrics {
             panics: Family::default(),
             status_writes: Family::default(),
             status_queue: Family::default(),
+            events: Family::default(),
             snapshot_term: Gauge::default(),
             snapshot_counter: Gauge::default(),
             snapshot_objects: Gauge::default(),
@@ -71,10 +78,11 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let r = &mut self.registry;
+        let r = self.registry.sub_registry_with_prefix("groundlink");
+        register_build(r);
         r.register(
             "objects",
-            "MonitoringObjects by state: published, refused, failing",
+            "MonitoringObjects by state: published, refused, suspended, failing",
             self.objects.clone(),
         );
         r.register(
@@ -105,6 +113,11 @@ impl Metrics {
             "Status writes that wait, by state: ready (refusals too), synced",
             self.status_queue.clone(),
         );
+        r.register(
+            "object_events",
+            "Events of MonitoringObjects by result: published, failed, left_out (too many at once)",
+            self.events.clone(),
+        );
         r.register("snapshot_term", "Term of the latest snapshot's revision", self.snapshot_term.clone());
         r.register(
             "snapshot_counter",
@@ -131,7 +144,7 @@ impl Metrics {
         self.satellite.register(r);
     }
 
-    /// Returns the text that `/metrics` answers.
+    /// Returns the metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         self.satellite.refresh();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -144,8 +157,10 @@ impl Metrics {
     }
 
     /// Records how many objects are in which state.
-    pub fn objects(&self, published: usize, refused: usize, failing: usize) {
-        for (state, count) in [("published", published), ("refused", refused), ("failing", failing)] {
+    pub fn objects(&self, published: usize, refused: usize, suspended: usize, failing: usize) {
+        for (state, count) in
+            [("published", published), ("refused", refused), ("suspended", suspended), ("failing", failing)]
+        {
             self.objects.get_or_create(&StateLabel { state }).set(count as i64);
         }
     }
@@ -179,6 +194,11 @@ impl Metrics {
         for (state, depth) in [("ready", ready), ("synced", synced)] {
             self.status_queue.get_or_create(&StateLabel { state }).set(depth as i64);
         }
+    }
+
+    /// Counts an event of a MonitoringObject.
+    pub fn event(&self, result: EventResult) {
+        self.events.get_or_create(&ResultLabel { result: result.label() }).inc();
     }
 
     /// Records the snapshot that was cut.

@@ -1,12 +1,13 @@
 //! The metrics of each satellite. They end with its SatelliteCluster.
 
-use super::labels::{AgentLabel, BreakerLabel, FailureLabel, SatelliteLabel};
+use super::labels::{AgentLabel, BreakerLabel, ConditionLabel, FailureLabel, SatelliteLabel};
 use crate::api::Reason;
+use crate::api::condition::ConditionStatus;
 use crate::api::satellite_cluster::{AgentState, BreakerState, Stats};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,11 +45,22 @@ pub(super) struct SatelliteMetrics {
     behind: Mutex<BTreeMap<String, Instant>>,
     status_failures: Counter,
     credential_expiry: Family<SatelliteLabel, Gauge>,
+    conditions: Family<ConditionLabel, Gauge>,
+    /// The present conditions of each satellite.
+    conditions_of: Mutex<BTreeMap<String, BTreeSet<ConditionLabel>>>,
 }
 
-/// The buckets of a load: from 50 ms to half an hour.
+/// Seconds from the publication until a satellite acknowledged. 30 s is the objective of `docs/slo.md`.
+const DELIVERY: [f64; 18] = [
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0,
+    3600.0,
+];
+/// Seconds from the publication until Icinga had loaded it. 120 s is the objective of `docs/slo.md`.
+const LOADING: [f64; 14] =
+    [0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+
 fn loading() -> Histogram {
-    Histogram::new(exponential_buckets(0.05, 2.0, 16))
+    Histogram::new(LOADING)
 }
 
 impl Default for SatelliteMetrics {
@@ -62,9 +74,7 @@ impl Default for SatelliteMetrics {
             objects: Family::default(),
             bytes: Family::default(),
             bytes_written: Family::default(),
-            acknowledged_seconds: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.005, 2.0, 18))
-            }),
+            acknowledged_seconds: Family::new_with_constructor(|| Histogram::new(DELIVERY)),
             loaded_seconds: Family::new_with_constructor(loading),
             all_loaded_seconds: loading(),
             agents: Family::default(),
@@ -74,6 +84,8 @@ impl Default for SatelliteMetrics {
             behind: Mutex::default(),
             status_failures: Counter::default(),
             credential_expiry: Family::default(),
+            conditions: Family::default(),
+            conditions_of: Mutex::default(),
         }
     }
 }
@@ -142,6 +154,11 @@ impl SatelliteMetrics {
             "When the satellite's token or client certificate ends (Unix seconds); absent if it has no end",
             self.credential_expiry.clone(),
         );
+        r.register(
+            "satellite_condition",
+            "1 for each present condition of the SatelliteCluster, with its status and reason",
+            self.conditions.clone(),
+        );
     }
 
     /// Brings the gauges up to date that grow with time.
@@ -154,6 +171,10 @@ impl SatelliteMetrics {
 
     fn behind(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn conditions_of(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<ConditionLabel>>> {
+        self.conditions_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<Reason>>> {
@@ -228,9 +249,30 @@ impl super::Metrics {
         of.failed().entry(satellite.to_owned()).or_default().insert(reason);
     }
 
+    /// Records the conditions of a satellite: type, status and reason of each.
+    pub fn satellite_conditions<'a>(
+        &self,
+        satellite: &str,
+        conditions: impl Iterator<Item = (&'a str, ConditionStatus, &'a str)>,
+    ) {
+        let of = &self.satellite;
+        let now: BTreeSet<_> = conditions.map(|words| ConditionLabel::new(satellite, words)).collect();
+        let mut known = of.conditions_of();
+        let before = known.insert(satellite.to_owned(), now.clone()).unwrap_or_default();
+        for label in before.difference(&now) {
+            of.conditions.remove(label);
+        }
+        for label in &now {
+            of.conditions.get_or_create(label).set(1);
+        }
+    }
+
     /// Removes every metric of a satellite.
     pub fn satellite_gone(&self, satellite: &str) {
         let (of, label) = (&self.satellite, SatelliteLabel::new(satellite));
+        for condition in of.conditions_of().remove(satellite).unwrap_or_default() {
+            of.conditions.remove(&condition);
+        }
         of.behind().remove(satellite);
         for gauges in [&of.up, &of.objects, &of.bytes, &of.credential_expiry] {
             gauges.remove(&label);

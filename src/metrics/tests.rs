@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::Reason;
+use crate::api::condition::ConditionStatus;
 use crate::api::satellite_cluster::{AgentState, BreakerState, Stats};
 use std::time::Instant;
 
@@ -33,6 +34,7 @@ fn a_removed_satellite_leaves_no_metric() {
     metrics.satellite_failed("gone", Reason::Forbidden);
     metrics.satellite_credential_expiry("gone", Some(1_800_000_000));
     metrics.satellite_behind("gone", Instant::now());
+    metrics.satellite_conditions("gone", [("Ready", ConditionStatus::False, "Forbidden")].into_iter());
     let names = |text: &str| text.lines().filter(|line| line.contains("\"gone\"")).count();
     assert!(names(&metrics.encode()) > 20);
     metrics.satellite_gone("gone");
@@ -83,4 +85,41 @@ fn the_documented_kinds_and_results_of_status_writes_are_those_that_are_counted(
     };
     listed("kind", &["ready", "refusal", "synced"]);
     listed("result", &["ok", "stale", "gone", "refused", "unknown", "panicked"]);
+}
+
+#[test]
+fn a_condition_has_one_status_and_one_reason() {
+    let metrics = Metrics::default();
+    let lines = || {
+        let text = metrics.encode();
+        let of = text.lines().filter(|line| line.starts_with("groundlink_satellite_condition{"));
+        of.map(str::to_owned).collect::<Vec<_>>()
+    };
+    metrics.satellite_conditions(
+        "a",
+        [("Ready", ConditionStatus::True, "Connected"), ("Synced", ConditionStatus::True, "InSync")]
+            .into_iter(),
+    );
+    metrics.satellite_conditions("b", [("Ready", ConditionStatus::True, "Connected")].into_iter());
+    assert_eq!(lines().len(), 3);
+    metrics.satellite_conditions("a", [("Ready", ConditionStatus::False, "Suspended")].into_iter());
+    let wanted = "groundlink_satellite_condition{satellite=\"a\",type=\"Ready\",status=\"False\",reason=\"Suspended\"} 1";
+    assert_eq!(lines().iter().filter(|line| line.contains("\"a\"")).collect::<Vec<_>>(), [wanted]);
+}
+
+/// The objectives of `docs/slo.md` are read from these buckets.
+#[test]
+fn the_objectives_are_bounds_of_buckets() {
+    let metrics = Metrics::default();
+    metrics.satellite_behind("a", Instant::now());
+    metrics.satellite_acked("a", None);
+    metrics.satellite_loaded("a", Instant::now());
+    let text = metrics.encode();
+    for bucket in [
+        "groundlink_satellite_publish_to_acknowledge_seconds_bucket{le=\"30.0\",satellite=\"a\"} 1",
+        "groundlink_satellite_publish_to_loaded_seconds_bucket{le=\"120.0\",satellite=\"a\"} 1",
+        "groundlink_publish_to_loaded_seconds_bucket{le=\"120.0\"} 1",
+    ] {
+        assert!(text.lines().any(|line| line == bucket), "{bucket} is not in:\n{text}");
+    }
 }

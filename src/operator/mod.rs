@@ -47,6 +47,8 @@ pub struct Options {
     pub privileged_namespaces: Vec<String>,
     /// Objects that other Icinga configuration declares, as `Type!name`.
     pub external_objects: Vec<String>,
+    /// Constants of Icinga, beside its own, that commands may name.
+    pub constants: Vec<String>,
     /// Version of the Icinga 2 that loads the volume.
     pub icinga_version: IcingaVersion,
     /// Which removals wait for a person.
@@ -135,6 +137,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());
     let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
+    let announcements = satellite::Events::new(client.clone());
     let context = satellite::Context {
         hub: client.clone(),
         namespace: options.namespace.clone(),
@@ -144,7 +147,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         servers: ServerPolicy::from(policy).without_hub(&url),
         hub_id: "".into(),
         views: Arc::default(),
-        events: satellite::Events::new(client.clone()),
+        events: announcements.clone(),
         snapshots: latest,
         removals_held,
         fleet: Arc::new(fleet),
@@ -160,6 +163,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         guard: options.removal_guard,
         volume: Arc::new(volume),
         writer: Writer::new(client.clone()),
+        announcements,
         crd: CrdProbe::new(client.clone()),
         lister: watch::Lister::new(client, server),
         held,
@@ -183,7 +187,9 @@ fn settings(options: &Options) -> anyhow::Result<Settings> {
     let given = options.privileged_namespaces.iter().any(|name| !name.is_empty());
     let own = [options.namespace.clone()];
     let privileged = if given { &options.privileged_namespaces[..] } else { &own };
-    Settings::new(privileged, &options.external_objects, options.icinga_version).map_err(anyhow::Error::msg)
+    Settings::new(privileged, &options.external_objects, options.icinga_version)
+        .and_then(|settings| settings.with_constants(&options.constants))
+        .map_err(anyhow::Error::msg)
 }
 
 /// Returns the address of the hub's API server, if its URL has one instead of a name.

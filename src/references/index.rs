@@ -7,9 +7,10 @@
 
 use super::closure::{Ground, is_met};
 use super::names::Names;
-use crate::api::Reason;
+use crate::api::{IcingaType, Reason};
 use crate::identity::{ObjectKey, Uid};
 use crate::render::Rendered;
+use crate::validate::facts::{INSTEAD_OF_GLOBAL, not_global};
 use crate::validate::{Name, Provided, Use};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Waiting {
     pub reason: Reason,
     /// For a person: the missing names, or the resource that keeps the name.
     pub message: String,
+    /// True if another resource that is applied or published could end it.
+    pub may_come: bool,
 }
 
 pub(super) type Overlay = HashMap<ObjectKey, Arc<Rendered>>;
@@ -164,6 +167,7 @@ impl Index {
                         "{} exists already in the Icinga Template Library or among the external objects; choose another name",
                         provided.name
                     ),
+                    may_come: false,
                 });
             }
             if let Some(winner) = self.winner_over(key, provided) {
@@ -173,6 +177,7 @@ impl Index {
                         "{} is declared by MonitoringObject {winner}, which is older; choose another name or delete that one",
                         provided.name
                     ),
+                    may_come: false,
                 });
             }
         }
@@ -181,15 +186,26 @@ impl Index {
             return Some(Waiting {
                 reason: Reason::UnresolvedReference,
                 message: format!("it names itself, as {own}; remove that reference"),
+                may_come: false,
             });
         }
         let overlay = Overlay::new();
+        let is_missing = |needed: &&Use| !self.satisfied(content, needed, &overlay);
+        if let Some(zone) = content.zone() {
+            let [exists, is_no_place] =
+                [Name::object(IcingaType::Zone, zone), not_global(zone)].map(Use::one);
+            if content.uses().contains(&is_no_place) && is_missing(&&is_no_place) && !is_missing(&&exists) {
+                let message = format!("spec.zone: Zone {zone:?} is global; {INSTEAD_OF_GLOBAL}");
+                return Some(Waiting { reason: Reason::UnresolvedReference, message, may_come: false });
+            }
+        }
         let missing: Vec<String> = content
             .uses()
             .iter()
-            .filter(|needed| !self.satisfied(content, needed, &overlay))
+            .filter(is_missing)
             .map(|needed| self.describe_missing(content, needed))
             .collect();
+        let may_come = !missing.is_empty();
         let message = if missing.is_empty() {
             self.obstacle(content, &overlay).unwrap_or_else(|| {
                 "it names itself, directly or through what it names; remove one of the references".into()
@@ -197,7 +213,7 @@ impl Index {
         } else {
             format!("not published: {}; create what is missing, or correct the name", missing.join(", "))
         };
-        Some(Waiting { reason: Reason::UnresolvedReference, message })
+        Some(Waiting { reason: Reason::UnresolvedReference, message, may_come })
     }
 
     /// Decides again about everything that changed: withdraws contents that lost a name they need,

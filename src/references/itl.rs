@@ -20,10 +20,13 @@ fn table(version: IcingaVersion) -> &'static str {
 /// plugins, plugins-contrib, manubulon, windows-plugins and nscp, as Debian's does.
 pub fn itl(version: IcingaVersion) -> HashSet<Name> {
     let mut names: HashSet<Name> = table(version).lines().filter_map(|line| Name::parse(line).ok()).collect();
-    // Of the library's templates only these set a command. The others only add arguments.
+    // Of the library's templates only these set a command. The others only add arguments. Every
+    // command sets one, but for those that `validate` lets nobody import.
     let with_command = WITH_COMMAND.iter().filter_map(|name| Name::parse(name).ok());
-    let facts: Vec<Name> =
-        with_command.filter(|name| names.contains(name)).flat_map(|name| trusted(&name)).collect();
+    let is_object = |name: &&Name| name.sort().is_some_and(|sort| !sort.starts_with("template "));
+    let objects: Vec<Name> = names.iter().filter(is_object).cloned().collect();
+    let with_command = with_command.filter(|name| names.contains(name)).chain(objects);
+    let facts: Vec<Name> = with_command.flat_map(|name| trusted(&name)).collect();
     names.extend(facts);
     let versions = IcingaVersion::ALL.into_iter().filter(|known| *known <= version);
     names.extend(versions.map(or_later));

@@ -20,6 +20,17 @@ pub(super) fn head(out: &mut String, for_each: &ForEach) {
     );
 }
 
+/// Prints a statement that makes `value` the entry's value: of a dictionary, what the key leads to;
+/// of a list, the entry.
+pub(super) fn value(out: &mut String, for_each: &ForEach) {
+    let mut guarded = String::new();
+    expression::attribute(&mut guarded, &for_each.attribute);
+    let _ = write!(
+        out,
+        "var value = key; if (typeof({guarded}) == Dictionary) {{ var value = Dictionary.prototype.get.call({guarded}, key) }}; "
+    );
+}
+
 /// Prints the custom variables that the object gets from its entry.
 pub(super) fn body(out: &mut String, for_each: &ForEach) {
     let mut variable = String::new();

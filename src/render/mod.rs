@@ -3,14 +3,18 @@
 
 mod expression;
 mod for_each;
+mod merge;
+mod names;
 mod packed;
 pub(crate) mod quoting;
+mod set;
+mod unset;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{Digest, ObjectKey};
 use crate::validate::{
-    Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate,
+    Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate, value::Value,
 };
 use packed::Packed;
 use std::fmt::Write as _;
@@ -94,7 +98,8 @@ impl Rendered {
     pub(crate) fn below(&self) -> impl Iterator<Item = &Name> {
         let own = |name: &&Name| {
             self.provides.iter().any(|provided| {
-                provided.exclusive && provided.name.sort().is_some_and(|sort| name.sort() == Some(sort))
+                let same = |sort| name.sort().is_some_and(|needed| is_below(sort, needed));
+                provided.exclusive && provided.name.sort().is_some_and(same)
             })
         };
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
@@ -125,6 +130,16 @@ impl Rendered {
     pub fn uses(&self) -> &[Use] {
         &self.uses
     }
+}
+
+/// True if objects of the first sort can form chains with those that they need of the second.
+/// Commands import templates and commands alike.
+fn is_below(sort: &str, needed: &str) -> bool {
+    sort == needed || (sort.ends_with("Command") && base(sort) == base(needed))
+}
+
+fn base(sort: &str) -> &str {
+    sort.strip_prefix("template ").unwrap_or(sort)
 }
 
 impl std::fmt::Debug for Rendered {
@@ -169,14 +184,13 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let form = match declaration.form {
         Form::Object => "object",
         Form::Template => "template",
-        Form::Apply(_) => "apply",
+        Form::Apply(_) => {
+            names::head(&mut out, declaration);
+            "apply"
+        }
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
-    match &declaration.for_each {
-        // Icinga appends the key without a blank.
-        Some(_) => quoting::string(&mut out, &format!("{} ", declaration.name)),
-        None => quoting::string(&mut out, &declaration.name),
-    }
+    quoting::string(&mut out, &beginning(declaration));
     if let Some(for_each) = &declaration.for_each {
         for_each::head(&mut out, for_each);
     }
@@ -191,25 +205,46 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         quoting::string(&mut out, import);
         out.push('\n');
     }
+    unset::print(&mut out, &declaration.unset);
     for (attribute, value) in &declaration.attributes {
         // These add to those of a template that is imported here or beside this one; "=" would
         // drop them.
         let adds = ["vars", "arguments", "env"].contains(attribute)
             && (declaration.form == Form::Template || !declaration.imports.is_empty());
+        if let ("vars", Value::Dictionary(vars), true) = (*attribute, value, adds) {
+            merge::vars(&mut out, vars);
+            continue;
+        }
         let operator = if adds { "+=" } else { "=" };
         let _ = write!(out, "  {attribute} {operator} ");
         quoting::value(&mut out, value, 1);
         out.push('\n');
     }
+    if !declaration.add_groups.is_empty() {
+        out.push_str("  groups += ");
+        let groups = declaration.add_groups.iter().map(String::as_str);
+        quoting::value(&mut out, &Value::strings(groups), 1);
+        out.push('\n');
+    }
     if let Some(for_each) = &declaration.for_each {
         for_each::body(&mut out, for_each);
+        if !declaration.set.is_empty() {
+            out.push_str("  ");
+            for_each::value(&mut out, for_each);
+            out.push('\n');
+        }
     }
+    set::print(&mut out, &declaration.set);
     for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
         for rule in rules {
             let _ = write!(out, "  {word} where ");
             expression::print(&mut out, rule);
             out.push('\n');
         }
+    }
+    set::lacking(&mut out, declaration);
+    if let Form::Apply(to) = declaration.form {
+        names::taken(&mut out, key, declaration, to);
     }
     out.push_str("}\n");
     Rendered {
@@ -221,6 +256,14 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
         relays: declaration.relays.as_slice().into(),
+    }
+}
+
+/// Returns the name, or what Icinga puts before each key.
+fn beginning(declaration: &Declaration) -> String {
+    match &declaration.for_each {
+        Some(for_each) => for_each.prefix.clone().unwrap_or_else(|| format!("{} ", declaration.name)),
+        None => declaration.name.clone(),
     }
 }
 

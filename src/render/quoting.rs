@@ -3,7 +3,7 @@
 //! a heredoc; a blank or a line break between braces, because `}}` is a token of its own; numbers
 //! plain decimal.
 
-use crate::validate::value::Value;
+use crate::validate::value::{Piece, Value};
 use std::fmt::Write as _;
 
 /// Writes a string literal.
@@ -30,6 +30,15 @@ pub fn number(out: &mut String, number: f64) {
     let _ = write!(out, "{}", if number == 0.0 { 0.0 } else { number });
 }
 
+/// Writes the value of a constant as text. Where Icinga does not have the constant, the text says
+/// so when the command runs, and the configuration loads all the same. A dollar sign in the value
+/// is no macro.
+fn constant(out: &mut String, name: &str) {
+    let _ = write!(out, "(() => {{ try {{ return string({name}).replace(\"$\", \"$$\") }} except {{ return ");
+    string(out, &format!("(this Icinga has no constant {name})"));
+    out.push_str(" } })()");
+}
+
 /// Writes any value; `level` is the indentation of the statement that it belongs to.
 pub fn value(out: &mut String, value_: &Value, level: usize) {
     match value_ {
@@ -37,6 +46,17 @@ pub fn value(out: &mut String, value_: &Value, level: usize) {
         Value::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Value::Number(n) => number(out, *n),
         Value::String(text) => string(out, text),
+        Value::Joined(pieces) => {
+            for (i, piece) in pieces.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(" + ");
+                }
+                match piece {
+                    Piece::Text(text) => string(out, text),
+                    Piece::Constant(name) => constant(out, name),
+                }
+            }
+        }
         Value::Array(items) => {
             out.push_str("[ ");
             for (i, item) in items.iter().enumerate() {

@@ -70,3 +70,55 @@ fn numbers_have_no_exponent() {
     quoting::number(&mut out, 1e-7);
     assert_eq!(out, "0.0000001");
 }
+
+#[test]
+fn what_only_set_gives_is_asked_before_the_object_is_made() {
+    let whom = |more: &str| {
+        let mut spec = json!({"notification": {"command": "mail", "apply": {"to": "Host", "assignWhere": ["true"],
+            "set": [{"users": "host.vars.users", "when": "host.vars.a"}]}}});
+        if !more.is_empty() {
+            spec["notification"][more] = json!(["ops"]);
+        }
+        rendered(spec)
+    };
+    let alone = text(&whom(""));
+    assert!(
+        alone.contains("  ignore where !(false || (() use (host) => { try { if (host.vars[\"a\"])"),
+        "{alone}"
+    );
+    assert!(alone.contains("get_object(User, n) != null"), "{alone}");
+    // Somebody is always notified, so the object always exists.
+    let beside = text(&whom("userGroups"));
+    assert!(!beside.contains("ignore where !("), "{beside}");
+    // A template that notifies somebody must not be silenced.
+    let silent = "=a template Notification \"ops\" that sets neither users nor user groups";
+    let imports = whom("imports");
+    assert!(
+        imports.uses().iter().flat_map(|needed| &needed.any_of).any(|name| name.as_str().starts_with(silent))
+    );
+    let template = rendered(json!({"template": true, "name": "ops", "notification": {"command": "mail"}}));
+    assert!(template.provides().iter().any(|provided| provided.name.as_str().starts_with(silent)));
+    let loud = rendered(json!({"template": true, "name": "ops", "notification": {"users": ["eva"]}}));
+    assert!(!loud.provides().iter().any(|provided| provided.name.as_str().starts_with(silent)));
+}
+
+#[test]
+fn rules_note_their_names_and_entries_choose_theirs() {
+    let rule = |prefix: Option<&str>| {
+        let mut each = json!({"in": "host.vars.disks"});
+        if let Some(prefix) = prefix {
+            each["prefix"] = json!(prefix);
+        }
+        text(&rendered(
+            json!({"name": "disk", "service": {"checkCommand": "disk", "apply": {"forEach": each}}}),
+        ))
+    };
+    for (prefix, name) in [(None, "disk "), (Some("disk-"), "disk-"), (Some(""), "")] {
+        let out = rule(prefix);
+        assert!(out.contains(&format!("apply Service \"{name}\" for (key in ")), "{out}");
+        let noted =
+            format!("var n = host.name + \"!\" + \"{name}\" + key; if (get_object(Service, n) != null)");
+        assert!(out.contains(&noted), "{out}");
+        assert!(out.contains("globals.groundlink_taken.set(n, \"ops/x\")"), "{out}");
+    }
+}

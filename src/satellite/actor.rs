@@ -10,12 +10,11 @@ use super::core::delivery::{Ended, Job};
 use super::core::order::Wanted;
 use super::core::times::Moment;
 use super::credential::Credential;
-use super::fleet::Satellite;
+use super::fleet::{Health, Satellite};
 use super::problem::Problem;
 use super::remote::AgentWatch;
 use super::status_writer::{self, Letter};
 use crate::api::Reason;
-use crate::api::satellite_cluster::BreakerState;
 use crate::identity::Revision;
 use crate::metrics::WriteCounts;
 use crate::snapshot::Acceptance;
@@ -300,18 +299,26 @@ impl Driver {
     fn apply(&mut self, effect: Effect) {
         let (name, metrics) = (&self.name, &self.context.metrics);
         match effect {
-            Effect::Accepts(acceptance) => self.context.fleet.send_modify(|fleet| {
-                let unreachable = fleet.satellites.get(name).is_some_and(|held| held.unreachable);
-                let entry = Satellite { acceptance, unreachable, ..Satellite::default() };
+            Effect::Accepts(acceptance, exempt) => self.context.fleet.send_modify(|fleet| {
+                let (held_before, health) = match fleet.satellites.get(name) {
+                    Some(before) => (before.held_before, before.health),
+                    None => (self.actor.recorded_revision(), Health::default()),
+                };
+                let entry = Satellite { acceptance, exempt, held_before, health, ..Satellite::default() };
                 fleet.satellites.insert(name.clone(), entry);
             }),
             Effect::NotHeld => {
                 self.tell_hub(|held| held.acked.take().is_some());
             }
+            Effect::Lost => self.tell_hub(|held| held.held_before.take().is_some()),
+            Effect::Health(health) => {
+                self.tell_hub(|held| std::mem::replace(&mut held.health, health) != health);
+            }
             Effect::Holds(revision, left_out) => self.tell_hub(|held| {
                 let is_news = held.acked < Some(revision);
                 if is_news {
                     held.acked = Some(revision);
+                    held.held_before = held.held_before.max(held.acked);
                     if held.left_out != left_out {
                         held.left_out = left_out;
                     }
@@ -324,11 +331,7 @@ impl Driver {
                     true
                 });
             }
-            Effect::Breaker(state) => {
-                metrics.satellite_breaker(name, state);
-                let unreachable = state == BreakerState::Open;
-                self.tell_hub(|held| std::mem::replace(&mut held.unreachable, unreachable) != unreachable);
-            }
+            Effect::Breaker(state) => metrics.satellite_breaker(name, state),
             Effect::Event { is_warning, reason, note } => {
                 let (events, object) = (self.context.events.clone(), self.actor.object().clone());
                 tokio::spawn(async move {

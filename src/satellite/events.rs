@@ -1,10 +1,10 @@
-//! Events of SatelliteClusters: one when something begins or ends, so that `kubectl describe`
-//! shows what happened.
+//! Events: one when something begins or ends, so that `kubectl describe` shows what happened.
 
 use crate::api::marks::OPERATOR_MANAGER;
 use crate::api::{Reason, SatelliteCluster};
 use crate::request::ask;
 use crate::text::clean;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use std::time::Duration;
@@ -29,25 +29,37 @@ impl Events {
 
     /// Publishes something that a person should see. An event that cannot be published is logged.
     pub async fn warning(&self, object: &SatelliteCluster, reason: Reason, note: &str) {
-        self.publish(object, EventType::Warning, reason, note).await;
+        self.about(&object.object_ref(&()), true, reason, note, "Deliver").await;
     }
 
     /// Publishes that something is well again.
     pub async fn normal(&self, object: &SatelliteCluster, reason: Reason, note: &str) {
-        self.publish(object, EventType::Normal, reason, note).await;
+        self.about(&object.object_ref(&()), false, reason, note, "Deliver").await;
     }
 
-    async fn publish(&self, object: &SatelliteCluster, kind: EventType, reason: Reason, note: &str) {
+    /// Publishes an event about any object; `action` is what the operator was doing. True if it
+    /// was published.
+    pub async fn about(
+        &self,
+        object: &ObjectReference,
+        is_warning: bool,
+        reason: Reason,
+        note: &str,
+        action: &str,
+    ) -> bool {
         let event = Event {
-            type_: kind,
-            reason: format!("{reason:?}"),
+            type_: if is_warning { EventType::Warning } else { EventType::Normal },
+            reason: reason.as_str().to_owned(),
             note: Some(clean(note, NOTE_MAX)),
-            action: "Deliver".into(),
+            action: action.into(),
             secondary: None,
         };
-        let reference = object.object_ref(&());
-        if let Err(why) = ask(TIMEOUT, self.recorder.publish(&event, &reference)).await {
-            tracing::warn!(satellite = object.metadata.name, %why, "cannot publish an event");
+        match ask(TIMEOUT, self.recorder.publish(&event, object)).await {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(kind = object.kind, name = object.name, %why, "cannot publish an event");
+                false
+            }
         }
     }
 }

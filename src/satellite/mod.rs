@@ -28,7 +28,7 @@ pub use client::{HTTPS, HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;
 pub use explain::{Redaction, transport};
-pub use fleet::{Fleet, Rejection, Satellite, sync_of};
+pub use fleet::{Exempt, Fleet, Health, Rejection, Satellite, sync_of};
 pub use problem::{Contact, Problem};
 pub use registry::run;
 pub use views::Views;

@@ -55,6 +55,8 @@ fn unknown() -> SatelliteClusterSpec {
         drift_policy: Default::default(),
         adoption_policy: Default::default(),
         ack_level: Default::default(),
+        sync_policy: Default::default(),
+        sync_timeout: "3m".into(),
         deletion: Default::default(),
         request_timeout: "10s".into(),
     }
@@ -134,14 +136,17 @@ mod tests {
     #[test]
     fn a_status_that_cannot_be_read_counts_as_missing() {
         let spec = json!({ "kubeconfigSecretRef": { "name": "edge" } });
-        let condition = |reason: &str| {
+        let condition = |status: &str, reason: &str| {
             json!({ "observedGeneration": 3, "conditions": [{
-            "type": "Ready", "status": "False", "reason": reason, "message": "", "lastTransitionTime": "2026-11-29T12:00:00Z",
+            "type": "Ready", "status": status, "reason": reason, "message": "", "lastTransitionTime": "2026-11-29T12:00:00Z",
         }] })
         };
-        let received = listed(spec.clone(), condition("Unreachable"));
-        assert_eq!(received.object.status.unwrap().observed_generation, 3);
-        let received = listed(spec, condition("InventedLater"));
+        // Of another version are words that this one may not know.
+        for reason in ["Unreachable", "InventedLater"] {
+            let received = listed(spec.clone(), condition("False", reason));
+            assert_eq!(received.object.status.unwrap().conditions[0].reason.as_str(), reason);
+        }
+        let received = listed(spec, condition("Perhaps", "Unreachable"));
         assert_eq!((received.unreadable, received.object.status), (None, None));
     }
 }

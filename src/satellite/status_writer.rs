@@ -42,6 +42,9 @@ pub async fn write(
         let next = mailbox.borrow_and_update().clone();
         if let Some((object, status)) = next {
             let satellite = object.metadata.name.as_deref().unwrap_or_default();
+            let conditions = status.conditions.iter();
+            let words = conditions.map(|c| (c.r#type.as_str(), c.status, c.reason.as_str()));
+            metrics.satellite_conditions(satellite, words);
             let recorded = last.as_ref().or(object.status.as_ref());
             let outcome = match recorded == Some(&status) {
                 true => Ok(Fate::Stored),

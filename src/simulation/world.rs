@@ -18,13 +18,13 @@ use super::rules::{Rule, Violation, hold};
 use super::satellite::{self, Server};
 use super::witness::{Witness, desired, in_set, on_volume};
 use crate::api::satellite_cluster::Layout;
-use crate::api::{ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus};
+use crate::api::{ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus, Reason};
 use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
-use crate::identity::{Digest, ObjectKey, Uid};
+use crate::identity::{Digest, ObjectKey, Revision, Uid};
 use crate::publish::{Change, Outcome, Volume};
 use crate::references::Index;
 use crate::satellite::core::requests::Request;
-use crate::satellite::{Fleet, Satellite};
+use crate::satellite::{Fleet, Health, Satellite};
 use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
 use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
@@ -88,6 +88,8 @@ struct World {
     layout: Layout,
     /// Files that somebody touched and the process has not heard of.
     touched: Vec<ObjectKey>,
+    /// What the status of each SatelliteCluster says was delivered.
+    recorded_acks: Vec<Option<Revision>>,
 }
 
 /// One operator process.
@@ -182,6 +184,7 @@ impl World {
             snapshots: 0,
             layout,
             touched: Vec::new(),
+            recorded_acks: vec![None; satellites],
             plan,
         }
     }
@@ -259,6 +262,9 @@ fn misread(planted: Option<Planted>, disk: &ModelDisk, object: &mut MonitoringOb
             if let Some(bytes) = disk.all_visible().get(&place) {
                 let status = object.status.get_or_insert_with(|| MonitoringObjectStatus {
                     observed_generation: 0,
+                    r#type: None,
+                    reason: None,
+                    satellites: None,
                     published_digest: None,
                     path: None,
                     revision: None,

@@ -2,7 +2,7 @@
 
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
-use crate::api::{Condition, ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
+use crate::api::{Condition, ConditionStatus, ConditionType, IcingaType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
 use crate::publish::InPlace;
 use crate::text::clean_message;
@@ -16,6 +16,8 @@ pub struct Facts<'a> {
     pub key: &'a ObjectKey,
     /// Generation that all of this is about.
     pub generation: i64,
+    /// Icinga type that it declares. `None` if its spec cannot be read.
+    pub kind: Option<IcingaType>,
     /// First snapshot that holds the published file. `None` if none does yet.
     pub revision: Option<Revision>,
     /// How far this generation got.
@@ -42,6 +44,13 @@ pub enum State<'a> {
         /// What stays published of an earlier generation.
         kept: Option<&'a InPlace>,
     },
+    /// It names something that is not published, which may be on its way.
+    Unresolved {
+        /// What is missing, for a person.
+        message: String,
+        /// What stays published of an earlier generation.
+        kept: Option<&'a InPlace>,
+    },
     /// The volume refused it, or somebody else changed the file; it is tried again.
     Failing {
         /// Which of these.
@@ -65,9 +74,10 @@ impl State<'_> {
     pub fn published(&self) -> Option<Digest> {
         match self {
             Self::Published { in_place, .. } => Some(in_place.digest()),
-            Self::Refused { kept, .. } | Self::Failing { kept, .. } | Self::Suspended { kept, .. } => {
-                kept.map(InPlace::digest)
-            }
+            Self::Refused { kept, .. }
+            | Self::Unresolved { kept, .. }
+            | Self::Failing { kept, .. }
+            | Self::Suspended { kept, .. } => kept.map(InPlace::digest),
         }
     }
 }
@@ -77,10 +87,13 @@ impl State<'_> {
 pub enum Sync {
     /// Which satellites there are is not known yet.
     Unknown,
-    /// No satellite should hold it.
-    NoSatellites,
     /// All that should hold it do.
-    All(usize),
+    All {
+        /// How many should hold it. 0 if none should.
+        expected: usize,
+        /// Satellites that lack it and are not waited for, because they are suspended or optional.
+        without: Vec<Lacking>,
+    },
     /// All do but these, which cannot: they lack what it names.
     LeftOut {
         /// How many should hold it.
@@ -101,11 +114,95 @@ pub enum Sync {
     Pending {
         /// How many should hold it.
         expected: usize,
-        /// Names of those that have not acknowledged, sorted.
-        missing: Vec<String>,
-        /// Whether all of those are known to be unreachable.
-        unreachable: bool,
+        /// Those that have not acknowledged: first those that fail, each part by name.
+        lacking: Vec<Lacking>,
+        /// Satellites that lack it and are not waited for.
+        without: Vec<Lacking>,
+        /// False if nobody is known to lack it, and some have not confirmed it since the start.
+        is_known: bool,
+        /// False while this process has not asked all of them.
+        is_sure: bool,
     },
+}
+
+/// A satellite that lacks an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// Its name.
+    pub satellite: String,
+    /// Why, in the words of its SatelliteCluster. `Pending` if the object is on its way.
+    pub reason: Reason,
+    /// It has failed for `spec.syncTimeout`: a person must act.
+    pub is_overdue: bool,
+}
+
+impl Lacking {
+    /// Returns whether the object is not on its way.
+    pub fn is_failing(&self) -> bool {
+        self.reason != Reason::Pending
+    }
+}
+
+/// Most satellites that a message names.
+const NAMED: usize = 5;
+
+/// Returns the names of the first satellites, each with its reason.
+fn named(lacking: &[Lacking]) -> String {
+    let one = |one: &Lacking| format!("{} ({})", one.satellite, one.reason.as_str());
+    let names: Vec<_> = lacking.iter().take(NAMED).map(one).collect();
+    let more = if lacking.len() > NAMED { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Returns how a message names the satellites that are not waited for.
+fn not_waited_for(without: &[Lacking]) -> String {
+    match without {
+        [] => String::new(),
+        _ => format!("; not waiting for {}", named(without)),
+    }
+}
+
+/// Returns the satellites that lack an object, as a status counts them. `None` if there are none.
+fn pending(lacking: &[Lacking], without: &[Lacking]) -> Option<PendingSatellites> {
+    let all = || lacking.iter().chain(without).map(|one| one.satellite.clone());
+    let count = lacking.len() + without.len();
+    (count > 0).then(|| PendingSatellites { count: count as u32, names: all().take(NAMED).collect() })
+}
+
+/// Conditions Synced, Reconciling and Stalled.
+type Progress = [(ConditionStatus, Reason, String); 3];
+
+/// Returns the conditions of an object that waits for satellites.
+fn waiting(expected: usize, lacking: &[Lacking], without: &[Lacking]) -> Progress {
+    use ConditionStatus::{False, True};
+    let is_failing = lacking.iter().any(Lacking::is_failing);
+    let is_silent = |one: &Lacking| !one.is_failing() || one.reason == Reason::Unreachable;
+    let reason = match is_failing {
+        false => Reason::Pending,
+        true if lacking.iter().all(is_silent) => Reason::SatelliteUnreachable,
+        true => Reason::SatelliteFailing,
+    };
+    let is_overdue = lacking.iter().all(|one| one.is_overdue);
+    let remedy = match (is_overdue, is_failing) {
+        (true, _) => {
+            "; repair them, or set spec.suspend or spec.syncPolicy: Optional of their SatelliteClusters"
+        }
+        (false, true) => "; look at their SatelliteClusters",
+        (false, false) => "",
+    };
+    let message = format!(
+        "{} of {expected} satellites have acknowledged; waiting for {}{}{remedy}",
+        expected.saturating_sub(lacking.len()),
+        named(lacking),
+        not_waited_for(without),
+    );
+    // It is delivered by itself when they return, and a waiter (kstatus) must end before that: nothing but Stalled ends it
+    // without the claim that all is well.
+    let (reconciling, stalled) = match is_overdue {
+        true => ((False, reason, "waiting for a person".to_owned()), (True, reason, message.clone())),
+        false => ((True, reason, message.clone()), (False, Reason::Complete, String::new())),
+    };
+    [(False, reason, message), reconciling, stalled]
 }
 
 const TYPES: [ConditionType; 4] =
@@ -124,6 +221,16 @@ pub struct Recorded {
     pub ready: bool,
     /// Whether `Synced` was True for that generation.
     pub synced: bool,
+    /// Whether `Stalled` was True for that generation.
+    pub stalled: bool,
+    /// Whether it said that something is missing which that generation names.
+    pub unresolved: bool,
+    /// The reason that mattered.
+    pub reason: Option<Reason>,
+    /// Whether it has the fields that every version since the first writes.
+    pub is_complete: bool,
+    /// Fingerprint of the satellites that lacked it.
+    lacking: u64,
     /// Fingerprint of everything but the times.
     fingerprint: u64,
     /// Status of each condition, in the order of [`TYPES`].
@@ -141,12 +248,18 @@ impl Recorded {
                 c.status == ConditionStatus::True && c.observed_generation == Some(status.observed_generation)
             })
         };
+        let has_reason = |kind, reason: Reason| find(kind).is_some_and(|c| c.reason == reason);
         Self {
             generation: status.observed_generation,
             published: status.published_digest.as_deref().and_then(|text| text.parse().ok()),
             revision: status.revision.as_deref().and_then(|text| text.parse().ok()),
             ready: is_true(ConditionType::Ready),
             synced: is_true(ConditionType::Synced),
+            stalled: is_true(ConditionType::Stalled),
+            unresolved: has_reason(ConditionType::Ready, Reason::UnresolvedReference),
+            reason: status.reason.as_deref().and_then(Reason::of),
+            is_complete: status.reason.is_some(),
+            lacking: fingerprint_of(&status.pending_satellites),
             fingerprint: fingerprint(status),
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
             transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
@@ -156,6 +269,11 @@ impl Recorded {
     /// Returns whether the recorded status reports these facts already: a write would change only times.
     pub fn says(&self, facts: &Facts<'_>) -> bool {
         self.fingerprint == fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns whether the recorded status names the same satellites as these facts.
+    pub fn names_the_same(&self, facts: &Facts<'_>) -> bool {
+        self.lacking == fingerprint_of(&compose(facts, self, 0).pending_satellites)
     }
 
     /// Returns whether `Ready=True` was acknowledged for exactly this generation and digest.
@@ -170,14 +288,19 @@ fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
     status.published_digest.hash(&mut hasher);
     status.path.hash(&mut hasher);
     status.revision.hash(&mut hasher);
-    if let Some(pending) = &status.pending_satellites {
-        (pending.count, &pending.names).hash(&mut hasher);
-    }
+    fingerprint_of(&status.pending_satellites).hash(&mut hasher);
+    (&status.r#type, &status.reason, &status.satellites).hash(&mut hasher);
     let mut conditions: Vec<_> = status.conditions.iter().collect();
-    conditions.sort_by_key(|c| c.r#type);
+    conditions.sort_by(|a, b| a.r#type.cmp(&b.r#type));
     for c in conditions {
-        (c.r#type, c.status, c.observed_generation, c.reason, &c.message).hash(&mut hasher);
+        (&c.r#type, c.status, c.observed_generation, &c.reason, &c.message).hash(&mut hasher);
     }
+    hasher.finish()
+}
+
+fn fingerprint_of(pending: &Option<PendingSatellites>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    pending.as_ref().map(|pending| (pending.count, &pending.names)).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -201,37 +324,32 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         ]
     };
     let fine = (False, Reason::Complete, String::new());
-    let mut pending = None;
+    let (mut pending_satellites, mut satellites) = (None, None);
     let conditions = match &facts.state {
         State::Published { sync, .. } => {
-            let mut stalled = fine.clone();
-            let (synced, reconciling) = match sync {
-                Sync::Unknown => (
+            let counted = |has: usize, expected: usize| Some(format!("{has}/{expected}"));
+            let [synced, reconciling, stalled] = match sync {
+                Sync::Unknown => [
                     (False, Reason::Pending, "the SatelliteClusters are not known yet".to_owned()),
                     (True, Reason::Pending, "waiting for the list of SatelliteClusters".to_owned()),
-                ),
-                Sync::NoSatellites => {
-                    ((True, Reason::NoSatellites, "no satellite should hold it".to_owned()), fine.clone())
+                    fine,
+                ],
+                Sync::All { expected, without } => {
+                    pending_satellites = pending(&[], without);
+                    satellites = counted(*expected, *expected);
+                    let (reason, message) = match expected {
+                        0 => (Reason::NoSatellites, "no satellite should hold it".to_owned()),
+                        count => (
+                            Reason::AllSatellites,
+                            format!("acknowledged by all {count} satellites that should hold it"),
+                        ),
+                    };
+                    [(True, reason, format!("{message}{}", not_waited_for(without))), fine.clone(), fine]
                 }
-                Sync::All(count) => (
-                    (
-                        True,
-                        Reason::AllSatellites,
-                        format!("acknowledged by all {count} satellites that should hold it"),
-                    ),
-                    fine.clone(),
-                ),
-                Sync::Pending { expected, missing, unreachable } => {
-                    let names: Vec<String> = missing.iter().take(5).cloned().collect();
-                    let more = if missing.len() > names.len() { ", ..." } else { "" };
-                    let message = format!(
-                        "{} of {expected} satellites have acknowledged; waiting for {}{more}",
-                        expected - missing.len(),
-                        names.join(", "),
-                    );
-                    pending = Some(PendingSatellites { count: missing.len() as u32, names });
-                    let reason = if *unreachable { Reason::SatelliteUnreachable } else { Reason::Pending };
-                    ((False, reason, message), (True, Reason::Pending, "waiting for satellites".to_owned()))
+                Sync::Pending { expected, lacking, without, .. } => {
+                    pending_satellites = pending(lacking, without);
+                    satellites = counted(expected.saturating_sub(lacking.len()), *expected);
+                    waiting(*expected, lacking, without)
                 }
                 Sync::Rejected { satellite, agent, message } => {
                     let message = format!(
@@ -240,9 +358,9 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
                     );
                     // The agent tries nothing again before the set changes, and only a person changes this object. So a waiter
                     // that reads Stalled (kstatus) ends, instead of waiting for something that does not come.
-                    stalled = (True, Reason::Rejected, message.clone());
                     let waiting = "waiting for a person: a satellite's Icinga 2 refused it".to_owned();
-                    ((False, Reason::Rejected, message), (False, Reason::Rejected, waiting))
+                    let stalled = (True, Reason::Rejected, message.clone());
+                    [(False, Reason::Rejected, message), (False, Reason::Rejected, waiting), stalled]
                 }
                 Sync::LeftOut { expected, by } => {
                     let names: Vec<String> = by.iter().take(5).cloned().collect();
@@ -253,15 +371,27 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
                         expected - by.len(),
                         names.join(", "),
                     );
-                    pending = Some(PendingSatellites { count: by.len() as u32, names });
-                    stalled = (True, Reason::Rejected, message.clone());
+                    pending_satellites = Some(PendingSatellites { count: by.len() as u32, names });
+                    satellites = counted(expected.saturating_sub(by.len()), *expected);
                     let waiting = "waiting for a person: not on every satellite".to_owned();
-                    ((False, Reason::Rejected, message), (False, Reason::Rejected, waiting))
+                    let stalled = (True, Reason::Rejected, message.clone());
+                    [(False, Reason::Rejected, message), (False, Reason::Rejected, waiting), stalled]
                 }
             };
             [(True, Reason::Published, published), synced, reconciling, stalled]
         }
         State::Refused { reason, message, .. } => refused(*reason, message),
+        State::Unresolved { message, .. } => {
+            let message = format!("{message}{kept}");
+            let reason = Reason::UnresolvedReference;
+            [
+                (False, reason, message.clone()),
+                (False, reason, "this generation is not published".to_owned()),
+                // Flux and Helm print it.
+                (True, reason, message),
+                fine,
+            ]
+        }
         State::Failing { reason, message, .. } => [
             (False, *reason, (*message).to_owned()),
             (False, *reason, "this generation is not published".to_owned()),
@@ -274,6 +404,12 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
             let waiting = format!("spec.suspend is set: this generation is not processed{kept}");
             let (ready, reason) =
                 if current { (True, Reason::Published) } else { (False, Reason::Suspended) };
+            // Nobody but a person goes on with it. Without Stalled a waiter would wait for ever.
+            let stalled = if current {
+                fine
+            } else {
+                (True, Reason::Suspended, format!("{waiting}; set spec.suspend to false"))
+            };
             [
                 (ready, reason, if current { published } else { waiting }),
                 if recorded.synced && current {
@@ -282,121 +418,35 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
                     (False, Reason::Suspended, "spec.suspend is set".to_owned())
                 },
                 (False, Reason::Suspended, "spec.suspend is set".to_owned()),
-                fine,
+                stalled,
             ]
         }
     };
+    let [ready, synced, ..] = &conditions;
+    let reason = if ready.0 == True { synced.1 } else { ready.1 };
     let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
     let conditions = TYPES.into_iter().zip(conditions).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
-            r#type: kind,
+            r#type: kind.into(),
             status,
             observed_generation: Some(facts.generation),
             last_transition_time: format_timestamp(if old == Some(status) { since } else { now }),
-            reason,
+            reason: reason.into(),
             message: clean_message(&message),
         },
     );
     MonitoringObjectStatus {
         observed_generation: facts.generation,
+        r#type: facts.kind.map(|kind| kind.as_str().to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        satellites,
         published_digest: digest.map(|digest| digest.to_string()),
         path: digest.map(|_| facts.key.path()),
         revision: facts.revision.map(|revision| revision.to_string()),
-        pending_satellites: pending,
+        pending_satellites,
         conditions: conditions.collect(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Kind;
-    use crate::render::read_back;
-
-    #[test]
-    fn every_condition_type_of_an_object_is_composed() {
-        let is_of_object = |kind: &ConditionType| kind.kinds().contains(&Kind::MonitoringObject);
-        let wanted: Vec<_> = ConditionType::ALL.iter().copied().filter(is_of_object).collect();
-        let mut composed = TYPES.to_vec();
-        composed.sort();
-        assert_eq!(composed, wanted);
-    }
-
-    fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
-        Facts { key, generation: 3, revision: None, state }
-    }
-
-    fn in_place() -> InPlace {
-        let text = b"// file\n// groundlink: {}\n".to_vec();
-        InPlace::forged(&std::sync::Arc::new(read_back(&ObjectKey::new("a", "b"), text).unwrap()))
-    }
-
-    #[test]
-    fn a_waiter_never_sees_done_before_it_is() {
-        let key = ObjectKey::new("a", "b");
-        let pending = Sync::Pending { expected: 2, missing: vec!["edge-a".into()], unreachable: false };
-        let status = compose(
-            &facts(&key, State::Published { in_place: &in_place(), sync: pending }),
-            &Recorded::default(),
-            100,
-        );
-        let condition = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap();
-        assert_eq!(condition(ConditionType::Ready).status, ConditionStatus::True);
-        assert_eq!(condition(ConditionType::Reconciling).status, ConditionStatus::True);
-        assert_eq!(condition(ConditionType::Synced).status, ConditionStatus::False);
-        assert!(
-            condition(ConditionType::Synced).message.contains("1 of 2")
-                && status.pending_satellites.is_some()
-        );
-        assert!(status.conditions.iter().all(|c| c.observed_generation == Some(3)));
-    }
-
-    #[test]
-    fn forty_satellites_that_are_away_are_counted_and_five_are_named() {
-        let key = ObjectKey::new("a", "b");
-        let missing = (10..50).map(|n| format!("edge-{n}")).collect();
-        let away = Sync::Pending { expected: 60, missing, unreachable: true };
-        let status = compose(
-            &facts(&key, State::Published { in_place: &in_place(), sync: away }),
-            &Recorded::default(),
-            100,
-        );
-        let synced = status.conditions.iter().find(|c| c.r#type == ConditionType::Synced).unwrap();
-        assert_eq!((synced.status, synced.reason), (ConditionStatus::False, Reason::SatelliteUnreachable));
-        assert!(synced.message.contains("20 of 60"), "{}", synced.message);
-        let pending = status.pending_satellites.unwrap();
-        assert_eq!((pending.count, pending.names.len()), (40, 5));
-    }
-
-    #[test]
-    fn who_is_left_out_by_a_satellite_waits_for_a_person() {
-        let key = ObjectKey::new("a", "b");
-        let left_out = Sync::LeftOut { expected: 2, by: vec!["edge-a".into()] };
-        let status = compose(
-            &facts(&key, State::Published { in_place: &in_place(), sync: left_out }),
-            &Recorded::default(),
-            100,
-        );
-        let is = |kind| status.conditions.iter().find(|c| c.r#type == kind).unwrap().status;
-        use ConditionType::{Ready, Reconciling, Stalled, Synced};
-        assert_eq!([Ready, Stalled].map(is), [ConditionStatus::True; 2]);
-        assert_eq!([Synced, Reconciling].map(is), [ConditionStatus::False; 2]);
-    }
-
-    #[test]
-    fn recorded_compares_all_but_times_and_keeps_transitions() {
-        let key = ObjectKey::new("a", "b");
-        let in_place = in_place();
-        let facts = |state| facts(&key, state);
-        let synced = facts(State::Published { in_place: &in_place, sync: Sync::All(1) });
-        let first = compose(&synced, &Recorded::default(), 100);
-        let recorded = Recorded::of(&first);
-        assert!(recorded.says(&synced) && compose(&synced, &recorded, 999) == first);
-        let message = "spec.host.notes is bad".into();
-        let refused = facts(State::Refused { reason: Reason::Invalid, message, kept: Some(&in_place) });
-        let changed = compose(&refused, &recorded, 999);
-        assert!(!recorded.says(&refused));
-        assert!(changed.conditions[0].message.contains("kept"));
-        assert_ne!(changed.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
-    }
-}
+mod tests;

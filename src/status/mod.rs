@@ -5,11 +5,13 @@
 
 mod facts;
 mod fair;
+mod news;
 mod queue;
 mod write;
 mod writer;
 
-pub use facts::{Facts, Recorded, State, Sync};
+pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use news::News;
 pub use queue::{Job, Queue};
 pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};
 pub use writer::Writer;

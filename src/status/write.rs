@@ -1,6 +1,7 @@
 //! One status write as a value, and what its answer proves.
 
 use super::facts::{Facts, Recorded, State, compose};
+use super::news::{News, news};
 use crate::api::MonitoringObjectStatus;
 use crate::identity::{Digest, ObjectKey, Uid};
 use crate::publish::{InPlace, Published};
@@ -56,6 +57,7 @@ pub struct Write {
     status: MonitoringObjectStatus,
     published: Option<Published>,
     kind: Kind,
+    news: Option<News>,
 }
 
 impl Write {
@@ -74,11 +76,13 @@ impl Write {
         if !is_of || published.generation() != facts.generation {
             return None;
         }
+        let status = compose(facts, recorded, now);
         Some(Self {
             key: facts.key.clone(),
             uid: published.uid().clone(),
             generation,
-            status: compose(facts, recorded, now),
+            news: news(facts, recorded, &status),
+            status,
             published: Some(published),
             kind: Kind::Ready,
         })
@@ -100,10 +104,22 @@ impl Write {
                 }
                 Kind::Synced
             }
-            State::Refused { .. } | State::Failing { .. } | State::Suspended { .. } => Kind::Refusal,
+            State::Refused { .. }
+            | State::Unresolved { .. }
+            | State::Failing { .. }
+            | State::Suspended { .. } => Kind::Refusal,
         };
         let status = compose(facts, recorded, now);
-        Some(Self { key: facts.key.clone(), uid: uid.clone(), generation, status, published: None, kind })
+        let news = news(facts, recorded, &status);
+        Some(Self {
+            key: facts.key.clone(),
+            uid: uid.clone(),
+            generation,
+            status,
+            published: None,
+            kind,
+            news,
+        })
     }
 
     /// Returns the resource.
@@ -144,7 +160,7 @@ impl Write {
             uid: self.uid,
             generation: self.generation,
             kind: self.kind,
-            result: Ok(Receipt { recorded, resource_version, acknowledged }),
+            result: Ok(Receipt { recorded, resource_version, acknowledged, news: self.news }),
         }
     }
 
@@ -258,6 +274,8 @@ pub struct Receipt {
     pub resource_version: u64,
     /// What was acknowledged with it.
     pub acknowledged: Option<Acknowledged>,
+    /// What is new in it, for a person.
+    pub news: Option<News>,
 }
 
 /// Why a status was not written, or may not have been.

@@ -18,6 +18,7 @@ pub(super) fn declare(
     builder.by_rule(spec.apply.as_ref().map(|apply| apply.to));
     let target = place(builder, spec, zone);
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     target
 }

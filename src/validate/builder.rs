@@ -1,18 +1,24 @@
 //! The builder with which each type's file makes a [`Declaration`]. It collects every problem with
 //! the path of its field, so that a person can mend them all at once.
 
-use super::declaration::{Declaration, ForEach, Form};
-use super::expression::{self, Attribute, Comparison, Expression, Subject};
+mod templates;
+mod texts;
+
+use super::constants::Constants;
+use super::declaration::{Assignments, Declaration, ForEach, Form};
+use super::expression::{self, Attribute, Comparison, Expression, Scope, Subject};
 use super::facts;
 use super::link::Link;
 use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
-use super::value::{self, MAX_VARS_BYTES, Value};
-use super::version;
+use super::settings::Settings;
+use super::value::Value;
+use super::{set, unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
-use crate::api::text::{self, Duration, EndpointName, ObjectName, Vars};
+use crate::api::text::{self, Duration, EndpointName, ObjectName};
+use std::sync::Arc;
 
 /// Most problems that one message lists.
 const MAX_PROBLEMS: usize = 3;
@@ -22,6 +28,7 @@ pub(super) struct Builder {
     declaration: Declaration,
     name_path: &'static str,
     version: IcingaVersion,
+    constants: Arc<Constants>,
     problems: Vec<String>,
 }
 
@@ -33,7 +40,7 @@ impl Builder {
         is_template: bool,
         name: &str,
         name_path: &'static str,
-        version: IcingaVersion,
+        settings: &Settings,
     ) -> Self {
         let mut builder = Self {
             declaration: Declaration {
@@ -41,8 +48,12 @@ impl Builder {
                 kind,
                 name: name.to_owned(),
                 imports: Vec::new(),
+                unset: Vec::new(),
+                add_groups: Vec::new(),
                 attributes: Vec::new(),
                 for_each: None,
+                set: Vec::new(),
+                needs_set: Vec::new(),
                 assign: Vec::new(),
                 ignore: Vec::new(),
                 zone: None,
@@ -52,7 +63,8 @@ impl Builder {
                 relays: Vec::new(),
             },
             name_path,
-            version,
+            version: settings.icinga_version,
+            constants: settings.constants.clone(),
             problems: Vec::new(),
         };
         builder.check_name(name, name_path);
@@ -100,7 +112,8 @@ impl Builder {
         self.declaration.name.clone()
     }
 
-    fn path(&self, field: &str) -> String {
+    /// Returns the path of a field of the member.
+    pub fn path(&self, field: &str) -> String {
         format!("spec.{}.{field}", self.declaration.kind.member())
     }
 
@@ -134,10 +147,18 @@ impl Builder {
             self.problem_at(path, text);
         } else if name.trim() != name {
             self.problem_at(path, "begins or ends with a blank; remove the blank");
+        } else {
+            self.no_macros(path, name);
         }
     }
 
     fn attribute(&mut self, attribute: &'static str, value: Value) {
+        self.version(attribute);
+        self.declaration.attributes.push((attribute, value));
+    }
+
+    /// Ensures that the hub's Icinga, and each that gets the object, knows an attribute.
+    fn version(&mut self, attribute: &str) {
         if let Some(first) = version::of_attribute(attribute) {
             if self.version < first {
                 let problem = format!(
@@ -146,11 +167,10 @@ impl Builder {
                     first.as_str(),
                     self.version.as_str()
                 );
-                self.problem(&field_of(attribute), &problem);
+                self.problem(&unset::field_of(attribute), &problem);
             }
             self.require(Use::one(version::or_later(first)));
         }
-        self.declaration.attributes.push((attribute, value));
     }
 
     /// Adds a name that this object provides.
@@ -180,14 +200,43 @@ impl Builder {
         let any_of = || -> Box<[Name]> {
             imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect()
         };
+        let name = facts::sets(what, kind, &self.name());
+        let of_set = set::attributes_of(what);
+        let is_by_set = !is_set && self.may_set(of_set);
+        // A template that may notify somebody by itself would be overruled by a rule that makes no
+        // object where its own `set` finds nobody, so its silence is a fact, too.
+        let is_whom = what == "users or user groups";
+        if self.form() == Form::Template && is_whom && !is_set {
+            let fact = facts::sets_nobody(&self.name());
+            match imports {
+                [] => self.provide(fact, true),
+                _ => {
+                    let given = imports.iter().map(|import| [facts::sets_nobody(import.as_str())].into());
+                    self.relay(fact, given.collect());
+                }
+            }
+        }
+        if is_by_set && (imports.is_empty() || is_whom) {
+            for import in imports {
+                self.require(Use::one(facts::sets_nobody(import.as_str())));
+            }
+            return self.declaration.needs_set.push(of_set);
+        }
         match (self.form(), is_set) {
-            (Form::Template, true) => self.provide(facts::sets(what, kind, &self.name()), true),
-            (Form::Template, false) => self.relay(facts::sets(what, kind, &self.name()), [any_of()].into()),
+            // Other commands may import it.
+            (Form::Object, true) if kind.is_code() => self.provide(name, true),
+            (Form::Template, true) => self.provide(name, true),
+            (Form::Template, false) => self.relay(name, [any_of()].into()),
             (_, true) => {}
             (_, false) if imports.is_empty() => {
                 self.problem(field, "is required; set it, or import a template that sets it")
             }
-            (_, false) => self.require(Use { any_of: any_of(), mutual: false }),
+            (_, false) => {
+                if kind.is_code() {
+                    self.relay(name, [any_of()].into());
+                }
+                self.require(Use { any_of: any_of(), mutual: false });
+            }
         }
     }
 
@@ -226,57 +275,22 @@ impl Builder {
     pub fn zone(&mut self, zone: Option<&ObjectName>) {
         let Some(zone) = zone.map(ObjectName::as_str) else { return };
         self.check_name(zone, "spec.zone");
+        if facts::GLOBAL_ZONES.contains(&zone) {
+            let text = format!("is a global zone of Icinga; {}", facts::INSTEAD_OF_GLOBAL);
+            self.problem_at("spec.zone", &text);
+        }
         self.declaration.zone = Some(zone.to_owned());
         self.require(Use::one(Name::object(IcingaType::Zone, zone)));
+        // A global zone would be no place: no satellite has it, and only its own objects could
+        // name the object.
+        self.require(Use::one(facts::not_global(zone)));
         self.attribute("zone", Value::String(zone.to_owned()));
-    }
-
-    /// Adds templates to import.
-    pub fn imports(&mut self, imports: &[ObjectName]) {
-        self.count("imports", imports.len(), 16);
-        for (i, import) in imports.iter().enumerate() {
-            let path = self.path(&format!("imports[{i}]"));
-            self.check_name(import.as_str(), &path);
-            self.require(Use::one(Name::template(self.declaration.kind, import.as_str())));
-            self.declaration.imports.push(import.as_str().to_owned());
-        }
     }
 
     /// Refuses more than `max` entries.
     pub fn count(&mut self, field: &str, count: usize, max: usize) {
         if count > max {
             self.problem(field, &format!("has {count} entries, and at most {max} are allowed; remove some"));
-        }
-    }
-
-    /// Adds plain text, which arrives byte for byte.
-    pub fn text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        if let Some(value) = text.and_then(|text| self.checked(field, text, max, false)) {
-            self.attribute(attribute, value);
-        }
-    }
-
-    /// Adds text in which Icinga or its web interface expands `$name$`.
-    pub fn macro_text(&mut self, attribute: &'static str, field: &str, text: Option<&str>, max: usize) {
-        if let Some(value) = text.and_then(|text| self.checked(field, text, max, true)) {
-            self.attribute(attribute, value);
-        }
-    }
-
-    /// Returns a checked string value. None if there is a problem, which is remembered.
-    pub fn checked(&mut self, field: &str, text: &str, max: usize, macros: bool) -> Option<Value> {
-        let length = text.chars().count();
-        let problem = if length > max {
-            Some(format!("has {length} characters, and at most {max} are allowed; shorten it"))
-        } else {
-            value::text_problem(text).or_else(|| macros.then(|| value::macro_problem(text)).flatten())
-        };
-        match problem {
-            Some(problem) => {
-                self.problem(field, &problem);
-                None
-            }
-            None => Some(Value::String(text.to_owned())),
         }
     }
 
@@ -363,27 +377,6 @@ impl Builder {
         }
     }
 
-    /// Adds custom variables: macros balanced at every depth, bounded in size and depth.
-    pub fn vars(&mut self, vars: &Vars) {
-        if vars.is_empty() {
-            return;
-        }
-        let (path, mut bytes) = (self.path("vars"), 0);
-        let json = serde_json::Value::Object(vars.0.clone().into_iter().collect());
-        match value::from_json(&json, &path, 0, &mut bytes) {
-            Ok(_) if bytes > MAX_VARS_BYTES => {
-                self.problem(
-                    "vars",
-                    &format!(
-                        "holds {bytes} bytes, and at most {MAX_VARS_BYTES} are allowed; make it smaller"
-                    ),
-                );
-            }
-            Ok(value) => self.attribute("vars", value),
-            Err(problem) => self.problems.push(problem),
-        }
-    }
-
     /// Adds a value that the type's own file made.
     pub fn value(&mut self, attribute: &'static str, value: Value) {
         self.attribute(attribute, value);
@@ -393,6 +386,33 @@ impl Builder {
     pub fn link(&mut self, link: Link) {
         self.provide(facts::dependency(), false);
         self.declaration.link = Some(Box::new(link));
+    }
+
+    /// Reads an expression. None if there is a problem, which is remembered.
+    pub fn expression(&mut self, field: &str, source: &text::Expression, scope: Scope) -> Option<Expression> {
+        let (length, max) = (source.as_str().chars().count(), text::Expression::MAX);
+        let parsed = if length > max {
+            Err(format!("has {length} characters, and at most {max} are allowed; shorten it"))
+        } else {
+            let parsed = expression::parse_in(source.as_str(), scope);
+            parsed.map_err(|problem| format!("{problem}; change the expression there"))
+        };
+        parsed.map_err(|problem| self.problem(field, &problem)).ok()
+    }
+
+    /// Adds what objects of a rule get from expressions.
+    pub fn set(&mut self, assignments: Assignments) {
+        self.declaration.set.push(assignments);
+    }
+
+    /// True if `set` may give one of these attributes.
+    pub fn may_set(&self, attributes: &[&str]) -> bool {
+        self.declaration.set.iter().any(|item| attributes.iter().any(|attribute| item.gives(attribute)))
+    }
+
+    /// True if no problem was found yet.
+    pub fn is_fine(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// Makes one object for each entry of a custom variable.
@@ -433,30 +453,14 @@ impl Builder {
         for (field, sources) in [("assignWhere", assign), ("ignoreWhere", ignore)] {
             self.count(&format!("{prefix}{field}"), sources.len(), 16);
             for (i, source) in sources.iter().enumerate() {
-                let length = source.as_str().chars().count();
-                let parsed = if length > text::Expression::MAX {
-                    let max = text::Expression::MAX;
-                    Err(format!("has {length} characters, and at most {max} are allowed; shorten it"))
-                } else {
-                    let parsed = expression::parse(source.as_str(), subjects);
-                    parsed.map_err(|problem| format!("{problem}; change the expression there"))
-                };
-                match parsed {
-                    Ok(expression) if field == "assignWhere" => self.declaration.assign.push(expression),
-                    Ok(expression) => self.declaration.ignore.push(expression),
-                    Err(problem) => self.problem(&format!("{prefix}{field}[{i}]"), &problem),
+                let scope = Scope { subjects, has_entry: false };
+                let parsed = self.expression(&format!("{prefix}{field}[{i}]"), source, scope);
+                match (field, parsed) {
+                    ("assignWhere", Some(expression)) => self.declaration.assign.push(expression),
+                    (_, Some(expression)) => self.declaration.ignore.push(expression),
+                    (_, None) => {}
                 }
             }
         }
     }
-}
-
-/// Returns the field that is rendered to an attribute.
-fn field_of(attribute: &str) -> String {
-    let mut words = attribute.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |field, word| {
-        let (head, tail) = word.split_at(word.len().min(1));
-        field + &head.to_ascii_uppercase() + tail
-    })
 }

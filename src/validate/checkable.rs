@@ -1,9 +1,7 @@
 //! The fields that hosts and services share.
 
 use super::builder::Builder;
-use super::facts::not_global;
 use super::name::IcingaType;
-use super::needs::Use;
 use crate::api::objects::CheckableSpec;
 use crate::api::text::{Line, ObjectName, Text};
 
@@ -15,10 +13,8 @@ pub(super) fn declare(
 ) {
     let line = |value: &Option<Line>| value.as_ref().map(|line| line.as_str().to_owned());
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
-    if let Some(zone) = zone {
-        builder.require(Use::one(not_global(zone.as_str())));
-    }
     builder.text("display_name", "displayName", line(&spec.display_name).as_deref(), Line::MAX);
     let command = spec.check_command.as_ref().map(ObjectName::as_str);
     builder.reference("check_command", "checkCommand", IcingaType::CheckCommand, command);

@@ -1,11 +1,30 @@
 use super::builder::Builder;
 use super::declaration::Declaration;
+use super::name::IcingaType;
 use super::value::Value;
 use crate::api::duration::parse_duration;
-use crate::api::objects::{CommandArgument, CommandSpec};
+use crate::api::objects::{Argument, CommandArgument, CommandSpec};
 use crate::api::text::{Line, ObjectName, Text};
 use crate::text::quoted;
+use serde::Deserialize as _;
 use std::collections::BTreeMap;
+
+/// Check commands that are code of Icinga: what imports one never runs a program. (Asked of the
+/// template library of 2.13.6, 2.14.6 and 2.16.5; the last two are of some builds only.)
+const BUILT_IN: [&str; 12] = [
+    "cluster",
+    "cluster-zone",
+    "dummy",
+    "exception",
+    "icinga",
+    "ifw-api",
+    "passive",
+    "random",
+    "running_kernel",
+    "sleep",
+    "ido",
+    "icingadb",
+];
 
 pub(super) fn declare(
     mut builder: Builder,
@@ -14,6 +33,14 @@ pub(super) fn declare(
 ) -> Result<Declaration, String> {
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
+    for (i, import) in spec.imports.iter().enumerate() {
+        if builder.kind() == IcingaType::CheckCommand && BUILT_IN.contains(&import.as_str()) {
+            let text = "is code of Icinga and runs no program, and so would this command; name it in checkCommand, and \
+                        set its custom variables on the host or service";
+            builder.problem(&format!("imports[{i}]"), text);
+        }
+    }
     builder.zone(zone);
     builder.required("a command", "command", !spec.command.is_empty(), &spec.imports);
     builder.count("command", spec.command.len(), 64);
@@ -21,7 +48,7 @@ pub(super) fn declare(
         .command
         .iter()
         .enumerate()
-        .filter_map(|(i, word)| builder.checked(&format!("command[{i}]"), word.as_str(), Line::MAX, true))
+        .filter_map(|(i, word)| builder.command_text(&format!("command[{i}]"), word.as_str(), Line::MAX))
         .collect();
     if !words.is_empty() {
         builder.value("command", Value::Array(words));
@@ -31,7 +58,7 @@ pub(super) fn declare(
     for (key, argument) in &spec.arguments {
         let path = format!("arguments[{}]", quoted(key));
         if builder.checked(&path, key, Line::MAX, false).is_some() {
-            arguments.insert(key.clone(), self::argument(&mut builder, &path, argument));
+            arguments.extend(self::argument(&mut builder, &path, argument).map(|value| (key.clone(), value)));
         }
     }
     if !arguments.is_empty() {
@@ -44,7 +71,7 @@ pub(super) fn declare(
         if key.is_empty() || key.contains('=') {
             builder.problem(&path, "is no name of an environment variable; use one without =, and not empty");
         } else if builder.checked(&path, key, Line::MAX, false).is_some()
-            && let Some(value) = builder.checked(&path, text.as_str(), Line::MAX, true)
+            && let Some(value) = builder.command_text(&path, text.as_str(), Line::MAX)
         {
             env.insert(key.clone(), value);
         }
@@ -64,14 +91,57 @@ pub(super) fn declare(
     builder.finish()
 }
 
-fn argument(builder: &mut Builder, path: &str, argument: &CommandArgument) -> Value {
+/// Checks an argument. None if there is a problem, which is remembered.
+fn argument(builder: &mut Builder, path: &str, argument: &Argument) -> Option<Value> {
+    match argument {
+        Argument::Text(text) => builder.command_text(path, text, Text::MAX),
+        Argument::Fields(argument) => Some(fields(builder, path, argument)),
+        Argument::Other(serde_json::Value::Object(map)) => {
+            // Each field by itself, so that the message has its path.
+            for (field, value) in map {
+                let alone = serde_json::json!({ field.clone(): value });
+                if let Err(error) = CommandArgument::deserialize(alone) {
+                    let path = format!("{path}.{field}");
+                    match (field.as_str(), value) {
+                        ("value", value) => other(builder, &path, value),
+                        _ => builder.problem(&path, &format!("{error}; correct it, or remove it")),
+                    }
+                }
+            }
+            None
+        }
+        Argument::Other(value) => {
+            other(builder, path, value);
+            None
+        }
+    }
+}
+
+/// Refuses what is no text.
+fn other(builder: &mut Builder, path: &str, value: &serde_json::Value) {
+    let text = match value {
+        serde_json::Value::Array(_) => {
+            "is a list, which Icinga does not take here; put the list into a custom variable, for example vars: {my_list: \
+             [a, b]}, and write $my_list$"
+                .to_owned()
+        }
+        serde_json::Value::Null => "is null; write a text, or {} to pass the name alone".to_owned(),
+        serde_json::Value::Object(_) => "is a dictionary; write a text".to_owned(),
+        value => format!("is {value}, which is no text; write it in quotes: \"{value}\""),
+    };
+    builder.problem(path, &text);
+}
+
+fn fields(builder: &mut Builder, path: &str, argument: &CommandArgument) -> Value {
     let mut out = BTreeMap::new();
     let mut text = |key: &str, field: &str, text: Option<&str>, max: usize, macros: bool| {
-        if let Some(value) =
-            text.and_then(|text| builder.checked(&format!("{path}.{field}"), text, max, macros))
-        {
-            out.insert(key.to_owned(), value);
-        }
+        let Some(text) = text else { return };
+        let field = format!("{path}.{field}");
+        let value = match macros {
+            true => builder.command_text(&field, text, max),
+            false => builder.checked(&field, text, max, false),
+        };
+        out.extend(value.map(|value| (key.to_owned(), value)));
     };
     text("value", "value", argument.value.as_ref().map(Text::as_str), Text::MAX, true);
     text("description", "description", argument.description.as_ref().map(Line::as_str), Line::MAX, false);

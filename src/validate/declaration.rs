@@ -5,7 +5,7 @@ use super::link::Link;
 use super::name::IcingaType;
 use super::needs::{Provided, Relay, Use};
 use super::value::Value;
-use crate::api::objects::ApplyTo;
+use crate::api::objects::{ApplyTo, Field};
 
 /// The statement that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,18 @@ pub struct Declaration {
     pub name: String,
     /// Templates, in order.
     pub imports: Vec<String>,
+    /// What templates set, and this takes back.
+    pub unset: Vec<Unset>,
+    /// Groups beside those of templates.
+    pub add_groups: Vec<String>,
     /// Attributes, in the order in which they are written.
     pub attributes: Vec<(&'static str, Value)>,
     /// `for (... in ...)`
     pub for_each: Option<ForEach>,
+    /// What each object of a rule gets from expressions, in order.
+    pub set: Vec<Assignments>,
+    /// Attributes that only `set` may give: each object needs one of each list.
+    pub needs_set: Vec<&'static [&'static str]>,
     /// `assign where`
     pub assign: Vec<Expression>,
     /// `ignore where`
@@ -50,13 +58,47 @@ pub struct Declaration {
     pub relays: Vec<Relay>,
 }
 
+/// What templates set, and a declaration takes back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unset {
+    /// An attribute, which gets Icinga's default.
+    Attribute(&'static str, Value),
+    /// An entry of a dictionary, which is removed: the attribute, and keys below it.
+    Entry(&'static str, Vec<String>),
+}
+
 /// One object for each entry of a custom variable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForEach {
     /// The custom variable.
     pub attribute: Attribute,
+    /// Beginning of the names. None for the rule's name and a blank.
+    pub prefix: Option<String>,
     /// Custom variable that gets the key.
     pub key_var: Option<String>,
     /// Custom variable that gets the value.
     pub value_var: Option<String>,
+}
+
+/// What an object of a rule gets from expressions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assignments {
+    /// Only where this is true. None for everywhere.
+    pub when: Option<Expression>,
+    /// Fields.
+    pub fields: Vec<(&'static Field, Expression)>,
+    /// Times by day.
+    pub ranges: Vec<(String, Expression)>,
+    /// Custom variables.
+    pub vars: Vec<(String, Expression)>,
+    /// Dictionaries that are added to the custom variables.
+    pub add_vars: Vec<Expression>,
+}
+
+impl Assignments {
+    /// True if it may give an attribute.
+    pub fn gives(&self, attribute: &str) -> bool {
+        let field = self.fields.iter().any(|(field, _)| field.attribute == attribute);
+        field || attribute == "ranges" && !self.ranges.is_empty()
+    }
 }

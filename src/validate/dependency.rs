@@ -23,6 +23,7 @@ pub(super) fn declare(
         Form::Apply(target) => Some(by_rule(&mut builder, spec, target, zone)),
     };
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     let group = spec.redundancy_group.as_ref().map(Line::as_str);
     builder.text("redundancy_group", "redundancyGroup", group, Line::MAX);

@@ -5,15 +5,33 @@ use super::link::Checkable;
 use super::name::{IcingaType, Name};
 use crate::api::objects::ApplyTo;
 
-/// Icinga refuses an object without `what`, unless a template that it imports sets it.
-pub(crate) fn sets(what: &str, kind: IcingaType, template: &str) -> Name {
-    Name::fact(&format!("{what} in template {kind} {template:?}"))
+/// Icinga refuses an object without `what`, unless a template that it imports sets it. A command
+/// may also import another command.
+pub(crate) fn sets(what: &str, kind: IcingaType, imported: &str) -> Name {
+    let template = if kind.is_code() { "" } else { "template " };
+    Name::fact(&format!("{what} in {template}{kind} {imported:?}"))
+}
+
+/// Where `set` finds nobody to notify, a rule makes no notification. It must not silence a template
+/// that notifies somebody.
+pub(crate) fn sets_nobody(template: &str) -> Name {
+    Name::fact(&format!(
+        "a template Notification {template:?} that sets neither users nor user groups (or list users or userGroups in \
+         this notification beside set)"
+    ))
 }
 
 /// Icinga refuses hosts and services in a global zone.
 pub(crate) fn not_global(zone: &str) -> Name {
     Name::fact(&format!("a Zone {zone:?} that is not global"))
 }
+
+/// The global zones that Icinga's documentation and Director name.
+pub(super) const GLOBAL_ZONES: [&str; 2] = ["global-templates", "director-global"];
+
+/// What to do instead of naming a global zone.
+pub(crate) const INSTEAD_OF_GLOBAL: &str =
+    "leave spec.zone out: without a zone the object goes to every satellite";
 
 /// Icinga refuses a command endpoint outside the object's zone and its direct child zones.
 pub(crate) fn runs_checks_of(endpoint: &str, zone: &str) -> Name {
@@ -71,24 +89,13 @@ pub(crate) fn trusted(external: &Name) -> Vec<Name> {
         }
         return facts;
     }
+    if let Some(kind) = IcingaType::named(head).filter(|kind| kind.is_code()) {
+        return kind.required().iter().map(|what| sets(what, kind, name)).collect();
+    }
     match head {
         "Zone" => vec![not_global(name)],
         // Its zone is declared where it is: no other may list it.
         "Endpoint" => vec![declared_elsewhere(name), listed(name)],
-        _ => of_attached(head, name),
+        _ => Vec::new(),
     }
-}
-
-/// Returns the names that rules must not provide beside an external object that belongs to a host
-/// or a service.
-fn of_attached(kind: &str, name: &str) -> Vec<Name> {
-    let Some(kind) = IcingaType::named(kind).filter(|kind| kind.is_attached()) else { return Vec::new() };
-    let (target, short) = match name.split('!').collect::<Vec<_>>()[..] {
-        [_, short] => (ApplyTo::Host, short),
-        [_, _, short] => (ApplyTo::Service, short),
-        _ => return Vec::new(),
-    };
-    let beginnings =
-        short.match_indices(' ').map(|(blank, _)| Name::beginning(kind, target, &short[..blank]));
-    std::iter::once(Name::anywhere(kind, target, short)).chain(beginnings).collect()
 }

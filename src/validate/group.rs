@@ -33,9 +33,10 @@ fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>
     let kind = builder.kind();
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
-    builder.references("groups", "groups", kind, spec.groups.iter().map(ObjectName::as_str), 64);
+    builder.groups(kind, &spec.groups, &spec.add_groups);
     builder.vars(&spec.vars);
     if builder.form() == Form::Template {
         for (field, rules) in [("assignWhere", &spec.assign_where), ("ignoreWhere", &spec.ignore_where)] {

@@ -14,12 +14,6 @@ pub(super) fn declare(
     checkable::declare(&mut builder, IcingaType::Host, &spec.checkable, zone);
     builder.text("address", "address", spec.address.as_ref().map(Line::as_str), Line::MAX);
     builder.text("address6", "address6", spec.address6.as_ref().map(Line::as_str), Line::MAX);
-    builder.references(
-        "groups",
-        "groups",
-        IcingaType::HostGroup,
-        spec.groups.iter().map(ObjectName::as_str),
-        64,
-    );
+    builder.groups(IcingaType::HostGroup, &spec.groups, &spec.add_groups);
     builder.finish()
 }

@@ -8,6 +8,7 @@ mod attached;
 mod builder;
 mod checkable;
 mod command;
+mod constants;
 mod declaration;
 mod dependency;
 mod endpoint;
@@ -27,14 +28,17 @@ mod refusal;
 mod rule;
 mod scheduled_downtime;
 mod service;
+mod set;
 mod settings;
 mod time_period;
+mod unset;
 mod user;
 pub(crate) mod value;
 mod version;
 mod zone;
 
-pub use declaration::{Declaration, ForEach, Form};
+pub use constants::Constants;
+pub use declaration::{Assignments, Declaration, ForEach, Form, Unset};
 pub(crate) use facts::trusted;
 pub(crate) use header::Header;
 pub use link::{Checkable, Child, Link};
@@ -109,7 +113,7 @@ fn named(kind: IcingaType, object: &MonitoringObject, settings: &Settings) -> Bu
         Some(name) => (name.as_str(), "spec.name"),
         None => (object.metadata.name.as_deref().unwrap_or_default(), "metadata.name"),
     };
-    Builder::new(kind, object.spec.template, name, path, settings.icinga_version)
+    Builder::new(kind, object.spec.template, name, path, settings)
 }
 
 /// Checks the fields of a type.

@@ -32,24 +32,13 @@ impl Name {
         }
     }
 
-    /// Returns the name of all objects with this short name on any host (service). A rule takes it
-    /// alone, single objects share it. No host has an empty name.
+    /// Returns the name of all objects with this short name on any host (service). Rules and
+    /// single objects share it. No host has an empty name.
     pub fn anywhere(kind: IcingaType, target: ApplyTo, name: &str) -> Self {
         match target {
             ApplyTo::Host => Self::attached(kind, "", None, name),
             ApplyTo::Service => Self::attached(kind, "", Some(""), name),
         }
-    }
-
-    /// Returns the name of all objects on any host (service) whose short names begin with this and
-    /// a blank. A rule with `forEach` takes it alone; other objects share every beginning that
-    /// theirs could have.
-    pub fn beginning(kind: IcingaType, target: ApplyTo, name: &str) -> Self {
-        Self::fact(&format!(
-            "a {kind} of any {} whose name begins with {:?}",
-            target.word(),
-            format!("{name} ")
-        ))
     }
 
     /// Returns the name that cannot exist beside this one: in Icinga an object and a template of

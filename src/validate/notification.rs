@@ -24,6 +24,14 @@ pub(super) fn declare(
     builder.references("user_groups", "userGroups", IcingaType::UserGroup, groups, 64);
     let has_users = !(spec.users.is_empty() && spec.user_groups.is_empty());
     builder.required("users or user groups", "users", has_users, imports);
+    if !has_users
+        && !builder.may_set(&["users", "user_groups"])
+        && (builder.takes_back("users") || builder.takes_back("user_groups"))
+    {
+        let text = "takes back whom a template notifies, and Icinga refuses a notification of nobody; set users or \
+                    userGroups";
+        builder.problem("unset", text);
+    }
     builder.duration("interval", "interval", spec.interval.as_ref(), false);
     let period = spec.period.as_ref().map(ObjectName::as_str);
     builder.reference("period", "period", IcingaType::TimePeriod, period);

@@ -2,10 +2,11 @@
 
 use super::builder::Builder;
 use super::declaration::ForEach;
-use super::expression::{self, Expression, Subject};
+use super::expression::{self, Expression, Scope, Subject};
 use super::name::Name;
+use super::set;
 use crate::api::objects::{ApplyRule, ApplyTo};
-use crate::api::text::{ObjectName, VarName};
+use crate::api::text::{NamePrefix, ObjectName};
 
 /// Declares the rule of `apply`.
 pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, zone: Option<&ObjectName>) {
@@ -15,7 +16,8 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
             Ok(Expression::Attribute(attribute)) if !attribute.keys.is_empty() => {
                 let [key_var, value_var] = [&for_each.key_var, &for_each.value_var]
                     .map(|name| name.as_ref().map(|name| name.as_str().to_owned()));
-                builder.for_each(ForEach { attribute, key_var, value_var });
+                let prefix = for_each.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
+                builder.for_each(ForEach { attribute, prefix, key_var, value_var });
             }
             Ok(_) => {
                 let text = "is no custom variable; name one, for example host.vars.disks";
@@ -25,16 +27,20 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
                 builder.problem("apply.forEach.in", &format!("{problem}; name a custom variable"))
             }
         }
-        let is_name = |name: &str| {
-            name.len() <= VarName::MAX
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-        };
+        if let Some(prefix) = &for_each.prefix {
+            let (length, max) = (prefix.as_str().chars().count(), NamePrefix::MAX);
+            if length > max {
+                let text = format!("has {length} characters, and at most {max} are allowed; shorten it");
+                builder.problem("apply.forEach.prefix", &text);
+            }
+            if prefix.as_str().contains(|c: char| c == '!' || c.is_control()) {
+                let text = "contains an exclamation mark or a control character; remove it";
+                builder.problem("apply.forEach.prefix", text);
+            }
+        }
         for (field, name) in [("keyVar", &for_each.key_var), ("valueVar", &for_each.value_var)] {
-            if name.as_ref().is_some_and(|name| !is_name(name.as_str())) {
-                let rule =
-                    "is no name of a variable; use at most 64 letters, digits and _, without a digit first";
-                builder.problem(&format!("apply.forEach.{field}"), rule);
+            if name.as_ref().is_some_and(|name| !set::is_variable(name.as_str())) {
+                builder.problem(&format!("apply.forEach.{field}"), set::NO_VARIABLE);
             }
         }
         if for_each.key_var.is_some() && for_each.key_var == for_each.value_var {
@@ -46,6 +52,8 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
     } else if rule.assign_where.is_empty() {
         builder.problem("apply.assignWhere", "is required; set at least one expression, or apply.forEach");
     }
+    let scope = Scope { subjects: Subject::of_rule(target), has_entry: rule.for_each.is_some() };
+    set::declare(builder, "apply.set", &rule.set, scope);
     if let Some(zone) = zone {
         // Only the zone's satellites get the rule, so it must make objects only for hosts of the
         // zone.
@@ -53,31 +61,21 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
     }
 }
 
-/// Provides the names that a rule's objects will have. Two rules, or a rule and a single object,
-/// that could meet on one host or service must not have the same: Icinga refuses that.
+/// Provides the name of a rule's objects. Several rules may have it, and single objects: where they
+/// meet on one host or service, the rendered rules make one object.
 pub(super) fn provide_names(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo) {
-    let (kind, name) = (builder.kind(), builder.name());
+    // With `forEach`, the names are known only when Icinga loads them.
     if rule.for_each.is_some() {
-        builder.provide(Name::beginning(kind, target, &name), true);
-    } else {
-        builder.provide(Name::anywhere(kind, target, &name), true);
+        return;
     }
-    provide_beginnings(builder, target);
+    let (kind, name) = (builder.kind(), builder.name());
+    builder.provide(Name::anywhere(kind, target, &name), false);
 }
 
-/// Provides the name of a single object beside what rules make.
+/// Provides the name of a single object, and the one that it shares with what rules make.
 pub(super) fn provide_single(builder: &mut Builder, host: &str, service: Option<&str>) {
     let (kind, name) = (builder.kind(), builder.name());
     let target = if service.is_some() { ApplyTo::Service } else { ApplyTo::Host };
     builder.provide(Name::attached(kind, host, service, &name), true);
     builder.provide(Name::anywhere(kind, target, &name), false);
-    provide_beginnings(builder, target);
-}
-
-/// Every beginning that a rule with `forEach` could have as its name.
-fn provide_beginnings(builder: &mut Builder, target: ApplyTo) {
-    let (kind, name) = (builder.kind(), builder.name());
-    for (blank, _) in name.match_indices(' ') {
-        builder.provide(Name::beginning(kind, target, &name[..blank]), false);
-    }
 }

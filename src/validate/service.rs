@@ -41,7 +41,6 @@ pub(super) fn declare(
         rule::declare(&mut builder, apply, target, zone);
     }
     checkable::declare(&mut builder, IcingaType::Service, &spec.checkable, zone);
-    let groups = spec.groups.iter().map(ObjectName::as_str);
-    builder.references("groups", "groups", IcingaType::ServiceGroup, groups, 64);
+    builder.groups(IcingaType::ServiceGroup, &spec.groups, &spec.add_groups);
     builder.finish()
 }

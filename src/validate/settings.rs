@@ -1,9 +1,11 @@
 //! Settings that an administrator chooses once for the whole hub.
 
+use super::constants::Constants;
 use super::facts::trusted;
 use super::name::Name;
 use crate::api::IcingaVersion;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Settings that decide what may be published.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Settings {
     pub external_objects: BTreeSet<Name>,
     /// Version of the hub's Icinga.
     pub icinga_version: IcingaVersion,
+    /// Constants that commands may name.
+    pub constants: Arc<Constants>,
 }
 
 impl Settings {
@@ -37,6 +41,15 @@ impl Settings {
             privileged_namespaces: privileged.iter().filter(|n| !n.is_empty()).cloned().collect(),
             external_objects,
             icinga_version,
+            constants: Arc::default(),
         })
+    }
+
+    /// Returns these settings with more constants that commands may name.
+    ///
+    /// # Errors
+    /// If a name is none of a constant; the message has it.
+    pub fn with_constants(self, names: &[String]) -> Result<Self, String> {
+        Ok(Self { constants: Arc::new(Constants::with(names)?), ..self })
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn declare(
 ) -> Result<Declaration, String> {
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     builder.text("display_name", "displayName", spec.display_name.as_ref().map(Line::as_str), Line::MAX);
     ranges(&mut builder, &spec.ranges, period::day_problem);
@@ -33,6 +34,9 @@ pub(super) fn ranges(builder: &mut Builder, ranges: &Ranges, day_problem: fn(&st
     let mut out = std::collections::BTreeMap::new();
     for (day, times) in ranges {
         let field = format!("ranges[{}]", quoted(day));
+        if !builder.no_macros(&builder.path(&field), times.as_str()) {
+            continue;
+        }
         let problem = day_problem(day).or_else(|| period::times_problem(times.as_str()));
         match problem {
             Some(problem) => builder.problem(&field, &problem),

@@ -11,6 +11,7 @@ pub(super) fn declare(
 ) -> Result<Declaration, String> {
     builder.provide_itself();
     builder.imports(&spec.imports);
+    builder.unset(&spec.unset);
     builder.zone(zone);
     for (attribute, field, text) in [
         ("display_name", "displayName", &spec.display_name),
@@ -19,8 +20,7 @@ pub(super) fn declare(
     ] {
         builder.text(attribute, field, text.as_ref().map(Line::as_str), Line::MAX);
     }
-    let groups = spec.groups.iter().map(ObjectName::as_str);
-    builder.references("groups", "groups", IcingaType::UserGroup, groups, 64);
+    builder.groups(IcingaType::UserGroup, &spec.groups, &spec.add_groups);
     let period = spec.period.as_ref().map(ObjectName::as_str);
     builder.reference("period", "period", IcingaType::TimePeriod, period);
     builder.words("types", "types", spec.types.iter().map(|t| NotificationType::as_str(*t)));

@@ -14,10 +14,21 @@ pub enum Value {
     Number(f64),
     /// Text without characters that Icinga's lexer changes.
     String(String),
+    /// Text with constants of the Icinga that loads it.
+    Joined(Vec<Piece>),
     /// An array.
     Array(Vec<Value>),
     /// A dictionary; keys are quoted when rendered.
     Dictionary(BTreeMap<String, Value>),
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// Text as it is.
+    Text(String),
+    /// The value of a constant.
+    Constant(String),
 }
 
 impl Value {

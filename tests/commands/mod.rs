@@ -1,10 +1,11 @@
-//! `groundlink satellite ...` and `groundlink snapshot` on real API servers: the objects that they
+//! `groundlink satellite ...`, `snapshot` and the commands that look, on real API servers: the objects that they
 //! create and leave behind, and their messages.
 
 mod add;
 mod agent;
 mod check;
 mod fixture;
+mod look;
 mod operator;
 mod remove;
 mod rotate;

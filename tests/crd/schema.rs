@@ -26,8 +26,12 @@ fn walk(schema: &Value, path: &str, wrong: &mut Vec<String>, seen: &mut usize) {
     }
     for (field, below) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{field}");
-        if below["description"].as_str().is_none_or(|text| text.trim().len() < 5) {
-            wrong.push(format!("{path} has no description"));
+        match below["description"].as_str() {
+            Some(text) if text.contains('\n') => {
+                wrong.push(format!("{path} has a line break in its description"))
+            }
+            Some(text) if text.trim().len() >= 5 => {}
+            _ => wrong.push(format!("{path} has no description")),
         }
         walk(below, &path, wrong, seen);
     }

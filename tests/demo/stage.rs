@@ -189,10 +189,11 @@ impl Stage {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Requests since `mark` that ask for a change, made by the operator; not those for its Lease.
+    /// Requests since `mark` that ask for a change, made by the operator; not those for its Lease, and no events.
     pub fn writes(&self, mark: u64) -> Vec<Exchange> {
         self.installation.recorder.matching(|e| {
-            e.seq_start > mark && e.is_mutating() && !is_kubectl(e) && !e.path.contains("/leases")
+            let is_aside = e.path.contains("/leases") || e.path.ends_with("/events");
+            e.seq_start > mark && e.is_mutating() && !is_kubectl(e) && !is_aside
         })
     }
 

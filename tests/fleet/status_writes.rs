@@ -3,13 +3,17 @@
 
 use super::stage::{LONG, TEAM, all_have, equal, volume_holds};
 use crate::support::{
-    Exchange, Installation, Reader, bulk_host, bulk_name, change_all, create_all, grant, written_status,
+    Action, Exchange, Fault, Installation, Reader, bulk_host, bulk_name, change_all, condition_of,
+    create_all, eventually_every, grant, written_status,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME};
 use groundlink::api::ConditionType::Synced;
+use groundlink::api::MonitoringObject;
 use http::Method;
+use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const OBJECTS: usize = 300;
 const NOTES: usize = 200;
@@ -120,5 +124,69 @@ async fn a_change_costs_one_ready_and_one_synced_write_and_a_late_satellite_none
         "status writes: {OBJECTS} created: {created}; all changed: {changed}; {SINGLES} changed one by one: {singles}"
     );
     assert_eq!(all, created + changed + singles + last, "writes for another generation");
+    assert!(operator.exit_status().is_none());
+}
+
+/// Waits until each object says that it waits for this satellite, for this reason.
+async fn all_wait_for(installation: &Installation, words: &str) {
+    let api = Api::<MonitoringObject>::namespaced(installation.hub.clone(), TEAM);
+    eventually_every(
+        Duration::from_millis(500),
+        LONG,
+        &format!("{OBJECTS} objects say {words:?}"),
+        async || {
+            let list = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let said =
+                |object: &MonitoringObject| condition_of(object, Synced).map(|(_, _, message)| message);
+            let other =
+                list.iter().find(|object| !said(object).is_some_and(|message| message.contains(words)));
+            match other {
+                None if list.items.len() == OBJECTS => Ok(()),
+                other => Err(format!("{:?}", other.and_then(said))),
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_costs_each_waiting_object_one_correction() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut installation = Installation::start(&[]).await;
+    installation.join_fleet(&["good"], 1, json!({})).await;
+    installation.join_fleet(&["away"], 1, json!({ "requestTimeout": "2s", "syncTimeout": "1h" })).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace(TEAM).await;
+    let hub = installation.hub.clone();
+    create_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 1, NOTES)).await;
+    all_have(&installation, Synced, OBJECTS).await;
+
+    installation.proxies["away"].set_fault(Some(Fault::on(Action::DropBefore, |_, _| true)));
+    installation.proxies["away"].cut_connections();
+    change_all(&hub, TEAM, 0..OBJECTS, |number| bulk_host(number, 2, NOTES)).await;
+    all_wait_for(&installation, "1 of 2 satellites have acknowledged; waiting for away-0 (Unreachable)")
+        .await;
+    // What moves elsewhere costs them nothing.
+    for version in 3..13 {
+        change_all(&hub, TEAM, 0..1, |number| bulk_host(number, version, NOTES)).await;
+    }
+    all_wait_for(&installation, "waiting for away-0 (Unreachable)").await;
+    let waited = status_writes(&installation);
+    installation.proxies["away"].set_fault(None);
+    all_have(&installation, Synced, OBJECTS).await;
+
+    let count = |writes: &BTreeMap<(String, i64), Vec<Exchange>>, number| {
+        writes.get(&(bulk_name(number), 2)).map_or(0, Vec::len)
+    };
+    let corrections: Vec<_> = (1..OBJECTS).map(|number| count(&waited, number) - 1).collect();
+    println!(
+        "an outage with {OBJECTS} waiting objects: {} corrections, at most {:?} for one object",
+        corrections.iter().sum::<usize>(),
+        corrections.iter().max()
+    );
+    // A second one, if the first was due before the satellite that works had answered.
+    assert!(corrections.iter().all(|count| (1..=2).contains(count)), "{corrections:?}");
+    let after = status_writes(&installation);
+    assert!((1..OBJECTS).all(|number| count(&after, number) == count(&waited, number) + 1), "one for Synced");
     assert!(operator.exit_status().is_none());
 }

@@ -38,6 +38,37 @@ fn json_tells_what_is_published_and_what_is_refused() {
     assert_eq!(refused, std::fs::read_to_string(case("refusals").join("refusals.txt")).unwrap());
 }
 
+/// A constant of the user's own is one, and without the setting it is a macro.
+#[test]
+fn commands_name_the_constants_that_are_set() {
+    let command = json!({ "command": ["$MyDir$/check"], "env": { "A": "$MyDir$" } });
+    let object = json!({
+        "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject",
+        "metadata": { "name": "c", "namespace": "groundlink" }, "spec": { "eventCommand": command },
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.json");
+    std::fs::write(&file, object.to_string()).unwrap();
+    let render = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+        command.arg("render").arg("-f").arg(&file).args(more).output().unwrap()
+    };
+    let text = |output: Output| String::from_utf8(output.stdout).unwrap();
+    assert!(text(render(&[])).contains("command = [ \"$MyDir$/check\" ]"));
+    let with = text(render(&["--constants", "Other,MyDir"]));
+    let own = "const MyDir = \"/my$\"\n".to_owned() + &with;
+    for icinga in icinga::generations() {
+        for (configuration, value) in [(&with, "(this Icinga has no constant MyDir)"), (&own, "/my$$")] {
+            let understood = icinga.load(configuration, "").unwrap();
+            assert_eq!(understood[0].properties["command"], json!([format!("{value}/check")]), "{with}");
+            assert_eq!(understood[0].properties["env"], json!({ "A": value }));
+        }
+    }
+    let wrong = render(&["--constants", "myDir"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("capital letter"));
+}
+
 /// What `helm template` and `kubectl get -o yaml` give of a large hub is one file.
 #[test]
 fn one_file_may_hold_a_whole_hub() {

@@ -3,8 +3,11 @@
 //! manifests alone; and, in samples, Icinga loads it as exactly the declared objects, and would
 //! refuse it with one of the objects that wait in it.
 
+mod dice;
+
 use crate::declared::{Declared, member};
 use crate::icinga::{self, Icinga};
+use dice::Dice;
 use groundlink::api::{IcingaVersion, MonitoringObject};
 use groundlink::identity::{ObjectKey, Uid};
 use groundlink::references::{Index, itl};
@@ -20,214 +23,6 @@ const STEPS: usize = 40;
 const SAMPLE: usize = 8;
 /// A number, to repeat a failure.
 const SEED: &str = "GROUNDLINK_CLOSURE_SEED";
-
-/// Numbers that look random (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % sides
-    }
-
-    fn often(&mut self) -> bool {
-        self.roll(3) > 0
-    }
-
-    fn seldom(&mut self) -> bool {
-        self.roll(5) == 0
-    }
-
-    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        words[self.roll(words.len())]
-    }
-
-    /// A name of a small pool, so that most are there and some are not.
-    fn name(&mut self, kind: &str, pool: usize) -> String {
-        format!("{kind}-{}", self.roll(pool))
-    }
-
-    fn names(&mut self, kind: &str, pool: usize) -> Vec<String> {
-        let names: BTreeSet<_> = (0..self.roll(3)).map(|_| self.name(kind, pool)).collect();
-        names.into_iter().collect()
-    }
-
-    fn condition(&mut self) -> String {
-        let host = self.name("host", 4);
-        let conditions = [
-            "host.vars.os == \"Linux\"".to_owned(),
-            format!("host.name != \"{host}\""),
-            format!("match(\"host-*\", host.name) && !(host.name == \"{host}\")"),
-            "regex(\"^host-[0-9]$\", host.name)".to_owned(),
-            "len(host.groups) > 1 || cidr_match(\"192.0.2.0/24\", host.address)".to_owned(),
-        ];
-        conditions[self.roll(conditions.len())].clone()
-    }
-
-    fn apply(&mut self) -> Value {
-        let mut apply = json!({ "to": self.pick(&["Host", "Service"]), "assignWhere": [self.condition()] });
-        if self.seldom() {
-            apply["forEach"] = json!({ "in": "host.vars.disks", "keyVar": "disk", "valueVar": "entry" });
-        }
-        if self.seldom() {
-            apply["ignoreWhere"] = json!([self.condition()]);
-        }
-        apply
-    }
-
-    /// Where something belongs that belongs to a host or service.
-    fn place(&mut self, spec: &mut Value, [host, service]: [&str; 2]) {
-        if self.often() {
-            spec[host] = json!(self.name("host", 4));
-            if self.often() {
-                spec[service] = json!(self.name("service", 4));
-            }
-        } else {
-            spec["apply"] = self.apply();
-        }
-    }
-
-    /// A resource: its name, which has its type, and its spec.
-    fn resource(&mut self) -> (String, Value) {
-        const KINDS: [&str; 20] = [
-            "host",
-            "host",
-            "host",
-            "service",
-            "service",
-            "hostGroup",
-            "serviceGroup",
-            "user",
-            "userGroup",
-            "checkCommand",
-            "eventCommand",
-            "notificationCommand",
-            "notification",
-            "notification",
-            "timePeriod",
-            "scheduledDowntime",
-            "dependency",
-            "dependency",
-            "zoneObject",
-            "endpoint",
-        ];
-        let kind = self.pick(&KINDS);
-        let is_template = self.roll(4) == 0 && !["zoneObject", "endpoint"].contains(&kind);
-        let mut spec = json!({});
-        if !["zoneObject", "endpoint", "timePeriod"].contains(&kind) && self.often() {
-            spec["imports"] = json!(self.names(&format!("{kind}-template"), 3));
-        }
-        match kind {
-            "host" | "service" => {
-                if self.often() {
-                    spec["checkCommand"] = json!(self.pick(&["dummy", "checkCommand-0", "checkCommand-1"]));
-                }
-                for (field, kind) in [("checkPeriod", "timePeriod"), ("eventCommand", "eventCommand")] {
-                    if self.seldom() {
-                        spec[field] = json!(self.name(kind, 2));
-                    }
-                }
-                spec["groups"] = json!(self.names(&format!("{kind}Group"), 2));
-                if kind == "host" {
-                    spec["address"] = json!("192.0.2.1");
-                    spec["vars"] = json!({ "os": self.pick(&["Linux", "other"]), "disks": { "/": { "warning": 1 }, "/var": 5 } });
-                } else if !is_template {
-                    if self.often() {
-                        spec["hostName"] = json!(self.name("host", 4));
-                    } else {
-                        let mut apply = self.apply();
-                        apply.as_object_mut().unwrap().remove("to");
-                        spec["apply"] = apply;
-                    }
-                }
-            }
-            "hostGroup" | "serviceGroup" | "userGroup" => {
-                spec["groups"] = json!(self.names(kind, 2));
-                if !is_template && kind != "userGroup" && self.seldom() {
-                    spec["assignWhere"] = json!([self.condition()]);
-                }
-            }
-            "user" => {
-                spec["groups"] = json!(self.names("userGroup", 2));
-                if self.seldom() {
-                    spec["period"] = json!(self.name("timePeriod", 2));
-                }
-            }
-            "checkCommand" | "eventCommand" | "notificationCommand" if self.often() => {
-                spec["command"] = json!(["/bin/true"]);
-            }
-            "notification" => {
-                for (field, kind) in [("command", "notificationCommand"), ("period", "timePeriod")] {
-                    if self.often() {
-                        spec[field] = json!(self.name(kind, 2));
-                    }
-                }
-                spec["users"] = json!(self.names("user", 2));
-                spec["userGroups"] = json!(self.names("userGroup", 2));
-                if self.seldom() {
-                    spec["states"] = json!([self.pick(&["Up", "Critical"])]);
-                }
-                if !is_template {
-                    self.place(&mut spec, ["hostName", "serviceName"]);
-                }
-            }
-            "scheduledDowntime" => {
-                for (field, value) in [
-                    ("author", json!("a")),
-                    ("comment", json!("c")),
-                    ("ranges", json!({ "monday": "01:00-02:00" })),
-                ] {
-                    if self.often() {
-                        spec[field] = value;
-                    }
-                }
-                if !is_template {
-                    self.place(&mut spec, ["hostName", "serviceName"]);
-                }
-            }
-            "dependency" => {
-                if !is_template {
-                    self.place(&mut spec, ["childHostName", "childServiceName"]);
-                    if self.often() {
-                        spec["parentHostName"] = json!(self.name("host", 4));
-                    }
-                    if self.seldom() {
-                        spec["parentServiceName"] = json!(self.name("service", 4));
-                    }
-                }
-                if self.seldom() {
-                    spec["states"] = json!([self.pick(&["Up", "OK"])]);
-                }
-            }
-            "timePeriod" => {
-                spec["ranges"] = json!({ "monday": "01:00-02:00" });
-                spec["includes"] = json!(self.names("timePeriod", 2));
-            }
-            "zoneObject" => {
-                spec["endpoints"] = json!(self.names("endpoint", 2));
-                if self.seldom() {
-                    spec["parent"] = json!(self.name("zoneObject", 2));
-                }
-            }
-            _ => {}
-        }
-        let pool = if is_template { 3 } else { 4 };
-        let name =
-            if is_template { self.name(&format!("{kind}-template"), pool) } else { self.name(kind, pool) };
-        let mut whole = json!({ kind: spec, "name": name });
-        if is_template {
-            whole["template"] = json!(true);
-        }
-        if !["zoneObject", "endpoint"].contains(&kind) && self.roll(8) == 0 {
-            whole["zone"] = json!(self.name("zoneObject", 2));
-        }
-        // Two resources may claim one name.
-        let resource = if self.seldom() { format!("{name}-too") } else { name };
-        (resource.to_lowercase(), whole)
-    }
-}
 
 /// Type and name of what a manifest declares; a template's type is another. Nothing for a rule.
 fn declares(document: &Value) -> Option<(String, String)> {
@@ -247,7 +42,7 @@ fn declares(document: &Value) -> Option<(String, String)> {
 
 /// Type and name of what a manifest names.
 fn names(document: &Value) -> Vec<(String, String)> {
-    const FIELDS: [(&str, &str); 18] = [
+    const FIELDS: [(&str, &str); 19] = [
         ("checkCommand", "CheckCommand"),
         ("checkPeriod", "TimePeriod"),
         ("eventCommand", "EventCommand"),
@@ -264,6 +59,7 @@ fn names(document: &Value) -> Vec<(String, String)> {
         ("parent", "Zone"),
         ("commandEndpoint", "Endpoint"),
         ("groups", ""),
+        ("addGroups", ""),
         ("imports", ""),
         ("zone", "Zone"),
     ];
@@ -273,7 +69,9 @@ fn names(document: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (name, kind_named) in FIELDS {
         let kind_named = match name {
-            "groups" => group.clone(),
+            "groups" | "addGroups" => group.clone(),
+            // A command imports commands, too.
+            "imports" if kind.ends_with("Command") => format!("imported {kind}"),
             "imports" => format!("template {kind}"),
             _ => kind_named.to_owned(),
         };
@@ -376,7 +174,14 @@ impl World {
         }
         for document in &published {
             for named in names(document) {
-                let exists = there.contains(&named) || library.contains(&named);
+                let is_there = |named: &(String, String)| there.contains(named) || library.contains(named);
+                let exists = match named.0.strip_prefix("imported ") {
+                    Some(kind) => [kind.to_owned(), format!("template {kind}")]
+                        .map(|kind| (kind, named.1.clone()))
+                        .iter()
+                        .any(is_there),
+                    None => is_there(&named),
+                };
                 assert!(exists, "{document:#} is published, and {named:?} is not");
             }
         }
@@ -409,7 +214,7 @@ impl World {
             "exists already",
             "chain of more",
             "it names itself",
-            "a command in template",
+            "a command in ",
         ];
         let is_cautious = CAUTIOUS.iter().any(|words| waiting.message.contains(words));
         if is_cautious {

@@ -49,7 +49,9 @@ impl Declared {
     pub fn of(documents: &[Value]) -> Self {
         let is_template = |document: &Value| document["spec"]["template"] == json!(true);
         let mut templates = BTreeMap::new();
-        for document in documents.iter().filter(|document| is_template(document)) {
+        // A command is a template for others.
+        let is_imported = |document: &Value| is_template(document) || member(document).1.ends_with("Command");
+        for document in documents.iter().filter(|document| is_imported(document)) {
             templates.insert((member(document).1, name(document)), document);
         }
         let mut declared = Self::default();
@@ -207,11 +209,18 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
     for import in fields.get("imports").and_then(Value::as_array).into_iter().flatten() {
         match templates.get(&(kind, import.as_str().unwrap().to_owned())) {
             Some(template) => gather(template, templates, to),
-            None => to.open = true,
+            // It is of the library, and may set what an earlier one has set.
+            None => {
+                to.open = true;
+                to.values.remove("command");
+            }
         }
     }
     if let Some(zone) = document["spec"].get("zone") {
         to.values.insert("zone".into(), zone.clone());
+    }
+    for path in fields.get("unset").and_then(Value::as_array).into_iter().flatten() {
+        take_back(&mut to.values, path.as_str().unwrap());
     }
     for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
         let value = match (field.as_str(), value) {
@@ -225,27 +234,84 @@ fn gather(document: &Value, templates: &BTreeMap<(&str, String), &Value>, to: &m
             ("port", value) => json!(value.to_string()),
             ("arguments", Value::Object(arguments)) => {
                 let snake_keys = |argument: &Value| -> Value {
-                    let fields = argument.as_object().unwrap().iter();
+                    let Some(fields) = argument.as_object() else { return argument.clone() };
+                    let fields = fields.iter();
                     fields.map(|(key, value)| (snake_case(key), value.clone())).collect::<Map<_, _>>().into()
                 };
                 arguments
                     .iter()
-                    .map(|(key, argument)| (key.clone(), snake_keys(argument)))
+                    .map(|(key, argument)| (key.clone(), constants(&snake_keys(argument))))
                     .collect::<Map<_, _>>()
                     .into()
             }
+            ("command", command) if kind.ends_with("Command") => constants(command),
+            ("env", env) => constants(env),
             // An empty one is left out, and says nothing.
             (_, Value::Object(map)) if map.is_empty() => continue,
             (_, Value::Array(items)) if items.is_empty() => continue,
             (_, value) => value.clone(),
         };
         match (to.values.get_mut(&snake_case(field)), value) {
+            (Some(before), Value::Object(more)) if field == "vars" => merge(before, more),
             (Some(Value::Object(before)), Value::Object(more)) if ADDED.contains(&field.as_str()) => {
                 before.extend(more);
             }
             (_, value) => {
                 to.values.insert(snake_case(field), value);
             }
+        }
+    }
+    if let Some(Value::Array(more)) = fields.get("addGroups")
+        && !more.is_empty()
+    {
+        let groups = to.values.entry("groups").or_insert(json!([]));
+        groups.as_array_mut().unwrap().extend(more.clone());
+    }
+}
+
+/// Values with what the constants of the suite's configuration are.
+fn constants(value: &Value) -> Value {
+    let values = [
+        ("$PluginDir$", "/"),
+        ("$ConfigDir$", "/etc/icinga2"),
+        ("$NscpPath$", "(this Icinga has no constant NscpPath)"),
+    ];
+    match value {
+        // In `$$PluginDir$$` it is text.
+        Value::String(text) if !text.contains("$$P") => {
+            values.iter().fold(text.clone(), |text, (constant, value)| text.replace(constant, value)).into()
+        }
+        Value::Array(items) => items.iter().map(constants).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), constants(value))).collect(),
+        value => value.clone(),
+    }
+}
+
+/// Removes a field, or an entry of a dictionary: `vars.disks["/"]`.
+fn take_back(values: &mut Map<String, Value>, path: &str) {
+    let mut keys: Vec<_> = path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+    let last = keys.pop().unwrap();
+    let mut at = Some(values);
+    let mut is_field = true;
+    for key in keys {
+        let key = if is_field { snake_case(key) } else { key.trim_matches('"').to_owned() };
+        is_field = false;
+        at = at.and_then(|at| at.get_mut(&key)).and_then(Value::as_object_mut);
+    }
+    if let Some(at) = at {
+        at.remove(&if is_field { snake_case(last) } else { last.trim_matches('"').to_owned() });
+    }
+}
+
+/// Dictionaries add up at every depth; everything else replaces.
+fn merge(before: &mut Value, more: Map<String, Value>) {
+    if !before.is_object() {
+        *before = json!({});
+    }
+    for (key, value) in more {
+        match value {
+            Value::Object(more) => merge(&mut before[key.as_str()], more),
+            value => before[key.as_str()] = value,
         }
     }
 }

@@ -218,6 +218,22 @@ fn hostile() -> Vec<Hostile> {
         "",
         rule(r#"match("y", host.vars.a)"#, json!({ "a": ["x", 1, null, { "x": 1 }] })),
     );
+    add(
+        "match() for any of a list",
+        "",
+        rule(r#"match("y", host.vars.a, MatchAny)"#, json!({ "a": [[], {}, null, 1, true, "x"] })),
+    );
+    add(
+        "commands that import each other by turns, 24 deep",
+        "c20 c21 c22 c23",
+        (0..24)
+            .map(|i: usize| {
+                let imports: Vec<_> = (i > 0).then(|| format!("c{}", i - 1)).into_iter().collect();
+                let spec = json!({ "command": ["/bin/true"], "imports": imports });
+                object(&format!("c{i}"), json!({ "template": i.is_multiple_of(2), "checkCommand": spec }))
+            })
+            .collect(),
+    );
     add("match() on null", "", rule(r#"match("y", host.vars.a)"#, json!({ "a": null })));
     add("match() on a method of dictionaries", "", rule(r#"match("x", host.vars.len)"#, json!({ "a": 1 })));
     let dependency = |name: &str, spec: Value| object(name, json!({ "dependency": spec }));

@@ -52,7 +52,9 @@ impl Setting {
             assert!(message.contains(word), "{what}: {word:?} is not in {message:?}");
         }
         assert!(message.contains("what was published before is kept"), "{what}: {message:?}");
-        let object = self.installation.objects("team-a").get("web").await.unwrap();
+        // What is missing may come for a while.
+        let object =
+            self.installation.condition("team-a", "web", ConditionType::Stalled, ConditionStatus::True).await;
         let stalled = condition_of(&object, ConditionType::Stalled).unwrap();
         assert_eq!((stalled.0, stalled.1), (ConditionStatus::True, reason), "{what}");
         let reconciling = condition_of(&object, ConditionType::Reconciling).unwrap();

@@ -110,6 +110,20 @@ async fn synced_reason(installation: &Installation, name: &str) -> Option<Reason
     condition_of(&object, ConditionType::Synced).map(|(_, reason, _)| reason)
 }
 
+/// Waits until an object says that it waits for the satellite, and why.
+async fn waits(installation: &Installation, name: &str, words: &str) {
+    eventually(GENEROUS, &format!("{name} waits for {words}"), async || {
+        let object = installation.objects("team-a").get(name).await.map_err(|error| error.to_string())?;
+        match condition_of(&object, ConditionType::Synced) {
+            Some((ConditionStatus::False, Reason::SatelliteFailing, message)) if message.contains(words) => {
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn synced_waits_until_every_agent_has_loaded_it() {
     let installation = start(json!({ "ackLevel": "Loaded" })).await;
@@ -128,7 +142,7 @@ async fn synced_waits_until_every_agent_has_loaded_it() {
         if said.contains("groundlink-agent-two has never reported") { Ok(()) } else { Err(said) }
     })
     .await;
-    assert_eq!(synced_reason(&installation, "web").await, Some(Reason::Pending));
+    waits(&installation, "web", "sat-a (AwaitingAgent)").await;
     two.says(&report).await;
     installation.synced("team-a", "web").await;
     says(ConditionType::Loaded, LOADED).await;
@@ -209,7 +223,7 @@ async fn only_the_objects_that_an_icinga_refused_are_rejected_and_they_heal() {
     installation
         .satellite_says(SAT, ConditionType::Ready, (ConditionStatus::True, Reason::Connected), GENEROUS)
         .await;
-    assert_eq!(synced_reason(&installation, "db").await, Some(Reason::Pending));
+    waits(&installation, "db", "sat-a (Rejected)").await;
     assert_eq!(synced_reason(&installation, "web").await, Some(Reason::AllSatellites));
 
     // Loaded in part.

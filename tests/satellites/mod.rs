@@ -11,3 +11,4 @@ mod room;
 mod sick;
 mod targets;
 mod unknown;
+mod waiting;

@@ -94,8 +94,6 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
         let object = installation.objects("team-a").get("web").await.unwrap();
         let pending =
             object.status.unwrap().pending_satellites.expect("the object lists no pending satellite");
-        // These are the satellites without the change when Ready was written. Later
-        // acknowledgements do not rewrite the status.
         assert!(pending.names.contains(&"sat-a".to_owned()), "{what}: {pending:?}");
         assert!(
             installation

@@ -101,9 +101,12 @@ fn registered_by_the_agent() -> BTreeSet<String> {
         let names = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split_once('"'));
         names.map(move |(name, _)| format!("groundlink_agent_{name}{unit}")).collect::<Vec<_>>()
     };
+    // With the version of the program, which `src/metrics` registers under this prefix.
+    assert!(text.contains("register_build(r)"));
     // Every unit there is seconds.
     assert_eq!(text.matches("register_with_unit(").count(), text.matches("Unit::Seconds").count());
-    names(".register(", "").into_iter().chain(names(".register_with_unit(", "_seconds")).collect()
+    let own = names(".register(", "").into_iter().chain(names(".register_with_unit(", "_seconds"));
+    own.chain(["groundlink_agent_build_info".to_owned()]).collect()
 }
 
 /// The metrics that a new process prints, as `/metrics` has them.
@@ -118,7 +121,8 @@ fn printed() -> BTreeSet<String> {
 
 /// The rows of metrics in a page, each with its cells.
 fn rows(page: &str) -> BTreeMap<&str, Vec<&str>> {
-    let rows = page.lines().filter(|line| line.starts_with("| `groundlink_"));
+    let rows =
+        page.lines().filter(|line| line.starts_with("| `groundlink_") || line.starts_with("| `process_"));
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>())
         .map(|cells| (cells[0].trim_matches('`'), cells))
         .collect()
@@ -132,6 +136,7 @@ fn every_metric_has_its_meaning_and_its_remedy() {
     let of_the_agent = registered_by_the_agent();
     assert!(of_the_agent.len() > 8, "{of_the_agent:?}");
     registered.extend(of_the_agent);
+    registered.extend(printed.iter().filter(|name| name.starts_with("process_")).cloned());
     let is_one = |row: &str, name: &str| row == name || row.strip_suffix("_total") == Some(name);
     let mut wrong: Vec<_> = registered
         .iter()

@@ -168,7 +168,7 @@ impl Installation {
                 .into_iter()
                 .find(|c| c.r#type == kind && c.observed_generation == object.metadata.generation);
             match found {
-                Some(c) if (c.status, c.reason) == wanted => Ok(c.message),
+                Some(c) if (c.status, c.reason.known()) == (wanted.0, Some(wanted.1)) => Ok(c.message),
                 other => Err(format!("{other:?}")),
             }
         })

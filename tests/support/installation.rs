@@ -311,7 +311,8 @@ pub fn condition_of(
     let status = object.status.as_ref()?;
     let condition = status.conditions.iter().find(|condition| condition.r#type == kind)?;
     let current = condition.observed_generation == object.metadata.generation;
-    current.then(|| (condition.status, condition.reason, condition.message.clone()))
+    let reason = condition.reason.known()?;
+    current.then(|| (condition.status, reason, condition.message.clone()))
 }
 
 async fn install_chart(server: &Arc<ApiServer>) {

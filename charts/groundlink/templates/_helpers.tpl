@@ -15,6 +15,20 @@
 {{- end }}
 {{- end }}
 
+{{/* Returns labels that no selector of the chart matches, for the Pod of helm test. */}}
+{{- define "groundlink.selftestLabels" -}}
+app.kubernetes.io/name: {{ include "groundlink.name" . | trunc 54 | trimSuffix "-" }}-selftest
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "groundlink.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
 {{/* Returns the full name with a suffix, in at most 63 characters: include "groundlink.suffixed" (list . "edit") */}}
 {{- define "groundlink.suffixed" -}}
 {{- $suffix := printf "-%s" (index . 1) }}
@@ -41,6 +55,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/*
+Returns the block "annotations" of a resource: its own and commonAnnotations, of which its own win. Nothing if there is none.
+include "groundlink.annotations" (list . .Values.service.annotations)
+*/}}
+{{- define "groundlink.annotations" -}}
+{{- with merge (deepCopy (index . 1)) (index . 0).Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "groundlink.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "groundlink.fullname" .) .Values.serviceAccount.name }}
@@ -55,7 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- define "groundlink.image" -}}
 {{- $name := .Values.image.repository }}
-{{- with .Values.image.registry }}
+{{- with default .Values.image.registry .Values.global.imageRegistry }}
 {{- $name = printf "%s/%s" . $name }}
 {{- end }}
 {{- if .Values.image.digest }}
@@ -65,7 +90,50 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* Returns the fields of the restricted Pod Security Standard, and user and groups. */}}
+{{- define "groundlink.podSecurityContext" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- $id := get $.Values.podSecurityContext $key }}
+{{- if not (or (kindIs "invalid" $id) (kindIs "string" $id)) }}
+{{ $key }}: {{ int64 $id }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "groundlink.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+readOnlyRootFilesystem: true
+{{- end }}
+
 {{/* Returns "true" if http.address is reached only from inside the Pod. */}}
 {{- define "groundlink.isLoopback" -}}
 {{- or (hasPrefix "127." .Values.http.address) (eq "[::1]" .Values.http.address) }}
+{{- end }}
+
+{{/* Returns the block "imagePullSecrets": those of the chart and those of global. Nothing if there is none. */}}
+{{- define "groundlink.imagePullSecrets" -}}
+{{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+Returns "true" if a resource of this kind of the Prometheus operator is to be rendered, and fails if renderMode says so.
+include "groundlink.rendersMonitoring" (list . "PodMonitor")
+*/}}
+{{- define "groundlink.rendersMonitoring" -}}
+{{- $root := index . 0 }}
+{{- $kind := index . 1 }}
+{{- $mode := $root.Values.monitoring.renderMode }}
+{{- if or (eq $mode "alwaysRender") ($root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind)) -}}
+true
+{{- else if eq $mode "failIfMissing" }}
+{{- fail (printf "the cluster does not know the kind %s (monitoring.coreos.com/v1); install the Prometheus operator's CRDs, or set monitoring.renderMode" $kind) }}
+{{- end }}
 {{- end }}

@@ -1,4 +1,5 @@
-use crate::api::text::{Expression, ObjectName, VarName, VarPath};
+use super::set::SetItem;
+use crate::api::text::{Expression, NamePrefix, ObjectName, UnsetPath, VarName, VarPath};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,16 @@ pub struct ApplyRule {
     /// object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,
+    /// Fields of each object that get the value of an expression, item by item; a later one
+    /// overrides an earlier one. Text in an expression is quoted: `displayName: '"Disk " + key'`.
+    /// Default: none. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub set: Vec<SetItem>,
 }
 
 /// One object for each entry of a custom variable: of a dictionary, for each key; of a list, for
-/// each text or number in it. It is named `<name of the rule> <key>`. An entry that is a
+/// each text or number in it. It is named `<name of the rule> <key>`, or `<prefix><key>`. An entry that is a
 /// dictionary itself is added to the object's `vars`, and overrides the rule's `vars`. An entry
 /// with an exclamation mark is left out, because Icinga has no such names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -57,6 +64,10 @@ pub struct ForEach {
     /// missing, or neither a dictionary nor a list.
     #[serde(rename = "in")]
     pub within: VarPath,
+    /// Beginning of the names, in front of the key, for example `disk-`. Empty text makes the key
+    /// the whole name. Default: the name of the rule and a blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<NamePrefix>,
     /// Custom variable of the object that gets the key, for example `disk_partition`. Default:
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +98,13 @@ pub struct AttachedSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`vars`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Host that the object belongs to. Required, unless `apply` or `template` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<ObjectName>,

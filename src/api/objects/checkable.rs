@@ -1,5 +1,5 @@
 use super::filter::State;
-use crate::api::text::{Duration, EndpointName, Line, ObjectName, Text, Vars};
+use crate::api::text::{Duration, EndpointName, Line, ObjectName, Text, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,13 @@ pub struct CheckableSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`checkPeriod`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
@@ -96,8 +103,8 @@ pub struct CheckableSpec {
     /// Text shown in place of the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon_image_alt: Option<Line>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's. Strings may
-    /// hold macros (`$address$`); a literal dollar sign is written `$$`.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth. Strings may hold macros (`$address$`); a literal dollar sign is written `$$`.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -1,6 +1,6 @@
 use super::apply::Apply;
 use super::filter::State;
-use crate::api::text::{Line, ObjectName, Vars};
+use crate::api::text::{Line, ObjectName, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// even through others; a service always depends on its host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_dependency)]
 #[x_kube(
     validation = ("!(has(self.childHostName) && has(self.apply))", "childHostName and apply exclude each other; set childHostName for one child, or apply for a rule"),
     validation = ("!has(self.childServiceName) || has(self.childHostName)", "childServiceName needs childHostName; set both")
@@ -20,6 +21,13 @@ pub struct DependencySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`period`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Host that the child depends on. Required, unless `template` is set, or `apply.to` is
     /// Service: then the default is the child's own host.
     #[serde(default, skip_serializing_if = "Option::is_none")]

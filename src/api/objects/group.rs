@@ -1,4 +1,4 @@
-use crate::api::text::{Expression, Line, ObjectName, Text, Vars};
+use crate::api::text::{Expression, Line, ObjectName, Text, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,13 @@ pub struct UserGroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`displayName`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
@@ -37,6 +44,11 @@ pub struct UserGroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
+    /// Groups beside those of the imported templates, in place of `groups`. Default: none. At
+    /// most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub add_groups: Vec<ObjectName>,
     /// Every host, service or user for which at least one of these is true is a member: of a host
     /// group `host.vars.os == "Linux"`, of a service group also `service.name == "ssh"`, of a user
     /// group `user.vars.team == "web"`. Default: none. At most 16.
@@ -48,7 +60,8 @@ pub struct UserGroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub ignore_where: Vec<Expression>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_notification)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule"),
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName; set both")
@@ -51,8 +52,8 @@ pub struct NotificationSpec {
     /// a direct child zone. Default: an endpoint of the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_endpoint: Option<EndpointName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's. Strings may
-    /// hold macros (`$address$`); a literal dollar sign is written `$$`.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth. Strings may hold macros (`$address$`); a literal dollar sign is written `$$`.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// that a rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_scheduled_downtime)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule"),
     validation = ("!has(self.serviceName) || has(self.hostName)", "serviceName needs hostName; set both")
@@ -43,7 +44,8 @@ pub struct ScheduledDowntimeSpec {
     /// optional enum from its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_options: Option<ChildOptions>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// An Icinga `Service`: of one host (`hostName`), or of every host that a rule matches (`apply`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::set::of_service)]
 #[x_kube(
     validation = ("!(has(self.hostName) && has(self.apply))", "hostName and apply exclude each other; set hostName for one host, or apply for a rule")
 )]
@@ -21,6 +22,11 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
+    /// Service groups beside those of the imported templates, in place of `groups`. Default: none. At
+    /// most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub add_groups: Vec<ObjectName>,
     #[serde(flatten)]
     /// Checks and presentation.
     pub checkable: CheckableSpec,

@@ -1,4 +1,4 @@
-use crate::api::text::{DayTimes, Line, ObjectName, Vars};
+use crate::api::text::{DayTimes, Line, ObjectName, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +15,13 @@ pub struct TimePeriodSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`ranges`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
@@ -35,7 +42,8 @@ pub struct TimePeriodSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub excludes: Vec<ObjectName>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

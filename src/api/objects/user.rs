@@ -1,5 +1,5 @@
 use super::filter::{NotificationType, State};
-use crate::api::text::{Line, ObjectName, Vars};
+use crate::api::text::{Line, ObjectName, UnsetPath, Vars};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,13 @@ pub struct UserSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub imports: Vec<ObjectName>,
+    /// What templates set and this takes back: a field (`period`), which gets Icinga's default, or a
+    /// custom variable (`vars.disks`, `vars.disks["/"]`), which is removed. Own values come after
+    /// that, so `unset: [vars.disks]` beside `vars: {disks: ...}` replaces a dictionary. Default:
+    /// none. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unset: Vec<UnsetPath>,
     /// Name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
@@ -25,6 +32,11 @@ pub struct UserSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
+    /// User groups beside those of the imported templates, in place of `groups`. Default: none. At
+    /// most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub add_groups: Vec<ObjectName>,
     /// Time period in which the user is notified. Default: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<ObjectName>,
@@ -40,7 +52,8 @@ pub struct UserSpec {
     /// Notify the user. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_notifications: Option<bool>,
-    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's.
+    /// Custom variables: any JSON, at most 64 KiB and 8 levels. Added to a template's:
+    /// dictionaries at every depth.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub vars: Vars,
 }

@@ -15,7 +15,8 @@ pub struct ZoneSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub endpoints: Vec<EndpointName>,
-    /// A global zone: for templates and apply rules, not for hosts and services. Default: false.
+    /// A global zone. No `spec.zone` can name it, and none needs to: an object without a zone is
+    /// everywhere. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global: Option<bool>,
 }

@@ -5,8 +5,10 @@ pub(super) mod apply;
 mod cluster;
 mod flags;
 mod kubeconfig;
+mod observed;
 pub(super) mod owned;
 
 pub(super) use cluster::{Cluster, Refused, SATELLITE, satellite_clusters};
 pub(super) use flags::{HubArguments, SatelliteArguments};
 pub(super) use kubeconfig::{Endpoint, endpoint};
+pub(super) use observed::Observed;

@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Objects that other Icinga configuration declares, as Type!name.
     #[arg(long, value_name = "TYPE!NAME", value_delimiter = ',')]
     external_objects: Vec<String>,
+    /// Constants of Icinga, beside its own such as PluginDir, that commands may name as $Name$.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    constants: Vec<String>,
     /// Version of the Icinga 2 that will load the result.
     #[arg(long, value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
@@ -77,6 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         &arguments.external_objects,
         arguments.icinga_version,
     )
+    .and_then(|settings| settings.with_constants(&arguments.constants))
     .map_err(anyhow::Error::msg)?;
     // Only the rendered content is kept: the objects themselves would be most of the memory.
     let mut contents: BTreeMap<ObjectKey, Result<Arc<Rendered>, Refusal>> = BTreeMap::new();

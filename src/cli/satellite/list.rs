@@ -1,6 +1,6 @@
 //! `groundlink satellite list`: one line for each satellite.
 
-use crate::cli::clusters::{Cluster, HubArguments, satellite_clusters};
+use crate::cli::clusters::{Cluster, HubArguments, Observed, satellite_clusters};
 use crate::cli::join::access::Access;
 use crate::cli::join::token::now;
 use crate::cli::output::{Format, document, print, progress, table, time};
@@ -106,29 +106,23 @@ async fn expiry(hub: &Cluster, operator: &str, object: &DynamicObject) -> Option
 }
 
 fn row(object: &DynamicObject, expires: Option<i64>) -> Row {
-    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let condition = |kind: &str| {
-        let all = object.data.pointer("/status/conditions").and_then(Value::as_array);
-        all.into_iter().flatten().find(|condition| condition["type"] == kind)
-    };
-    let field = |kind: &str, field: &str| condition(kind)?[field].as_str().map(str::to_owned);
-    let unknown = || "Unknown".to_owned();
-    let (desired, acked) = (text("/status/desired/revision"), text("/status/acked/revision"));
+    let satellite = Observed(object);
+    let status = |kind: &str| satellite.condition(kind).map_or("Unknown", |found| found.status()).to_owned();
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let (desired, acked) =
+        (satellite.text("/status/desired/revision"), satellite.text("/status/acked/revision"));
     // The condition that is not True has the reason.
-    let telling = match field("Ready", "status").as_deref() {
-        Some("True") => "Synced",
-        _ => "Ready",
-    };
+    let telling = satellite.condition(if status("Ready") == "True" { "Synced" } else { "Ready" });
     Row {
-        name: object.metadata.name.clone().unwrap_or_default(),
-        ready: field("Ready", "status").unwrap_or_else(unknown),
-        synced: field("Synced", "status").unwrap_or_else(unknown),
-        reason: field(telling, "reason"),
-        message: field(telling, "message").filter(|text| !text.is_empty()),
-        revisions_behind: behind(desired.as_deref(), acked.as_deref()),
-        desired_revision: desired,
-        acked_revision: acked,
-        objects: object.data.pointer("/status/stats/objects").and_then(Value::as_u64),
+        name: satellite.name().to_owned(),
+        ready: status("Ready"),
+        synced: status("Synced"),
+        reason: owned(telling.and_then(|condition| condition.reason())),
+        message: owned(telling.and_then(|condition| condition.message())),
+        revisions_behind: behind(desired, acked),
+        desired_revision: owned(desired),
+        acked_revision: owned(acked),
+        objects: satellite.value("/status/stats/objects").and_then(Value::as_u64),
         credential_expires: time(expires),
     }
 }

@@ -1,11 +1,13 @@
 //! What the hub keeps of one resource: a few hundred bytes, and its file's content, which the catalog shares.
 
+use crate::api::IcingaType;
 use crate::identity::{Digest, Revision, Uid};
 use crate::publish::{Content, InPlace, Published};
 use crate::render::Rendered;
 use crate::status::{Acknowledged, Recorded};
 use crate::validate::Refusal;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the volume holds at the path of one resource.
 #[derive(Debug, Default)]
@@ -81,6 +83,8 @@ pub(super) struct Entry {
     pub uid: Uid,
     /// Creation time, Unix seconds.
     pub created: i64,
+    /// Icinga type that it declares. `None` if its spec cannot be read.
+    pub kind: Option<IcingaType>,
     /// Generation that everything below is about.
     pub generation: i64,
     /// Highest resourceVersion seen.
@@ -113,6 +117,8 @@ pub(super) struct Entry {
     pub published: bool,
     /// The status as the API server stored it.
     pub recorded: Recorded,
+    /// When this process wrote it last. 0 if it did not.
+    pub written: Duration,
     /// First snapshot with what satellites may have of it.
     pub revision: Option<Revision>,
 }
@@ -122,6 +128,7 @@ impl Entry {
         Self {
             uid,
             created,
+            kind: None,
             generation: 0,
             version: 0,
             listed: true,
@@ -137,6 +144,7 @@ impl Entry {
             acknowledged: None,
             published: false,
             revision: recorded.revision,
+            written: Duration::ZERO,
             recorded,
         }
     }

@@ -1,5 +1,6 @@
 //! The inputs and the commands of the core.
 
+use super::announcements::Announcement;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
@@ -93,7 +94,9 @@ pub enum Command {
     /// Read these files, to compare them with what is known. Never while a commit is under way.
     Check(Vec<ObjectKey>),
     /// Write a status.
-    WriteStatus(Write),
+    WriteStatus(Box<Write>),
+    /// Publish an event.
+    Announce(Announcement),
     /// Ask for the CRD, and whether a person allows that much is removed.
     AskConsent,
     /// List the resources once more, consistently.
@@ -154,8 +157,10 @@ pub enum Measurement {
     Objects {
         /// In place and durable, of the present generation.
         published: usize,
-        /// Neither published nor failing.
+        /// None of the others.
         refused: usize,
+        /// Not published, because `spec.suspend` is set.
+        suspended: usize,
         /// Refused by the volume.
         failing: usize,
     },
@@ -193,6 +198,8 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
+    /// An event was left out: there are too many.
+    EventLeftOut,
     /// A part of the work panicked, and the rest went on.
     Panicked(Work),
     /// Somebody else touched a file, and it is corrected.

@@ -1,21 +1,26 @@
 //! What the hub decides: state in, commands out. It knows no client, no clock, no file system and no random source; what
 //! happened, the time and the term come in, and everything that is to be done goes out as a [`Command`].
 
+mod announcements;
 mod changes;
 mod departures;
 mod entry;
+mod graces;
 mod inspection;
 mod messages;
 mod objects;
 mod publishing;
 mod recovery;
+mod refresh;
 mod retries;
 mod satellites;
+mod settle;
 mod snapshots;
 mod statuses;
 #[cfg(test)]
 mod tests;
 
+pub use announcements::Announcement;
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Command, Consent, Held, Input, Measurement, Now, Part};
 
@@ -24,8 +29,10 @@ use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
+use announcements::Announcements;
 use changes::Changes;
 use departures::Departures;
+use graces::Graces;
 use inspection::Inspection;
 use objects::{Objects, Render};
 use publishing::Files;
@@ -64,6 +71,8 @@ pub struct Core {
     objects: Objects,
     files: Files,
     statuses: Statuses,
+    graces: Graces,
+    announcements: Announcements,
     snapshots: Snapshots,
     satellites: Satellites,
     departures: Departures,
@@ -88,8 +97,10 @@ impl Core {
             objects: Objects::default(),
             files: Files::default(),
             statuses: Statuses::default(),
+            graces: Graces::default(),
+            announcements: Announcements::default(),
             snapshots: Snapshots::default(),
-            satellites: Satellites::new(fleet),
+            satellites: Satellites::new(fleet, Duration::ZERO),
             departures: Departures::new(crd),
             recovery: Recovery::new(scan),
             inspection: Inspection::default(),
@@ -111,8 +122,11 @@ impl Core {
         self.publish(); //               temp file, sync, rename, sync of the directory
         self.inspect(); //               files that could not be read are read again
         self.check_files(); //           did somebody else change files?
+        self.end_graces(); //            what an object names did not come
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
+        self.look_at_satellites(); //    what the satellites do for a while is told
+        self.refresh_waiting(); //       statuses of objects that wait, when they are no longer true
         self.write_synced(); //          status Synced, once they have it
         self.ask_about_departures(); //  objects that left: did a person delete them?
         self.count_objects();
@@ -124,7 +138,9 @@ impl Core {
         let snapshot = self.snapshot_wake();
         let departures = self.departures.due().filter(|_| self.recovery.is_listed);
         let read = self.read_wake();
-        let causes = [self.retries.next_due(), departures, self.synced_wake(), snapshot, read];
+        let (refresh, grace) = (self.refresh_wake(), self.graces.next());
+        let causes =
+            [self.retries.next_due(), departures, self.synced_wake(), snapshot, read, refresh, grace];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -164,13 +180,16 @@ impl Core {
             return;
         }
         self.counted = self.now.elapsed;
-        let (mut published, mut refused, mut failing) = (0, 0, 0);
+        let (mut published, mut refused, mut suspended, mut failing) = (0, 0, 0, 0);
         for entry in self.objects.entries.values() {
             published += usize::from(entry.published);
             failing += usize::from(entry.failing.is_some());
-            refused += usize::from(!entry.published && entry.failing.is_none());
+            let is_out = !entry.published && entry.failing.is_none();
+            let is_suspended = is_out && entry.suspended && entry.refused.is_none();
+            suspended += usize::from(is_suspended);
+            refused += usize::from(is_out && !is_suspended);
         }
-        self.measure(Measurement::Objects { published, refused, failing });
+        self.measure(Measurement::Objects { published, refused, suspended, failing });
     }
 
     fn command(&mut self, command: Command) {

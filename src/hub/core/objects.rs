@@ -152,6 +152,7 @@ impl Core {
     ) {
         let content = self.content(&key, received);
         let earlier = self.statuses.queue.forget(&key).or_else(|| self.retries.cancel_status(&key));
+        self.graces.forget(&key);
         let created = new.created;
         let entry = self.objects.entries.entry(key.clone()).or_insert_with(|| Box::new(new));
         let visible = self.index.visible(&key).map(|content| content.digest());
@@ -159,6 +160,10 @@ impl Core {
             entry.kept_generation = entry.generation;
         }
         entry.generation = generation;
+        entry.kind = match received.unreadable {
+            None => received.object.spec.members().first().map(|member| member.icinga_type()),
+            Some(_) => None,
+        };
         entry.version = entry.version.max(version);
         entry.suspended = received.object.spec.suspend;
         (entry.published, entry.failing, entry.attempts) = (false, None, 0);
@@ -230,6 +235,7 @@ impl Core {
     /// The resource is gone, and its file becomes an orphan.
     pub(super) fn gone(&mut self, key: &ObjectKey) {
         self.statuses.queue.forget(key);
+        self.graces.forget(key);
         self.index.remove(key);
         self.recovery.no_candidate(key);
         if let Some(entry) = self.objects.entries.remove(key)

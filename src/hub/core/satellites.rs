@@ -1,23 +1,39 @@
 //! From what satellites hold to Synced.
 
 use super::Core;
+use super::refresh::{Refresh, Scope};
+use super::settle::Settling;
 use crate::identity::{ObjectKey, Revision};
 use crate::render::Rendered;
 use crate::satellite::{Fleet, Satellite, sync_of};
 use crate::status::Sync;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::time::Duration;
 
 /// What the hub knows of the satellites, and who waits for them.
 pub(super) struct Satellites {
     fleet: Fleet,
     /// Objects that are not Synced yet, or that a satellite leaves out or refused, by the revision at which they entered the snapshots.
     awaiting: BTreeMap<Revision, BTreeSet<ObjectKey>>,
+    /// Which health of each is told.
+    pub settling: Settling,
+    /// Statuses that may not be true any more.
+    pub refresh: Refresh,
 }
 
 impl Satellites {
-    pub fn new(fleet: Fleet) -> Self {
-        Self { fleet, awaiting: BTreeMap::new() }
+    pub fn new(mut fleet: Fleet, now: Duration) -> Self {
+        let mut settling = Settling::default();
+        settling.settle(&mut fleet, now);
+        let mut refresh = Refresh::default();
+        refresh.note(Scope::All, now);
+        Self { fleet, awaiting: BTreeMap::new(), settling, refresh }
+    }
+
+    /// Returns the objects that are not everywhere and entered the snapshots at these revisions.
+    pub fn awaiting(&self, low: Bound<Revision>, high: Bound<Revision>) -> impl Iterator<Item = &ObjectKey> {
+        self.awaiting.range((low, high)).flat_map(|(_, keys)| keys)
     }
 
     /// Returns how far a content got that entered the snapshots at `revision`.
@@ -45,15 +61,30 @@ impl Core {
         let Some(entry) = self.objects.entries.get(key) else { return };
         if entry.is_recorded_ready()
             && !entry.recorded.synced
-            && !matches!(self.sync(key, entry), Sync::All(_) | Sync::NoSatellites)
+            && !matches!(self.sync(key, entry), Sync::All { .. })
             && let Some(revision) = entry.revision
         {
             self.satellites.wait(revision, key.clone());
+            // A satellite may have had the content before it was acknowledged.
+            let this = Bound::Included(revision);
+            self.satellites.refresh.note(Scope::Range(this, this), self.now.elapsed);
         }
     }
 
-    pub(super) fn fleet_changed(&mut self, fleet: Fleet) {
+    /// Tells what satellites have done for long enough.
+    pub(super) fn look_at_satellites(&mut self) {
+        let Satellites { fleet, settling, refresh, .. } = &mut self.satellites;
+        if settling.look(fleet, self.now.elapsed) {
+            refresh.note(Scope::All, self.now.elapsed);
+        }
+    }
+
+    pub(super) fn fleet_changed(&mut self, mut fleet: Fleet) {
+        self.satellites.settling.settle(&mut fleet, self.now.elapsed);
         let old = std::mem::replace(&mut self.satellites.fleet, fleet);
+        if let Some(scope) = retold(&old, &self.satellites.fleet) {
+            self.satellites.refresh.note(scope, self.now.elapsed);
+        }
         let rejected = otherwise_rejected(&old, &self.satellites.fleet);
         for key in newly_left_out(&old, &self.satellites.fleet).into_iter().chain(rejected) {
             // Also if Synced was written before: it is taken back as soon as the others have answered.
@@ -77,7 +108,7 @@ impl Core {
                     Sync::Unknown | Sync::Pending { .. } => (false, false),
                     // A later snapshot, or a change of the satellite, may have what it lacks.
                     Sync::LeftOut { .. } | Sync::Rejected { .. } => (entry.published, false),
-                    Sync::All(_) | Sync::NoSatellites => (entry.published, entry.published),
+                    Sync::All { .. } => (entry.published, entry.published),
                 },
             };
             if is_done {
@@ -115,12 +146,30 @@ fn otherwise_rejected(old: &Fleet, new: &Fleet) -> BTreeSet<ObjectKey> {
     changed
 }
 
+/// Returns the objects whose words this change may have changed. `None` if it changed none.
+fn retold(old: &Fleet, new: &Fleet) -> Option<Scope> {
+    let words = |satellite: &Satellite| (satellite.acceptance.clone(), satellite.exempt, satellite.health);
+    let is_same = old.listed == new.listed
+        && old.satellites.keys().eq(new.satellites.keys())
+        && old
+            .satellites
+            .values()
+            .zip(new.satellites.values())
+            .all(|(a, b)| words(a) == words(b) && a.acked <= b.acked && a.held_before <= b.held_before);
+    match is_same {
+        true => affected(old, new).map(|(low, high)| Scope::Range(low, high)),
+        false => Some(Scope::All),
+    }
+}
+
 /// Returns the revisions at which an object may have become Synced by this change. `None` if none can.
 fn affected(old: &Fleet, new: &Fleet) -> Option<(Bound<Revision>, Bound<Revision>)> {
     let satellites = || old.satellites.values().zip(new.satellites.values());
     let is_same_fleet = old.listed == new.listed
         && old.satellites.keys().eq(new.satellites.keys())
-        && satellites().all(|(a, b)| a.acceptance == b.acceptance && b.left_out.is_superset(&a.left_out));
+        && satellites().all(|(a, b)| {
+            (&a.acceptance, a.exempt) == (&b.acceptance, b.exempt) && b.left_out.is_superset(&a.left_out)
+        });
     if !is_same_fleet {
         return Some((Bound::Unbounded, Bound::Unbounded));
     }

@@ -57,7 +57,7 @@ impl Statuses {
 
 impl Core {
     /// Returns what is true of an object. `None` while its generation, or what is kept instead, is on its way to the volume.
-    fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
+    pub(super) fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
         let kept = entry.on_volume.in_place();
         let unreadable = entry.on_volume.unreadable().filter(|_| self.index.visible(key).is_none());
         let state = if let Some(message) = unreadable {
@@ -74,9 +74,15 @@ impl Core {
             State::Published { in_place, sync: self.sync(key, entry) }
         } else {
             let waiting = self.index.waiting(key)?;
-            State::Refused { reason: waiting.reason, message: Cow::Owned(waiting.message), kept }
+            match waiting.may_come && self.graces.has_time(key) {
+                true => State::Unresolved { message: waiting.message, kept },
+                false => {
+                    State::Refused { reason: waiting.reason, message: Cow::Owned(waiting.message), kept }
+                }
+            }
         };
-        Some(Facts { key, generation: entry.generation, revision: self.revision(key, entry), state })
+        let revision = self.revision(key, entry);
+        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, state })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
@@ -88,7 +94,8 @@ impl Core {
     ) -> Option<Facts<'a>> {
         let in_place = entry.on_volume.in_place().filter(|_| entry.awaits_ready(earlier))?;
         let state = State::Published { in_place, sync: self.sync(key, entry) };
-        Some(Facts { key, generation: earlier.generation(), revision: self.revision(key, entry), state })
+        let (generation, revision) = (earlier.generation(), self.revision(key, entry));
+        Some(Facts { key, generation, kind: entry.kind, revision, state })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.
@@ -104,12 +111,13 @@ impl Core {
     pub(super) fn sync(&self, key: &ObjectKey, entry: &Entry) -> Sync {
         match entry.on_volume.content() {
             Some(content) => self.satellites.sync_of(content, self.revision(key, entry)),
-            None => Sync::NoSatellites,
+            None => Sync::All { expected: 0, without: Vec::new() },
         }
     }
 
     /// Queues a write if the recorded status does not say what is true.
     pub(super) fn check_status(&mut self, key: &ObjectKey) {
+        self.look_at_grace(key);
         let Some(entry) = self.objects.entries.get(key) else { return };
         if self.statuses.queue.has_ready(key) || self.statuses.queue.is_in_flight(key) {
             // What is true then is said then.
@@ -121,7 +129,7 @@ impl Core {
             // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a
             // satellite cannot hold the object, or refused it.
             let is_left_out = matches!(sync, Sync::LeftOut { .. } | Sync::Rejected { .. }) && !is_said;
-            let is_synced = matches!(sync, Sync::All(_) | Sync::NoSatellites);
+            let is_synced = matches!(sync, Sync::All { .. });
             if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
                 self.statuses.queue.push_synced(key.clone());
             }
@@ -195,7 +203,7 @@ impl Core {
         let present = self.objects.entries.get(&key).map(|entry| entry.generation);
         let is_earlier = published.as_ref().is_some_and(|p| Some(p.generation()) < present);
         if let Some(write) = self.compose(&key, published, is_earlier) {
-            self.command(Command::WriteStatus(write));
+            self.command(Command::WriteStatus(Box::new(write)));
             return true;
         }
         self.reconfirm(&key);
@@ -273,7 +281,7 @@ impl Core {
     /// The API server stored a status.
     fn stored(&mut self, key: &ObjectKey, receipt: Receipt) {
         let Some(entry) = self.objects.entries.get_mut(key) else { return };
-        entry.recorded = receipt.recorded;
+        (entry.recorded, entry.written) = (receipt.recorded, self.now.elapsed);
         entry.version = entry.version.max(receipt.resource_version);
         entry.attempts = 0;
         // The acknowledgement of a file that was removed meanwhile brings nothing back.
@@ -283,6 +291,9 @@ impl Core {
             entry.revision = self.snapshots.revision_after(key, &acknowledged, entry.revision);
             self.snapshots.offer(self.now.elapsed, acknowledged);
             self.decided(key);
+        }
+        if let Some(news) = receipt.news {
+            self.announce(key, news);
         }
         self.await_sync(key);
         self.check_status(key);

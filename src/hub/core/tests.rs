@@ -1,6 +1,7 @@
 //! The core against an API server and a disk in memory, which answer when a test says so. A test can so stop between any
 //! two steps of the promise, and look at what was commanded.
 
+mod announcements;
 mod changes;
 mod departures;
 mod faults;
@@ -12,13 +13,14 @@ mod removals;
 mod satellites;
 mod statuses;
 mod unreadable;
+mod waiting;
 
 use super::*;
 use crate::api::{ConditionStatus, ConditionType, Reason};
 use crate::identity::{Digest, Revision, Uid};
 use crate::metrics::Work;
 use crate::publish::{Change, Volume};
-use crate::satellite::Satellite;
+use crate::satellite::{Exempt, Health, Satellite};
 use crate::simulation::disk::ModelDisk;
 use crate::simulation::hub_api::{HubApi, Spec, Written};
 use crate::snapshot::{Acceptance, Snapshot};
@@ -82,6 +84,7 @@ struct Hub {
     raised: Vec<Revision>,
     readiness: BTreeMap<Part, Option<String>>,
     measured: Vec<Measurement>,
+    announced: Vec<Announcement>,
 }
 
 impl Hub {
@@ -131,6 +134,7 @@ impl Hub {
             raised: Vec::new(),
             readiness: BTreeMap::new(),
             measured: Vec::new(),
+            announced: Vec::new(),
         }
     }
 
@@ -157,7 +161,7 @@ impl Hub {
                 Command::Check(keys) => checks.push(Input::Checked(
                     self.volume.check(&keys[..keys.len().min(self.reads_at_once)], &|| true),
                 )),
-                Command::WriteStatus(write) => self.writes.push(write),
+                Command::WriteStatus(write) => self.writes.push(*write),
                 Command::AskConsent => self.probes += 1,
                 Command::ListAgain => self.lists += 1,
                 Command::RememberCrd(uid) => self.crd = Some(uid),
@@ -166,6 +170,7 @@ impl Hub {
                 Command::RaiseTerm { revision, .. } => self.raised.push(revision),
                 Command::Readiness { part, missing } => drop(self.readiness.insert(part, missing)),
                 Command::Measure(measurement) => self.measured.push(measurement),
+                Command::Announce(announcement) => self.announced.push(announcement),
             }
         }
         // Files are checked at once.
@@ -379,7 +384,7 @@ impl Hub {
     fn condition(&self, name: &str, kind: ConditionType) -> Option<(ConditionStatus, Reason)> {
         let status = self.api.objects[&key(name)].status.as_ref()?;
         let found = status.conditions.iter().find(|condition| condition.r#type == kind)?;
-        Some((found.status, found.reason))
+        Some((found.status, found.reason.known()?))
     }
 
     fn ready(&self, name: &str) -> Option<(ConditionStatus, Reason)> {

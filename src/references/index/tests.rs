@@ -134,21 +134,25 @@ fn a_name_is_given_up_before_its_twin_takes_it_and_sharers_wait_for_nobody() {
 }
 
 #[test]
-fn what_is_shared_is_not_taken_by_what_exists_without_a_resource() {
+fn rules_and_single_objects_share_a_name_beside_external_ones() {
     let external = crate::validate::Settings::new(
         &[],
         &["Service!web!disk c".to_owned(), "Endpoint!e".to_owned()],
         crate::api::IcingaVersion::default(),
     );
     let mut index = Index::new(external.unwrap().external_objects.into_iter().collect());
-    let single = ["Service!db!disk c"];
-    upsert(&mut index, 1, content_with("a/single", &single, &["Service!!disk c"], &[], &[], None, None));
-    upsert(&mut index, 2, content("a/rule", &["Service!!disk c"], &[], &[], None));
-    upsert(
-        &mut index,
-        3,
-        content("a/each", &["=a Service of any host whose name begins with \"disk \""], &[], &[], None),
-    );
+    let rule = |key: &str| content_with(key, &[], &["Service!!disk c"], &[], &[], None, None);
+    let single =
+        |key: &str, name: &str| content_with(key, &[name], &["Service!!disk c"], &[], &[], None, None);
+    upsert(&mut index, 1, rule("a/rule"));
+    upsert(&mut index, 2, rule("a/rule-too"));
+    upsert(&mut index, 3, single("a/single", "Service!db!disk c"));
+    assert_eq!(visible(&index), ["a/rule", "a/rule-too", "a/single"]);
+    // Two single objects of one full name are ambiguous, and so is one beside an external object.
+    upsert(&mut index, 4, single("a/single-too", "Service!db!disk c"));
+    upsert(&mut index, 4, single("a/external", "Service!web!disk c"));
+    assert_eq!(index.waiting(&key("a/single-too")).unwrap().reason, Reason::NameConflict);
+    assert_eq!(index.waiting(&key("a/external")).unwrap().reason, Reason::NameConflict);
     // Its zone is declared where it is.
     upsert(
         &mut index,
@@ -156,9 +160,6 @@ fn what_is_shared_is_not_taken_by_what_exists_without_a_resource() {
         content("a/zone", &["Zone!z", "=a Zone that lists Endpoint \"e\""], &[], &[], None),
     );
     assert_eq!(index.waiting(&key("a/zone")).unwrap().reason, Reason::NameConflict);
-    assert_eq!(visible(&index), ["a/single"]);
-    assert_eq!(index.waiting(&key("a/rule")).unwrap().reason, Reason::NameConflict);
-    assert_eq!(index.waiting(&key("a/each")).unwrap().reason, Reason::NameConflict);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod agents;
 mod connecting;
 mod delivering;
 mod ending;
+mod health;
 mod leaving;
 
 pub(crate) use super::access::{Opened, Renewal, Source};
@@ -26,11 +27,12 @@ use super::times::Moment;
 use crate::api::satellite_cluster::{AgentState, BreakerState, Stats, TokenRenewal};
 use crate::api::{Reason, SatelliteCluster, SatelliteClusterStatus};
 use crate::identity::{Digest, ObjectKey, Revision};
-use crate::satellite::fleet::Rejection;
+use crate::satellite::fleet::{Exempt, Health, Rejection};
 use crate::satellite::problem::{Contact, Problem};
 use crate::snapshot::Acceptance;
 use agents::Listening;
 use delivering::Doing;
+use health::Failures;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,17 +117,22 @@ pub(crate) enum Input {
 /// A report that the driver makes. The order counts.
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
-    /// To the hub: the satellite accepts this. None if that is not known.
-    Accepts(Option<Acceptance>),
+    /// To the hub: the satellite accepts this, or None if that is not known; and why no object waits
+    /// for it.
+    Accepts(Option<Acceptance>, Option<Exempt>),
     /// To the hub: forget the last delivery of the satellite. It is lost, or may be.
     NotHeld,
+    /// To the hub, beside `NotHeld`: it is known to be lost.
+    Lost,
+    /// To the hub: whether the satellite gets what it lacks.
+    Health(Health),
     /// To the hub: the satellite holds its part of this snapshot, except these objects, which it
     /// accepts and cannot hold.
     Holds(Revision, Arc<BTreeSet<ObjectKey>>),
     /// To the hub: the satellite's Icinga 2 refused these objects. Before the `Holds` of the same
     /// set.
     Rejects(Arc<BTreeMap<ObjectKey, Rejection>>),
-    /// To the hub and the metrics: the state of the breaker.
+    /// A metric: the state of the breaker.
     Breaker(BreakerState),
     /// An Event of the SatelliteCluster.
     Event { is_warning: bool, reason: Reason, note: String },
@@ -180,6 +187,7 @@ pub(crate) struct Actor {
     access: Access,
     progress: Progress,
     listening: Listening,
+    failures: Failures,
     report: Report,
     /// When the deletion of the resource began.
     deleting_since: Option<Duration>,
@@ -225,6 +233,7 @@ impl Actor {
             access: Access::default(),
             progress: Progress::default(),
             listening: Listening::of(&config.object),
+            failures: Failures::of(&config.object),
             report: Report::default(),
             deleting_since: None,
             step: StepState {
@@ -343,7 +352,8 @@ impl Actor {
         self.access.configured();
         self.contact.attempts = 0;
         self.progress.last = None;
-        self.effects.push(Effect::Accepts(self.config.acceptance().ok()));
+        let exempt = self.exempt();
+        self.effects.push(Effect::Accepts(self.config.acceptance().ok(), exempt));
         self.forget_rejections();
         self.not_held();
     }

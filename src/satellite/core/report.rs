@@ -107,11 +107,11 @@ pub(crate) fn compose(
         upsert(
             &mut status.conditions,
             Condition {
-                r#type: kind,
+                r#type: kind.into(),
                 status: condition,
                 observed_generation: Some(generation),
                 last_transition_time: now.clone(),
-                reason,
+                reason: reason.into(),
                 message: clean_message(&message),
             },
         );
@@ -145,10 +145,10 @@ fn conditions(
     let in_sync = report.desired.is_some() && report.acked.map(|a| a.1) == report.desired.map(|d| d.1);
     let before = |kind: ConditionType| {
         let found = old.iter().find(|condition| condition.r#type == kind);
-        found.map_or_else(
-            || (Unknown, Reason::AwaitingAgent, "no agent has reported".to_owned()),
-            |condition| (condition.status, condition.reason, condition.message.clone()),
-        )
+        // What another version wrote with a reason of its own is composed anew.
+        found
+            .and_then(|found| Some((found.status, found.reason.known()?, found.message.clone())))
+            .unwrap_or_else(|| (Unknown, Reason::AwaitingAgent, "no agent has reported".to_owned()))
     };
     let of_agents = report.agents.as_ref();
     let loaded = of_agents.map_or_else(|| before(ConditionType::Loaded), |agents| agents.loaded.clone());
@@ -214,6 +214,8 @@ fn conditions(
         None => expiring().unwrap_or(connected),
     };
     let stalled = match problem {
+        // Nothing goes on before a person says so, and a waiter must not wait for it.
+        _ if report.suspended => (True, Reason::Suspended, "spec.suspend is set; set it to false".to_owned()),
         Some(p) if !p.transient => told(True, p),
         // What an agent refused it refuses until the set changes, and that is up to a person.
         _ if awaits_agents && in_sync && matches!(awaited.0, Reason::Rejected | Reason::ManyRemovals) => {

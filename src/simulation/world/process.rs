@@ -50,8 +50,13 @@ impl World {
         };
         self.say(|| format!("a process starts and finds {} files", found.files.len()));
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
-        let known = || Satellite { acceptance: Some(Acceptance::default()), ..Satellite::default() };
-        let satellites = (0..self.servers.len()).map(|number| (format!("edge-{number}"), known())).collect();
+        let known = |recorded: &Option<Revision>| Satellite {
+            acceptance: Some(Acceptance::default()),
+            held_before: *recorded,
+            ..Satellite::default()
+        };
+        let satellites = self.recorded_acks.iter().enumerate();
+        let satellites = satellites.map(|(number, acked)| (format!("edge-{number}"), known(acked))).collect();
         let fleet = Fleet { listed: self.random.percent(70), satellites };
         let seed = self.random.next();
         let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
@@ -131,7 +136,7 @@ impl World {
             }
             Command::ListFiles => self.check_begins(Check::List)?,
             Command::Check(keys) => self.check_begins(Check::Files(keys))?,
-            Command::WriteStatus(write) => self.status_begins(write)?,
+            Command::WriteStatus(write) => self.status_begins(*write)?,
             Command::AskConsent => {
                 if let Some(process) = &mut self.process {
                     process.is_probing = true;
@@ -151,7 +156,7 @@ impl World {
                 }
             }
             Command::Readiness { part, missing } => self.say(|| format!("{part:?}: {missing:?}")),
-            Command::Measure(_) => {}
+            Command::Announce(_) | Command::Measure(_) => {}
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ impl World {
                 quiet += 1;
                 // Long enough for every retry.
                 self.clock += Duration::from_secs(10);
+                self.healths_are_reported()?;
                 self.tell(Input::Tick)?;
                 self.look_at_satellites(dead)?;
                 if quiet > 12 {
@@ -128,8 +129,36 @@ impl World {
             hold(Rule::I4, is_true(ConditionType::Ready), || format!("{key} is published and not Ready"))?;
             let is_synced = dead.is_some() || is_true(ConditionType::Synced);
             hold(Rule::I4, is_synced, || format!("{key} is everywhere and not Synced"))?;
+            self.names_who_lacks_it(stored, dead)?;
         }
         Ok(())
+    }
+
+    /// The status of an object names the satellite that is away, if it lacks the object, and no other.
+    fn names_who_lacks_it(&self, stored: &Stored, dead: Option<usize>) -> Step {
+        let status = stored.status.as_ref();
+        let named: Vec<_> = status
+            .iter()
+            .flat_map(|status| &status.pending_satellites)
+            .flat_map(|p| p.names.clone())
+            .collect();
+        // Its revision is written once it is synced, or waits for long enough.
+        let revision = status.and_then(|status| status.revision.as_deref()?.parse::<Revision>().ok());
+        let process = self.process.as_ref();
+        let is_known_to_have = |number: &usize| {
+            let fleet = process.map(|process| &process.fleet);
+            let held = fleet.and_then(|fleet| fleet.satellites.get(&format!("edge-{number}")))?.held_before?;
+            Some(held >= revision?)
+        };
+        let is_synced = status.iter().flat_map(|status| &status.conditions).any(|condition| {
+            condition.r#type == ConditionType::Synced && condition.status == ConditionStatus::True
+        });
+        // One that had it when it was seen last is named only while it has to confirm that.
+        let lacks = dead.filter(|number| !is_synced || is_known_to_have(number) != Some(true));
+        let expected: Vec<_> = lacks.iter().map(|number| format!("edge-{number}")).collect();
+        hold(Rule::I11, named == expected, || {
+            format!("the status of {} names {named:?}, and {expected:?} lack it", stored.key)
+        })
     }
 
     /// A restart with nothing to do writes nothing.

@@ -68,11 +68,31 @@ impl World {
             let Some(process) = &mut self.process else { return Ok(()) };
             if let Some(held) = process.fleet.satellites.get_mut(&format!("edge-{number}")) {
                 held.acked = delivered;
+                held.held_before = held.held_before.max(delivered);
+                self.recorded_acks[number] = delivered;
             }
             let fleet = process.fleet.clone();
             return self.tell(Input::FleetChanged(fleet));
         }
         Ok(())
+    }
+
+    /// The actor of each satellite reports whether it gets what it lacks.
+    pub(super) fn healths_are_reported(&mut self) -> Step {
+        if self.plan.planted == Some(Planted::HealthNotReported) {
+            return Ok(());
+        }
+        let Some(process) = &mut self.process else { return Ok(()) };
+        let mut is_news = false;
+        for (server, held) in self.servers.iter().zip(process.fleet.satellites.values_mut()) {
+            let health = match server.is_silent {
+                true => Health::Failing { reason: Reason::Unreachable, is_overdue: false },
+                false => Health::Well,
+            };
+            is_news |= std::mem::replace(&mut held.health, health) != health;
+        }
+        let fleet = process.fleet.clone();
+        if is_news { self.tell(Input::FleetChanged(fleet)) } else { Ok(()) }
     }
 
     /// If the operator wrote the pointer, looks at what the satellite has now.
@@ -103,6 +123,8 @@ impl World {
         let clients = process.clients.iter().filter_map(Client::wakes);
         let next = clients.chain([wake]).min().unwrap_or(wake);
         self.clock = self.clock.max(next.min(self.clock + Duration::from_millis(most)));
+        self.healths_are_reported()?;
+        let Some(process) = &mut self.process else { return Ok(()) };
         if !process.fleet.listed {
             process.fleet.listed = true;
             let fleet = process.fleet.clone();

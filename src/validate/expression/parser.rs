@@ -1,15 +1,14 @@
 //! The parser: total, without backtracking, depth-bounded; every error has a column.
 
+use super::lexer::{Token, tokenize};
 use super::pattern;
-use super::tree::{Attribute, Comparison, Expression, Subject};
-use crate::text::quoted;
-use crate::validate::value::{MAX_WHOLE, text_problem};
+use super::tree::{Comparison, Entries, Expression, Subject};
 use std::net::IpAddr;
 
-/// Most `&&` and `||` in an expression: Icinga's evaluator recurses over them.
+/// Most `&&`, `||`, `+` and entries of lists in an expression: Icinga's evaluator recurses over them.
 const MAX_TERMS: usize = 100;
 /// Most keys below `vars` in one attribute.
-const MAX_KEYS: usize = 4;
+pub(super) const MAX_KEYS: usize = 4;
 /// Deepest nesting of an expression.
 const MAX_DEPTH: usize = 32;
 
@@ -19,132 +18,50 @@ const MAX_DEPTH: usize = 32;
 /// If the source is no such condition: the column (in characters, from 1) and what was
 /// expected there.
 pub fn parse(source: &str, subjects: &[Subject]) -> Result<Expression, String> {
-    let mut parser = Parser { subjects, tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
+    parse_in(source, Scope { subjects, has_entry: false })
+}
+
+/// Parses a condition or a value.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_in(source: &str, scope: Scope) -> Result<Expression, String> {
+    let mut parser = Parser { scope, tokens: tokenize(source)?, position: 0, depth: 0, terms: 0 };
     let expression = parser.or()?;
     match parser.peek() {
         Token::End => Ok(expression),
-        token => Err(parser.expected(&format!("an operator or the end, not {token}"))),
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Identifier(String),
-    Text(String),
-    Number(f64),
-    Symbol(&'static str),
-    End,
-}
-
-impl std::fmt::Display for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Identifier(name) => f.write_str(&quoted(name).replace('"', "`")),
-            Self::Text(text) => f.write_str(&quoted(text)),
-            Self::Number(number) => write!(f, "`{number}`"),
-            Self::Symbol(symbol) => write!(f, "`{symbol}`"),
-            Self::End => f.write_str("the end"),
+        token => {
+            let what = match token {
+                Token::Identifier(word) if word == "and" => "&&, not `and`; write &&".into(),
+                Token::Identifier(word) if word == "or" => "||, not `or`; write ||".into(),
+                Token::Identifier(word) if word == "not" => "an operator, not `not`; write ! before".into(),
+                token => format!("an operator or the end, not {token}"),
+            };
+            Err(parser.expected(&what))
         }
     }
 }
 
-const SYMBOLS: [&str; 15] = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ","];
-
-fn tokenize(source: &str) -> Result<Vec<(usize, Token)>, String> {
-    let characters: Vec<char> = source.chars().collect();
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while let Some(&c) = characters.get(at) {
-        let column = at + 1;
-        if c.is_ascii_whitespace() {
-            at += 1;
-        } else if c == '"' {
-            let (text, next) = string(&characters, at)?;
-            tokens.push((column, Token::Text(text)));
-            at = next;
-        } else if c.is_ascii_digit() || (c == '-' && characters.get(at + 1).is_some_and(char::is_ascii_digit))
-        {
-            let mut end = at + 1;
-            while characters.get(end).is_some_and(|c| c.is_ascii_digit() || *c == '.') {
-                end += 1;
-            }
-            let text: String = characters[at..end].iter().collect();
-            let number: f64 =
-                text.parse().map_err(|_| format!("column {column}: {} is not a number", quoted(&text)))?;
-            if number.abs() > MAX_WHOLE {
-                return Err(format!("column {column}: {} is larger than 2^53", quoted(&text)));
-            }
-            tokens.push((column, Token::Number(number)));
-            at = end;
-        } else if c.is_ascii_alphabetic() || c == '_' {
-            let mut end = at + 1;
-            while characters.get(end).is_some_and(|c| c.is_ascii_alphanumeric() || *c == '_') {
-                end += 1;
-            }
-            tokens.push((column, Token::Identifier(characters[at..end].iter().collect())));
-            at = end;
-        } else {
-            let rest: String = characters[at..characters.len().min(at + 2)].iter().collect();
-            let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)).ok_or_else(|| {
-                format!("column {column}: unexpected character {c:?}; strings are written in double quotes")
-            })?;
-            tokens.push((column, Token::Symbol(symbol)));
-            at += symbol.len();
-        }
-    }
-    tokens.push((characters.len() + 1, Token::End));
-    Ok(tokens)
+/// What an expression may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Hosts, services, users.
+    pub subjects: &'a [Subject],
+    /// True if there is an entry of a `forEach`: `key` and `value`.
+    pub has_entry: bool,
 }
 
-fn string(characters: &[char], start: usize) -> Result<(String, usize), String> {
-    let column = start + 1;
-    let mut text = String::new();
-    let mut at = start + 1;
-    loop {
-        match characters.get(at) {
-            None => return Err(format!("column {column}: the string is not closed")),
-            Some('"') => break,
-            Some('\\') => {
-                at += 1;
-                text.push(match characters.get(at) {
-                    Some('"') => '"',
-                    Some('\\') => '\\',
-                    Some('n') => '\n',
-                    Some('t') => '\t',
-                    _ => return Err(format!("column {at}: only \\\" \\\\ \\n and \\t are escapes")),
-                });
-            }
-            Some(c) => text.push(*c),
-        }
-        at += 1;
-    }
-    match text_problem(&text) {
-        Some(problem) => Err(format!("column {column}: the string {problem}")),
-        None => Ok((text, at + 1)),
-    }
-}
-
-/// `in`, `match` and the ordering comparisons are printed with a type guard that repeats their
-/// operands, so those must be plain.
+/// `in`, `match` and the ordering comparisons are printed with a type guard, so their operands must
+/// have a type.
 fn operands(column: usize, left: &Expression, right: &Expression) -> Result<(), String> {
-    let plain = |e: &Expression| {
-        matches!(
-            e,
-            Expression::Attribute(_)
-                | Expression::Text(_)
-                | Expression::Number(_)
-                | Expression::Boolean(_)
-                | Expression::Null
-        ) || matches!(e, Expression::Length(inner) if matches!(**inner, Expression::Attribute(_)))
-    };
-    if plain(left) && plain(right) {
+    if left.is_operand() && right.is_operand() {
         return Ok(());
     }
-    Err(format!("column {column}: `in`, match, <, <=, > and >= take attributes and constants only"))
+    Err(format!("column {column}: `in`, match, <, <=, > and >= take attributes and values, not conditions"))
 }
 
-struct Parser<'a> {
-    subjects: &'a [Subject],
+pub(super) struct Parser<'a> {
+    scope: Scope<'a>,
     tokens: Vec<(usize, Token)>,
     position: usize,
     depth: usize,
@@ -152,31 +69,31 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         self.tokens.get(self.position).map_or(&Token::End, |(_, token)| token)
     }
 
-    fn column(&self) -> usize {
+    pub(super) fn column(&self) -> usize {
         self.tokens.get(self.position).map_or(1, |(column, _)| *column)
     }
 
-    fn expected(&self, what: &str) -> String {
+    pub(super) fn expected(&self, what: &str) -> String {
         format!("column {}: expected {what}", self.column())
     }
 
-    fn next(&mut self) -> Token {
+    pub(super) fn next(&mut self) -> Token {
         let token = self.peek().clone();
         self.position += 1;
         token
     }
 
-    fn take(&mut self, symbol: &str) -> bool {
+    pub(super) fn take(&mut self, symbol: &str) -> bool {
         let found = matches!(self.peek(), Token::Symbol(s) if *s == symbol);
         self.position += usize::from(found);
         found
     }
 
-    fn require(&mut self, symbol: &str) -> Result<(), String> {
+    pub(super) fn require(&mut self, symbol: &str) -> Result<(), String> {
         if self.take(symbol) {
             Ok(())
         } else {
@@ -184,7 +101,7 @@ impl Parser<'_> {
         }
     }
 
-    fn or(&mut self) -> Result<Expression, String> {
+    pub(super) fn or(&mut self) -> Result<Expression, String> {
         let mut left = self.and()?;
         while self.take("||") {
             self.term()?;
@@ -202,16 +119,16 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn term(&mut self) -> Result<(), String> {
+    pub(super) fn term(&mut self) -> Result<(), String> {
         self.terms += 1;
         if self.terms > MAX_TERMS {
-            return Err(self.expected(&format!("at most {MAX_TERMS} operators && and ||")));
+            return Err(self.expected(&format!("at most {MAX_TERMS} operators &&, || and +")));
         }
         Ok(())
     }
 
     fn comparison(&mut self) -> Result<Expression, String> {
-        let left = self.unary()?;
+        let left = self.sum()?;
         let operator = match self.peek() {
             Token::Symbol("==") => Comparison::Equal,
             Token::Symbol("!=") => Comparison::NotEqual,
@@ -221,23 +138,41 @@ impl Parser<'_> {
             Token::Symbol(">=") => Comparison::GreaterOrEqual,
             Token::Identifier(word) if word == "in" => {
                 self.position += 1;
-                let column = self.column();
-                let right = self.unary()?;
-                operands(column, &left, &right)?;
-                return Ok(Expression::In(Box::new(left), Box::new(right)));
+                return self.within(left);
+            }
+            Token::Symbol("!") if matches!(self.tokens.get(self.position + 1), Some((_, Token::Identifier(word))) if word == "in") =>
+            {
+                self.position += 2;
+                return Ok(Expression::Not(Box::new(self.within(left)?)));
             }
             _ => return Ok(left),
         };
         self.position += 1;
         let column = self.column();
-        let right = self.unary()?;
+        let right = self.sum()?;
         if !matches!(operator, Comparison::Equal | Comparison::NotEqual) {
             operands(column, &left, &right)?;
         }
         Ok(Expression::Compare(operator, Box::new(left), Box::new(right)))
     }
 
-    fn unary(&mut self) -> Result<Expression, String> {
+    fn within(&mut self, left: Expression) -> Result<Expression, String> {
+        let column = self.column();
+        let right = self.sum()?;
+        operands(column, &left, &right)?;
+        Ok(Expression::In(Box::new(left), Box::new(right)))
+    }
+
+    pub(super) fn sum(&mut self) -> Result<Expression, String> {
+        let mut left = self.unary()?;
+        while self.take("+") {
+            self.term()?;
+            left = Expression::Add(Box::new(left), Box::new(self.unary()?));
+        }
+        Ok(left)
+    }
+
+    pub(super) fn unary(&mut self) -> Result<Expression, String> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(self.expected(&format!("at most {MAX_DEPTH} levels of nesting")));
@@ -251,14 +186,22 @@ impl Parser<'_> {
         result
     }
 
-    fn primary(&mut self) -> Result<Expression, String> {
+    pub(super) fn primary(&mut self) -> Result<Expression, String> {
         if self.take("(") {
             let inner = self.or()?;
             self.require(")")?;
             return Ok(inner);
         }
-        let here = self
-            .expected("an attribute such as host.vars.os, a string, a number, true, false, null, match(), regex(), cidr_match() or len()");
+        if self.take("[") {
+            return self.list();
+        }
+        if self.take("{") {
+            return self.dictionary();
+        }
+        let here = self.expected(
+            "an attribute such as host.vars.os, a string, a number, true, false, null, match(), regex(), cidr_match(), \
+             len() or typeof()",
+        );
         match self.next() {
             Token::Text(text) => Ok(Expression::Text(text)),
             Token::Number(number) => Ok(Expression::Number(number)),
@@ -270,9 +213,14 @@ impl Parser<'_> {
                 "regex" => self.regex_call(),
                 "cidr_match" => self.network_call(),
                 "len" => self.length_call(),
-                word => match self.subjects.iter().find(|subject| subject.word() == word) {
+                "typeof" => self.typeof_call(),
+                "NodeName" => Ok(Expression::Constant("NodeName")),
+                "ZoneName" => Ok(Expression::Constant("ZoneName")),
+                "key" if self.scope.has_entry => self.entry(Subject::Key),
+                "value" if self.scope.has_entry => self.entry(Subject::Value),
+                word => match self.scope.subjects.iter().find(|subject| subject.word() == word) {
                     Some(subject) => self.attribute(*subject),
-                    None => Err(format!("{here}, not {}", Token::Identifier(word.to_owned()))),
+                    None => Err(self.unknown(word, &here)),
                 },
             },
             _ => Err(here),
@@ -285,10 +233,11 @@ impl Parser<'_> {
         let Token::Text(pattern) = self.next() else { return Err(here) };
         self.require(",")?;
         let column = self.column();
-        let operand = self.unary()?;
+        let operand = self.sum()?;
         operands(column, &operand, &operand)?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::Match(pattern, Box::new(operand)))
+        Ok(Expression::Match(pattern, Box::new(operand), entries))
     }
 
     fn regex_call(&mut self) -> Result<Expression, String> {
@@ -301,8 +250,9 @@ impl Parser<'_> {
         }
         self.require(",")?;
         let operand = self.plain_attribute()?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::Regex(pattern, Box::new(operand)))
+        Ok(Expression::Regex(pattern, Box::new(operand), entries))
     }
 
     fn network_call(&mut self) -> Result<Expression, String> {
@@ -324,8 +274,22 @@ impl Parser<'_> {
         }
         self.require(",")?;
         let operand = self.plain_attribute()?;
+        let entries = self.entries()?;
         self.require(")")?;
-        Ok(Expression::InNetwork(network, Box::new(operand)))
+        Ok(Expression::InNetwork(network, Box::new(operand), entries))
+    }
+
+    /// Reads the third argument, which may be left out.
+    fn entries(&mut self) -> Result<Entries, String> {
+        if !self.take(",") {
+            return Ok(Entries::All);
+        }
+        let here = self.expected("MatchAny (one entry of a list is enough) or MatchAll (the default)");
+        match self.next() {
+            Token::Identifier(word) if word == "MatchAny" => Ok(Entries::Any),
+            Token::Identifier(word) if word == "MatchAll" => Ok(Entries::All),
+            _ => Err(here),
+        }
     }
 
     fn length_call(&mut self) -> Result<Expression, String> {
@@ -333,49 +297,6 @@ impl Parser<'_> {
         let operand = self.plain_attribute()?;
         self.require(")")?;
         Ok(Expression::Length(Box::new(operand)))
-    }
-
-    fn plain_attribute(&mut self) -> Result<Expression, String> {
-        let here = self.expected("an attribute such as host.address or host.vars.disks");
-        match self.primary()? {
-            attribute @ Expression::Attribute(_) => Ok(attribute),
-            _ => Err(here),
-        }
-    }
-
-    fn attribute(&mut self, subject: Subject) -> Result<Expression, String> {
-        self.require(".")?;
-        let here = self.expected(&format!("one of {}", subject.fields().join(", ")));
-        let Token::Identifier(word) = self.next() else { return Err(here) };
-        let field = subject.fields().iter().copied().find(|field| *field == word).ok_or(here)?;
-        let mut keys = Vec::new();
-        loop {
-            let column = self.column();
-            if self.take(".") {
-                let here = self.expected("a name after the dot; write [\"...\"] for any other key");
-                let Token::Identifier(key) = self.next() else { return Err(here) };
-                keys.push(key);
-            } else if self.take("[") {
-                let here = self.expected("a key in double quotes");
-                let Token::Text(key) = self.next() else { return Err(here) };
-                self.require("]")?;
-                keys.push(key);
-            } else {
-                break;
-            }
-            let subject = subject.word();
-            if field != "vars" {
-                return Err(format!(
-                    "column {column}: {subject}.{field} has nothing below it; only {subject}.vars has"
-                ));
-            }
-            if keys.len() > MAX_KEYS {
-                return Err(format!(
-                    "column {column}: {subject}.vars is read at most {MAX_KEYS} levels deep"
-                ));
-            }
-        }
-        Ok(Expression::Attribute(Attribute { subject, field, keys }))
     }
 }
 
@@ -394,6 +315,43 @@ mod tests {
     }
 
     #[test]
+    fn reads_values() {
+        let scope = Scope { subjects: &[Subject::Host, Subject::Service], has_entry: true };
+        for source in [
+            r#""Process: " + key + host.vars.a"#,
+            "1h30m",
+            "[host.name, 5m, {a: value.b}]",
+            r#"{"a b": 1, c: []}"#,
+            "host.vars.os in [\"a\", \"b\"] && \"x\" !in host.groups",
+            "host.groups.contains(\"lab\") || !value.contains(\"a\")",
+            "typeof(value) == Array || typeof(value.a) != \"String\"",
+            "service.host.vars.a == NodeName || host.name == ZoneName",
+            "\"linux\" in host.templates || host.command_endpoint == \"\"",
+            "host.vars.a + 1 > 3 && (host.vars.a + 1) in [3, 4]",
+        ] {
+            parse_in(source, scope).unwrap_or_else(|problem| panic!("{source}: {problem}"));
+        }
+        assert_eq!(parse_in("1h30m", scope), Ok(Expression::Number(5400.0)));
+    }
+
+    #[test]
+    fn says_what_to_write_instead() {
+        for (source, remedy) in [
+            ("host.vars.a and host.vars.b", "write &&"),
+            ("host.vars.a or host.vars.b", "write ||"),
+            ("not host.vars.a", "write !"),
+            ("host.vars.os = 1", "=="),
+            ("$host.name$", "host.address"),
+            ("get_object(\"Endpoint\", host.name)", "left out, because"),
+            ("host.vars.os.lower() == 1", "left out, because"),
+            ("key", "forEach"),
+        ] {
+            let problem = parse(source, &[Subject::Host]).expect_err(source);
+            assert!(problem.contains(remedy), "{source}: {problem}");
+        }
+    }
+
+    #[test]
     fn refuses_everything_else_with_a_column() {
         for (source, column) in [
             ("", 1),
@@ -404,7 +362,17 @@ mod tests {
             (r#"host.name == "a"#, 14),
             (r#"host.name = "a""#, 11),
             ("get_object(Host, \"a\")", 1),
-            ("{{ true }}", 1),
+            ("{{ true }}", 2),
+            ("{a: 1, a: 2}", 8),
+            ("host.vars.a and host.vars.b", 13),
+            ("not host.vars.a", 1),
+            ("host.vars.os.lower()", 13),
+            ("typeof(host.vars.a)", 20),
+            ("typeof(host.vars.a) == List", 24),
+            ("host.groups.contains(host.name == 1)", 32),
+            ("key == 1", 1),
+            ("[1, 2", 6),
+            ("5x > 1", 1),
             ("true true", 6),
             (r#"match(host.name, "a")"#, 7),
             (r#"host.vars["a""#, 14),
@@ -416,6 +384,8 @@ mod tests {
             (r#"cidr_match("fe80::/10/1", host.address6)"#, 12),
             (r#"cidr_match("10.0.0.0/", host.address)"#, 12),
             (r#"regex("(a+)+", host.name)"#, 7),
+            (r#"match("a", host.groups, Any)"#, 25),
+            (r#"cidr_match("10.0.0.0/8", host.vars.a, MatchAny, 1)"#, 47),
             (r#"regex("a", "a")"#, 12),
             ("regex(host.name, host.name)", 7),
             (r#"cidr_match("10.0.0.0/+8", host.address)"#, 12),

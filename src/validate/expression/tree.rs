@@ -16,13 +16,25 @@ pub enum Expression {
     /// The first is an element of the second, which is an array.
     In(Box<Expression>, Box<Expression>),
     /// `match("pattern", operand)`, with `*` and `?`.
-    Match(String, Box<Expression>),
+    Match(String, Box<Expression>, Entries),
     /// `regex("pattern", operand)`, with patterns that are safe.
-    Regex(String, Box<Expression>),
+    Regex(String, Box<Expression>, Entries),
     /// `cidr_match("10.0.0.0/8", operand)`; a network of IPv4 or IPv6.
-    InNetwork(String, Box<Expression>),
+    InNetwork(String, Box<Expression>, Entries),
     /// `len(operand)` of text, an array or a dictionary.
     Length(Box<Expression>),
+    /// The sum of two numbers; or texts, lists or dictionaries joined. Null if they have no sum.
+    Add(Box<Expression>, Box<Expression>),
+    /// The first, a list, a text or a dictionary, contains the second.
+    Contains(Box<Expression>, Box<Expression>),
+    /// The operand has this type: `typeof(operand) == Type`.
+    IsType(Box<Expression>, Type),
+    /// A list of values.
+    List(Vec<Expression>),
+    /// A dictionary of values, in the order of the source.
+    Dictionary(Vec<(String, Expression)>),
+    /// A constant of the Icinga 2 that loads the configuration. Null if it has none.
+    Constant(&'static str),
     /// The host has a service of this name. No user can write it; it is for rules that this
     /// program makes.
     HostHasService(String),
@@ -36,6 +48,96 @@ pub enum Expression {
     Boolean(bool),
     /// A constant.
     Null,
+}
+
+impl Expression {
+    /// True for a value; false for a condition.
+    pub(super) fn is_operand(&self) -> bool {
+        match self {
+            Self::Attribute(_)
+            | Self::Text(_)
+            | Self::Number(_)
+            | Self::Boolean(_)
+            | Self::Null
+            | Self::Constant(_) => true,
+            Self::Length(inner) => matches!(**inner, Self::Attribute(_)),
+            Self::Add(left, right) => left.is_operand() && right.is_operand(),
+            Self::List(items) => items.iter().all(Self::is_operand),
+            _ => false,
+        }
+    }
+
+    /// True for a value that is printed more than once at no cost.
+    pub(crate) fn is_plain(&self) -> bool {
+        match self {
+            Self::Add(..) => false,
+            Self::List(items) => {
+                items.iter().all(|item| !matches!(item, Self::Attribute(_)) && item.is_plain())
+            }
+            _ => self.is_operand(),
+        }
+    }
+
+    /// Calls `visit` with every attribute.
+    pub(crate) fn attributes<'a>(&'a self, visit: &mut dyn FnMut(&'a Attribute)) {
+        match self {
+            Self::And(left, right)
+            | Self::Or(left, right)
+            | Self::Compare(_, left, right)
+            | Self::In(left, right)
+            | Self::Add(left, right)
+            | Self::Contains(left, right) => {
+                left.attributes(visit);
+                right.attributes(visit);
+            }
+            Self::Not(inner)
+            | Self::Match(_, inner, _)
+            | Self::Regex(_, inner, _)
+            | Self::InNetwork(_, inner, _)
+            | Self::Length(inner)
+            | Self::IsType(inner, _) => inner.attributes(visit),
+            Self::List(items) => items.iter().for_each(|item| item.attributes(visit)),
+            Self::Dictionary(entries) => entries.iter().for_each(|(_, item)| item.attributes(visit)),
+            Self::Attribute(attribute) => visit(attribute),
+            Self::HostHasService(_)
+            | Self::Text(_)
+            | Self::Number(_)
+            | Self::Boolean(_)
+            | Self::Null
+            | Self::Constant(_) => {}
+        }
+    }
+}
+
+/// Type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list.
+    Array,
+    /// A dictionary.
+    Dictionary,
+}
+
+impl Type {
+    /// Every type.
+    pub const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Array, Self::Dictionary];
+
+    /// Returns Icinga's name of the type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "String",
+            Self::Number => "Number",
+            Self::Boolean => "Boolean",
+            Self::Array => "Array",
+            Self::Dictionary => "Dictionary",
+        }
+    }
 }
 
 /// Operator of a comparison.
@@ -53,6 +155,15 @@ pub enum Comparison {
     Greater,
     /// `>=`
     GreaterOrEqual,
+}
+
+/// The entries of a list that must match. A text is a list of one; an empty list never matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// All of them: `MatchAll`, or nothing.
+    All,
+    /// At least one: `MatchAny`.
+    Any,
 }
 
 /// `<subject>.<field>` and, for custom variables, keys below it.
@@ -75,6 +186,10 @@ pub enum Subject {
     Service,
     /// `user`
     User,
+    /// `key`: the key of the entry that a rule with `forEach` makes an object for.
+    Key,
+    /// `value`: its value.
+    Value,
 }
 
 impl Subject {
@@ -93,17 +208,39 @@ impl Subject {
             Self::Host => "host",
             Self::Service => "service",
             Self::User => "user",
+            Self::Key => "key",
+            Self::Value => "value",
         }
     }
 
     /// Returns the fields that a condition may read.
     pub fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Host => {
-                &["name", "display_name", "address", "address6", "groups", "check_command", "zone", "vars"]
-            }
-            Self::Service => &["name", "display_name", "groups", "check_command", "zone", "vars"],
-            Self::User => &["name", "display_name", "email", "pager", "groups", "zone", "vars"],
+            Self::Host => &[
+                "name",
+                "display_name",
+                "address",
+                "address6",
+                "groups",
+                "check_command",
+                "command_endpoint",
+                "templates",
+                "zone",
+                "vars",
+            ],
+            Self::Service => &[
+                "name",
+                "display_name",
+                "groups",
+                "check_command",
+                "command_endpoint",
+                "templates",
+                "zone",
+                "vars",
+                "host",
+            ],
+            Self::User => &["name", "display_name", "email", "pager", "groups", "templates", "zone", "vars"],
+            Self::Key | Self::Value => &[],
         }
     }
 }

@@ -29,7 +29,14 @@ impl Expression {
             Self::Not(inner) => inner.truth(known).map(|truth| !truth),
             Self::Compare(Comparison::Equal, left, right) => Some(left.text(known)? == right.text(known)?),
             Self::Compare(Comparison::NotEqual, left, right) => Some(left.text(known)? != right.text(known)?),
-            Self::Match(pattern, operand) => matches(pattern, operand.text(known)?),
+            Self::In(left, right) => {
+                let Self::List(items) = right.as_ref() else { return None };
+                let left = left.text(known)?;
+                let same: Option<Vec<bool>> =
+                    items.iter().map(|item| Some(item.text(known)? == left)).collect();
+                same.map(|same| same.contains(&true))
+            }
+            Self::Match(pattern, operand, _) => matches(pattern, operand.text(known)?),
             Self::Boolean(value) => Some(*value),
             _ => None,
         }
@@ -41,11 +48,17 @@ impl Expression {
             Self::Attribute(attribute) if attribute.field == "name" => match attribute.subject {
                 Subject::Host => known.host,
                 Subject::Service => known.service,
-                Subject::User => None,
+                Subject::User | Subject::Key | Subject::Value => None,
             },
             _ => None,
         }
     }
+}
+
+/// True if a pattern of `*` and `?` matches in some case of the letters, or has escapes.
+pub fn may_match(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    pattern.contains('\\') || glob(pattern.as_bytes(), text.as_bytes())
 }
 
 /// Returns whether a pattern of `*` and `?` matches. None where that depends on how Icinga reads
@@ -100,6 +113,17 @@ mod tests {
             (r#"match("core-*", host.name)"#, Some(true)),
             (r#"match("*-1", host.name) && match("*r*-?", host.name)"#, Some(true)),
             (r#"match("web*", host.name)"#, Some(false)),
+            (r#"match("core-*", host.name, MatchAny)"#, Some(true)),
+            (r#"match("web*", host.name, MatchAll)"#, Some(false)),
+            (r#"match("core-*", host.groups, MatchAny)"#, None),
+            (r#"match("core-*", host.vars.roles)"#, None),
+            (r#"!match("*", host.vars.roles)"#, None),
+            (r#"host.name in ["edge", "core-1"]"#, Some(true)),
+            (r#"host.name !in ["edge", "core-1"]"#, Some(false)),
+            (r#"host.name in ["edge"]"#, Some(false)),
+            (r#"host.name in ["edge", host.vars.a]"#, None),
+            (r#"service.host.name == "core-1""#, Some(true)),
+            (r#"host.name + "" == "core-1""#, None),
             (r#"match("CORE-*", host.name)"#, None),
             (r#"match("core\\*", host.name)"#, None),
             (r#"service.name == "ping" && host.vars.a"#, None),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Patterns of the CRD, the words that the pages have for what matches them, and what the words
 /// mean.
-const TEXTS: [(&str, &str, &str, &str); 5] = [
+const TEXTS: [(&str, &str, &str, &str); 6] = [
     (
         r"^[^!\x00-\x1f\x7f]+$",
         "name",
@@ -28,6 +28,12 @@ const TEXTS: [(&str, &str, &str, &str); 5] = [
         "variable",
         "variables",
         "a custom variable of a host or service, `host.vars.disks` or `host.vars[\"disks\"]`",
+    ),
+    (
+        r"^[a-z][A-Za-z0-9]*",
+        "path",
+        "paths",
+        "a field, `checkPeriod`, or an entry below one, `vars.disks` or `vars.disks[\"/\"]`",
     ),
     (r"^[A-Za-z_][A-Za-z0-9_]*$", "key", "keys", "letters, digits and `_`, not with a digit first"),
 ];
@@ -183,6 +189,9 @@ impl Sort {
                 )
             }
             Some("object") if schema["properties"].is_object() => sort("object", "objects", Vec::new()),
+            None if schema["properties"].is_object() => {
+                sort("text or object", "texts or objects", Vec::new())
+            }
             other => panic!("{path} is of a type that the pages have no word for: {other:?}"),
         }
     }

@@ -193,6 +193,8 @@ fn a_queued_ready_whose_file_was_withdrawn_is_decided_if_its_refusal_is_said_alr
     before.apply("h0", IN_GROUP);
     before.list();
     before.settle();
+    before.pass(MINUTE);
+    before.settle();
     assert_eq!(before.ready("h0"), not_ready(Reason::UnresolvedReference));
     // Its file is published, and the process ends before its Ready is sent.
     before.change("g0", PLAIN);

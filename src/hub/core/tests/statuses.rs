@@ -199,7 +199,7 @@ fn the_metrics_count_commits_and_objects() {
     hub.commit_fails();
     hub.pass(2 * SECOND);
     let objects = hub.measured.iter().rfind(|measured| matches!(measured, Measurement::Objects { .. }));
-    assert_eq!(objects, Some(&Measurement::Objects { published: 1, refused: 1, failing: 1 }));
+    assert_eq!(objects, Some(&Measurement::Objects { published: 1, refused: 1, suspended: 0, failing: 1 }));
 }
 
 #[test]

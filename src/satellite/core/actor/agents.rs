@@ -56,7 +56,8 @@ impl Listening {
         let silent = status.agents.iter().filter(|agent| agent.result == AgentState::Silent);
         let silent: Vec<_> = silent.map(|agent| agent.name.clone()).collect();
         let loaded = status.conditions.iter().find(|condition| condition.r#type == ConditionType::Loaded);
-        let last = loaded.and_then(|loaded| News::of(loaded.status, loaded.reason, !silent.is_empty()));
+        let last =
+            loaded.and_then(|loaded| News::of(loaded.status, loaded.reason.known()?, !silent.is_empty()));
         Self { agents: Agents::recorded(silent), last, ..Self::default() }
     }
 
@@ -127,6 +128,7 @@ impl Actor {
         if object.spec.ack_level == AckLevel::Loaded {
             self.tell_loaded(loaded, rejected);
         }
+        self.judge_health(now);
     }
 
     /// Tells the hub what the agents loaded. No object may seem to be loaded for a moment in
@@ -136,7 +138,7 @@ impl Actor {
         let snapshot = |set: &Option<LoadedSet>| set.as_ref().map(|set| set.snapshot);
         if self.listening.told.is_some() && snapshot(&loaded) < snapshot(&self.listening.told) {
             self.listening.told = None;
-            self.effects.push(Effect::NotHeld);
+            self.effects.extend([Effect::NotHeld, Effect::Lost]);
         }
         if *self.listening.rejected != rejected {
             self.listening.rejected = Arc::new(rejected);

@@ -155,5 +155,6 @@ impl Actor {
             self.progress.last = None;
             self.not_held();
         }
+        self.effects.push(Effect::Lost);
     }
 }

@@ -147,8 +147,12 @@ impl Actor {
     fn probed(&mut self, moment: &Moment, facts: &Facts) -> Task {
         self.access.prove();
         self.contact.answered(moment.now);
-        if self.report.acked.is_some_and(|(_, digest)| facts.digest != Some(digest)) {
+        let acked = self.report.acked.map(|(_, digest)| digest);
+        if acked.is_some_and(|digest| facts.digest != Some(digest)) {
             self.not_held();
+        }
+        if acked.or_else(|| self.recorded_digest()).is_some_and(|digest| facts.digest != Some(digest)) {
+            self.effects.push(Effect::Lost);
         }
         if !self.contact.is_closed() {
             self.breaker_after(Event::Answered, moment);
@@ -192,6 +196,7 @@ impl Actor {
             return self.deliver(moment);
         };
         self.not_held();
+        self.effects.push(Effect::Lost);
         let corrections = &self.progress.corrections;
         // What is not fought over is corrected, and the rest with it.
         let pauses: Option<Vec<_>> = names.iter().map(|name| corrections.pause(name, moment.now)).collect();

@@ -57,9 +57,11 @@ impl Actor {
 
     /// Ends the step.
     pub(super) fn finish(&mut self, result: Result<Duration, Problem>, moment: &Moment) -> Task {
+        self.failures.is_known = true;
         match result {
             Ok(pause) => {
                 self.recovered();
+                self.judge_health(moment.now);
                 self.contact.attempts = 0;
                 Task::Wait(self.wait(pause))
             }
@@ -102,6 +104,8 @@ impl Actor {
             self.access.reload = true;
         }
         self.report.problem = Some(problem.clone());
+        self.failures.is_known = true;
+        self.judge_health(moment.now);
         if self.contact.is_open() {
             self.effects.push(Effect::StopFollowing);
             self.stop_listening(moment);

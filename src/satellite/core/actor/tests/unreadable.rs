@@ -13,7 +13,7 @@ fn unreadable(spec: Value, metadata: Value) -> Arc<Config> {
 fn condition(stage: &Stage, kind: ConditionType) -> (ConditionStatus, Reason, String) {
     let status = stage.actor.status(None, UNIX).unwrap();
     let found = status.conditions.into_iter().find(|condition| condition.r#type == kind).unwrap();
-    (found.status, found.reason, found.message)
+    (found.status, found.reason.known().unwrap(), found.message)
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn nothing_is_done_for_a_spec_that_cannot_be_read_and_its_status_says_why() {
         let wait = stage.step(Woken::Config(unreadable(spec, metadata))).unwrap();
         assert!(stage.said.is_empty(), "{:?}", stage.said);
         assert!(
-            matches!(&stage.effects[..2], [Effect::Accepts(None), Effect::NotHeld]),
+            matches!(&stage.effects[..2], [Effect::Accepts(None, _), Effect::NotHeld]),
             "{:?}",
             stage.effects
         );

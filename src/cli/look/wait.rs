@@ -1,0 +1,121 @@
+//! `groundlink wait`: waits until an object has arrived.
+
+use super::journey::Journey;
+use super::target::{Found, Target};
+use crate::backoff::Backoff;
+use crate::cli::clusters::Observed;
+use crate::cli::output::progress;
+use crate::cli::usage::{block_on, duration};
+use clap::{Args, ValueEnum};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Pause between two looks.
+const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
+
+/// Wait until an object is ready on the hub, on every satellite, or loaded by every Icinga that has
+/// an agent. A refused object ends the wait at once, because only a change heals it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  kubectl apply -f web-01.yaml && groundlink wait mo/web-01 -n team-a --for loaded\n\nExit codes: 0 it is so, 1 not in time, refused, or failed, 2 wrong usage."
+)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// What to wait for.
+    #[arg(long = "for", value_enum, value_name = "STATE")]
+    state: State,
+    /// Longest time to wait.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// What a person waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// Published on the hub, durably, and acknowledged by its API server.
+    Ready,
+    /// Delivered to every satellite that takes the object.
+    Synced,
+    /// Loaded by every Icinga of these satellites; each must have an agent.
+    Loaded,
+}
+
+/// What one look showed.
+enum Look {
+    /// It is so.
+    Reached,
+    /// Not yet: why.
+    Waiting(String),
+    /// It cannot come by itself: why.
+    Hopeless(String),
+}
+
+/// Runs the command.
+pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    block_on(wait(&arguments))
+}
+
+async fn wait(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let found = arguments.target.open().await?;
+    let deadline = Instant::now() + arguments.timeout;
+    let (mut attempts, mut said) = (0, String::new());
+    loop {
+        let why = match look(&found, arguments.state).await {
+            Ok(Look::Reached) => return Ok(ExitCode::SUCCESS),
+            Ok(Look::Hopeless(why)) => anyhow::bail!("MonitoringObject {}: {why}", found.full_name()),
+            Ok(Look::Waiting(why)) => why,
+            // A server that does not answer for a moment must not end the wait.
+            Err(error) => format!("{error:#}"),
+        };
+        if why != said {
+            progress(&format!("waiting: {why}"));
+            said.clone_from(&why);
+        }
+        attempts += 1;
+        let next = Instant::now() + LOOK_AGAIN.pause(attempts, rand::random());
+        if next > deadline {
+            anyhow::bail!("MonitoringObject {}: not in time: {why}", found.full_name());
+        }
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+async fn look(found: &Found, state: State) -> anyhow::Result<Look> {
+    let Some(object) = found.object().await? else {
+        return Ok(Look::Waiting("it does not exist".into()));
+    };
+    let observed = Observed(&object);
+    // The hub's status is enough, and a person who may not list satellites can wait for it.
+    if state == State::Ready && observed.is("Ready") {
+        return Ok(Look::Reached);
+    }
+    if observed.is_decided()
+        && let Some(stalled) = observed.condition("Stalled")
+        && stalled.status() == "True"
+    {
+        return Ok(Look::Hopeless(stalled.explanation()));
+    }
+    if state != State::Loaded {
+        return Ok(match state == State::Synced && observed.is("Synced") {
+            true => Look::Reached,
+            false => {
+                let journey = Journey::of(observed, &[], None);
+                let synced = observed.condition("Synced").map(|synced| synced.explanation());
+                Look::Waiting(journey.stop().or(synced).unwrap_or_default())
+            }
+        });
+    }
+    let satellites = found.satellites().await?;
+    let all: Vec<_> = satellites.iter().map(Observed).collect();
+    let journey = Journey::of(observed, &all, found.labels().await.as_ref());
+    if journey.is_loaded() && !journey.has_agents() {
+        let why = "no satellite that takes it has an agent, so nothing can prove that it is loaded; see docs/agent.md";
+        return Ok(Look::Hopeless(why.into()));
+    }
+    Ok(match journey.stop() {
+        None => Look::Reached,
+        Some(stop) => Look::Waiting(stop),
+    })
+}
