@@ -56,6 +56,8 @@ pub(crate) mod operator;
 
 pub mod import;
 
+pub mod expansion;
+
 pub mod cli;
 
 #[cfg(test)]

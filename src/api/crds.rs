@@ -20,6 +20,15 @@ pub fn yaml() -> anyhow::Result<Vec<(String, String)>> {
         .collect()
 }
 
+/// Returns the schema of a MonitoringObject, as the CRD has it.
+///
+/// # Errors
+/// As [`yaml`].
+pub(crate) fn monitoring_object_schema() -> anyhow::Result<Value> {
+    let mut crd = finish(&MonitoringObject::crd())?;
+    Ok(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take())
+}
+
 /// Adds what the derive cannot express. The default `observedGeneration: -1` keeps a waiter that
 /// reads an object before the operator does from taking "no status" for "done".
 fn finish(crd: &CustomResourceDefinition) -> anyhow::Result<Value> {

@@ -2,6 +2,7 @@
 //! what is right and refuses what is wrong, naming the field.
 
 mod accepted;
+mod agrees;
 mod files;
 mod kubectl;
 mod refused;

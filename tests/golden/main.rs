@@ -7,6 +7,7 @@
 //! same objects as a person would write them; `icinga-version`, the oldest that loads it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
+mod against;
 mod case;
 mod cli;
 mod closure;
@@ -17,6 +18,7 @@ mod fields;
 mod hostile;
 mod icinga;
 mod pages;
+mod proved;
 mod random;
 mod schema;
 mod setups;

@@ -4,5 +4,7 @@
 pub mod api;
 pub mod candidate;
 pub mod daemon;
+pub(crate) mod netstrings;
 pub mod output;
+pub(crate) mod process;
 pub mod validator;

@@ -1,30 +1,19 @@
 //! Runs Icinga's validator on a candidate, in the surroundings of the daemon.
 
-mod reading;
 mod vars;
 
 use super::candidate::{CANDIDATE_CONSTANT, DATA_DIR_CONSTANT, MARKER_CONSTANT, PID_FILE_CONSTANT};
 use super::output::{self, Finding};
+use super::process::{Check, DEADLINE, DEADLINE_PER_OBJECT, Ended};
 use crate::text::clean;
-use reading::Reading;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::process::{Child, Command};
 
-/// Time for a validation of nothing. One of 40,000 objects takes 9 s on two free cores.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Time for each object beside that.
-const DEADLINE_PER_OBJECT: Duration = Duration::from_millis(2);
-/// How far the validator yields to the daemon (`nice`).
-const NICE: i32 = 10;
 /// The constants that are read. The others may be secrets.
 const WANTED: [&str; 4] = [MARKER_CONSTANT, DATA_DIR_CONSTANT, PID_FILE_CONSTANT, "NodeName"];
-/// How long the end of a killed validator, and the rest of its output, are waited for.
-const END: Duration = Duration::from_secs(5);
 
 /// The validator.
 #[derive(Clone, Debug)]
@@ -150,74 +139,18 @@ impl Validator {
 
     /// Runs the validator to its end. None if it had to be killed.
     async fn run(&self, candidate: &Path, limit: Duration) -> Result<Option<Ended>, String> {
-        let (program, arguments) = self.command.split_first().ok_or("the validator's command is empty")?;
         let [cache, log] = ["cache", "log"].map(|name| self.scratch.join(name));
         for directory in [&cache, &log] {
             empty(directory).await.map_err(|error| format!("{}: {error}", directory.display()))?;
         }
-        let mut command = Command::new(program);
-        command.args(arguments).arg("-C");
         // A crash report goes to the log directory; constants and objects go to the cache directory.
-        for (name, value) in [
-            ("Configuration.CacheDir", &*cache),
-            ("Configuration.LogDir", &log),
-            (CANDIDATE_CONSTANT, candidate),
-        ] {
-            command.arg("-D").arg(format!("{name}={}", value.display()));
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
-        let mut group = Group::of(&child);
-        let [out, err] = [Reading::of(child.stdout.take()), Reading::of(child.stderr.take())];
-        match tokio::time::timeout(limit, child.wait()).await {
-            Ok(status) => {
-                // Its number may belong to another group from now on.
-                group.0 = None;
-                let status = status.map_err(|error| format!("{program}: {error}"))?;
-                let text = async { out.text().await + "\n" + &err.text().await };
-                match tokio::time::timeout(END, text).await {
-                    Ok(text) => Ok(Some(Ended { status, text })),
-                    Err(_) => {
-                        Err(format!("{program}: it has ended, and another process holds its output open"))
-                    }
-                }
-            }
-            Err(_) => {
-                drop(group);
-                // It is reaped later if it does not end now.
-                let _ = tokio::time::timeout(END, child.wait()).await;
-                Ok(None)
-            }
-        }
-    }
-}
-
-struct Ended {
-    status: ExitStatus,
-    text: String,
-}
-
-/// The process group of a child, which is killed when this is dropped. A group without a process
-/// is not reused before its leader is reaped; `kill` then fails, which is right.
-struct Group(Option<rustix::process::Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-        if let Some(pid) = pid {
-            // A validator that does not yield is still a validator.
-            let _ = rustix::process::setpriority_process(Some(pid), NICE);
-        }
-        Self(pid)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-        }
+        let definitions = [
+            ("Configuration.CacheDir", cache.as_os_str()),
+            ("Configuration.LogDir", log.as_os_str()),
+            (CANDIDATE_CONSTANT, candidate.as_os_str()),
+        ];
+        let command = &self.command;
+        Check { command, main: None, definitions: &definitions, limit, processor_seconds: None }.run().await
     }
 }
 

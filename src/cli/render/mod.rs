@@ -1,43 +1,59 @@
-//! `groundlink render`: renders manifests to configuration without a cluster.
+//! `groundlink render`: renders manifests to configuration without a cluster, and says what a
+//! change of manifests means.
 
-mod icinga;
+mod against;
+mod report;
+pub(super) mod set;
 
-use super::manifests::{parse, read};
 use super::output::{print, write_file};
-use crate::api::{IcingaVersion, Reason};
-use crate::identity::{ObjectKey, Uid};
-use crate::references::{Index, itl};
-use crate::render::{self, Rendered};
-use crate::text::clean_message;
-use crate::validate::{Refusal, Settings};
-use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use super::usage::block_on;
+use crate::agent::icinga::output::Finding;
+use crate::api::IcingaVersion;
+use crate::expansion::{Icinga, Verdict};
+use crate::text::clean;
+use crate::validate::Settings;
+use anyhow::Context as _;
+use clap::{ArgGroup, Args, ValueEnum};
+use serde_json::{Value, json};
+use set::Set;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-/// Exit codes: 0 everything was rendered, 1 an object was refused, 2 the manifests cannot be read
-/// or the files cannot be written, 3 Icinga refuses the result (--check).
+/// Most findings of Icinga that are printed.
+const FINDINGS_MAX: usize = 50;
+
+/// Exit codes: 0 everything was rendered, 1 an object or document was refused, 2 a file cannot be
+/// read or written, 3 Icinga refuses the result (--check).
+///
+/// With --against they are those of diff: 0 no difference, 1 differences, above 1 an error (2 a
+/// file cannot be read, or a manifest of -f is refused; 3 Icinga refuses a side).
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("uses-icinga").args(["check", "against"]).multiple(true)))]
 pub struct Arguments {
     /// Files or directories with manifests (YAML or JSON, also with several documents); - for
     /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Say what changes from these manifests to those of -f, in the objects that the installed
+    /// icinga2 makes of both: hosts, services and notifications that come or go, changed
+    /// thresholds, and who is not notified any more.
+    #[arg(long, value_name = "OLD", conflicts_with_all = ["out", "check"])]
+    against: Vec<PathBuf>,
     /// Write the files below this directory as the operator would, instead of printing them.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of the result: the configuration, or JSON with every object, published or refused.
+    /// Form of the result.
     #[arg(short = 'o', long = "output", value_enum, default_value = "text")]
     output: Output,
     /// Let the installed icinga2 check the result (icinga2 daemon -C, for a minute at most).
     #[arg(long)]
     check: bool,
-    /// Icinga configuration that declares the external objects; only --check reads it.
-    #[arg(long, value_name = "FILE", requires = "check")]
+    /// Icinga configuration that declares the external objects; only --check and --against read it.
+    #[arg(long, value_name = "FILE", requires = "uses-icinga")]
     check_with: Option<PathBuf>,
+    /// The icinga2 that --check and --against run, with arguments after blanks.
+    #[arg(long, value_name = "COMMAND", default_value = "icinga2", requires = "uses-icinga")]
+    icinga2: String,
     /// Namespace of manifests without metadata.namespace.
     #[arg(short = 'n', long, default_value = "default", value_name = "NAME")]
     namespace: String,
@@ -58,107 +74,138 @@ pub struct Arguments {
 /// Form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// The configuration; refusals go to standard error.
+    /// The configuration, or the differences, for people; refusals go to standard error.
     Text,
-    /// One JSON document: `published` and `refused`.
+    /// One JSON document: `published` and `refused`, or the differences.
     Json,
+    /// The differences as a comment for a pull request (--against).
+    Markdown,
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match run(arguments) {
-        Ok(code) => Ok(code),
-        Err(error) => {
-            eprintln!("groundlink render: {error:#}");
-            Ok(ExitCode::from(2))
-        }
+    let result = if arguments.against.is_empty() { run(arguments) } else { against::run(arguments) };
+    Ok(result.unwrap_or_else(|error| {
+        eprintln!("groundlink render: {error:#}");
+        ExitCode::from(2)
+    }))
+}
+
+impl Arguments {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Settings::new(&self.privileged_namespaces, &self.external_objects, self.icinga_version)
+            .and_then(|settings| settings.with_constants(&self.constants))
+            .map_err(anyhow::Error::msg)
+    }
+
+    fn set(&self, files: &[PathBuf]) -> anyhow::Result<Set> {
+        Set::read(files, &self.namespace, &self.settings()?, self.icinga_version)
+    }
+
+    fn icinga(&self) -> Icinga {
+        Icinga::new(self.icinga2.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Returns the text of `--check-with`.
+    fn with(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("--check-with {}: cannot be read", path.display()))
+        };
+        self.check_with.as_deref().map(read).transpose()
     }
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings = Settings::new(
-        &arguments.privileged_namespaces,
-        &arguments.external_objects,
-        arguments.icinga_version,
-    )
-    .and_then(|settings| settings.with_constants(&arguments.constants))
-    .map_err(anyhow::Error::msg)?;
-    // Only the rendered content is kept: the objects themselves would be most of the memory.
-    let mut contents: BTreeMap<ObjectKey, Result<Arc<Rendered>, Refusal>> = BTreeMap::new();
-    for path in &arguments.files {
-        for (source, text) in read(path)? {
-            for object in parse(&text).with_context(|| source.clone())? {
-                let mut object = object.with_context(|| source.clone())?;
-                let name = object.metadata.name.clone().with_context(|| {
-                    format!("{source}: MonitoringObject: metadata.name: missing; give the object a name")
-                })?;
-                let namespace = object.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
-                let key = ObjectKey::new(namespace, &name);
-                let content = render::content(&key, &object, &settings).map(Arc::new);
-                if contents.insert(key.clone(), content).is_some() {
-                    bail!("{source}: MonitoringObject {key}: given twice; remove one of the two manifests");
-                }
-            }
-        }
+    if arguments.output == Output::Markdown {
+        anyhow::bail!("-o markdown is a form of differences; add --against OLD");
     }
-    let reserved =
-        itl(arguments.icinga_version).into_iter().chain(settings.external_objects.iter().cloned()).collect();
-    let mut index = Index::new(reserved);
-    let mut refused: BTreeMap<&ObjectKey, (Reason, String)> = BTreeMap::new();
-    for (order, (key, content)) in contents.iter().enumerate() {
-        match content {
-            // Without a cluster no object is older than another, so the order of the names
-            // decides.
-            Ok(content) => index.upsert(order as i64, &Uid::new(&key.to_string()), content.clone()),
-            Err(Refusal { reason, message }) => drop(refused.insert(key, (*reason, message.clone()))),
-        }
-    }
-    index.resolve();
-    for key in contents.keys() {
-        if let Some(waiting) = index.waiting(key) {
-            refused.insert(key, (waiting.reason, waiting.message));
-        }
-    }
-    let published: Vec<_> = contents.keys().filter_map(|key| index.visible(key)).collect();
+    let set = arguments.set(&arguments.files)?;
     if let Some(directory) = &arguments.out {
-        for content in &published {
+        for content in &set.published {
             write_file(&directory.join(content.key().path()), &content.bytes())?;
         }
     }
-    match arguments.output {
-        Output::Json => print(format_args!("{:#}\n", json(&published, &refused)))?,
-        Output::Text => {
-            if arguments.out.is_none() {
-                for content in &published {
-                    print(format_args!("{}", content.text()))?;
-                }
-            }
-            for (key, (reason, why)) in &refused {
-                // Cleaned, because a name that is refused for its control characters must not
-                // reach the terminal.
-                let key = clean_message(&key.to_string());
-                eprintln!("MonitoringObject {key}: {reason:?}: {why}");
+    if arguments.output == Output::Json {
+        print(format_args!("{:#}\n", json(&set)))?;
+    } else {
+        if arguments.out.is_none() {
+            for content in &set.published {
+                print(format_args!("{}", content.text()))?;
             }
         }
+        print_refused(&set, "");
     }
-    if arguments.check
-        && let Some(why) = icinga::check(&published, arguments.check_with.as_deref())?
-    {
-        eprintln!("{why}");
-        return Ok(ExitCode::from(3));
+    if arguments.check {
+        let configuration = set.configuration(arguments.with()?.as_deref());
+        let icinga = arguments.icinga();
+        let verdict = block_on_result(icinga.check(&configuration, set.published.len()))?;
+        if let Verdict::Refused(findings) = verdict {
+            print_findings(&findings);
+            return Ok(ExitCode::from(3));
+        }
     }
-    Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if set.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn json(published: &[&Arc<Rendered>], refused: &BTreeMap<&ObjectKey, (Reason, String)>) -> serde_json::Value {
-    let published = published.iter().map(|content| {
+/// Runs Icinga. An error says what to do.
+fn block_on_result<T>(work: impl Future<Output = Result<T, String>>) -> anyhow::Result<T> {
+    let mut found = None;
+    block_on(async {
+        found = Some(work.await);
+        Ok(ExitCode::SUCCESS)
+    })?;
+    let result = found.context("icinga2 was not run")?;
+    result.map_err(|why| anyhow::anyhow!("cannot run icinga2: {why}; install it, or name it with --icinga2"))
+}
+
+fn print_refused(set: &Set, prefix: &str) {
+    for refused in &set.refused {
+        eprintln!("{prefix}{refused}");
+    }
+}
+
+/// Prints what Icinga found: the file of the set, the line, the object and the message.
+fn print_findings(findings: &[Finding]) {
+    for finding in findings.iter().take(FINDINGS_MAX) {
+        eprintln!("icinga2: {}", in_words(finding));
+    }
+    if let Some(more) = findings.len().checked_sub(FINDINGS_MAX).filter(|more| *more > 0) {
+        eprintln!("icinga2: and {more} more");
+    }
+}
+
+fn in_words(finding: &Finding) -> String {
+    let mut text = String::new();
+    if let Some(file) = &finding.file {
+        text.push_str(file);
+        if let Some(line) = finding.line {
+            text.push_str(&format!(":{line}"));
+        }
+        text.push_str(": ");
+    }
+    if let Some((kind, name)) = &finding.object {
+        text.push_str(&format!("{kind} {}: ", clean(name, 200)));
+    }
+    text + &finding.message
+}
+
+fn json(set: &Set) -> Value {
+    let published = set.published.iter().map(|content| {
         let key = content.key();
         json!({
             "namespace": key.namespace(), "name": key.name(), "path": key.path(),
             "digest": content.digest().to_string(), "content": content.text(),
         })
     });
-    let refused = refused.iter().map(|(key, (reason, message))| {
-        json!({ "namespace": key.namespace(), "name": key.name(), "reason": reason, "message": message })
-    });
-    json!({ "published": published.collect::<Vec<_>>(), "refused": refused.collect::<Vec<_>>() })
+    json!({ "published": published.collect::<Vec<_>>(), "refused": refused(set) })
+}
+
+fn refused(set: &Set) -> Vec<Value> {
+    let one = |refused: &set::Refused| {
+        let name = |of: fn(&crate::identity::ObjectKey) -> &str| refused.key.as_ref().map_or("", of);
+        json!({
+            "namespace": name(crate::identity::ObjectKey::namespace), "name": name(crate::identity::ObjectKey::name),
+            "place": refused.place, "reason": refused.reason, "message": refused.message,
+        })
+    };
+    set.refused.iter().map(one).collect()
 }

@@ -1,8 +1,9 @@
 //! `icinga2.vars`: the constants of a configuration, a stream of netstrings of JSON.
 
+use crate::agent::icinga::netstrings::Netstrings;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 /// Largest file that is read, in bytes. A usual one has 1 KiB.
@@ -20,32 +21,20 @@ struct Constant<'a> {
 /// # Errors
 /// If the file cannot be read, is too large, or is no stream of netstrings of JSON.
 pub(super) fn read(path: &Path, wanted: &[&str]) -> io::Result<BTreeMap<String, String>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("is larger than {MOST_BYTES} bytes")));
-    }
-    parse(&bytes, wanted).ok_or_else(|| io::Error::other("cannot be read as a stream of netstrings"))
+    parse(io::BufReader::new(std::fs::File::open(path)?), wanted)
 }
 
-fn parse(mut rest: &[u8], wanted: &[&str]) -> Option<BTreeMap<String, String>> {
+fn parse(source: impl io::BufRead, wanted: &[&str]) -> io::Result<BTreeMap<String, String>> {
     let mut constants = BTreeMap::new();
-    while !rest.is_empty() {
-        let colon = rest.iter().take(20).position(|byte| *byte == b':')?;
-        let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
-        let body = &rest[colon + 1..];
-        let json = body.get(..length)?;
-        if body.get(length) != Some(&b',') {
-            return None;
-        }
-        rest = &body[length + 1..];
-        let constant: Constant<'_> = serde_json::from_slice(json).ok()?;
+    let mut stream = Netstrings::new(source, MOST_BYTES);
+    while let Some(json) = stream.next()? {
+        let constant: Constant<'_> = serde_json::from_slice(&json)?;
         if let (true, serde_json::Value::String(value)) = (wanted.contains(&&*constant.name), constant.value)
         {
             constants.insert(constant.name.into_owned(), value);
         }
     }
-    Some(constants)
+    Ok(constants)
 }
 
 #[cfg(test)]
@@ -60,22 +49,15 @@ mod tests {
             r#"{"name":"Maximum","value":512.0}"#,
         ];
         let file: String = constants.iter().map(|json| format!("{}:{json},", json.len())).collect();
-        let file = file.as_bytes();
-        let read = parse(file, &["NodeName", "Maximum"]).unwrap();
+        let read = parse(file.as_bytes(), &["NodeName", "Maximum"]).unwrap();
         assert_eq!(read, BTreeMap::from([("NodeName".into(), "n".into())]));
-        assert_eq!(parse(b"", &[]), Some(BTreeMap::new()));
-        for end in 1..file.len() {
-            let is_boundary = file[..end].ends_with(b"},");
-            assert_eq!(parse(&file[..end], &[]).is_some(), is_boundary, "{end}");
-        }
-        assert_eq!(parse(b"99999999999999999999:", &[]), None);
+        assert_eq!(parse(&b""[..], &[]).unwrap(), BTreeMap::new());
+        assert!(parse(&b"2:no,"[..], &[]).is_err());
     }
 
     #[test]
     fn a_large_file_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("icinga2.vars");
-        std::fs::File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
-        assert!(super::read(&path, &[]).unwrap_err().to_string().contains("larger"));
+        let file = format!("{}:", MOST_BYTES);
+        assert!(parse(file.as_bytes(), &[]).unwrap_err().to_string().contains("too large"));
     }
 }
