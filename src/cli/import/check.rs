@@ -9,7 +9,6 @@ use crate::import::yaml;
 use crate::references::{Index, itl};
 use crate::render::{self, Rendered};
 use crate::validate::{Name, Settings};
-use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -94,12 +93,8 @@ pub(super) fn check(imported: &mut Imported, settings: &Settings) -> anyhow::Res
 
 fn content(manifest: &Manifest, settings: &Settings) -> Result<(ObjectKey, Arc<Rendered>), String> {
     let text = yaml::write(&manifest.document);
-    let mut objects = parse(&text).map_err(|error| format!("{error:#}"))?;
-    let object = objects
-        .next()
-        .context("no manifest")
-        .and_then(|object| object)
-        .map_err(|error| format!("{error:#}"))?;
+    let read = parse("manifest", &text).into_iter().next().ok_or("cannot be read")?;
+    let object = read.object.map_err(|faults| faults.join("; "))?;
     let (namespace, name) = manifest.key();
     let key = ObjectKey::new(namespace, name);
     render::content(&key, &object, settings)

@@ -297,10 +297,12 @@ fn walked(within: &Expression, facts: &Facts, kind: IcingaType, to: ApplyTo) -> 
 
 /// Returns the variables of `use (...)`.
 fn captured(uses: &[(String, Option<Expression>)], outer: &Scope) -> Result<Vec<(String, Value)>, Unsaid> {
-    let mut locals = outer.locals.clone();
+    // A block sees only those variables of the file that it names.
+    let mut locals = Vec::new();
     for (name, given) in uses {
-        if let Some(given) = given {
-            locals.push((name.clone(), value(given, outer)?));
+        match given {
+            Some(given) => locals.push((name.clone(), value(given, outer)?)),
+            None => locals.extend(outer.locals.iter().rev().find(|(known, _)| known == name).cloned()),
         }
     }
     Ok(locals)

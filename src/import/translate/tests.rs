@@ -303,7 +303,7 @@ fn a_block_is_left_out_as_a_whole() {
 #[test]
 fn loops_over_known_lists_become_objects() {
     let imported = imported(
-        "for (i in range(1, 3)) { object Host \"web-\" + i { check_command = \"x\", vars.n = i } }\nfor (k => v in { a = \"1\" }) { object Host k { address = v } }",
+        "for (i in range(1, 3)) { object Host \"web-\" + i use(i) { check_command = \"x\", vars.n = i } }\nfor (k => v in { a = \"1\" }) { object Host k use(v) { address = v } }",
     );
     let names: Vec<_> = imported.manifests.iter().map(|manifest| manifest.key().1).collect();
     assert_eq!(names, ["web-1", "web-2", "a"]);
