@@ -273,7 +273,7 @@ fn what_cannot_be_said_is_listed_with_its_place() {
         (
             "apply Service \"s\" for (k => v in host.vars.d) { check_command = \"x\" }".into(),
             "EntryNotAdded",
-            "1:48",
+            "1:49",
         ),
         ("for (x in get_objects(Host)) { object Host \"a\" + x { } }".into(), "Flow", "1:1"),
         ("if (getenv(\"x\")) { object Host \"a\" { } }".into(), "Flow", "1:1"),
