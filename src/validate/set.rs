@@ -59,6 +59,8 @@ fn one(builder: &mut Builder, path: &str, item: &SetItem, scope: Scope) -> Assig
             None => out.fields.push((field, expression)),
         }
     }
+    // Otherwise the field that replaces names would drop those that this one adds.
+    out.fields.sort_by_key(|(field, _)| matches!(field.kind, Kind::MoreNames(_)));
     if kind != IcingaType::ScheduledDowntime && !item.ranges.is_empty() {
         builder.problem(&format!("{path}.ranges"), "is set beside a type without ranges; remove it");
     }
