@@ -124,7 +124,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/hosts.yaml");
         let first = imported("// The web server.\nobject Host \"h\" { check_command = \"dummy\" }");
-        assert_eq!(write(directory.path(), &first).unwrap(), [path.clone()]);
+        assert_eq!(write(directory.path(), &first).unwrap(), std::slice::from_ref(&path));
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("---\n# The web server.\napiVersion: "), "{text}");
         write(directory.path(), &first).unwrap();

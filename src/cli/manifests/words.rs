@@ -161,7 +161,7 @@ pub(super) fn unknown(name: &str, value: &Value, schema: &Value, path: &str) -> 
     if let Some((below, _)) = deeper.filter(|_| path != "spec") {
         return format!("unknown field; write it below {below}");
     }
-    let place = path.replace(|c: char| c == '[', " ");
+    let place = path.replace('[', " ");
     let place = place.split(' ').next().unwrap_or(path);
     format!("unknown field; see kubectl explain mo.{place}, and correct or remove it")
 }

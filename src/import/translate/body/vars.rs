@@ -168,7 +168,7 @@ impl Draft<'_> {
                 "set a variable of its own, without keys below it, to the computed value",
             ));
         };
-        let was_unsure = self.scope.unsure.iter().any(|known| *known == root);
+        let was_unsure = self.scope.unsure.contains(&root);
         self.unsure(&root);
         if self.when.is_empty() && !was_unsure && is_variable_name(name) && self.scope.for_each.is_some() {
             let is_list = self.scope.for_each.is_some_and(|for_each| for_each.value.is_none());
