@@ -379,12 +379,14 @@ async fn yaml_is_read_as_kubectl_reads_it() {
     let mut generator = Generator { random: StdRng::seed_from_u64(seed()) };
     let mut values: Vec<String> = SCALARS.iter().map(ToString::to_string).collect();
     for _ in 0..DOCUMENTS {
-        let mut value = (*generator.choose(&FORMS)).replace('@', *generator.choose(&SCALARS[..]));
+        let scalar: &&str = generator.choose(&SCALARS[..]);
+        let mut value = (*generator.choose(&FORMS)).replace('@', scalar);
         if generator.one_in(3) {
             // Somewhere a character too many.
             let at: Vec<_> = value.char_indices().map(|(at, _)| at).collect();
             let at = at.get(generator.random.random_range(0..at.len().max(1))).copied().unwrap_or(0);
-            value.insert_str(at, *generator.choose(&EXTRA[..]));
+            let extra: &&str = generator.choose(&EXTRA[..]);
+            value.insert_str(at, extra);
         }
         values.push(value);
     }

@@ -90,21 +90,32 @@ fn types() -> [(&'static str, Value, &'static [&'static str]); 6] {
     ]
 }
 
-/// The spec of an object; names are told apart by the number at their end.
+/// Fields that expand no macro, and refuse nearly every one.
+const PLAIN: [&str; 4] = ["displayName", "address", "email", "pager"];
+
+/// Text without the macro of the pieces.
+fn plain(text: &str) -> String {
+    text.replace("$x$", "x")
+}
+
+/// The spec of an object; few have a macro where none is expanded. Names are told apart by the number at their end.
 fn spec() -> impl Strategy<Value = Value> {
     let line = || prop::option::of(text());
     let name = text()
         .prop_map(|text| text.replace(|c: char| c == '!' || c.is_control(), "").trim_start().to_owned());
     let kind = prop_oneof![3 => Just(0_usize), 2 => 1..types().len()];
-    (kind, name, dictionary(value()), [line(), line(), line(), line(), line()]).prop_map(
-        |(kind, name, vars, lines)| {
+    let any_macro = prop::bool::weighted(0.1);
+    (kind, name, dictionary(value()), [line(), line(), line(), line(), line()], any_macro).prop_map(
+        |(kind, name, vars, lines, any_macro)| {
             let (member, mut object, fields) = types()[kind].clone();
             object["vars"] = json!(vars);
             for (field, line) in fields.iter().zip(lines) {
                 if let Some(line) = line {
-                    object[*field] = json!(line);
+                    let is_plain = PLAIN.contains(field) && !any_macro;
+                    object[*field] = json!(if is_plain { plain(&line) } else { line });
                 }
             }
+            let name = if any_macro { name } else { plain(&name) };
             json!({ "name": name, member: object })
         },
     )
