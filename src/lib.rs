@@ -54,6 +54,8 @@ pub mod hub;
 
 pub(crate) mod operator;
 
+pub mod import;
+
 pub mod expansion;
 
 pub mod cli;

@@ -1,5 +1,5 @@
-//! The command line. `run`, `agent`, `install`, `crd`, `render/`, `satellite/`, `snapshot/`,
-//! `look/` (`status`, `trace`, `wait`), `removals` and `selftest` are the commands; `clusters/` reads
+//! The command line. `run`, `agent`, `install`, `crd`, `import/`, `render/`, `satellite/`,
+//! `snapshot/`, `look/` (`status`, `trace`, `wait`), `removals` and `selftest` are the commands; `clusters/` reads
 //! and writes clusters, `join/` is what a join consists of, `manifests.rs` reads manifests,
 //! `output.rs` and `report.rs` print, `service.rs` runs until a signal, `usage.rs` is what every
 //! command shares.
@@ -7,6 +7,7 @@
 mod agent;
 mod clusters;
 mod crd;
+mod import;
 mod install;
 mod join;
 mod log;
@@ -49,6 +50,8 @@ enum Command {
     Crd(crd::Arguments),
     /// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
     Render(render::Arguments),
+    /// Translate Icinga 2's configuration, or baskets of Icinga Director, to manifests.
+    Import(import::Arguments),
     /// Join, check, list and remove satellite clusters, and rotate their credentials.
     #[command(subcommand)]
     Satellite(satellite::Command),
@@ -89,6 +92,7 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Install(arguments) => install::main(&arguments),
         Command::Crd(arguments) => crd::main(&arguments),
         Command::Render(arguments) => render::main(&arguments),
+        Command::Import(arguments) => import::main(&arguments),
         Command::Satellite(command) => satellite::main(command),
         Command::Snapshot(arguments) => snapshot::main(&arguments),
         Command::Status(arguments) => look::status(arguments),

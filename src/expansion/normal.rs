@@ -68,8 +68,8 @@ fn argument(value: Value) -> Value {
     };
     let order = entries.get("order").and_then(Value::as_f64);
     entries.retain(|name, value| {
-        !ARGUMENT_DEFAULTS.iter().any(|(known, default)| known == name && default == value)
-            && !(name == "order" && order == Some(0.0))
+        let is_default = ARGUMENT_DEFAULTS.iter().any(|(known, default)| known == name && default == value);
+        !(is_default || name == "order" && order == Some(0.0))
     });
     Value::Object(entries)
 }

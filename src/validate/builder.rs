@@ -13,7 +13,7 @@ use super::name::{IcingaType, Name};
 use super::needs::{Provided, Relay, Use};
 use super::settings::Settings;
 use super::value::Value;
-use super::{set, unset, version};
+use super::{unset, version};
 use crate::api::IcingaVersion;
 use crate::api::duration::parse_duration;
 use crate::api::objects::ApplyTo;
@@ -201,7 +201,7 @@ impl Builder {
             imports.iter().map(|import| facts::sets(what, kind, import.as_str())).collect()
         };
         let name = facts::sets(what, kind, &self.name());
-        let of_set = set::attributes_of(what);
+        let of_set = facts::attributes_of(what);
         let is_by_set = !is_set && self.may_set(of_set);
         // A template that may notify somebody by itself would be overruled by a rule that makes no
         // object where its own `set` finds nobody, so its silence is a fact, too.

@@ -104,7 +104,7 @@ fn argument(builder: &mut Builder, path: &str, argument: &Argument) -> Option<Va
                     let path = format!("{path}.{field}");
                     match (field.as_str(), value) {
                         ("value", value) => other(builder, &path, value),
-                        _ => builder.problem(&path, &format!("{error}; correct it, or remove it")),
+                        _ => builder.problem(&path, &remedy(&error.to_string())),
                     }
                 }
             }
@@ -114,6 +114,14 @@ fn argument(builder: &mut Builder, path: &str, argument: &Argument) -> Option<Va
             other(builder, path, value);
             None
         }
+    }
+}
+
+/// What the reader says of a field that it cannot take, with what to do.
+fn remedy(error: &str) -> String {
+    match error.split_once(", expected one of ") {
+        Some((_, known)) => format!("is no field of an argument; write one of {}", known.replace('`', "")),
+        None => format!("{error}; correct it, or remove it"),
     }
 }
 

@@ -99,3 +99,16 @@ pub(crate) fn trusted(external: &Name) -> Vec<Name> {
         _ => Vec::new(),
     }
 }
+
+/// Returns the attributes of which an object must have one, for a phrase of the table of types.
+pub(super) fn attributes_of(what: &str) -> &'static [&'static str] {
+    match what {
+        "a check command" => &["check_command"],
+        "a command" => &["command"],
+        "users or user groups" => &["users", "user_groups"],
+        "an author" => &["author"],
+        "a comment" => &["comment"],
+        "ranges" => &["ranges"],
+        _ => &[],
+    }
+}

@@ -12,19 +12,6 @@ use crate::text::quoted;
 /// Most custom variables of one item.
 const MAX_VARS: usize = 64;
 
-/// Returns the attributes of which an object must have one, for a phrase of the table of types.
-pub(super) fn attributes_of(what: &str) -> &'static [&'static str] {
-    match what {
-        "a check command" => &["check_command"],
-        "a command" => &["command"],
-        "users or user groups" => &["users", "user_groups"],
-        "an author" => &["author"],
-        "a comment" => &["comment"],
-        "ranges" => &["ranges"],
-        _ => &[],
-    }
-}
-
 /// Declares the items; `path` is the path of the list.
 pub(super) fn declare(builder: &mut Builder, path: &str, items: &[SetItem], scope: Scope) {
     builder.count(path, items.len(), MAX_ITEMS);
@@ -59,6 +46,8 @@ fn one(builder: &mut Builder, path: &str, item: &SetItem, scope: Scope) -> Assig
             None => out.fields.push((field, expression)),
         }
     }
+    // Otherwise the field that replaces names would drop those that this one adds.
+    out.fields.sort_by_key(|(field, _)| matches!(field.kind, Kind::MoreNames(_)));
     if kind != IcingaType::ScheduledDowntime && !item.ranges.is_empty() {
         builder.problem(&format!("{path}.ranges"), "is set beside a type without ranges; remove it");
     }

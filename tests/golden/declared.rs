@@ -1,6 +1,7 @@
 //! What a resource declares, in Icinga's terms, worked out from the manifest alone: none of the
 //! operator's code is used.
 
+use crate::assigned::Place;
 use crate::icinga::{Icinga, Object};
 use crate::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS, seconds, snake_case};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ pub fn member(document: &Value) -> (&'static str, &'static str) {
 }
 
 /// Attributes of an object.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Attributes {
     values: Map<String, Value>,
     /// Whether a template that is not among the documents may add to them.
@@ -43,7 +44,12 @@ pub struct Declared {
     rules: BTreeMap<(String, String), Attributes>,
     /// `forEach` of the rules that have it.
     for_each: BTreeMap<(String, String), Value>,
+    /// `set` of the rules that have it.
+    set: BTreeMap<(String, String), Value>,
 }
+
+/// Key and value of an entry.
+type Entry = (String, Value);
 
 impl Declared {
     pub fn of(documents: &[Value]) -> Self {
@@ -65,6 +71,9 @@ impl Declared {
                 if !apply["forEach"].is_null() {
                     declared.for_each.insert((kind.to_owned(), full_name.clone()), apply["forEach"].clone());
                 }
+                if !apply["set"].is_null() {
+                    declared.set.insert((kind.to_owned(), full_name.clone()), apply["set"].clone());
+                }
                 declared.rules.insert((kind.to_owned(), full_name), attributes);
                 continue;
             }
@@ -79,40 +88,90 @@ impl Declared {
         declared
     }
 
+    /// Attributes of an object that a rule makes.
+    fn of_rule(&self, icinga: &Icinga, object: &Object) -> Option<Attributes> {
+        let short = object.properties["name"].as_str().unwrap();
+        let own = (object.kind.clone(), short.to_owned());
+        let plain = self.rules.get(&own).filter(|_| !self.for_each.contains_key(&own));
+        let (rule, mut attributes, entry) = match plain {
+            Some(attributes) => (own, attributes.clone(), None),
+            None => {
+                let mut found = self.for_each.iter().filter(|((kind, _), _)| *kind == object.kind);
+                found.find_map(|(rule, for_each)| {
+                    let default = format!("{} ", rule.1);
+                    let key = short.strip_prefix(for_each["prefix"].as_str().unwrap_or(&default))?;
+                    let (attributes, entry) = self.of_entry(object, rule, for_each, key)?;
+                    Some((rule.clone(), attributes, Some(entry)))
+                })?
+            }
+        };
+        if let Some(items) = self.set.get(&rule) {
+            let parts: Vec<_> = object.name.split('!').collect();
+            let host = &self.objects.get(&("Host".to_owned(), parts[0].to_owned()))?.values;
+            let place = Place {
+                host: parts[0],
+                vars: &host.get("vars").cloned().unwrap_or_default(),
+                service: (parts.len() == 3).then(|| parts[1]),
+                entry: entry.as_ref().map(|(key, value)| (key.as_str(), value)),
+                exists: &|kind, name| {
+                    let key = (kind.to_owned(), name.to_owned());
+                    self.objects.contains_key(&key) || icinga.shipped.contains(&key)
+                },
+                is_near: &|endpoint| {
+                    host.get("zone").is_some_and(|zone| {
+                        self.objects.iter().any(|((kind, name), attributes)| {
+                            let of = |key: &str| attributes.values.get(key).unwrap_or(&Value::Null);
+                            let has =
+                                of("endpoints").as_array().is_some_and(|all| all.contains(&json!(endpoint)));
+                            kind == "Zone" && has && (zone == name || zone == of("parent"))
+                        })
+                    })
+                },
+            };
+            place.set(items, &mut attributes.values);
+        }
+        Some(attributes)
+    }
+
     /// Attributes of an object that a rule makes for an entry of a custom variable of a host.
-    fn of_entry(&self, object: &Object, short: &str) -> Option<Attributes> {
-        let (rule, for_each, key) = self.for_each.iter().find_map(|((kind, name), for_each)| {
-            let key = short.strip_prefix(&format!("{name} "))?;
-            (*kind == object.kind).then(|| ((kind.clone(), name.clone()), for_each, key))
-        })?;
+    fn of_entry(
+        &self,
+        object: &Object,
+        rule: &(String, String),
+        for_each: &Value,
+        key: &str,
+    ) -> Option<(Attributes, Entry)> {
         let host = object.name.split('!').next().unwrap();
         let host = self.objects.get(&("Host".to_owned(), host.to_owned()))?;
         let path = for_each["in"].as_str().unwrap().strip_prefix("host.vars.")?;
         let entries = path.split('.').try_fold(&host.values["vars"], |value, key| value.get(key))?;
-        let rule = &self.rules[&rule];
+        let rule = &self.rules[rule];
         let mut attributes = Attributes { values: rule.values.clone(), open: rule.open };
         let mut vars = attributes.values.remove("vars").unwrap_or(json!({}));
         let keys = vars.as_object_mut().unwrap();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let value = match entries {
+        let (as_text, value) = match entries {
             Value::Object(entries) => {
                 let entry = entries.get(key)?;
                 keys.extend(entry.as_object().cloned().unwrap_or_default());
                 keys.extend(
                     for_each["valueVar"].as_str().map(|variable| (variable.to_owned(), entry.clone())),
                 );
-                key.replace('$', "$$")
+                (key.replace('$', "$$"), entry.clone())
             }
-            Value::Array(entries) => text(entries.iter().find(|entry| text(entry) == key)?),
+            Value::Array(entries) => {
+                let entry = text(entries.iter().find(|entry| text(entry) == key)?);
+                (entry.clone(), json!(entry))
+            }
             _ => return None,
         };
         if let Some(variable) = for_each["keyVar"].as_str() {
-            keys.insert(variable.to_owned(), json!(value));
+            keys.insert(variable.to_owned(), json!(as_text));
         }
         if !keys.is_empty() {
             attributes.values.insert("vars".into(), vars);
         }
-        Some(attributes)
+        Some((attributes, (key.to_owned(), value)))
     }
 
     /// Everything that is declared is there with exactly these values, what is not declared has
@@ -130,10 +189,8 @@ impl Declared {
         let mut seen_applied: BTreeSet<String> = BTreeSet::new();
         for object in understood {
             let key = (object.kind.clone(), object.name.clone());
-            let short = object.properties["name"].as_str().unwrap();
-            let of_entry = self.of_entry(object, short);
-            let rule = self.rules.get(&(object.kind.clone(), short.to_owned())).or(of_entry.as_ref());
-            let attributes = match (self.objects.get(&key), rule) {
+            let rule = self.of_rule(icinga, object);
+            let attributes = match (self.objects.get(&key), rule.as_ref()) {
                 (Some(attributes), _) => attributes,
                 (None, Some(attributes)) => {
                     seen_applied.insert(format!("{} {}", object.kind, object.name));

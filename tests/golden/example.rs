@@ -20,7 +20,7 @@ pub struct Rendered {
     pub icinga_type: String,
     /// Without the host's or service's; nothing for a template, which is no object.
     pub object: Option<String>,
-    /// Without the two comments at the head of each file.
+    /// Without what comes before the object: comments, and the dictionary in which rules note names.
     pub text: String,
 }
 
@@ -69,7 +69,9 @@ impl Example {
             let is_it = |file: &&Value| ["namespace", "name"].iter().all(|part| file[part] == metadata[part]);
             let file = told["published"].as_array().unwrap().iter().find(is_it).unwrap();
             let text = file["content"].as_str().unwrap();
-            let lines = text.lines().skip_while(|line| line.starts_with("//"));
+            let begins =
+                |line: &str| ["object ", "template ", "apply "].iter().any(|word| line.starts_with(word));
+            let lines = text.lines().skip_while(|line| !begins(line));
             let text: String = lines.map(|line| format!("{line}\n")).collect();
             let mut words = text.split(' ');
             let is_template = words.next() == Some("template");

@@ -353,7 +353,8 @@ fn hostile() -> Vec<Hostile> {
 fn verdict(hostile: &Hostile, icinga: &icinga::Icinga) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("input.json");
-    std::fs::write(&input, serde_json::to_string(&json!({ "items": hostile.documents })).unwrap()).unwrap();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": hostile.documents });
+    std::fs::write(&input, list.to_string()).unwrap();
     let output = render(&input, &[]);
     let refusals = String::from_utf8(output.stderr).unwrap();
     let refused: BTreeSet<_> = refusals.lines().filter_map(|line| line.split([' ', ':']).nth(1)).collect();

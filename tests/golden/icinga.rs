@@ -17,7 +17,7 @@ pub struct Icinga {
     pub generation: Option<&'static str>,
     program: Vec<String>,
     /// Type and name of what a configuration holds before anything is declared.
-    shipped: BTreeSet<(String, String)>,
+    pub shipped: BTreeSet<(String, String)>,
     /// Properties of the reference object of each type.
     pub reference: BTreeMap<String, Map<String, Value>>,
 }

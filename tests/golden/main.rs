@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test reports")]
 
 mod against;
+mod assigned;
 mod case;
 mod cli;
 mod closure;
@@ -21,6 +22,7 @@ mod pages;
 mod proved;
 mod random;
 mod schema;
+mod set;
 mod setups;
 mod types;
 #[path = "../../fuzz/oracles/vocabulary.rs"]

@@ -69,8 +69,9 @@ fn first_page(spec: &Value, types: &BTreeMap<&str, String>) -> String {
          ## How to read the tables\n\n\
          A field that is left out is not rendered. Icinga's own default then holds; the table names it, or there is none. \
          Limits are checked when a resource is applied.\n\n{}\n\
-         The pages show the configuration without the two comments at the head of each file, which name the resource, and the \
-         names that the file provides and needs.\n",
+         The pages show the configuration without the head of each file: two comments, which name the resource, and the names \
+         that the file provides and needs; and for a rule, the dictionary in which rules note the names that they have made. The \
+         last `ignore where` of a rule reads it, so that several rules may have one name.\n",
         head("Reference"),
         rows.collect::<String>(),
         table(&Row::of("spec", &common)),

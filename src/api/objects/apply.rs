@@ -45,18 +45,18 @@ pub struct ApplyRule {
     /// object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,
-    /// Fields of each object that get the value of an expression, item by item; a later one
-    /// overrides an earlier one. Text in an expression is quoted: `displayName: '"Disk " + key'`.
-    /// Default: none. At most 16.
+    /// Fields that get the value of an expression, for each object. A later item overrides an
+    /// earlier one. If a value does not fit, the field keeps what it had. Text in an expression is
+    /// quoted: `displayName: '"Disk " + key'`. Default: none. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub set: Vec<SetItem>,
 }
 
 /// One object for each entry of a custom variable: of a dictionary, for each key; of a list, for
-/// each text or number in it. It is named `<name of the rule> <key>`, or `<prefix><key>`. An entry that is a
-/// dictionary itself is added to the object's `vars`, and overrides the rule's `vars`. An entry
-/// with an exclamation mark is left out, because Icinga has no such names.
+/// each text or number in it. It is named `<name of the rule> <key>`, or `<prefix><key>`. An entry
+/// that is a dictionary itself is added to the object's `vars`, and overrides the rule's `vars`. An
+/// entry with an exclamation mark is left out, because Icinga has no such names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForEach {

@@ -24,7 +24,7 @@ pub struct CheckableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Line>,
     /// Name of the check command: a `checkCommand`, or one of the Icinga Template Library such as
-    /// `hostalive`. Required, unless it comes from an imported template.
+    /// `hostalive`. Required, unless it comes from an imported template or a rule's `set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_command: Option<ObjectName>,
     /// Number of bad results in a row that make a problem hard. Users are notified only of hard

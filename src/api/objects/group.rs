@@ -44,8 +44,8 @@ pub struct UserGroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Groups beside those of the imported templates, in place of `groups`. Default: none. At
-    /// most 64.
+    /// Groups to add to those of the imported templates. Write it or `groups`, not both. Default:
+    /// none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub add_groups: Vec<ObjectName>,

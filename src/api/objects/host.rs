@@ -17,8 +17,8 @@ pub struct HostSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// Host groups beside those of the imported templates, in place of `groups`. Default: none. At
-    /// most 64.
+    /// Host groups to add to those of the imported templates. Write it or `groups`, not both.
+    /// Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub add_groups: Vec<ObjectName>,

@@ -17,7 +17,8 @@ pub struct NotificationSpec {
     #[serde(flatten)]
     /// Templates, and the host or service.
     pub attached: AttachedSpec,
-    /// Name of the notification command. Required, unless it comes from an imported template.
+    /// Name of the notification command. Required, unless it comes from an imported template or
+    /// `apply.set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<ObjectName>,
     /// Time between two notifications about the same problem; `0s` sends one. Default: `30m`.
@@ -27,7 +28,7 @@ pub struct NotificationSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<ObjectName>,
     /// Users who are notified. Users or user groups are required, unless they come from an
-    /// imported template. At most 64.
+    /// imported template or `apply.set`. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub users: Vec<ObjectName>,

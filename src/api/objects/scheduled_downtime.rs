@@ -20,15 +20,15 @@ pub struct ScheduledDowntimeSpec {
     /// Templates, and the host or service.
     pub attached: AttachedSpec,
     /// Name of the person who planned the downtime. Required, unless it comes from an imported
-    /// template.
+    /// template or `apply.set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Line>,
-    /// Reason of the downtime. Required, unless it comes from an imported template.
+    /// Reason of the downtime. Required, unless it comes from an imported template or `apply.set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Line>,
     /// Times of the downtime (`02:00-04:00`, several with commas) by day, as in a time period, but
     /// only days that every month has (`monday 1`, `day 28`, `day -1`). Required, unless they come
-    /// from an imported template. At most 128.
+    /// from an imported template or `apply.set`. At most 128.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     pub ranges: Ranges,

@@ -15,7 +15,7 @@ pub const MAX_ITEMS: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetItem {
-    /// Set the fields only where this is true, for example `host.name == "web-01"` or
+    /// Sets the fields only where this is true, for example `host.name == "web-01"` or
     /// `value.interval`. Default: everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Expression>,
@@ -29,8 +29,9 @@ pub struct SetItem {
     #[schemars(length(max = 16))]
     pub add_vars: Vec<Expression>,
     /// Times of a scheduled downtime by day, for example `monday: host.vars.backup_window`. Days
-    /// whose value is no times are left out.
+    /// whose value is no times are left out. At most 128.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
     pub ranges: BTreeMap<String, Expression>,
     /// The other fields, by name.
     #[serde(flatten)]
@@ -74,9 +75,13 @@ impl Kind {
             Self::DurationOrZero => "seconds, such as `5m`".into(),
             Self::Number(min, max) => format!("a number from {min} to {max}"),
             Self::Boolean => "true or false".into(),
+            Self::Name(IcingaType::EventCommand) => "the name of an EventCommand that exists".into(),
             Self::Name(kind) => format!("the name of a {kind} that exists"),
-            Self::Names(kind) | Self::SomeNames(kind) | Self::MoreNames(kind) => {
-                format!("a list of names; those of a {kind} that exists are taken")
+            Self::Names(kind) | Self::SomeNames(kind) => {
+                format!("a list of names of {kind}s; those that exist are taken")
+            }
+            Self::MoreNames(kind) => {
+                format!("a list of names of {kind}s to add; those that exist are taken")
             }
             Self::Endpoint => "the name of an Endpoint in the object's zone or in a direct child zone".into(),
         }

@@ -32,8 +32,8 @@ pub struct UserSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub groups: Vec<ObjectName>,
-    /// User groups beside those of the imported templates, in place of `groups`. Default: none. At
-    /// most 64.
+    /// User groups to add to those of the imported templates. Write it or `groups`, not both.
+    /// Default: none. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub add_groups: Vec<ObjectName>,

@@ -85,10 +85,13 @@ fn logic(
     }
 }
 
+/// The variables that an expression can read, by name.
+type Known = Vec<(String, Value)>;
+
 fn any(
     of: &Expression,
     name: &str,
-    condition: &dyn Fn(&mut Vec<(String, Value)>) -> Option<bool>,
+    condition: &dyn Fn(&mut Known) -> Option<bool>,
     known: &mut Vec<(String, Value)>,
 ) -> Option<bool> {
     let items: Vec<Value> = match of.value(known)? {

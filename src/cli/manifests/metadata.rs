@@ -90,7 +90,7 @@ fn entry(field: &str, name: &str, value: &Value) -> Option<&'static str> {
         let label = |label: &str| {
             !label.is_empty() && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
         };
-        prefix.len() <= 253 && prefix.split('.').all(|part| label(part))
+        prefix.len() <= 253 && prefix.split('.').all(label)
     };
     // The name of an annotation may have capitals in its prefix.
     let prefix =

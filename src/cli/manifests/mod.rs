@@ -130,7 +130,7 @@ fn manifests(place: &str, document: Value, depth: usize, found: &mut Vec<Manifes
         }
     }
     let is_near = KINDS.iter().any(|known| known.eq_ignore_ascii_case(&kind));
-    if !version.starts_with("groundlink.dev/") && !(version == "groundlink.dev") {
+    if !version.starts_with("groundlink.dev/") && version != "groundlink.dev" {
         // Somebody else's kind of the same name is possible, and one without a group is not.
         if is_near && !version.contains('/') {
             found.push(broken(place, format!("apiVersion: is {}; write {API_VERSION}", quoted(&version))));

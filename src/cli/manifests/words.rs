@@ -36,6 +36,11 @@ pub(super) fn wrong_type(value: &Value, schema: &Value, path: &str) -> String {
             ("a duration", format!("write it with a unit, such as {number}s"))
         }
         ("string", Value::Number(_) | Value::Bool(_)) => ("text", "write it in quotes".into()),
+        ("string", Value::Array(_)) if path.contains(".arguments.") => (
+            "text",
+            "put the list into a custom variable, for example vars: {my_list: [a, b]}, and write $my_list$"
+                .into(),
+        ),
         ("string", Value::Array(items)) if items.len() == 1 => {
             ("text", "write the entry alone, without the list".into())
         }
@@ -99,6 +104,10 @@ pub(super) fn text(text: &str, schema: &Value, fits: bool) -> Option<String> {
         pattern if pattern.starts_with("^[^!") => {
             format!("{shown} has an exclamation mark or a control character; remove it")
         }
+        pattern if pattern.starts_with("^[0-9:, -]") && text.contains('$') => format!(
+            "{shown} is no time of a day, and Icinga expands no macro here; write HH:MM-HH:MM, or in apply.set of a rule \
+             an expression, such as ranges: 'host.vars.backup'"
+        ),
         pattern if pattern.starts_with("^[0-9:, -]") => {
             format!("{shown} is no time of a day; write HH:MM-HH:MM, several with commas")
         }
@@ -161,7 +170,7 @@ pub(super) fn unknown(name: &str, value: &Value, schema: &Value, path: &str) -> 
     if let Some((below, _)) = deeper.filter(|_| path != "spec") {
         return format!("unknown field; write it below {below}");
     }
-    let place = path.replace(|c: char| c == '[', " ");
+    let place = path.replace('[', " ");
     let place = place.split(' ').next().unwrap_or(path);
     format!("unknown field; see kubectl explain mo.{place}, and correct or remove it")
 }

@@ -4,12 +4,18 @@ use serde_json::Value;
 
 /// Patterns of the CRD, the words that the pages have for what matches them, and what the words
 /// mean.
-const TEXTS: [(&str, &str, &str, &str); 6] = [
+const TEXTS: [(&str, &str, &str, &str); 7] = [
     (
         r"^[^!\x00-\x1f\x7f]+$",
         "name",
         "names",
         "name of an Icinga object: no `!`, no control characters, no blank at either end",
+    ),
+    (
+        r"^[^!\x00-\x1f\x7f]*$",
+        "prefix",
+        "prefixes",
+        "the beginning of a name: no `!`, no control characters; a blank at its end counts",
     ),
     (
         r"^([0-9]{1,9}(ms|s|m|h|d)){1,5}$",
@@ -38,7 +44,7 @@ const TEXTS: [(&str, &str, &str, &str); 6] = [
     (r"^[A-Za-z_][A-Za-z0-9_]*$", "key", "keys", "letters, digits and `_`, not with a digit first"),
 ];
 /// Fields whose texts are conditions.
-const CONDITIONS: [&str; 2] = ["assignWhere", "ignoreWhere"];
+const CONDITIONS: [&str; 3] = ["assignWhere", "ignoreWhere", "when"];
 
 /// Words of the tables that do not explain themselves.
 pub fn words() -> String {
@@ -49,11 +55,19 @@ pub fn words() -> String {
             "a condition over hosts, services or users; see [expressions](../objects.md#expressions)",
         ),
         (
+            "expression",
+            "computes a value for each object of a rule, so a text in it has its own quotes: `'\"Disk \" + key'`; see \
+             [expressions](../objects.md#expressions)",
+        ),
+        (
             "text",
             "any characters but control characters; line breaks and tabs are allowed. See [macros](../objects.md#macros)",
         ),
         ("word", "one of the words that the limits list, with the same capitals"),
-        ("map", "entries by key; in the names of fields, `<key>` stands for it"),
+        (
+            "map",
+            "entries by key. In the names of fields, `<key>` stands for each key of a map, and `[]` for each entry of a list",
+        ),
         ("JSON", "any JSON: text, numbers, booleans, lists, maps"),
     ];
     let lines = texts.into_iter().chain(others).map(|(word, meaning)| format!("- **{word}**: {meaning}.\n"));
@@ -104,6 +118,7 @@ fn walk(at: &str, schema: &Value, prefix: &str, rows: &mut Vec<Row>) {
         let limits = required(name).then(|| "required".to_owned()).into_iter().chain(sort.limits).collect();
         rows.push(Row { path: path.clone(), sort: sort.one, limits, description });
         walk(&at, below, &format!("{path}."), rows);
+        walk(&format!("{at}[]"), &below["items"], &format!("{path}[]."), rows);
         walk(&at, &below["additionalProperties"], &format!("{path}.<key>."), rows);
     }
 }
@@ -208,6 +223,7 @@ fn text(path: &str, pattern: &Value) -> (&'static str, &'static str) {
                 panic!("{path} has a pattern that the pages have no word for: {pattern}; add it to TEXTS")
             }),
         None if CONDITIONS.contains(&name) => ("condition", "conditions"),
+        None if path.contains(".set[].") => ("expression", "expressions"),
         None => ("text", "texts"),
     }
 }

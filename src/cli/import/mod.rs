@@ -1,0 +1,128 @@
+//! `groundlink import`: Icinga 2's configuration and baskets of Icinga Director to manifests.
+
+mod check;
+mod disk;
+mod report;
+mod write;
+
+use super::output::progress;
+use crate::api::IcingaVersion;
+use crate::import::{Imported, Options, import, tree};
+use crate::validate::Settings;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was
+/// left out, 2 the input cannot be read or the manifests cannot be written.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// An icinga2.conf, whose includes are followed; directories such as conf.d and zones.d;
+    /// baskets and exports of Icinga Director (*.json).
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Write the manifests below this directory, one file for each source file.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Form of the report.
+    #[arg(short = 'o', long = "output", value_enum, default_value = "text")]
+    output: Output,
+    /// Namespace of the manifests.
+    #[arg(short = 'n', long, default_value = "default", value_name = "NAME", value_parser = super::usage::object_name)]
+    namespace: String,
+    /// Use the zone of each object as its namespace; --namespace is for objects without a zone.
+    #[arg(long)]
+    namespace_by_zone: bool,
+    /// Namespace of commands: one of the operator's privileged namespaces.
+    #[arg(long, default_value = "groundlink", value_name = "NAME", value_parser = super::usage::object_name)]
+    command_namespace: String,
+    /// A constant of Icinga, for example NodeName=hub.example.com. Repeatable.
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE", value_parser = definition)]
+    defines: Vec<(String, String)>,
+    /// Objects that other Icinga configuration declares, as Type!name. What resources name
+    /// besides is proposed.
+    #[arg(long, value_name = "TYPE!NAME", value_delimiter = ',')]
+    external_objects: Vec<String>,
+    /// Version of the Icinga 2 that will load the result.
+    #[arg(long, value_enum, default_value = "2.13")]
+    icinga_version: IcingaVersion,
+}
+
+/// Form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs. Fields are added, never renamed or removed.
+    Json,
+}
+
+/// What an import did: the manifests with their origins, the blocks that are left out, and the
+/// files that were written.
+pub(super) struct Outcome {
+    /// The manifests, and all that was left out.
+    pub(super) imported: Imported,
+    /// The files, in order.
+    pub(super) files: Vec<PathBuf>,
+}
+
+pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let result = run(arguments).and_then(|outcome| {
+        match arguments.output {
+            Output::Text => report::text(&outcome)?,
+            Output::Json => report::json(&outcome)?,
+        }
+        Ok(report::exit_code(&outcome.imported))
+    });
+    Ok(result.unwrap_or_else(|error| {
+        eprintln!("groundlink import: {error:#}");
+        ExitCode::from(2)
+    }))
+}
+
+/// Reads, translates, checks and writes.
+///
+/// # Errors
+/// If a path does not exist or the manifests cannot be written. Files below a path that cannot be
+/// read are no error: they are among those left out.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let paths = arguments.paths.iter().map(|path| absolute(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let defines: BTreeMap<String, String> = arguments.defines.iter().cloned().collect();
+    let tree =
+        tree::read(&disk::Disk, &paths, &defines, &mut |count| progress(&format!("read {count} files")));
+    let options = Options {
+        namespace: arguments.namespace.clone(),
+        namespace_by_zone: arguments.namespace_by_zone,
+        command_namespace: arguments.command_namespace.clone(),
+        defines,
+    };
+    let mut imported = import(&tree, &options);
+    drop(tree);
+    let settings = Settings::new(
+        std::slice::from_ref(&arguments.command_namespace),
+        &arguments.external_objects,
+        arguments.icinga_version,
+    )
+    .map_err(anyhow::Error::msg)?;
+    check::check(&mut imported, &settings)?;
+    let files = write::write(&arguments.out, &imported)?;
+    Ok(Outcome { imported, files })
+}
+
+/// Returns a path as the reader wants it: absolute, with links resolved.
+fn absolute(path: &Path) -> anyhow::Result<String> {
+    let full = std::fs::canonicalize(path)
+        .with_context(|| format!("{}: cannot be read; correct the path", path.display()))?;
+    full.into_os_string()
+        .into_string()
+        .map_err(|path| anyhow::anyhow!("{path:?}: the path is not UTF-8; rename it"))
+}
+
+fn definition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}

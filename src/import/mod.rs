@@ -1,0 +1,52 @@
+//! Icinga 2's configuration, and baskets of Icinga Director, to manifests. Nothing is evaluated: what
+//! cannot be said without running code is left out and listed.
+
+mod director;
+pub mod document;
+pub mod language;
+pub mod names;
+mod pending;
+pub mod report;
+mod translate;
+pub mod tree;
+pub mod yaml;
+
+pub use pending::Options;
+pub use report::Imported;
+
+use report::{BlockForm, LeftOut, Origin, Reason, Secret, Subject};
+use translate::{Facts, Work, secrets};
+use tree::{Content, Tree};
+
+/// Translates a tree.
+pub fn import(tree: &Tree, options: &Options) -> Imported {
+    let facts = Facts::of(tree, &options.defines);
+    let mut work = Work::new(&facts);
+    for unreadable in &tree.unreadable {
+        work.imported.left_out.push(LeftOut {
+            block: Origin { file: unreadable.path.clone(), at: None },
+            subject: Subject { form: BlockForm::Statement, object_type: String::new(), name: None },
+            origin: Origin { file: unreadable.path.clone(), at: unreadable.at },
+            construct: unreadable.message.clone(),
+            reason: Reason::Unreadable,
+            remedy: "correct it and import again".into(),
+            dependents: Vec::new(),
+        });
+    }
+    for file in &tree.files {
+        match &file.content {
+            Content::Configuration(content) => work.file(file, content),
+            Content::Director(json) => director::translate(file, json, &mut work),
+        }
+    }
+    let Work { mut imported, pending, .. } = work;
+    for block in &pending {
+        imported.secrets.extend(secrets(&block.member).into_iter().map(|variable| Secret {
+            origin: block.origin.clone(),
+            subject: block.subject.clone(),
+            variable,
+        }));
+    }
+    imported.manifests = pending::manifests(pending, options);
+    imported
+}

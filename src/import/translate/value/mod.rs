@@ -1,0 +1,368 @@
+//! Values: constants, or expressions of Groundlink's own language, printed from the tree.
+
+mod operators;
+
+use crate::import::document::Node;
+use crate::import::language::Position;
+use crate::import::language::{Body, Expression, Kind, Statement, StatementKind, Word, source};
+use crate::import::report::Reason;
+
+/// Most elements of a value that is put together.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// What names mean at a place.
+pub(super) trait Names {
+    /// Returns what a name means.
+    ///
+    /// # Errors
+    /// If that is not known without running Icinga.
+    fn name(&self, name: &str, expression: &Expression) -> Result<Value, Unsaid>;
+    /// Returns an attribute of the block itself.
+    ///
+    /// # Errors
+    /// If the block has not set it.
+    fn own(&self, keys: &[String], expression: &Expression) -> Result<Value, Unsaid>;
+    /// Returns the value of `vars.a` that the block itself has set. None if the path begins with
+    /// another name.
+    ///
+    /// # Errors
+    /// If the block has not set it.
+    fn own_path(&self, expression: &Expression) -> Result<Option<Value>, Unsaid>;
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Known without Icinga.
+    Constant(Node),
+    /// An expression that Icinga evaluates.
+    Expression(Printed),
+    /// A dictionary of which at least one value is an expression.
+    Map(Vec<(String, Value)>),
+}
+
+/// An expression of Groundlink's language.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Printed {
+    /// The text.
+    pub(super) text: String,
+    /// How close its operator binds.
+    pub(super) strength: Strength,
+}
+
+/// Binding strength, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Strength {
+    Or,
+    And,
+    Compare,
+    Add,
+    Not,
+    Atom,
+}
+
+/// Why something cannot be said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Unsaid {
+    pub(super) at: Position,
+    pub(super) construct: String,
+    pub(super) reason: Reason,
+    pub(super) remedy: String,
+}
+
+impl Unsaid {
+    pub(super) fn new(
+        at: Position,
+        construct: impl Into<String>,
+        reason: Reason,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { at, construct: construct.into(), reason, remedy: remedy.into() }
+    }
+
+    pub(super) fn of(expression: &Expression, reason: Reason, remedy: &str) -> Self {
+        Self::new(expression.at, source(expression), reason, remedy)
+    }
+}
+
+impl Printed {
+    pub(super) fn atom(text: impl Into<String>) -> Self {
+        Self { text: text.into(), strength: Strength::Atom }
+    }
+
+    /// Returns the text as an operand of an operator that binds this close.
+    pub(super) fn inside(&self, least: Strength) -> String {
+        if self.strength < least { format!("({})", self.text) } else { self.text.clone() }
+    }
+}
+
+impl Value {
+    /// Returns the value as an expression.
+    ///
+    /// # Errors
+    /// If expressions cannot have it.
+    pub(super) fn print(&self, at: Position) -> Result<Printed, Unsaid> {
+        match self {
+            Self::Expression(printed) => Ok(printed.clone()),
+            Self::Constant(node) => literal(node).map(Printed::atom).ok_or_else(|| {
+                Unsaid::new(at, "a dictionary or an odd text", Reason::Form, "name the entries one by one")
+            }),
+            Self::Map(_) => Err(Unsaid::new(
+                at,
+                "a dictionary with computed values",
+                Reason::Form,
+                "name the entries one by one",
+            )),
+        }
+    }
+}
+
+/// Prints a constant as an expression. None if expressions cannot have it.
+pub(super) fn literal(node: &Node) -> Option<String> {
+    Some(match node {
+        Node::Null => "null".into(),
+        Node::Boolean(value) => value.to_string(),
+        Node::Number(value) if value.is_finite() => value.to_string(),
+        Node::Number(_) => return None,
+        Node::Map(entries) => {
+            let entry = |(key, node): &(String, Node)| {
+                Some(format!("{}: {}", literal(&Node::text(key))?, literal(node)?))
+            };
+            format!("{{{}}}", entries.iter().map(entry).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+        Node::Text(text) => {
+            let mut out = String::from("\"");
+            for c in text.chars() {
+                match c {
+                    '"' => out.push_str("\\\""),
+                    '\\' => out.push_str("\\\\"),
+                    '\n' => out.push_str("\\n"),
+                    '\t' => out.push_str("\\t"),
+                    c if c.is_control() => return None,
+                    c => out.push(c),
+                }
+            }
+            out.push('"');
+            out
+        }
+        Node::List(items) => {
+            format!("[{}]", items.iter().map(literal).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+    })
+}
+
+/// Returns what an expression means, without running anything.
+///
+/// # Errors
+/// If it cannot be said.
+pub(super) fn value(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
+    let constant = |node| Ok(Value::Constant(node));
+    match &expression.kind {
+        Kind::Null => constant(Node::Null),
+        Kind::Boolean(value) => constant(Node::Boolean(*value)),
+        Kind::Number(value, _) => constant(Node::Number(*value)),
+        Kind::Text(text) => constant(Node::text(text)),
+        Kind::Name(name) => scope.name(name, expression),
+        Kind::Word(Word::This | Word::Globals | Word::Locals | Word::CurrentFilename | Word::CurrentLine) => {
+            Err(Unsaid::of(expression, Reason::Form, "write the value itself"))
+        }
+        Kind::Array(items) => array(items, scope),
+        Kind::Dictionary(statements) => dictionary(statements, scope),
+        Kind::Member(..) | Kind::Index(..) => path(expression, scope),
+        Kind::Call(function, arguments) => operators::call(expression, function, arguments, scope),
+        Kind::Unary(operator, inner) => operators::unary(expression, *operator, inner, scope),
+        Kind::Chain(operator, operands) => operators::chain(expression, *operator, operands, scope),
+        Kind::Binary(operator, left, right) => operators::binary(expression, *operator, left, right, scope),
+        Kind::Conditional(..) => {
+            Err(Unsaid::of(expression, Reason::Form, "use `if` with an assignment in each branch"))
+        }
+        Kind::If(..) => Err(Unsaid::of(expression, Reason::Form, "assign inside of the branches")),
+        Kind::Function(..) => Err(Unsaid::of(
+            expression,
+            Reason::Function,
+            "write the value itself, or keep the object in Icinga's configuration and list it in externalObjects",
+        )),
+    }
+}
+
+fn array(items: &[Expression], scope: &dyn Names) -> Result<Value, Unsaid> {
+    let values = items.iter().map(|item| value(item, scope)).collect::<Result<Vec<_>, _>>()?;
+    let constants: Option<Vec<Node>> = values
+        .iter()
+        .map(|value| match value {
+            Value::Constant(node) => Some(node.clone()),
+            _ => None,
+        })
+        .collect();
+    if let Some(constants) = constants {
+        return Ok(Value::Constant(Node::List(constants)));
+    }
+    let printed =
+        values.iter().zip(items).map(|(value, item)| value.print(item.at).map(|printed| printed.text));
+    Ok(Value::Expression(Printed::atom(format!("[{}]", printed.collect::<Result<Vec<_>, _>>()?.join(", ")))))
+}
+
+fn dictionary(statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsaid> {
+    let mut entries: Vec<(String, Value)> = Vec::new();
+    for statement in statements {
+        let StatementKind::Set(target, operator, given) = &statement.kind else {
+            return Err(Unsaid::new(
+                statement.at,
+                "a statement inside of a dictionary",
+                Reason::Form,
+                "write entries only",
+            ));
+        };
+        let keys = keys(target, scope)?;
+        let [key] = keys.as_slice() else {
+            // `a.b = 1` inside of a dictionary.
+            return Err(Unsaid::of(target, Reason::Form, "write the inner dictionary in full"));
+        };
+        let given = value(given, scope)?;
+        let old = entries.iter().position(|(known, _)| known == key);
+        let new = match (operator.as_str(), old) {
+            ("=", _) => given,
+            // Adding to nothing.
+            ("+=", None) => given,
+            _ => return Err(Unsaid::of(target, Reason::Operator, "write the whole value with `=`")),
+        };
+        match old {
+            Some(at) => entries[at].1 = new,
+            None => entries.push((key.clone(), new)),
+        }
+    }
+    let constants: Option<Vec<(String, Node)>> = entries
+        .iter()
+        .map(|(key, value)| match value {
+            Value::Constant(node) => Some((key.clone(), node.clone())),
+            _ => None,
+        })
+        .collect();
+    Ok(constants.map_or(Value::Map(entries), |constants| Value::Constant(Node::Map(constants))))
+}
+
+/// Returns the keys of a target below an object or a dictionary: `a`, `a.b["c"]`, `"a"`.
+///
+/// # Errors
+/// If a key is computed.
+pub(super) fn keys(target: &Expression, scope: &dyn Names) -> Result<Vec<String>, Unsaid> {
+    match &target.kind {
+        Kind::Name(name) | Kind::Text(name) => Ok(vec![name.clone()]),
+        Kind::Word(Word::This) => Ok(Vec::new()),
+        Kind::Member(inner, name) => {
+            let mut keys = keys(inner, scope)?;
+            keys.push(name.clone());
+            Ok(keys)
+        }
+        Kind::Index(inner, key) => {
+            let mut keys = keys(inner, scope)?;
+            keys.push(key_text(key, scope)?);
+            Ok(keys)
+        }
+        _ => Err(Unsaid::of(target, Reason::Operator, "name the attribute itself")),
+    }
+}
+
+fn key_text(key: &Expression, scope: &dyn Names) -> Result<String, Unsaid> {
+    match value(key, scope)? {
+        Value::Constant(Node::Text(text)) => Ok(text),
+        Value::Constant(Node::Number(number)) => Ok(number.to_string()),
+        _ => Err(Unsaid::of(key, Reason::Computed, "write the key as text")),
+    }
+}
+
+/// Reads `inner.name` and `inner[key]`.
+fn path(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
+    let (inner, key) = match &expression.kind {
+        Kind::Member(inner, name) => (inner, name.clone()),
+        Kind::Index(inner, key) => (inner, key_text(key, scope)?),
+        _ => return Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
+    };
+    if matches!(inner.kind, Kind::Word(Word::This)) {
+        return scope.own(&[key], expression);
+    }
+    if matches!(inner.kind, Kind::Word(Word::Globals)) {
+        return scope.name(&key, expression);
+    }
+    if let Some(value) = scope.own_path(expression)? {
+        return Ok(value);
+    }
+    match value(inner, scope)? {
+        Value::Constant(Node::Map(entries)) => {
+            let found = entries.into_iter().find(|(known, _)| *known == key).map(|(_, value)| value);
+            Ok(Value::Constant(found.unwrap_or(Node::Null)))
+        }
+        Value::Constant(Node::List(items)) => {
+            let found = key.parse::<usize>().ok().and_then(|at| items.into_iter().nth(at));
+            found
+                .map(Value::Constant)
+                .ok_or_else(|| Unsaid::of(expression, Reason::Form, "write the value itself"))
+        }
+        Value::Expression(Printed { text, strength: Strength::Atom }) => {
+            // Only these are paths; `NodeName` and a call are not.
+            let head = text.split(['.', '[']).next().unwrap_or_default();
+            if !["host", "service", "user", "value"].contains(&head) || text.ends_with(')') {
+                return Err(Unsaid::of(expression, Reason::Form, "write the value itself"));
+            }
+            let is_word = !key.is_empty()
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !key.starts_with(|c: char| c.is_ascii_digit());
+            let text = if is_word {
+                format!("{text}.{key}")
+            } else {
+                let key = literal(&Node::text(&key))
+                    .ok_or_else(|| Unsaid::of(expression, Reason::Form, "rename the key"))?;
+                format!("{text}[{key}]")
+            };
+            // In a rule for services, the host is reached both ways.
+            let text = match text.strip_prefix("service.host") {
+                Some(rest) if rest.starts_with('.') => format!("host{rest}"),
+                _ => text,
+            };
+            Ok(Value::Expression(Printed::atom(text)))
+        }
+        _ => Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
+    }
+}
+
+/// Returns whether Icinga takes a constant as true.
+pub(super) fn is_true(node: &Node) -> bool {
+    match node {
+        Node::Null => false,
+        Node::Boolean(value) => *value,
+        Node::Number(value) => *value != 0.0,
+        Node::Text(text) => !text.is_empty(),
+        Node::List(_) | Node::Map(_) => !node.is_empty(),
+    }
+}
+
+/// Prints a condition.
+///
+/// # Errors
+/// If it cannot be said.
+pub(super) fn condition(expression: &Expression, scope: &dyn Names) -> Result<Printed, Unsaid> {
+    // `assign where { return x }`
+    if let Kind::Dictionary(statements) = &expression.kind {
+        return match statements.as_slice() {
+            [
+                Statement {
+                    kind: StatementKind::Return(Some(inner)) | StatementKind::Expression(inner), ..
+                },
+            ] => condition(inner, scope),
+            _ => Err(Unsaid::of(expression, Reason::Function, "write one condition")),
+        };
+    }
+    if let Kind::Function(_, Body::Expression(_) | Body::Statements(_)) = &expression.kind {
+        return Err(Unsaid::of(expression, Reason::Function, "write one condition"));
+    }
+    value(expression, scope)?.print(expression.at)
+}
+
+/// Returns a constant as Icinga puts it into a text. None for one that is not plain.
+pub(super) fn text_of(node: &Node) -> Option<String> {
+    match node {
+        Node::Text(text) => Some(text.clone()),
+        Node::Number(value) => crate::import::document::whole(*value).map(|value| value.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,211 @@
+//! Calls and operators.
+
+use super::{MAX_TEXT, Names, Printed, Strength, Unsaid, Value, is_true, text_of, value};
+use crate::import::document::Node;
+use crate::import::language::{BinaryOperator, Expression, Kind, UnaryOperator};
+use crate::import::report::Reason;
+
+pub(super) fn call(
+    expression: &Expression,
+    function: &Expression,
+    arguments: &[Expression],
+    scope: &dyn Names,
+) -> Result<Value, Unsaid> {
+    let unknown = || {
+        Unsaid::of(
+            expression,
+            Reason::Call,
+            "write the condition with the operators and functions of docs/objects.md",
+        )
+    };
+    let printed =
+        |argument: &Expression| value(argument, scope)?.print(argument.at).map(|printed| printed.text);
+    match &function.kind {
+        Kind::Name(name) => match (name.as_str(), arguments) {
+            ("match" | "regex" | "cidr_match", [_, _] | [_, _, _]) => {
+                let mut texts = Vec::new();
+                for (i, argument) in arguments.iter().enumerate() {
+                    texts.push(match &argument.kind {
+                        Kind::Name(mode) if i == 2 && matches!(mode.as_str(), "MatchAll" | "MatchAny") => {
+                            mode.clone()
+                        }
+                        _ => printed(argument)?,
+                    });
+                }
+                Ok(Value::Expression(Printed::atom(format!("{name}({})", texts.join(", ")))))
+            }
+            ("len" | "typeof", [argument]) => {
+                Ok(Value::Expression(Printed::atom(format!("{name}({})", printed(argument)?))))
+            }
+            ("string", [argument]) => match value(argument, scope)? {
+                Value::Constant(node) => {
+                    text_of(&node).map(|text| Value::Constant(Node::Text(text))).ok_or_else(unknown)
+                }
+                _ => Err(unknown()),
+            },
+            _ => Err(unknown()),
+        },
+        Kind::Member(inner, method) => match (method.as_str(), arguments) {
+            ("contains", [argument]) => {
+                let inner = value(inner, scope)?.print(inner.at)?.inside(Strength::Atom);
+                Ok(Value::Expression(Printed::atom(format!("{inner}.contains({})", printed(argument)?))))
+            }
+            ("len", []) => Ok(Value::Expression(Printed::atom(format!("len({})", printed(inner)?)))),
+            ("to_string", []) => match value(inner, scope)? {
+                Value::Constant(node) => {
+                    text_of(&node).map(|text| Value::Constant(Node::Text(text))).ok_or_else(unknown)
+                }
+                _ => Err(unknown()),
+            },
+            _ => Err(unknown()),
+        },
+        _ => Err(unknown()),
+    }
+}
+
+pub(super) fn unary(
+    expression: &Expression,
+    operator: UnaryOperator,
+    inner: &Expression,
+    scope: &dyn Names,
+) -> Result<Value, Unsaid> {
+    let given = value(inner, scope)?;
+    match (operator, given) {
+        (UnaryOperator::Minus, Value::Constant(Node::Number(value))) => {
+            Ok(Value::Constant(Node::Number(-value)))
+        }
+        (UnaryOperator::Plus, given) => Ok(given),
+        (UnaryOperator::Not, Value::Constant(node)) => Ok(Value::Constant(Node::Boolean(!is_true(&node)))),
+        (UnaryOperator::Not, given) => {
+            let text = format!("!{}", given.print(inner.at)?.inside(Strength::Not));
+            Ok(Value::Expression(Printed { text, strength: Strength::Not }))
+        }
+        _ => Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
+    }
+}
+
+pub(super) fn chain(
+    expression: &Expression,
+    operator: BinaryOperator,
+    operands: &[Expression],
+    scope: &dyn Names,
+) -> Result<Value, Unsaid> {
+    let values = operands.iter().map(|operand| value(operand, scope)).collect::<Result<Vec<_>, _>>()?;
+    if operator == BinaryOperator::Add {
+        return add(expression, operands, values);
+    }
+    let strength = if operator == BinaryOperator::Or { Strength::Or } else { Strength::And };
+    let mut texts = Vec::new();
+    for (value, operand) in values.iter().zip(operands) {
+        texts.push(value.print(operand.at)?.inside(strength));
+    }
+    Ok(Value::Expression(Printed { text: texts.join(&format!(" {} ", operator.as_str())), strength }))
+}
+
+/// Adds, and joins neighbours that are constants.
+fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> Result<Value, Unsaid> {
+    let at = expression.at;
+    let mut joined: Vec<Value> = Vec::new();
+    let starts_constant = matches!(values.first(), Some(Value::Constant(_)));
+    for value in values {
+        let last = joined.last_mut();
+        match (last, value) {
+            (Some(Value::Constant(left)), Value::Constant(right)) => {
+                match plus(left, &right, starts_constant) {
+                    Some(sum) => *left = sum,
+                    None => joined.push(Value::Constant(right)),
+                }
+            }
+            (_, value) => joined.push(value),
+        }
+    }
+    if joined.len() == 1
+        && let Some(Value::Constant(node)) = joined.pop()
+    {
+        if matches!(&node, Node::Text(text) if text.len() > MAX_TEXT) {
+            return Err(Unsaid::of(expression, Reason::Value, "make the text shorter"));
+        }
+        return Ok(Value::Constant(node));
+    }
+    if joined.iter().all(|value| matches!(value, Value::Constant(_))) {
+        return Err(Unsaid::of(expression, Reason::Form, "write the value itself"));
+    }
+    let texts = joined.iter().map(|value| value.print(at).map(|printed| printed.inside(Strength::Not)));
+    let _ = operands;
+    Ok(Value::Expression(Printed {
+        text: texts.collect::<Result<Vec<_>, _>>()?.join(" + "),
+        strength: Strength::Add,
+    }))
+}
+
+/// Returns the sum of two constants as Icinga adds them. Two numbers behind an expression stay
+/// apart, because that may be text.
+fn plus(left: &Node, right: &Node, is_start: bool) -> Option<Node> {
+    match (left, right) {
+        (Node::Number(a), Node::Number(b)) if is_start => Some(Node::Number(a + b)),
+        (Node::Text(_), Node::Text(_) | Node::Number(_)) | (Node::Number(_), Node::Text(_)) => {
+            Some(Node::Text(text_of(left)? + &text_of(right)?))
+        }
+        (Node::Text(text), Node::Null) | (Node::Null, Node::Text(text)) => Some(Node::text(text)),
+        (Node::List(a), Node::List(b)) => Some(Node::List(a.iter().chain(b).cloned().collect())),
+        (Node::Map(_), Node::Map(b)) => {
+            let mut sum = left.clone();
+            b.iter().for_each(|(key, value)| sum.set(key, value.clone()));
+            Some(sum)
+        }
+        (Node::Null, other) | (other, Node::Null) if matches!(other, Node::List(_) | Node::Map(_)) => {
+            Some(other.clone())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn binary(
+    expression: &Expression,
+    operator: BinaryOperator,
+    left: &Expression,
+    right: &Expression,
+    scope: &dyn Names,
+) -> Result<Value, Unsaid> {
+    use BinaryOperator::{
+        Divide, Equal, Greater, GreaterOrEqual, In, Less, LessOrEqual, Modulo, Multiply, NotEqual, NotIn,
+        Subtract,
+    };
+    let types = ["String", "Number", "Boolean", "Array", "Dictionary"];
+    let is_typeof = |side: &Expression| matches!(&side.kind, Kind::Call(function, _) if matches!(&function.kind, Kind::Name(name) if name == "typeof"));
+    // The type in `typeof(x) == Array` is no variable.
+    let side = |side: &Expression, other: &Expression| match &side.kind {
+        Kind::Name(name) if is_typeof(other) && types.contains(&name.as_str()) => {
+            Ok(Value::Expression(Printed::atom(name)))
+        }
+        _ => value(side, scope),
+    };
+    let (a, b) = (side(left, right)?, side(right, left)?);
+    match operator {
+        Subtract | Multiply | Divide | Modulo => {
+            if let (Value::Constant(Node::Number(a)), Value::Constant(Node::Number(b))) = (&a, &b) {
+                let result = match operator {
+                    Subtract => a - b,
+                    Multiply => a * b,
+                    Divide => a / b,
+                    _ => a % b,
+                };
+                if result.is_finite() {
+                    return Ok(Value::Constant(Node::Number(result)));
+                }
+            }
+            Err(Unsaid::of(expression, Reason::Form, "write the result itself"))
+        }
+        Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual | In | NotIn => {
+            if let (Equal | NotEqual, Value::Constant(a), Value::Constant(b)) = (operator, &a, &b) {
+                return Ok(Value::Constant(Node::Boolean((a == b) == (operator == Equal))));
+            }
+            let operand = |value: &Value, side: &Expression| {
+                value.print(side.at).map(|printed| printed.inside(Strength::Not))
+            };
+            let text = format!("{} {} {}", operand(&a, left)?, operator.as_str(), operand(&b, right)?);
+            Ok(Value::Expression(Printed { text, strength: Strength::Compare }))
+        }
+        _ => Err(Unsaid::of(expression, Reason::Form, "write the value itself")),
+    }
+}

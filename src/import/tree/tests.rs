@@ -1,0 +1,139 @@
+use super::*;
+use std::collections::BTreeMap;
+
+/// Files in memory, by absolute path.
+struct Memory(BTreeMap<String, Vec<u8>>);
+
+impl Memory {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        Self(files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect())
+    }
+}
+
+impl Source for Memory {
+    fn found(&self, path: &str) -> Found {
+        if self.0.contains_key(path) {
+            Found::File
+        } else if self.0.keys().any(|file| file.starts_with(&format!("{path}/"))) {
+            Found::Directory
+        } else {
+            Found::Nothing
+        }
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        match self.0.get(path).map(Vec::as_slice) {
+            Some(b"DENIED") => Err("Permission denied".into()),
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => Err("No such file".into()),
+        }
+    }
+
+    fn names(&self, path: &str) -> Result<Vec<String>, String> {
+        let below = format!("{path}/");
+        let names: std::collections::BTreeSet<String> = self
+            .0
+            .keys()
+            .filter_map(|file| file.strip_prefix(&below))
+            .map(|rest| rest.split('/').next().unwrap_or_default().to_owned())
+            .collect();
+        if names.is_empty() { Err("No such directory".into()) } else { Ok(names.into_iter().collect()) }
+    }
+}
+
+fn of(files: &[(&str, &[u8])], paths: &[&str]) -> (Vec<String>, Vec<String>) {
+    let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let tree = read(&Memory::new(files), &paths, &BTreeMap::new(), &mut |_| {});
+    let files = tree.files.iter().map(|file| match &file.zone {
+        Some(zone) => format!("{} in {zone}", file.path),
+        None => file.path.clone(),
+    });
+    let at = |at: Option<Position>| at.map(|at| format!(":{at}")).unwrap_or_default();
+    let unreadable = tree.unreadable.iter().map(|one| format!("{}{}: {}", one.path, at(one.at), one.message));
+    (files.collect(), unreadable.collect())
+}
+
+#[test]
+fn includes_are_followed_in_order() {
+    let (files, unreadable) = of(
+        &[
+            ("/e/icinga2.conf", b"include \"constants.conf\"\ninclude <itl>\ninclude \"features/*.conf\"\ninclude_recursive ConfDir + \"/conf.d\"\n"),
+            ("/e/constants.conf", b"const ConfDir = \"/e\""),
+            ("/e/features/b.conf", b""),
+            ("/e/features/a.conf", b""),
+            ("/e/features/a.txt", b"{"),
+            ("/e/conf.d/x/hosts.conf", b""),
+            ("/e/conf.d/a.conf", b""),
+            ("/e/zones.d/master/h.conf", b""),
+            ("/e/zones.d/README", b"{"),
+        ],
+        &["/e/icinga2.conf"],
+    );
+    assert_eq!(unreadable, Vec::<String>::new());
+    let expected = [
+        "icinga2.conf",
+        "constants.conf",
+        "features/a.conf",
+        "features/b.conf",
+        "conf.d/a.conf",
+        "conf.d/x/hosts.conf",
+        "zones.d/master/h.conf in master",
+    ];
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn a_directory_and_several() {
+    let all: &[(&str, &[u8])] =
+        &[("/e/conf.d/a.conf", b""), ("/e/zones.d/dmz/b/a.conf", b""), ("/e/zones.d/x.conf", b"")];
+    assert_eq!(of(all, &["/e/conf.d"]).0, ["a.conf"]);
+    assert_eq!(of(all, &["/e/zones.d/dmz"]).0, ["b/a.conf in dmz"]);
+    assert_eq!(
+        of(all, &["/e/conf.d", "/e/zones.d"]).0,
+        ["conf.d/a.conf", "zones.d/dmz/b/a.conf in dmz", "zones.d/x.conf"]
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+    let (files, unreadable) = of(
+        &[
+            ("/e/a.conf", b"x = 1\ny = \"\xff\""),
+            ("/e/b.conf", b"x = 1\n\0"),
+            ("/e/c.conf", b"DENIED"),
+            ("/e/d.conf", b"x = = 1"),
+            ("/e/e.conf", b"include \"e.conf\""),
+            ("/e/f.conf", b"include \"gone.conf\""),
+            ("/e/g.conf", b"include getenv(\"x\")\nif (true) { include \"f.conf\" }"),
+            ("/e/z.conf", b"object Host \"h\" { }"),
+        ],
+        &["/e", "/gone"],
+    );
+    assert_eq!(files, ["e/e.conf", "e/f.conf", "e/g.conf", "e/z.conf"]);
+    for (line, words) in [
+        (0, "e/a.conf:2:6: is not UTF-8"),
+        (1, "e/b.conf:2:1: has a NUL"),
+        (2, "e/c.conf: cannot be read (Permission denied)"),
+        (3, "e/d.conf:1:5: expected a value"),
+        (4, "e/e.conf: includes itself"),
+        (5, "e/f.conf:1:1: includes \"gone.conf\""),
+        (6, "e/g.conf:1:1: the path of the include"),
+        (7, "gone: is no file"),
+    ] {
+        assert!(unreadable[line].starts_with(words), "{}", unreadable[line]);
+    }
+    assert_eq!(unreadable.len(), 8);
+}
+
+#[test]
+fn patterns() {
+    for (pattern, name, matched) in [
+        ("*.conf", "a.conf", true),
+        ("*.conf", "a.confx", false),
+        ("a?c*", "abcd", true),
+        ("**", "", true),
+        ("", "a", false),
+    ] {
+        assert_eq!(paths::matches(pattern, name), matched, "{pattern} {name}");
+    }
+}
