@@ -258,7 +258,7 @@ impl Driver {
             }
             Command::WriteStatus(write) => {
                 let (writer, key) = (self.writer.clone(), write.key().clone());
-                let task = self.tasks.writes.spawn(async move { writer.send(write).await });
+                let task = self.tasks.writes.spawn(async move { writer.send(*write).await });
                 self.tasks.writing.insert(task.id(), key);
             }
             Command::AskConsent => {

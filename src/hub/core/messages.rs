@@ -94,7 +94,7 @@ pub enum Command {
     /// Read these files, to compare them with what is known. Never while a commit is under way.
     Check(Vec<ObjectKey>),
     /// Write a status.
-    WriteStatus(Write),
+    WriteStatus(Box<Write>),
     /// Publish an event.
     Announce(Announcement),
     /// Ask for the CRD, and whether a person allows that much is removed.

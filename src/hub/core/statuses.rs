@@ -203,7 +203,7 @@ impl Core {
         let present = self.objects.entries.get(&key).map(|entry| entry.generation);
         let is_earlier = published.as_ref().is_some_and(|p| Some(p.generation()) < present);
         if let Some(write) = self.compose(&key, published, is_earlier) {
-            self.command(Command::WriteStatus(write));
+            self.command(Command::WriteStatus(Box::new(write)));
             return true;
         }
         self.reconfirm(&key);

@@ -161,7 +161,7 @@ impl Hub {
                 Command::Check(keys) => checks.push(Input::Checked(
                     self.volume.check(&keys[..keys.len().min(self.reads_at_once)], &|| true),
                 )),
-                Command::WriteStatus(write) => self.writes.push(write),
+                Command::WriteStatus(write) => self.writes.push(*write),
                 Command::AskConsent => self.probes += 1,
                 Command::ListAgain => self.lists += 1,
                 Command::RememberCrd(uid) => self.crd = Some(uid),

@@ -136,7 +136,7 @@ impl World {
             }
             Command::ListFiles => self.check_begins(Check::List)?,
             Command::Check(keys) => self.check_begins(Check::Files(keys))?,
-            Command::WriteStatus(write) => self.status_begins(write)?,
+            Command::WriteStatus(write) => self.status_begins(*write)?,
             Command::AskConsent => {
                 if let Some(process) = &mut self.process {
                     process.is_probing = true;

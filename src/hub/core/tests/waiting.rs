@@ -101,14 +101,15 @@ fn an_outage_with_many_waiting_objects_has_few_writes_a_second_and_one_for_each_
     hub.live(1);
     let before = hub.status_writes();
     hub.edges(&[edge(Some(revision), WELL), edge(Some(revision), WELL), edge(None, SILENT)]);
-    let mut most = 0;
+    let mut seconds = Vec::new();
     for _ in 0..60 {
         let at = hub.status_writes();
         hub.live(1);
-        most = most.max(hub.status_writes() - at);
+        seconds.push(hub.status_writes() - at);
     }
+    let most: u64 = seconds.windows(10).map(|ten| ten.iter().sum()).max().unwrap();
     assert_eq!(hub.status_writes() - before, 1_000, "one for each");
-    assert!(most <= u64::from(RATE) + 100, "{most} in a second");
+    assert!(most <= 10 * u64::from(RATE) + 100, "{most} in ten seconds");
     assert!(names.iter().all(|name| hub.synced(name).contains("waiting for edge-2 (Unreachable)")));
     // What moves elsewhere concerns them not.
     let writes = hub.status_writes();
