@@ -31,15 +31,13 @@ struct Truth {
 impl Truth {
     fn look(&mut self, object: &MonitoringObject, lacking: &BTreeMap<String, bool>) {
         self.samples += 1;
-        let Some((status, _, message)) = condition_of(object, ConditionType::Synced) else { return };
+        let Some((_, _, message)) = condition_of(object, ConditionType::Synced) else { return };
         if self.said.last() != Some(&message) {
             self.said.push(message.clone());
         }
         for (satellite, lacks) in lacking {
             let is_named = message.contains(&format!("{satellite} ("));
-            let claims_all = status == ConditionStatus::True && !is_named;
-            let is_wrong = is_named != *lacks && !(claims_all && !lacks);
-            match is_wrong {
+            match is_named != *lacks {
                 false => drop(self.wrong_since.remove(satellite)),
                 true => {
                     let since = *self.wrong_since.entry(satellite.clone()).or_insert_with(Instant::now);
@@ -134,7 +132,8 @@ async fn a_status_names_who_lacks_the_object_and_why_and_a_wait_ends() {
     for _ in 0..15 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let object = installation.objects("team-a").get("web").await.unwrap();
-        truth.lock().unwrap().look(&object, &lacking(&installation, &both).await);
+        let lacking = lacking(&installation, &both).await;
+        truth.lock().unwrap().look(&object, &lacking);
     }
     assert_eq!(writes(&installation), before, "the restart wrote the status");
 
@@ -169,7 +168,8 @@ async fn a_status_names_who_lacks_the_object_and_why_and_a_wait_ends() {
     // The message no longer names it.
     eventually(GENEROUS, "nobody is named", async || {
         let object = installation.objects("team-a").get("web").await.unwrap();
-        truth.lock().unwrap().look(&object, &lacking(&installation, &both).await);
+        let lacking = lacking(&installation, &both).await;
+        truth.lock().unwrap().look(&object, &lacking);
         let message = condition_of(&object, ConditionType::Synced).unwrap().2;
         if message.contains("sat-b") { Err(message) } else { Ok(()) }
     })
@@ -188,11 +188,21 @@ async fn a_status_names_who_lacks_the_object_and_why_and_a_wait_ends() {
     installation.satellites().delete("sat-c", &DeleteParams::default()).await.unwrap();
     eventually(GENEROUS, "nobody is named", async || {
         let object = installation.objects("team-a").get("web").await.unwrap();
-        truth.lock().unwrap().look(&object, &lacking(&installation, &both).await);
+        let lacking = lacking(&installation, &both).await;
+        truth.lock().unwrap().look(&object, &lacking);
         let message = condition_of(&object, ConditionType::Synced).unwrap().2;
         if message.contains("sat-c") { Err(message) } else { Ok(()) }
     })
     .await;
+
+    let events: Api<k8s_openapi::api::events::v1::Event> =
+        Api::namespaced(installation.hub.clone(), "team-a");
+    let events = events.list(&Default::default()).await.expect("the events");
+    let told: BTreeSet<_> = events.iter().filter_map(|event| event.reason.clone()).collect();
+    for reason in ["Published", "AllSatellites", "SatelliteUnreachable"] {
+        assert!(told.contains(reason), "no event {reason}: {told:?}");
+    }
+    assert!(events.iter().count() <= 12, "{:#?}", told);
 
     let truth = truth.lock().unwrap();
     println!(
@@ -205,12 +215,4 @@ async fn a_status_names_who_lacks_the_object_and_why_and_a_wait_ends() {
     );
     assert!(truth.worst.0 <= STATED, "wrong for {:?}: {}", truth.worst.0, truth.worst.1);
     assert!(writes(&installation) <= 24, "{} writes", writes(&installation));
-    let events: Api<k8s_openapi::api::events::v1::Event> =
-        Api::namespaced(installation.hub.clone(), "team-a");
-    let events = events.list(&Default::default()).await.expect("the events");
-    let told: BTreeSet<_> = events.iter().filter_map(|event| event.reason.clone()).collect();
-    for reason in ["Published", "AllSatellites", "SatelliteUnreachable"] {
-        assert!(told.contains(reason), "no event {reason}: {told:?}");
-    }
-    assert!(events.iter().count() <= 12, "{:#?}", told);
 }
