@@ -49,7 +49,7 @@ pub const CASES: &[Case] = &[
             "suites::satellites::renewal::a_token_is_renewed_stored_used_and_revoked",
             "suites::satellites::credentials::a_new_secret_is_not_reported_as_drift",
             "suites::commands::rotate::the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is_proven",
-            "lib::satellite::core::actor::tests::a_401_reads_the_secret_again_at_once",
+            "lib::satellite::core::actor::tests::credentials::a_401_reads_the_secret_again_at_once",
         ],
     )
     .open("a client certificate that ended"),
@@ -141,6 +141,6 @@ pub const CASES: &[Case] = &[
         "satellite removed while a request to it hangs",
         "the cleanup hangs",
         "I5 I6",
-        &[JOIN_LATE, "lib::satellite::core::actor::tests::a_cleanup_has_its_time_and_not_a_moment_more"],
+        &[JOIN_LATE, "lib::satellite::core::actor::tests::leaving::a_cleanup_has_its_time_and_not_a_moment_more"],
     ),
 ];
