@@ -3,7 +3,7 @@
 
 use super::closed::closed_enum;
 use super::kind::{BOTH_KINDS, Kind, SATELLITE_CLUSTER};
-use super::open::Open;
+use super::open::{Open, Vocabulary};
 use super::reason::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,21 @@ impl ConditionType {
             | Self::Checked => ConditionStatus::True,
             Self::Reconciling | Self::Stalled | Self::Drifted | Self::RemovalsHeld => ConditionStatus::False,
         }
+    }
+}
+
+impl Vocabulary for ConditionType {
+    const NAME: &'static str = "ConditionType";
+    const MAX: u32 = 316;
+    // That of metav1.Condition.
+    const PATTERN: &'static str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
+
+    fn of(text: &str) -> Option<Self> {
+        Self::of(text)
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Words of a status that a later version may extend.
 
-use super::condition::ConditionType;
-use super::reason::Reason;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -19,36 +17,6 @@ pub trait Vocabulary: Copy + Eq + 'static {
     fn of(text: &str) -> Option<Self>;
     /// Returns the word as text.
     fn word(self) -> &'static str;
-}
-
-impl Vocabulary for ConditionType {
-    const NAME: &'static str = "ConditionType";
-    const MAX: u32 = 316;
-    // That of metav1.Condition.
-    const PATTERN: &'static str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
-
-    fn of(text: &str) -> Option<Self> {
-        Self::of(text)
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Vocabulary for Reason {
-    const NAME: &'static str = "Reason";
-    const MAX: u32 = 1024;
-    // That of metav1.Condition.
-    const PATTERN: &'static str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
-
-    fn of(text: &str) -> Option<Self> {
-        Self::of(text)
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
 }
 
 /// A word that was read: one of ours, or one that another version of the operator wrote. The
@@ -126,6 +94,7 @@ impl<T: Vocabulary> JsonSchema for Open<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reason::Reason;
     use super::*;
 
     #[test]

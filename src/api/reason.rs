@@ -2,6 +2,7 @@
 
 use super::closed::closed_enum;
 use super::kind::{BOTH_KINDS, Kind, MONITORING_OBJECT, SATELLITE_CLUSTER};
+use super::open::Vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +188,21 @@ impl Reason {
     /// itself.
     pub fn anchor(self) -> String {
         self.as_str().to_ascii_lowercase()
+    }
+}
+
+impl Vocabulary for Reason {
+    const NAME: &'static str = "Reason";
+    const MAX: u32 = 1024;
+    // That of metav1.Condition.
+    const PATTERN: &'static str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+
+    fn of(text: &str) -> Option<Self> {
+        Self::of(text)
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
     }
 }
 
