@@ -256,8 +256,8 @@ pub const MUTANTS: &[Mutant] = &[
         id: "synced-too-early",
         what: "Synced after the first satellite of several",
         file: "src/satellite/fleet.rs",
-        find: "if !missing.is_empty() {",
-        replace: "if !missing.is_empty() && !({on} && missing.len() < expected.len()) {",
+        find: "if missing().next().is_some() {",
+        replace: "if missing().next().is_some() && !({on} && missing().count() < expected.len()) {",
         tests: &["hub::core::tests::satellites::synced_is_written_only_after_every_satellite_delivered_it"],
     },
     // Removals: an object leaves only if it was deleted.
