@@ -1,8 +1,8 @@
 //! Which news become events. An event costs the API server as much as a status, so a burst has
 //! few, and the burst of one namespace leaves some to the others.
 
-use super::{Command, Core, Measurement};
-use crate::identity::{ObjectKey, Uid};
+use super::{Announcement, Command, Core, Measurement};
+use crate::identity::ObjectKey;
 use crate::status::News;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,17 +12,6 @@ const ALL: Limit = Limit { burst: 100, pause: Duration::from_millis(200) };
 pub(super) const EACH: Limit = Limit { burst: 25, pause: Duration::from_secs(2) };
 /// Namespaces that are remembered. One that had no event for a while is forgotten first.
 const NAMESPACES: usize = 1_000;
-
-/// News about one object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announcement {
-    /// The object.
-    pub key: ObjectKey,
-    /// Its UID.
-    pub uid: Uid,
-    /// What is new.
-    pub news: News,
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {

@@ -1,12 +1,11 @@
 //! The inputs and the commands of the core.
 
-use super::announcements::Announcement;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
-use crate::status::{Answer, Kind, Write, WriteResult};
+use crate::status::{Answer, Kind, News, Write, WriteResult};
 use crate::watch::{Crd, Event};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -75,6 +74,17 @@ pub struct Held {
     pub count: usize,
     /// Why they wait, and what to do.
     pub why: String,
+}
+
+/// News about one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its UID.
+    pub uid: Uid,
+    /// What is new.
+    pub news: News,
 }
 
 /// What is to be done. Commands are carried out in their order; an answer, if there is one, comes back as an [`Input`].

@@ -20,9 +20,8 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-pub use announcements::Announcement;
 pub use departures::{ALLOWED_MAX, RemovalGuard};
-pub use messages::{Command, Consent, Held, Input, Measurement, Now, Part};
+pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
 
 use crate::identity::{ObjectKey, Uid};
 use crate::publish::Scan;
