@@ -114,6 +114,10 @@ async fn argo_cd_and_kstatus_say_the_same_of_every_state() {
     let said = records.says("waiting for a satellite", object("web"), "Progressing", waiting).await;
     assert!(!said.argo_message.is_empty(), "{said:?}");
     records.says("does not answer", satellite("edge"), "Progressing", waiting).await;
+    // Whoever waits for the object waits for the time of its satellites, and not for ever.
+    installation.register("edge", json!({ "syncTimeout": "10s" })).await;
+    let said = records.says("waiting for too long", object("web"), "Degraded", "Failed").await;
+    assert!(said.argo_message.contains("edge (Unreachable)"), "{said:?}");
     installation.proxies["edge"].set_fault(None);
     records.says("synced again", object("web"), "Healthy", ready).await;
     let delivered = installation.plane.server("edge");
@@ -121,10 +125,14 @@ async fn argo_cd_and_kstatus_say_the_same_of_every_state() {
     let delivered = String::from_utf8(delivered.stdout).unwrap();
     assert!(delivered.contains("second") && !delivered.contains("tracked"), "{delivered}");
 
-    // Refused: a person must act.
+    // What it names may be on its way. Later, a person must act.
     installation.put("team-a", "wrong", json!({ "host": { "checkCommand": "no such command" } })).await;
-    let (_, first) = records.record("named something missing", "monitoringobject", "team-a", "wrong").await;
-    assert!(first.argo != "Healthy" && first.kstatus != ready, "{first:?}");
+    installation.refused("team-a", "wrong", Reason::UnresolvedReference).await;
+    let (_, first) = records.record("names what is missing", "monitoringobject", "team-a", "wrong").await;
+    assert!(first.argo == "Progressing" && first.kstatus == waiting, "{first:?}");
+    assert!(first.argo_message.contains("no such command"), "{first:?}");
+    records.says("names it for too long", object("wrong"), "Degraded", "Failed").await;
+    // Refused: a person must act.
     installation.put("team-a", "invalid", host("a\u{0}b")).await;
     installation.refused("team-a", "invalid", Reason::Invalid).await;
     let said = records.says("refused", object("invalid"), "Degraded", "Failed").await;
@@ -136,15 +144,15 @@ async fn argo_cd_and_kstatus_say_the_same_of_every_state() {
     installation.proxies["edge"].set_fault(None);
     records.says("in sync again", satellite("edge"), "Healthy", ready).await;
 
-    // Suspended on purpose: Argo CD has a word for it, kstatus has not.
+    // Suspended on purpose: Argo CD has a word for it, kstatus has not. Nobody goes on with it.
     installation
         .put("team-a", "pause", json!({ "suspend": true, "host": { "checkCommand": "dummy" } }))
         .await;
+    installation.refused("team-a", "pause", Reason::Suspended).await;
     let (_, first) = records.record("suspended", "monitoringobject", "team-a", "pause").await;
-    assert_eq!(first.argo, "Suspended");
+    assert!(first.argo == "Suspended" && first.kstatus == "Failed", "{first:?}");
     installation.register("edge", json!({ "suspend": true })).await;
-    let (_, first) = records.record("suspended", "satellitecluster", OPERATOR, "edge").await;
-    assert_eq!(first.argo, "Suspended");
+    records.says("suspended", satellite("edge"), "Suspended", "Failed").await;
     installation.register("edge", json!({ "suspend": false })).await;
 
     // A change that nobody has looked at does not pass for the state before it.
