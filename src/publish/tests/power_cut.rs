@@ -248,8 +248,14 @@ fn cuts(mounted: &Mounted, cutter: &Path, planted: &str, count: usize, seed: u64
             }
         };
         // From the first report on, the moment is random.
-        let first = lines.by_ref().find(|line| line.starts_with("reported"));
-        hear(first.ok_or("the process reports nothing")?, &mut said);
+        loop {
+            let line = lines.next().ok_or("the process reports nothing")?;
+            let is_first = line.starts_with("reported");
+            hear(line, &mut said);
+            if is_first {
+                break;
+            }
+        }
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(random.below(250) as u64));
@@ -278,7 +284,12 @@ fn check(mounted: &Mounted, said: &mut BTreeMap<usize, Said>) -> Result<(), Stri
             |bytes: &[u8]| possible.iter().copied().find(|v| version(key, *v).digest() == Digest::of(bytes));
         let survived = match &found {
             None if may_be_absent => None,
-            None => return Err(format!("o{key} is lost: it was reported as {:?}", said.reported)),
+            None => {
+                return Err(format!(
+                    "o{key} is lost: it was reported as {:?}, and then began {:?}",
+                    said.reported, said.begun
+                ));
+            }
             Some(bytes) => Some(is(bytes).ok_or_else(|| {
                 let first = String::from_utf8_lossy(bytes);
                 let first = first.lines().nth(2).unwrap_or_default();
@@ -321,7 +332,8 @@ fn what_was_reported_survives_power_cuts() {
         };
         let began = Instant::now();
         let count = if kind == "ext4" && options.is_empty() { count } else { count.div_ceil(3) };
-        let reports = cuts(&mounted, &cutter, "nothing", count, seed).unwrap();
+        let reports = cuts(&mounted, &cutter, "nothing", count, seed)
+            .unwrap_or_else(|what| panic!("{kind}{options}: {what}"));
         println!("{kind}{options}: {count} cuts, {reports} reports, seed {seed}: {:?}", began.elapsed());
     }
     // The same finds a volume that does not sync.
