@@ -137,12 +137,13 @@ cluster_rules() {
   equal "$(render rbac.yaml | documents ClusterRole | rules)" \
 "apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
 apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [apiextensions.k8s.io] resources: [customresourcedefinitions] resourceNames: [monitoringobjects.groundlink.dev] verbs: [get]
 apiGroups: [\"\"] resources: [namespaces] resourceNames: [kube-system] verbs: [get]"
 }
-check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, check for their CRD, and identify the hub" cluster_rules
+check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, write their events, check for their CRD, and identify the hub" cluster_rules
 read_namespaces() {
-  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,4d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
+  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,5d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
 }
 check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
 namespace_rules() {
@@ -150,7 +151,6 @@ namespace_rules() {
 "apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch]
 apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [get, patch]
 apiGroups: [\"\"] resources: [secrets] verbs: [get, list, watch]
-apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [coordination.k8s.io] resources: [leases] verbs: [create]
 apiGroups: [coordination.k8s.io] resources: [leases] resourceNames: [\"groundlink\"] verbs: [get, update]"
 }
