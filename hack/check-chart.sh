@@ -5,23 +5,8 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 helm=${HELM:-$root/.cache/bin/helm}
 chart=${CHART:-$root/charts/groundlink}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-# check DESCRIPTION COMMAND...: the command must succeed. Its output is shown if it fails.
-check() {
-  local description=$1
-  shift
-  if "$@" >"$work/why" 2>&1; then
-    passed=$((passed + 1))
-    echo "ok - $description"
-  else
-    failed=$((failed + 1))
-    echo "FAIL - $description"
-    head -n 12 "$work/why" | sed 's/^/    /'
-  fi
-}
+# shellcheck source=hack/checks.sh
+source "$root/hack/checks.sh"
 
 # Without the resources of helm test, which have checks of their own.
 template() { "$helm" template groundlink "$chart" --namespace monitoring --skip-tests "$@"; }
@@ -459,5 +444,4 @@ schema_knows() {
 }
 check "the schema has every value" schema_knows
 
-echo "chart: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish chart
