@@ -5,23 +5,8 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 helm=${HELM:-$root/.cache/bin/helm}
 chart=${CHART:-$root/charts/groundlink}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-# check DESCRIPTION COMMAND...: the command must succeed. Its output is shown if it fails.
-check() {
-  local description=$1
-  shift
-  if "$@" >"$work/why" 2>&1; then
-    passed=$((passed + 1))
-    echo "ok - $description"
-  else
-    failed=$((failed + 1))
-    echo "FAIL - $description"
-    head -n 12 "$work/why" | sed 's/^/    /'
-  fi
-}
+# shellcheck source=hack/checks.sh
+source "$root/hack/checks.sh"
 
 # Without the resources of helm test, which have checks of their own.
 template() { "$helm" template groundlink "$chart" --namespace monitoring --skip-tests "$@"; }
@@ -137,12 +122,13 @@ cluster_rules() {
   equal "$(render rbac.yaml | documents ClusterRole | rules)" \
 "apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
 apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [apiextensions.k8s.io] resources: [customresourcedefinitions] resourceNames: [monitoringobjects.groundlink.dev] verbs: [get]
 apiGroups: [\"\"] resources: [namespaces] resourceNames: [kube-system] verbs: [get]"
 }
-check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, check for their CRD, and identify the hub" cluster_rules
+check "the operator's ClusterRole is exactly: read MonitoringObjects, patch their status, write their events, check for their CRD, and identify the hub" cluster_rules
 read_namespaces() {
-  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,4d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
+  equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,5d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
 }
 check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
 namespace_rules() {
@@ -150,7 +136,6 @@ namespace_rules() {
 "apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch]
 apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [get, patch]
 apiGroups: [\"\"] resources: [secrets] verbs: [get, list, watch]
-apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [coordination.k8s.io] resources: [leases] verbs: [create]
 apiGroups: [coordination.k8s.io] resources: [leases] resourceNames: [\"groundlink\"] verbs: [get, update]"
 }
@@ -460,5 +445,4 @@ schema_knows() {
 }
 check "the schema has every value" schema_knows
 
-echo "chart: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish chart

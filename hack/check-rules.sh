@@ -7,22 +7,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 promtool=${PROMTOOL:-$root/.cache/bin/promtool}
 chart=${CHART:-$root/charts/groundlink}
 files=("$chart"/files/alerts.yaml "$chart"/files/objectives.yaml)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-check() {
-  local description=$1
-  shift
-  if "$@" >"$work/why" 2>&1; then
-    passed=$((passed + 1))
-    echo "ok - $description"
-  else
-    failed=$((failed + 1))
-    echo "FAIL - $description"
-    head -n 40 "$work/why" | sed 's/^/    /'
-  fi
-}
+# shellcheck source=hack/checks.sh
+source "$root/hack/checks.sh"
 
 check "promtool check rules" "$promtool" check rules --lint=all --lint-fatal "${files[@]}"
 for file in "$root"/tests/alerts/*_test.yaml; do
@@ -61,5 +47,4 @@ no_other_page() {
 }
 check "every runbook is about an alert" no_other_page
 
-echo "rules: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish rules

@@ -17,7 +17,8 @@ pub struct Satellite {
     /// The last snapshot that was delivered to it.
     pub acked: Option<Revision>,
     /// The last snapshot that was delivered to it, perhaps by an earlier process, and not seen to
-    /// be lost. It makes no object Synced; it only tells who need not be named as lacking one.
+    /// be lost. It makes no object Synced. It only keeps the satellite from being named as lacking
+    /// one.
     pub held_before: Option<Revision>,
     /// Objects of that snapshot that it accepts and cannot hold, because they name an object that
     /// it lacks.

@@ -8,9 +8,9 @@ use crate::support::{
     create_all, delete_all, eventually, eventually_every,
 };
 use crate::{GROUNDLINK, ONE_AT_A_TIME, seed};
-use groundlink::api::{ConditionStatus, ConditionType};
+use groundlink::api::{ConditionStatus, ConditionType, MonitoringObject};
 use http::Method;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -195,6 +195,19 @@ impl Sweep {
         // Status writes that are due would follow after the start.
         all_have(&self.installation, ConditionType::Synced, objects).await;
         self.installation.satellite_in_sync(SAT, LONG).await;
+        // Objects that were Synced without the suspended satellite name it until they are written
+        // again, at a bounded rate.
+        eventually(LONG, "no status names a satellite that lacks it", async || {
+            let list = self.installation.objects(TEAM).list(&ListParams::default()).await;
+            let names_one = |object: &MonitoringObject| {
+                object.status.as_ref().is_none_or(|status| status.pending_satellites.is_some())
+            };
+            match list.map_err(|error| error.to_string())?.iter().filter(|one| names_one(one)).count() {
+                0 => Ok(()),
+                count => Err(format!("{count} do")),
+            }
+        })
+        .await;
         let status = self.operator.terminate(LONG).await;
         assert!(status.success(), "{status}: {}", self.operator.log_text());
         let before = self.installation.recorder.sequence().now();

@@ -84,7 +84,7 @@ async fn helm_test_proves_that_the_operator_publishes_and_fails_without_it() {
     let (helm, said) = helm_test(&installation, &["--timeout=2s"]).await;
     let words = String::from_utf8_lossy(&said.stderr).into_owned();
     println!("{words}");
-    assert!(!said.status.success() && words.contains("has not written its status"), "{words}");
+    assert!(!said.status.success() && words.contains("has not decided about generation 1"), "{words}");
     assert!(!helm.status.success(), "helm test succeeded without an operator");
     assert_eq!(objects.get_opt(POD).await.unwrap().map(|object| object.metadata.name), None, "it is left");
 }

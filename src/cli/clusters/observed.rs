@@ -2,8 +2,12 @@
 //! program does not know.
 
 use crate::identity::Revision;
+use crate::text::clean;
 use kube::api::DynamicObject;
 use serde_json::Value;
+
+/// Longest explanation, in bytes. A message has at most 2048 characters.
+const EXPLANATION_MAX: usize = 4096;
 
 /// A resource as its API server returned it.
 #[derive(Clone, Copy)]
@@ -42,18 +46,16 @@ impl<'a> Observed<'a> {
 
     /// True if the condition is True, and about this generation.
     pub(crate) fn is(self, kind: &str) -> bool {
-        self.condition(kind)
-            .is_some_and(|condition| condition.status() == "True" && self.is_about_this(condition))
+        let generation = self.0.metadata.generation;
+        self.condition(kind).is_some_and(|condition| {
+            condition.status() == "True" && condition.0["observedGeneration"].as_i64() == generation
+        })
     }
 
     /// True if the operator decided about this generation of the resource.
     pub(crate) fn is_decided(self) -> bool {
         let observed = self.value("/status/observedGeneration").and_then(Value::as_i64);
         observed.is_some() && observed == self.0.metadata.generation
-    }
-
-    fn is_about_this(self, condition: Condition<'_>) -> bool {
-        condition.0["observedGeneration"].as_i64() == self.0.metadata.generation
     }
 }
 
@@ -78,13 +80,14 @@ impl<'a> Condition<'a> {
         self.text("lastTransitionTime")
     }
 
-    /// Returns reason and message as one text for a person.
+    /// Returns reason and message as one text for a person, cleaned.
     pub(crate) fn explanation(self) -> String {
-        match (self.reason(), self.message()) {
+        let text = match (self.reason(), self.message()) {
             (Some(reason), Some(message)) => format!("{reason}: {message}"),
             (Some(text), None) | (None, Some(text)) => text.to_owned(),
             (None, None) => String::new(),
-        }
+        };
+        clean(&text, EXPLANATION_MAX)
     }
 
     fn text(self, field: &str) -> Option<&'a str> {

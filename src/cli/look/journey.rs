@@ -56,9 +56,11 @@ pub(super) struct Leg {
     /// Revision that every Icinga of the satellite runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) loaded_revision: Option<String>,
-    /// When the satellite acknowledged it (RFC 3339).
+    /// When the satellite acknowledged the set that it holds (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) since: Option<String>,
+    pub(super) acked_at: Option<String>,
+    /// False if no object waits for the satellite: it is suspended or optional.
+    pub(super) waited_for: bool,
     /// Why a step is not taken. Empty if all are.
     pub(super) why: String,
 }
@@ -91,21 +93,22 @@ impl Journey {
         }
     }
 
-    /// True if it is published, and every satellite that takes the object has it.
-    pub(super) fn is_delivered(&self) -> bool {
+    /// Returns the satellites that the object waits for.
+    fn waited_for(&self) -> impl Iterator<Item = &Leg> {
+        self.satellites.iter().filter(|leg| leg.waited_for)
+    }
+
+    /// True if it is published, every satellite that takes the object has it, and every one of them
+    /// with an agent runs it. Suspended and optional satellites do not count.
+    pub(super) fn has_arrived(&self) -> bool {
+        let is_fine = |taken: Taken| matches!(taken, Taken::Yes | Taken::NotAsked);
         self.steps.iter().all(|step| step.taken == Taken::Yes)
-            && self.satellites.iter().all(|leg| matches!(leg.delivered, Taken::Yes | Taken::NotAsked))
+            && self.waited_for().all(|leg| is_fine(leg.delivered) && is_fine(leg.loaded))
     }
 
-    /// True if it is delivered, and every satellite with an agent that takes it runs it.
-    pub(super) fn is_loaded(&self) -> bool {
-        self.is_delivered()
-            && self.satellites.iter().all(|leg| matches!(leg.loaded, Taken::Yes | Taken::NotAsked))
-    }
-
-    /// True if any satellite that takes the object has an agent.
+    /// True if any satellite that the object waits for has an agent.
     pub(super) fn has_agents(&self) -> bool {
-        self.satellites.iter().any(|leg| leg.loaded != Taken::NotAsked)
+        self.waited_for().any(|leg| leg.loaded != Taken::NotAsked)
     }
 
     /// Returns where the object waits, for a person. None if it has arrived.
@@ -113,14 +116,23 @@ impl Journey {
         let step = self.steps.iter().find(|step| step.taken != Taken::Yes);
         let hub = step.map(|step| format!("{}: {}", step.step, step.detail));
         let away = || {
-            let lacks = |leg: &&Leg| leg.delivered == Taken::No || leg.loaded == Taken::No;
-            let first = self.satellites.iter().find(lacks)?;
-            let more = self.satellites.iter().filter(lacks).count() - 1;
+            let is_open = |taken: Taken| matches!(taken, Taken::No | Taken::Unknown);
+            let mut open = self.waited_for().filter(|leg| is_open(leg.delivered) || is_open(leg.loaded));
+            let first = open.next()?;
+            let more = open.count();
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             Some(format!("{}: {}{more}", first.satellite, first.why))
         };
         hub.or_else(away)
     }
+}
+
+/// Returns why waiting is in vain: only a change of the object helps. None if it may still arrive: a
+/// satellite that fails gets it by itself when it works again.
+pub(super) fn hopeless(object: Observed<'_>) -> Option<String> {
+    let stalled = object.condition("Stalled").filter(|_| object.is_decided() && object.is("Stalled"))?;
+    let is_of_a_satellite = matches!(stalled.reason(), Some("SatelliteUnreachable" | "SatelliteFailing"));
+    (!is_of_a_satellite).then(|| stalled.explanation())
 }
 
 /// The step after which an object is in the snapshots that satellites get.
@@ -190,7 +202,9 @@ fn leg(
         loaded: Taken::NotAsked,
         acked_revision: acked.map(|revision| revision.to_string()),
         loaded_revision: loaded.map(|revision| revision.to_string()),
-        since: None,
+        acked_at: None,
+        waited_for: satellite.value("/spec/suspend") != Some(&Value::Bool(true))
+            && satellite.text("/spec/syncPolicy") != Some("Optional"),
         why: String::new(),
     };
     if let Some(why) = declines(object, satellite, namespace, labels) {
@@ -215,7 +229,7 @@ fn leg(
         (taken, _) => taken,
     };
     if leg.delivered == Taken::Yes {
-        leg.since = satellite.text("/status/acked/time").map(str::to_owned);
+        leg.acked_at = satellite.text("/status/acked/time").map(str::to_owned);
     }
     let has_agents =
         satellite.value("/status/agents").and_then(Value::as_array).is_some_and(|a| !a.is_empty());

@@ -9,8 +9,9 @@ mod trace;
 mod wait;
 
 pub(super) use status::Arguments as StatusArguments;
+pub(super) use target::Found;
 pub(super) use trace::Arguments as TraceArguments;
-pub(super) use wait::Arguments as WaitArguments;
+pub(super) use wait::{Arguments as WaitArguments, LOOK_AGAIN, State, until};
 
 pub(super) use status::main as status;
 pub(super) use trace::main as trace;

@@ -90,6 +90,8 @@ struct Row {
     /// Since when the condition in `why` has its status (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
+    /// True if a person suspended it: then it counts as where it should be.
+    suspended: bool,
     /// The first condition that is not as it should be. Empty if all are.
     why: String,
 }
@@ -192,6 +194,7 @@ fn row(satellite: Observed<'_>) -> Row {
         desired_revision: owned("/status/desired/revision"),
         acked_revision: owned("/status/acked/revision"),
         loaded_revision: owned("/status/loaded/revision"),
+        suspended: satellite.value("/spec/suspend") == Some(&Value::Bool(true)),
         since: bad.and_then(|condition| condition.since()).map(str::to_owned),
         why: match bad {
             Some(condition) => condition.explanation(),
@@ -205,7 +208,7 @@ impl Fleet {
     fn is_well(&self) -> bool {
         !self.operator.silent
             && self.objects.as_ref().is_none_or(|objects| objects.synced == objects.total)
-            && self.satellites.iter().all(|row| row.delivered && row.why.is_empty())
+            && self.satellites.iter().all(|row| row.suspended || row.delivered && row.why.is_empty())
     }
 
     fn text(&self) -> String {

@@ -48,11 +48,12 @@ fn name(text: &str) -> Result<Name, String> {
 }
 
 /// An object on the hub, and how to ask for it.
-pub(super) struct Found {
-    pub(super) hub: Cluster,
-    pub(super) namespace: String,
-    pub(super) name: String,
-    operator: String,
+pub(in crate::cli) struct Found {
+    pub(in crate::cli) hub: Cluster,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) name: String,
+    /// Namespace of the operator.
+    pub(in crate::cli) operator: String,
 }
 
 impl Target {
@@ -72,7 +73,7 @@ impl Target {
 
 impl Found {
     /// Returns `NAMESPACE/NAME`.
-    pub(super) fn full_name(&self) -> String {
+    pub(in crate::cli) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
@@ -80,7 +81,7 @@ impl Found {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) async fn object(&self) -> anyhow::Result<Option<DynamicObject>> {
+    pub(in crate::cli) async fn object(&self) -> anyhow::Result<Option<DynamicObject>> {
         let kind = ApiResource::erase::<MonitoringObject>(&());
         let api = self.hub.objects(&kind, Some(&self.namespace));
         let action = format!("read MonitoringObject {}", self.full_name());

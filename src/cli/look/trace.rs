@@ -39,7 +39,7 @@ async fn trace(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let satellites = found.satellites().await?;
     let observed: Vec<_> = satellites.iter().map(Observed).collect();
     let journey = Journey::of(Observed(&object), &observed, found.labels().await.as_ref());
-    let code = if journey.is_loaded() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let code = if journey.has_arrived() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if arguments.output != Format::Text {
         document(&journey, arguments.output)?;
         return Ok(code);
@@ -53,12 +53,16 @@ async fn trace(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     text += &table(rows);
     if !journey.satellites.is_empty() {
         let mut rows =
-            vec![["SATELLITE", "DELIVERED", "LOADED", "SINCE", "WHY NOT"].map(str::to_owned).to_vec()];
+            vec![["SATELLITE", "DELIVERED", "LOADED", "SET OF", "WHY NOT"].map(str::to_owned).to_vec()];
         for leg in &journey.satellites {
-            let since = leg.since.clone().unwrap_or_else(|| "-".into());
+            let acked_at = leg.acked_at.clone().unwrap_or_else(|| "-".into());
             let words = [leg.delivered.word(), leg.loaded.word()].map(str::to_owned);
             let [delivered, loaded] = words;
-            rows.push(vec![leg.satellite.clone(), delivered, loaded, since, leg.why.clone()]);
+            let why = match leg.waited_for {
+                true => leg.why.clone(),
+                false => format!("not waited for; {}", leg.why),
+            };
+            rows.push(vec![leg.satellite.clone(), delivered, loaded, acked_at, why]);
         }
         text += "\n";
         text += &table(rows);

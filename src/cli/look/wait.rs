@@ -1,6 +1,6 @@
 //! `groundlink wait`: waits until an object has arrived.
 
-use super::journey::Journey;
+use super::journey::{Journey, hopeless};
 use super::target::{Found, Target};
 use crate::backoff::Backoff;
 use crate::cli::clusters::Observed;
@@ -12,10 +12,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Pause between two looks.
-const LOOK_AGAIN: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
+pub(in crate::cli) const LOOK_AGAIN: Backoff =
+    Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
 
 /// Wait until an object is ready on the hub, on every satellite, or loaded by every Icinga that has
-/// an agent. A refused object ends the wait at once, because only a change heals it.
+/// an agent. A refused object ends the wait at once, because only a change heals it. A satellite that
+/// fails does not: the object arrives when it works again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  kubectl apply -f web-01.yaml && groundlink wait mo/web-01 -n team-a --for loaded\n\nExit codes: 0 it is so, 1 not in time, refused, or failed, 2 wrong usage."
@@ -33,7 +35,7 @@ pub(in crate::cli) struct Arguments {
 
 /// What a person waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum State {
+pub(in crate::cli) enum State {
     /// Published on the hub, durably, and acknowledged by its API server.
     Ready,
     /// Delivered to every satellite that takes the object.
@@ -59,14 +61,21 @@ pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn wait(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let found = arguments.target.open().await?;
-    let deadline = Instant::now() + arguments.timeout;
+    until(&found, arguments.state, Instant::now() + arguments.timeout).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until the object has this state. A request that fails is repeated.
+///
+/// # Errors
+/// If it is not so in time, or cannot be.
+pub(in crate::cli) async fn until(found: &Found, state: State, deadline: Instant) -> anyhow::Result<()> {
     let (mut attempts, mut said) = (0, String::new());
     loop {
-        let why = match look(&found, arguments.state).await {
-            Ok(Look::Reached) => return Ok(ExitCode::SUCCESS),
+        let why = match look(found, state).await {
+            Ok(Look::Reached) => return Ok(()),
             Ok(Look::Hopeless(why)) => anyhow::bail!("MonitoringObject {}: {why}", found.full_name()),
             Ok(Look::Waiting(why)) => why,
-            // A server that does not answer for a moment must not end the wait.
             Err(error) => format!("{error:#}"),
         };
         if why != said {
@@ -91,11 +100,8 @@ async fn look(found: &Found, state: State) -> anyhow::Result<Look> {
     if state == State::Ready && observed.is("Ready") {
         return Ok(Look::Reached);
     }
-    if observed.is_decided()
-        && let Some(stalled) = observed.condition("Stalled")
-        && stalled.status() == "True"
-    {
-        return Ok(Look::Hopeless(stalled.explanation()));
+    if let Some(why) = hopeless(observed) {
+        return Ok(Look::Hopeless(why));
     }
     if state != State::Loaded {
         return Ok(match state == State::Synced && observed.is("Synced") {
@@ -110,7 +116,7 @@ async fn look(found: &Found, state: State) -> anyhow::Result<Look> {
     let satellites = found.satellites().await?;
     let all: Vec<_> = satellites.iter().map(Observed).collect();
     let journey = Journey::of(observed, &all, found.labels().await.as_ref());
-    if journey.is_loaded() && !journey.has_agents() {
+    if journey.has_arrived() && !journey.has_agents() {
         let why = "no satellite that takes it has an agent, so nothing can prove that it is loaded; see docs/agent.md";
         return Ok(Look::Hopeless(why.into()));
     }

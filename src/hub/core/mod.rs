@@ -124,7 +124,7 @@ impl Core {
         self.end_graces(); //            what an object names did not come
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
-        self.look_at_satellites(); //    what the satellites do for a while is told
+        self.look_at_satellites(); //    health of satellites that has lasted is reported
         self.refresh_waiting(); //       statuses of objects that wait, when they are no longer true
         self.write_synced(); //          status Synced, once they have it
         self.ask_about_departures(); //  objects that left: did a person delete them?

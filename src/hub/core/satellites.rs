@@ -16,7 +16,7 @@ pub(super) struct Satellites {
     fleet: Fleet,
     /// Objects that are not Synced yet, or that a satellite leaves out or refused, by the revision at which they entered the snapshots.
     awaiting: BTreeMap<Revision, BTreeSet<ObjectKey>>,
-    /// Which health of each is told.
+    /// The health of each that statuses report.
     pub settling: Settling,
     /// Statuses that may not be true any more.
     pub refresh: Refresh,
@@ -71,7 +71,7 @@ impl Core {
         }
     }
 
-    /// Tells what satellites have done for long enough.
+    /// Reports the health of satellites that has lasted.
     pub(super) fn look_at_satellites(&mut self) {
         let Satellites { fleet, settling, refresh, .. } = &mut self.satellites;
         if settling.look(fleet, self.now.elapsed) {
@@ -82,7 +82,7 @@ impl Core {
     pub(super) fn fleet_changed(&mut self, mut fleet: Fleet) {
         self.satellites.settling.settle(&mut fleet, self.now.elapsed);
         let old = std::mem::replace(&mut self.satellites.fleet, fleet);
-        if let Some(scope) = retold(&old, &self.satellites.fleet) {
+        if let Some(scope) = reworded(&old, &self.satellites.fleet) {
             self.satellites.refresh.note(scope, self.now.elapsed);
         }
         let rejected = otherwise_rejected(&old, &self.satellites.fleet);
@@ -146,8 +146,9 @@ fn otherwise_rejected(old: &Fleet, new: &Fleet) -> BTreeSet<ObjectKey> {
     changed
 }
 
-/// Returns the objects whose words this change may have changed. `None` if it changed none.
-fn retold(old: &Fleet, new: &Fleet) -> Option<Scope> {
+/// Returns the objects whose status may say something else after this change. `None` if there are
+/// none.
+fn reworded(old: &Fleet, new: &Fleet) -> Option<Scope> {
     let words = |satellite: &Satellite| (satellite.acceptance.clone(), satellite.exempt, satellite.health);
     let is_same = old.listed == new.listed
         && old.satellites.keys().eq(new.satellites.keys())

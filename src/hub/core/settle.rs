@@ -1,33 +1,35 @@
-//! Which health of a satellite the statuses tell: one that lasts. A satellite that fails for a
-//! moment, or for another reason each time, rewrites no status.
+//! Statuses report the health of a satellite only once it has lasted. A satellite that fails for
+//! a moment, or for another reason each time, rewrites no status.
 
 use crate::satellite::{Fleet, Health};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// So long a satellite must fail before objects say so.
+/// How long a satellite fails before objects report it.
 pub(super) const FAILS: Duration = Duration::from_secs(5);
-/// So long it must fail for another reason before objects say that one.
+/// How long it fails for another reason before objects report that reason.
 const FAILS_OTHERWISE: Duration = Duration::from_secs(30);
 
-/// The health of each satellite, as it is told and as it is.
+/// The health of each satellite: what is reported, and what was observed last.
 #[derive(Debug, Default)]
 pub(super) struct Settling(BTreeMap<String, Settled>);
 
 #[derive(Debug)]
 struct Settled {
-    told: Health,
-    seen: Health,
+    reported: Health,
+    observed: Health,
     since: Duration,
 }
 
 impl Settled {
-    /// Returns when what is seen is told. `None` if it is told already.
+    /// Returns when the observed health is to be reported. `None` if it is reported already.
     fn due(&self) -> Option<Duration> {
         use Health::Failing;
-        let lasts = match (self.told, self.seen) {
-            (told, seen) if told == seen => return None,
-            (Failing { reason: told, .. }, Failing { reason, .. }) if told == reason => Duration::ZERO,
+        let lasts = match (self.reported, self.observed) {
+            (reported, observed) if reported == observed => return None,
+            (Failing { reason: reported, .. }, Failing { reason, .. }) if reported == reason => {
+                Duration::ZERO
+            }
             // For whatever reason: it has failed for long enough.
             (Failing { is_overdue: false, .. }, Failing { is_overdue: true, .. }) => Duration::ZERO,
             (Failing { .. }, Failing { .. }) => FAILS_OTHERWISE,
@@ -39,35 +41,35 @@ impl Settled {
 }
 
 impl Settling {
-    /// Puts the health that is told in the place of the one that is.
+    /// Replaces the observed health of each satellite by the one to report.
     pub fn settle(&mut self, fleet: &mut Fleet, now: Duration) {
         self.0.retain(|name, _| fleet.satellites.contains_key(name));
         for (name, satellite) in &mut fleet.satellites {
-            let seen = satellite.health;
+            let observed = satellite.health;
             let settled = self.0.entry(name.clone()).or_insert_with(|| Settled {
-                told: Health::Unknown,
-                seen: Health::Unknown,
+                reported: Health::Unknown,
+                observed: Health::Unknown,
                 since: now,
             });
-            if settled.seen != seen {
-                (settled.seen, settled.since) = (seen, now);
+            if settled.observed != observed {
+                (settled.observed, settled.since) = (observed, now);
             }
             if settled.due().is_some_and(|due| due <= now) {
-                settled.told = seen;
+                settled.reported = observed;
             }
-            satellite.health = settled.told;
+            satellite.health = settled.reported;
         }
     }
 
-    /// Tells what has lasted long enough. True if something changed.
+    /// Reports what has lasted long enough. True if something changed.
     pub fn look(&mut self, fleet: &mut Fleet, now: Duration) -> bool {
         let mut is_changed = false;
         for (name, settled) in &mut self.0 {
             if settled.due().is_some_and(|due| due <= now)
                 && let Some(satellite) = fleet.satellites.get_mut(name)
             {
-                settled.told = settled.seen;
-                satellite.health = settled.told;
+                settled.reported = settled.observed;
+                satellite.health = settled.reported;
                 is_changed = true;
             }
         }
@@ -94,41 +96,46 @@ mod tests {
         Health::Failing { reason, is_overdue: false }
     }
 
-    /// Returns how often other words are told of a satellite whose health is this from these
-    /// seconds on.
-    fn told(seen: &[(u64, Health)], until: u64) -> Vec<(u64, Health)> {
+    /// Returns what is reported, and from which second on, of a satellite that was observed like
+    /// this.
+    fn reported(observed: &[(u64, Health)], until: u64) -> Vec<(u64, Health)> {
         let mut settling = Settling::default();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut fleet = Fleet::default();
         for second in 0..until {
-            for (_, health) in seen.iter().filter(|(at, _)| *at == second) {
+            for (_, health) in observed.iter().filter(|(at, _)| *at == second) {
                 let satellite = Satellite { health: *health, ..Satellite::default() };
                 fleet.satellites.insert("edge".into(), satellite);
                 settling.settle(&mut fleet, s(second));
             }
             settling.look(&mut fleet, s(second));
             let now = fleet.satellites["edge"].health;
-            if told.last().is_none_or(|(_, last)| *last != now) {
-                told.push((second, now));
+            if reported.last().is_none_or(|(_, last)| *last != now) {
+                reported.push((second, now));
             }
         }
-        told
+        reported
     }
 
     #[test]
-    fn a_failure_is_told_when_it_lasts_and_its_end_at_once() {
+    fn a_failure_is_reported_when_it_lasts_and_its_end_at_once() {
         let silent = failing(Reason::Unreachable);
-        let seen = [(0, Health::Well), (10, silent), (12, Health::Well), (20, silent), (40, Health::Well)];
-        assert_eq!(told(&seen, 60), [(0, Health::Well), (25, silent), (40, Health::Well)]);
+        let observed =
+            [(0, Health::Well), (10, silent), (12, Health::Well), (20, silent), (40, Health::Well)];
+        assert_eq!(reported(&observed, 60), [(0, Health::Well), (25, silent), (40, Health::Well)]);
     }
 
     #[test]
-    fn a_satellite_that_fails_for_another_reason_each_time_is_told_once() {
+    fn a_satellite_that_fails_for_another_reason_each_time_is_reported_once() {
         let reasons = [Reason::Unreachable, Reason::TLSError];
-        let seen: Vec<_> = (0..100).map(|n| (n * 10, failing(reasons[n as usize % 2]))).collect();
-        assert_eq!(told(&seen, 1000).len(), 2, "unknown, and the first reason");
+        let observed: Vec<_> = (0..100).map(|n| (n * 10, failing(reasons[n as usize % 2]))).collect();
+        assert_eq!(reported(&observed, 1000).len(), 2, "unknown, and the first reason");
         let overdue = Health::Failing { reason: Reason::TLSError, is_overdue: true };
-        let late = [seen, vec![(995, overdue)]].concat();
-        assert_eq!(told(&late, 1000).last(), Some(&(995, overdue)), "that the time is over is told at once");
+        let late = [observed, vec![(995, overdue)]].concat();
+        assert_eq!(
+            reported(&late, 1000).last(),
+            Some(&(995, overdue)),
+            "the end of its time is reported at once"
+        );
     }
 }

@@ -155,12 +155,14 @@ struct Said {
 struct Mounted {
     directory: tempfile::TempDir,
     options: &'static str,
+    /// Number of the file: a cut leaves it, and a copy is mounted.
+    cuts: usize,
 }
 
 impl Mounted {
     /// Returns why it is not possible here, if it is not.
     fn new(kind: &str, options: &'static str) -> Result<Self, String> {
-        let this = Self { directory: tempfile::tempdir().unwrap(), options };
+        let this = Self { directory: tempfile::tempdir().unwrap(), options, cuts: 0 };
         let file = std::fs::File::create(this.image()).unwrap();
         file.set_len(if kind == "xfs" { 320 << 20 } else { 64 << 20 }).unwrap();
         std::fs::create_dir(this.root()).unwrap();
@@ -171,7 +173,7 @@ impl Mounted {
     }
 
     fn image(&self) -> PathBuf {
-        self.directory.path().join("image")
+        self.directory.path().join(format!("image-{}", self.cuts))
     }
 
     fn root(&self) -> PathBuf {
@@ -185,8 +187,16 @@ impl Mounted {
             .arg(self.root()))
     }
 
-    fn unmount(&self) -> Result<(), String> {
-        run(Command::new("umount").arg(self.root()))
+    /// Mounts a copy of what is on the disk. The file system that was cut may live on, in a mount
+    /// namespace that another process made while it was mounted. The kernel would mount that one
+    /// again, with what it knew before the cut.
+    fn remount(&mut self) -> Result<(), String> {
+        run(Command::new("umount").arg(self.root()))?;
+        let old = self.image();
+        self.cuts += 1;
+        run(Command::new("cp").args(["--sparse=always", "--reflink=auto"]).arg(&old).arg(self.image()))?;
+        std::fs::remove_file(old).map_err(|error| error.to_string())?;
+        self.mount()
     }
 }
 
@@ -224,7 +234,13 @@ impl Drop for Killed {
 }
 
 /// Cuts so many times. Returns what was lost or torn at the first cut that did that.
-fn cuts(mounted: &Mounted, cutter: &Path, planted: &str, count: usize, seed: u64) -> Result<usize, String> {
+fn cuts(
+    mounted: &mut Mounted,
+    cutter: &Path,
+    planted: &str,
+    count: usize,
+    seed: u64,
+) -> Result<usize, String> {
     let mut random = Random::new(seed);
     let mut said: BTreeMap<usize, Said> = BTreeMap::new();
     let mut reports = 0;
@@ -264,8 +280,7 @@ fn cuts(mounted: &Mounted, cutter: &Path, planted: &str, count: usize, seed: u64
             lines.for_each(|line| hear(line, &mut said));
         });
         drop(child);
-        mounted.unmount()?;
-        mounted.mount()?;
+        mounted.remount()?;
         check(mounted, &mut said).map_err(|what| format!("cut {cut}, seed {seed}: {what}"))?;
     }
     Ok(reports)
@@ -275,7 +290,11 @@ fn cuts(mounted: &Mounted, cutter: &Path, planted: &str, count: usize, seed: u64
 fn check(mounted: &Mounted, said: &mut BTreeMap<usize, Said>) -> Result<(), String> {
     for key in 0..KEYS {
         let path = mounted.root().join(version(key, 0).key().path());
-        let found = std::fs::read(&path).ok();
+        let found = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        };
         let said = said.entry(key).or_default();
         let reported = said.reported.into_iter();
         let possible: Vec<u64> = reported.chain(said.begun.iter().copied().filter(|v| *v > 0)).collect();
@@ -320,8 +339,9 @@ fn what_was_reported_survives_power_cuts() {
         Ok(cutter) => cutter,
         Err(why) => return skip(&why),
     };
-    for (kind, options) in [("ext4", ""), ("ext4", ",noauto_da_alloc"), ("xfs", "")] {
-        let mounted = match Mounted::new(kind, options) {
+    // XFS mounts a copy beside a file system that lives on only with `nouuid`.
+    for (kind, options) in [("ext4", ""), ("ext4", ",noauto_da_alloc"), ("xfs", ",nouuid")] {
+        let mut mounted = match Mounted::new(kind, options) {
             Ok(mounted) => mounted,
             // XFS is not everywhere.
             Err(why) if kind == "xfs" => {
@@ -332,14 +352,14 @@ fn what_was_reported_survives_power_cuts() {
         };
         let began = Instant::now();
         let count = if kind == "ext4" && options.is_empty() { count } else { count.div_ceil(3) };
-        let reports = cuts(&mounted, &cutter, "nothing", count, seed)
+        let reports = cuts(&mut mounted, &cutter, "nothing", count, seed)
             .unwrap_or_else(|what| panic!("{kind}{options}: {what}"));
         println!("{kind}{options}: {count} cuts, {reports} reports, seed {seed}: {:?}", began.elapsed());
     }
     // The same finds a volume that does not sync.
     for planted in ["content", "directories"] {
-        let mounted = Mounted::new("ext4", ",noauto_da_alloc").unwrap();
-        let caught = cuts(&mounted, &cutter, planted, CUTS_PLANTED, seed).unwrap_err();
+        let mut mounted = Mounted::new("ext4", ",noauto_da_alloc").unwrap();
+        let caught = cuts(&mut mounted, &cutter, planted, CUTS_PLANTED, seed).unwrap_err();
         println!("without a sync of {planted}: {caught}");
         assert!(caught.contains("is lost") || caught.contains("could be"), "{caught}");
     }

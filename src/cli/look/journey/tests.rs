@@ -49,7 +49,7 @@ fn an_object_that_nobody_looked_at_stops_before_the_hub() {
         "conditions": [condition("Ready", "True", "Published", "")] }));
     for status in [json!(null), old.data["status"].take()] {
         let journey = journey(&object(status), &[]);
-        assert!(!journey.is_delivered());
+        assert!(!journey.has_arrived());
         assert!(journey.stop().unwrap().contains("has not decided about generation 3"), "{journey:?}");
     }
 }
@@ -60,7 +60,7 @@ fn a_refused_object_stops_with_its_reason() {
         "conditions": [condition("Ready", "False", "Invalid", "spec.host.address: is empty; set it")] }));
     let journey = journey(&refused, &[]);
     assert_eq!(journey.stop().unwrap(), "published: Invalid: spec.host.address: is empty; set it");
-    assert!(!journey.is_delivered());
+    assert!(!journey.has_arrived());
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_satellite_has_the_object_from_its_revision_on() {
     let delivered: Vec<_> = journey.satellites.iter().map(|leg| leg.delivered).collect();
     assert_eq!(delivered, [Taken::Yes, Taken::No, Taken::Yes]);
     assert_eq!(journey.stop().unwrap(), "edge-b: Unreachable: no answer within 10 s");
-    assert!(!journey.is_delivered());
+    assert!(!journey.has_arrived());
 }
 
 #[test]
@@ -103,11 +103,11 @@ fn delivered_is_not_loaded() {
         journey(&object, &[satellite("edge-a", json!({}), status)])
     };
     let old = with(json!("7.41"));
-    assert!(old.is_delivered() && !old.is_loaded());
+    assert!(old.satellites[0].delivered == Taken::Yes && !old.has_arrived());
     assert_eq!(old.stop().unwrap(), "edge-a: Rejected: Icinga refuses the set");
-    assert!(!with(Value::Null).is_loaded());
+    assert!(!with(Value::Null).has_arrived());
     let new = with(json!("7.42"));
-    assert!(new.is_loaded() && new.has_agents() && new.stop().is_none());
+    assert!(new.has_arrived() && new.has_agents() && new.stop().is_none());
 }
 
 #[test]
@@ -125,6 +125,42 @@ fn a_satellite_that_does_not_take_the_object_is_not_waited_for() {
         let satellite = spec(namespaces.clone());
         let journey = Journey::of(Observed(&object), &[Observed(&satellite)], Some(&labels));
         assert_eq!(journey.satellites[0].delivered != Taken::NotAsked, takes, "{namespaces}");
-        assert_eq!(journey.is_delivered(), !takes, "{namespaces}");
+        assert_eq!(journey.has_arrived(), !takes, "{namespaces}");
     }
+}
+
+#[test]
+fn a_suspended_or_optional_satellite_is_shown_and_not_waited_for() {
+    let object = published(json!({ "revision": "7.42" }));
+    let away = json!({ "acked": { "revision": "7.1", "digest": "d" }, "agents": [{ "name": "a" }] });
+    for (spec, is_waited_for) in
+        [(json!({ "suspend": true }), false), (json!({ "syncPolicy": "Optional" }), false), (json!({}), true)]
+    {
+        let journey = journey(&object, &[satellite("edge-a", spec.clone(), away.clone())]);
+        assert_eq!(journey.satellites[0].delivered, Taken::No, "{spec}");
+        assert_eq!(journey.has_arrived(), !is_waited_for, "{spec}");
+        assert_eq!(journey.stop().is_some(), is_waited_for, "{spec}");
+        assert_eq!(journey.has_agents(), is_waited_for, "{spec}");
+    }
+}
+
+#[test]
+fn an_unknown_satellite_is_a_place_to_stop() {
+    let object = published(json!({}));
+    let journey = journey(&object, &[satellite("edge-a", json!({}), json!(null))]);
+    assert!(!journey.has_arrived() && journey.stop().is_some());
+}
+
+#[test]
+fn waiting_is_in_vain_for_a_refused_object_and_not_for_a_satellite_that_fails() {
+    let stalled = |generation: i64, reason: &str| {
+        object(json!({ "observedGeneration": generation,
+            "conditions": [condition("Stalled", "True", reason, "text")] }))
+    };
+    let is = |object: &DynamicObject| hopeless(Observed(object));
+    assert_eq!(is(&stalled(3, "Invalid")).as_deref(), Some("Invalid: text"));
+    assert!(is(&stalled(3, "Rejected")).is_some());
+    assert!(is(&stalled(3, "SatelliteUnreachable")).is_none());
+    assert!(is(&stalled(3, "SatelliteFailing")).is_none());
+    assert!(is(&stalled(2, "Invalid")).is_none(), "of an earlier generation");
 }

@@ -1,4 +1,5 @@
-//! What the hub is told of a satellite that does not get its set: why, and for how long.
+//! The health that an actor reports to the hub: why the satellite does not get its set, and for
+//! how long.
 
 use super::{Actor, Effect, Exempt, Health, Reason};
 use crate::api::satellite_cluster::{AckLevel, SyncPolicy};
@@ -17,7 +18,8 @@ pub(super) struct Failures {
     /// It failed when the last process ended. If it still does, its time is over: a restart ends
     /// the wait, and no series of restarts prolongs it.
     before: bool,
-    told: Health,
+    /// The health that was reported last.
+    reported: Health,
 }
 
 impl Failures {
@@ -48,7 +50,7 @@ impl Actor {
         }
     }
 
-    /// Tells the hub whether the satellite gets what it lacks, if that is news.
+    /// Reports to the hub whether the satellite gets what it lacks, if that changed.
     pub(super) fn judge_health(&mut self, now: Duration) {
         if !self.failures.is_known {
             return;
@@ -65,8 +67,8 @@ impl Actor {
                 Health::Failing { reason, is_overdue }
             }
         };
-        if self.failures.told != health {
-            self.failures.told = health;
+        if self.failures.reported != health {
+            self.failures.reported = health;
             self.effects.push(Effect::Health(health));
         }
     }
