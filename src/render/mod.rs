@@ -207,10 +207,10 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     }
     unset::print(&mut out, &declaration.unset);
     for (attribute, value) in &declaration.attributes {
-        // These add to those of a template that is imported here or beside this one; "=" would
-        // drop them.
+        // These add to those of what is imported here, or beside this one where this is imported;
+        // "=" would drop them.
         let adds = ["vars", "arguments", "env"].contains(attribute)
-            && (declaration.form == Form::Template || !declaration.imports.is_empty());
+            && (declaration.is_importable() || !declaration.imports.is_empty());
         if let ("vars", Value::Dictionary(vars), true) = (*attribute, value, adds) {
             merge::vars(&mut out, vars);
             continue;

@@ -71,6 +71,18 @@ fn numbers_have_no_exponent() {
     assert_eq!(out, "0.0000001");
 }
 
+/// A command that imports two others has the variables and arguments of both.
+#[test]
+fn a_command_adds_to_those_that_are_imported_beside_it() {
+    let command = json!({
+        "command": ["/bin/true"], "arguments": { "-w": {} }, "env": { "LANG": "C" }, "vars": { "x": 1 },
+    });
+    let text = text(&rendered(json!({ "name": "later", "checkCommand": command })));
+    for added in ["arguments", "env", "vars"] {
+        assert!(text.contains(&format!("  {added} += {{")), "{added}: {text}");
+    }
+}
+
 #[test]
 fn what_only_set_gives_is_asked_before_the_object_is_made() {
     let whom = |more: &str| {

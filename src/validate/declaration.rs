@@ -58,6 +58,13 @@ pub struct Declaration {
     pub relays: Vec<Relay>,
 }
 
+impl Declaration {
+    /// True if other declarations may import this one: a template, or a command.
+    pub(crate) fn is_importable(&self) -> bool {
+        self.form == Form::Template || self.kind.is_code() && self.form == Form::Object
+    }
+}
+
 /// What templates set, and a declaration takes back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unset {
