@@ -2,7 +2,9 @@
 
 use super::condition;
 use super::lexer::{Dialect, Token, tokens};
+use super::rule::{Entries, Rule};
 use super::statement::Statement;
+use super::template::{below, filled, text};
 use super::vocabulary::{ADDED, DURATIONS, MEMBERS, STATEMENTS, seconds, snake_case};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +12,7 @@ use serde_json::{Map, Value, json};
 ///
 /// # Errors
 /// If they differ, with the first difference.
-pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<(), String> {
+pub fn compare(namespace: &str, resource: &str, spec: &Value, statement: &Statement) -> Result<(), String> {
     let members: Vec<_> = MEMBERS.into_iter().filter(|(member, _)| !spec[*member].is_null()).collect();
     let [(member, kind)] = members[..] else { return Err("not one member".into()) };
     let fields = spec[member].as_object().ok_or("no fields")?;
@@ -27,14 +29,21 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     same("the type", &kind, &statement.kind.as_str())?;
     let for_each = &apply["forEach"];
     let mut name = spec["name"].as_str().unwrap_or(resource).to_owned();
-    if !for_each.is_null() {
-        name.push(' ');
+    match for_each["prefix"].as_str() {
+        Some(prefix) => name = prefix.to_owned(),
+        None if for_each.is_null() => {}
+        None => name.push(' '),
     }
     same("the name", &name, &statement.name)?;
-    let (entries, given) = entries(for_each)?;
-    same("the entries", &entries, &statement.for_each)?;
+    let owner = format!("{namespace}/{resource}");
+    let rule = Rule { member, kind, fields: &spec[member], name: &name, owner: &owner };
+    let rule = target.is_some().then_some(rule);
+    let globals = rule.as_ref().map(Rule::globals).unwrap_or_default();
+    same("dictionaries", &globals, &statement.globals.iter().map(String::as_str).collect())?;
+    let entries = rule.as_ref().map_or_else(|| Ok(Entries::default()), Rule::entries)?;
+    same("the entries", &entries.head, &statement.for_each)?;
     let (taken_back, back_to_default) = unset(&texts(&spec[member]["unset"]))?;
-    same("conditions", &[taken_back, given].concat(), &statement.conditions)?;
+    same("conditions", &[taken_back, entries.given.clone()].concat(), &statement.conditions)?;
     same("the target", &target, &statement.target.as_deref())?;
     same("imports", &imports, &statement.imports.iter().map(String::as_str).collect())?;
 
@@ -62,6 +71,11 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     same_values("=", &Value::from(wanted[0].clone()), &Value::from(assigned))?;
     same_values("+=", &Value::from(wanted[1].clone()), &Value::from(statement.added.clone()))?;
 
+    let last = match &rule {
+        Some(rule) => rule.check(&entries, statement)?,
+        None => same("what is set", &(0, 0), &(statement.sets.len(), statement.entry.len())).map(|()| 0)?,
+    };
+    let ignore = &statement.ignore[..statement.ignore.len() - last];
     let (rules, subjects) = match target {
         Some("Host") => (apply, ["host"].as_slice()),
         Some(_) => (apply, ["host", "service"].as_slice()),
@@ -79,13 +93,7 @@ pub fn compare(resource: &str, spec: &Value, statement: &Statement) -> Result<()
     let assign = texts(&rules["assignWhere"]);
     let everywhere = usize::from(!for_each.is_null() && assign.is_empty());
     conditions("assign where", subjects, &assign, &statement.assign, everywhere)?;
-    conditions(
-        "ignore where",
-        subjects,
-        &texts(&rules["ignoreWhere"]),
-        &statement.ignore,
-        of_zone + of_parent,
-    )
+    conditions("ignore where", subjects, &texts(&rules["ignoreWhere"]), ignore, of_zone + of_parent)
 }
 
 /// Returns the subjects for conditions of a group.
@@ -119,77 +127,19 @@ fn unset(paths: &[&str]) -> Result<(Vec<Token>, Vec<String>), String> {
         let mut place = vec![Token::Word(field.clone())];
         let (mut guards, mut copies) = (Vec::new(), Vec::new());
         for key in parents.iter().map(Some).chain([None]) {
-            guards.extend(filled("typeof(PATH) == Dictionary &&", &place, &[], &Value::Null)?);
-            copies.extend(filled("PATH += {\n }\n", &place, &[], &Value::Null)?);
+            guards.extend(filled("typeof(PATH) == Dictionary &&", &[("PATH", &place)])?);
+            copies.extend(filled("PATH += {\n }\n", &[("PATH", &place)])?);
             if let Some(key) = key {
-                place.extend([Token::Symbol("["), Token::Text(key.clone()), Token::Symbol("]")]);
+                below(&mut place, key);
             }
         }
         guards.pop();
-        statements.extend(filled("if (GUARDS) {\n", &[], &guards, &Value::Null)?);
+        statements.extend(filled("if (GUARDS) {\n", &[("GUARDS", &guards)])?);
         statements.extend(copies);
         let removal = "Dictionary.prototype.remove.call(PATH, NAME)\n }";
-        statements.extend(filled(removal, &place, &[], &Value::from(last.as_str()))?);
+        statements.extend(filled(removal, &[("PATH", &place), ("NAME", &text(last))])?);
     }
     Ok((statements, fields))
-}
-
-/// Returns the tokens in `for (...)`, and those of the statements that copy an entry into its
-/// object.
-fn entries(for_each: &Value) -> Result<(Vec<Token>, Vec<Token>), String> {
-    let Some(within) = for_each["in"].as_str() else { return Ok(Default::default()) };
-    let path = tokens(within, Dialect::Condition)?;
-    let [Token::Word(subject), _, _, keys @ ..] = path.as_slice() else { return Err(format!("{path:?}")) };
-    let mut prefix = vec![Token::Word(subject.clone()), Token::Symbol("."), Token::Word("vars".into())];
-    let mut guards = Vec::new();
-    let keys: Vec<_> = keys
-        .iter()
-        .filter_map(|token| match token {
-            Token::Word(key) | Token::Text(key) => Some(key.clone()),
-            _ => None,
-        })
-        .collect();
-    for (i, key) in keys.iter().enumerate() {
-        if i > 0 {
-            guards.extend(filled("typeof(PATH) == Dictionary &&", &prefix, &[], &Value::Null)?);
-        }
-        prefix.extend([Token::Symbol("["), Token::Text(key.clone()), Token::Symbol("]")]);
-    }
-    let guarded = match guards.is_empty() {
-        true => prefix.clone(),
-        false => filled("(GUARDS PATH)", &prefix, &guards, &Value::Null)?,
-    };
-    let head = "key in (typeof(PATH) == Dictionary && PATH.keys() || typeof(PATH) == Array && PATH)\
-                .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\
-                .filter(entry => !match(\"*!*\", entry)).unique()";
-    let head = filled(head, &guarded, &[], &Value::Null)?;
-    let merged =
-        "if (typeof(PATH) == Dictionary && typeof(PATH[key]) == Dictionary) {\n vars += PATH[key]\n }";
-    let mut given = filled(merged, &prefix, &[], &Value::Null)?;
-    let value = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = PATH[key]\n }";
-    let key = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = key.replace(\"$\", \"$$\")\n } else {\n vars[NAME] = key\n }";
-    for (field, template) in [("valueVar", value), ("keyVar", key)] {
-        if for_each[field].is_string() {
-            given.extend(filled(template, &prefix, &[], &for_each[field])?);
-        }
-    }
-    Ok((head, given))
-}
-
-/// Returns the tokens of a template, with its placeholders PATH, GUARDS and NAME filled in.
-fn filled(template: &str, path: &[Token], guards: &[Token], name: &Value) -> Result<Vec<Token>, String> {
-    let mut out = Vec::new();
-    for token in tokens(template, Dialect::Icinga)? {
-        match &token {
-            Token::Word(word) if word == "PATH" => out.extend_from_slice(path),
-            Token::Word(word) if word == "GUARDS" => out.extend_from_slice(guards),
-            Token::Word(word) if word == "NAME" => {
-                out.push(Token::Text(name.as_str().unwrap_or_default().into()))
-            }
-            _ => out.push(token),
-        }
-    }
-    Ok(out)
 }
 
 fn texts(list: &Value) -> Vec<&str> {
@@ -263,11 +213,7 @@ fn conditions(
         let wrong = |why: String| format!("{what} {i}: {why}, in {found:?}");
         condition::check(found, subjects).map_err(wrong)?;
         let source = sources.get(i).copied().unwrap_or_default();
-        for constant in tokens(source, Dialect::Condition).map_err(wrong)? {
-            if matches!(constant, Token::Text(_) | Token::Number(_)) && !found.contains(&constant) {
-                return Err(wrong(format!("{constant:?} of {source:?} is missing")));
-            }
-        }
+        condition::holds(source, found).map_err(wrong)?;
     }
     Ok(())
 }

@@ -2,8 +2,12 @@
 //! resources are valid. When the bytes are used up, everything is as small as possible. A change
 //! here gives the files of the corpus another meaning: fuzz and minimise afterwards.
 
+mod expression;
+
+use super::rule::SET;
 use super::vocabulary::{ACCEPTED_PIECES, PIECES};
 use arbitrary::{Result, Unstructured};
+use expression::{conditions, of_set, quoted, value_of_rule};
 use serde_json::{Map, Value, json};
 
 /// The kind of value of a field.
@@ -185,6 +189,8 @@ pub fn resource(u: &mut Unstructured<'_>) -> Result<Value> {
         object["redundancyGroup"] = text(u)?.into();
     }
     unset(u, member, is_template, &mut object)?;
+    constants(u, member, &mut object)?;
+    rule(u, member, &mut object)?;
     spec.insert(member.into(), object);
     Ok(json!({
         "apiVersion": "groundlink.dev/v1alpha1",
@@ -222,6 +228,86 @@ fn unset(u: &mut Unstructured<'_>, member: &str, is_template: bool, object: &mut
             object.remove("groups");
         }
         object["addGroups"] = list(u, 3, name)?;
+    }
+    Ok(())
+}
+
+/// Names constants in a command.
+fn constants(u: &mut Unstructured<'_>, member: &str, object: &mut Value) -> Result<()> {
+    if member.ends_with("Command") && !u.is_empty() && u.arbitrary()? {
+        let of_constants = ["$PluginDir$/a", "$PluginDir$$NodeName$b", "a$x$$ConfigDir$", "$$PluginDir$$"];
+        object["command"] = list(u, 3, |u| Ok((*u.choose(&of_constants)?).to_owned()))?;
+    }
+    Ok(())
+}
+
+/// Sets fields of a rule's objects, and their names.
+fn rule(u: &mut Unstructured<'_>, member: &str, object: &mut Value) -> Result<()> {
+    if !object["apply"].is_object() || u.is_empty() {
+        return Ok(());
+    }
+    let has_entry = object["apply"]["forEach"].is_object();
+    if has_entry && u.arbitrary()? {
+        object["apply"]["forEach"]["prefix"] = if u.arbitrary()? { text(u)? } else { name(u)? }.into();
+    }
+    let subjects: &[_] = match (object["apply"]["to"] == "Service", has_entry) {
+        (false, false) => &["host"],
+        (true, false) => &["host", "service"],
+        (false, true) => &["host", "key", "value"],
+        (true, true) => &["host", "service", "key", "value"],
+    };
+    if u.ratio(1, 4)? {
+        let condition = value_of_rule(u, subjects, 0)?;
+        object["apply"]["ignoreWhere"] = json!([condition]);
+    }
+    let mut set = Vec::new();
+    for _ in 0..u.int_in_range(0..=2)? {
+        let mut item = Map::new();
+        if u.ratio(1, 3)? {
+            item.insert("when".into(), value_of_rule(u, subjects, 0)?.into());
+        }
+        for (field, fit) in SET.iter().filter(|(of, _)| *of == member).flat_map(|(_, fields)| *fields) {
+            if u.ratio(1, 6)? {
+                item.insert((*field).into(), of_set(u, *fit, subjects)?.into());
+                // Then objects that would lack it are not made.
+                if let (true, Some(object)) = (u.arbitrary()?, object.as_object_mut()) {
+                    object.remove(*field);
+                }
+            }
+        }
+        if u.ratio(1, 3)? {
+            item.insert(
+                "vars".into(),
+                map(u, |u| {
+                    let name =
+                        if u.ratio(1, 9)? { text(u)? } else { (*u.choose(&["a", "b_1", "_"])?).to_owned() };
+                    Ok((name, value_of_rule(u, subjects, 0)?.into()))
+                })?,
+            );
+        }
+        if u.ratio(1, 3)? {
+            item.insert("addVars".into(), list(u, 2, |u| value_of_rule(u, subjects, 0))?);
+        }
+        if member == "scheduledDowntime" && u.arbitrary()? {
+            item.insert(
+                "ranges".into(),
+                map(u, |u| {
+                    let day = if u.ratio(1, 9)? {
+                        text(u)?
+                    } else {
+                        (*u.choose(&["monday", "2026-12-24"])?).to_owned()
+                    };
+                    Ok((day, value_of_rule(u, subjects, 0)?.into()))
+                })?,
+            );
+            if let (true, Some(object)) = (u.arbitrary()?, object.as_object_mut()) {
+                object.remove("ranges");
+            }
+        }
+        set.push(item);
+    }
+    if !set.is_empty() {
+        object["apply"]["set"] = json!(set);
     }
     Ok(())
 }
@@ -378,69 +464,4 @@ fn value(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
 
 fn dictionary(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
     map(u, |u| Ok((text(u)?, value(u, depth + 1)?)))
-}
-
-fn conditions(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<Value> {
-    (0..=u.int_in_range(0..=2)?).map(|_| condition(u, subjects, 0).map(Value::from)).collect()
-}
-
-/// Makes a condition in the syntax of the resource.
-fn condition(u: &mut Unstructured<'_>, subjects: &[&str], depth: usize) -> Result<String> {
-    Ok(match u.int_in_range(0..=if depth > 6 { 7 } else { 11 })? {
-        0 => "true".into(),
-        1..=3 => {
-            let operator = u.choose(&["==", "!=", "<", "<=", ">", ">=", "in"])?;
-            format!("{} {operator} {}", operand(u, subjects)?, operand(u, subjects)?)
-        }
-        4 => {
-            let (pattern, operand) = (quoted(u)?, operand(u, subjects)?);
-            format!("match({pattern}, {operand}{})", entries(&operand))
-        }
-        5 => {
-            let (bits, operand) = (u.int_in_range(0..=33)?, attribute(u, subjects)?);
-            format!(r#"cidr_match("10.0.0.0/{bits}", {operand}{})"#, entries(&operand))
-        }
-        6 => operand(u, subjects)?,
-        7 => text(u)?,
-        8 => format!("!{}", condition(u, subjects, depth + 1)?),
-        9 => format!("({})", condition(u, subjects, depth + 1)?),
-        10 => format!("{} && {}", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
-        _ => format!("({} || {})", condition(u, subjects, depth + 1)?, condition(u, subjects, depth + 1)?),
-    })
-}
-
-/// Chooses a third argument without a draw, so that the files of the corpus keep their meaning.
-fn entries(operand: &str) -> &'static str {
-    ["", ", MatchAny", ", MatchAll"][operand.len() % 3]
-}
-
-fn operand(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {
-    Ok(match u.int_in_range(0..=5)? {
-        0 => (*u.choose(&["null", "true", "false"])?).to_owned(),
-        1 => u.arbitrary::<i16>()?.to_string(),
-        2 => format!("{:.3}", f64::from(u.arbitrary::<i32>()?) / 1000.0),
-        3 => quoted(u)?,
-        4 => format!("len({})", attribute(u, subjects)?),
-        _ => attribute(u, subjects)?,
-    })
-}
-
-fn attribute(u: &mut Unstructured<'_>, subjects: &[&str]) -> Result<String> {
-    let mut out = (*u.choose(subjects)?).to_owned();
-    out.push_str(u.choose(&[".vars", ".name", ".groups", ".zone", ".display_name"])?);
-    if out.ends_with("vars") {
-        for _ in 0..u.int_in_range(0..=5)? {
-            let key = if u.arbitrary()? { ".os".to_owned() } else { format!("[{}]", quoted(u)?) };
-            out.push_str(&key);
-        }
-    }
-    Ok(out)
-}
-
-fn quoted(u: &mut Unstructured<'_>) -> Result<String> {
-    let mut out = text(u)?.replace('\\', "\\\\").replace('"', "\\\"");
-    if u.arbitrary()? {
-        out = out.replace('\n', "\\n").replace('\t', "\\t");
-    }
-    Ok(format!("\"{out}\""))
 }

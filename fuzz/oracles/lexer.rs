@@ -1,6 +1,8 @@
 //! A lexer for the part of Icinga's language that rendered files use. It follows Icinga's own
-//! lexer, and shares no code with `render`. Everything else is an error: a comment, a semicolon, a
-//! heredoc, a literal like `5m`.
+//! lexer, and shares no code with `render`. Everything else is an error: a comment, a heredoc, a
+//! literal like `5m`.
+
+use super::vocabulary::seconds;
 
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,16 +36,19 @@ pub enum Dialect {
     /// A rendered file: one space or a line break between tokens, and every control character
     /// escaped.
     Icinga,
-    /// A condition in a resource: strings may have raw line breaks, and a number may end in a
-    /// point.
+    /// An expression in a resource: strings may have raw line breaks, a number may end in a point
+    /// or be a duration, and a key has a colon behind it.
     Condition,
 }
 
 /// The longest first, as in Icinga's lexer: `}}` is never two braces.
-const SYMBOLS: [&str; 23] = [
+const SYMBOLS: [&str; 25] = [
     "{{", "}}", "=>", "<=", ">=", "==", "!=", "&&", "||", "+=", "+", "<", ">", "=", "!", "(", ")", "[", "]",
-    "{", "}", ".", ",",
+    "{", "}", ".", ",", ";", "%",
 ];
+/// The symbols of an expression. Its braces are never joined.
+const OF_CONDITIONS: [&str; 19] =
+    ["<=", ">=", "==", "!=", "&&", "||", "+", "<", ">", "!", "(", ")", "[", "]", "{", "}", ".", ",", ":"];
 
 /// Returns the tokens of a text.
 ///
@@ -76,7 +81,8 @@ pub fn tokens(source: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
                 word.len()
             }
             _ => {
-                let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol));
+                let symbols = if dialect == Dialect::Icinga { &SYMBOLS[..] } else { &OF_CONDITIONS };
+                let symbol = symbols.iter().copied().find(|symbol| rest.starts_with(symbol));
                 let symbol = symbol.ok_or_else(|| unexpected("character", rest))?;
                 tokens.push(Token::Symbol(symbol));
                 symbol.len()
@@ -126,6 +132,10 @@ fn number(source: &str, dialect: Dialect) -> Result<(f64, usize), String> {
     };
     if dialect == Dialect::Icinga && (joined || !is_plain) {
         return Err(unexpected("number", source));
+    }
+    if joined {
+        let duration = prefix(source, |c| c.is_ascii_alphanumeric());
+        return Ok((seconds(duration)?, duration.len()));
     }
     let length = source.len() - unsigned.len() + digits.len();
     let number = source[..length].parse().map_err(|_| unexpected("number", source))?;

@@ -6,7 +6,9 @@ pub mod declared;
 pub mod generator;
 pub mod kubeconfig;
 pub mod lexer;
+pub mod rule;
 pub mod statement;
+pub mod template;
 pub mod vocabulary;
 
 use arbitrary::Unstructured;
@@ -16,7 +18,7 @@ use groundlink::api::text::Expression;
 use groundlink::identity::{Digest, ObjectKey};
 use groundlink::render::{Rendered, read_back, render as render_file};
 use groundlink::text::MESSAGE_MAX;
-use groundlink::validate::expression::{self as expressions, Subject};
+use groundlink::validate::expression::{self as expressions, Scope, Subject};
 use groundlink::validate::{Settings, validate};
 use serde_json::{Value, json};
 
@@ -34,11 +36,12 @@ pub enum Verdict {
 /// The namespace whose resources may declare commands.
 const PRIVILEGED: &str = "groundlink";
 
-/// Checks a condition with each set of subjects.
+/// Checks an expression: as a condition with each set of subjects, and as a value.
 pub fn expression(bytes: &[u8]) -> Verdict {
     let Ok(source) = std::str::from_utf8(bytes) else { return Verdict::Undecodable };
     let of_hosts = json!({ "assignWhere": [source] });
     let of_services = json!({ "to": "Service", "assignWhere": [source], "ignoreWhere": [source] });
+    let set = json!([{ "when": source, "vars": { "a": source }, "addVars": [source] }]);
     let rules = [
         (vec![Subject::Host], json!({ "service": { "checkCommand": "dummy", "apply": of_hosts } })),
         (
@@ -46,9 +49,14 @@ pub fn expression(bytes: &[u8]) -> Verdict {
             json!({ "notification": { "command": "mail", "users": ["me"], "apply": of_services } }),
         ),
         (vec![Subject::User], json!({ "userGroup": { "assignWhere": [source] } })),
+        (
+            vec![Subject::Host],
+            json!({ "service": { "checkCommand": "dummy", "apply": { "forEach": { "in": "host.vars.a" }, "set": set } } }),
+        ),
     ];
     let verdicts = rules.map(|(subjects, spec)| {
-        let parsed = expressions::parse(source, &subjects);
+        let has_entry = spec["service"]["apply"]["set"].is_array();
+        let parsed = expressions::parse_in(source, Scope { subjects: &subjects, has_entry });
         if let Err(message) = &parsed {
             has_column(message, source);
         }
@@ -136,7 +144,7 @@ fn check(mut object: MonitoringObject, spec: &Value) -> Verdict {
     assert!(rendered.bytes() == render_file(&key, &declaration).bytes(), "rendering is not deterministic");
     is_read_back(&rendered);
     let statement = statement::read(&format!("{namespace}/{name}"), &rendered.text());
-    if let Err(why) = statement.and_then(|statement| declared::compare(&name, spec, &statement)) {
+    if let Err(why) = statement.and_then(|statement| declared::compare(&namespace, &name, spec, &statement)) {
         panic!("{why}\n{spec:#}\n{}", rendered.text());
     }
     Verdict::Accepted

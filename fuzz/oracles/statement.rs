@@ -1,4 +1,5 @@
-//! A parser of rendered files: two comment lines, then exactly one statement.
+//! A parser of rendered files: two comment lines, the dictionaries that a rule needs, then exactly
+//! one statement.
 
 use super::lexer::{Dialect, Token, tokens};
 use serde_json::{Map, Value};
@@ -6,6 +7,8 @@ use serde_json::{Map, Value};
 /// The statement of a file.
 #[derive(Debug, PartialEq)]
 pub struct Statement {
+    /// The dictionaries that are made before, if they are not there yet.
+    pub globals: Vec<String>,
     /// `object`, `template` or `apply`.
     pub form: String,
     /// The Icinga type.
@@ -24,6 +27,10 @@ pub struct Statement {
     pub assigned: Vec<(String, Value)>,
     /// Attributes that are set with `+=`.
     pub added: Map<String, Value>,
+    /// Tokens of the line that makes the value of an entry.
+    pub entry: Vec<Token>,
+    /// Tokens of each `try` statement.
+    pub sets: Vec<Vec<Token>>,
     /// Tokens of each `assign where`.
     pub assign: Vec<Vec<Token>>,
     /// Tokens of each `ignore where`.
@@ -46,14 +53,28 @@ pub fn read(key: &str, file: &str) -> Result<Statement, String> {
     }
     let code = lines.next().unwrap_or_default();
     let tokens = tokens(code, Dialect::Icinga)?;
-    let mut reader = Reader { tokens: &tokens, at: 0 };
+    let mut reader = Reader { tokens: &tokens, at: 0, part: Part::Imports };
     let statement = reader.statement()?;
     if reader.at == tokens.len() { Ok(statement) } else { Err(reader.unexpected("the end")) }
+}
+
+/// The parts of a statement, in order: what comes later overrides what came before.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Part {
+    Imports,
+    TakenBack,
+    Attributes,
+    OfEntry,
+    Value,
+    Sets,
+    Assign,
+    Ignore,
 }
 
 struct Reader<'a> {
     tokens: &'a [Token],
     at: usize,
+    part: Part,
 }
 
 impl Reader<'_> {
@@ -70,6 +91,15 @@ impl Reader<'_> {
     fn unexpected(&self, wanted: &str) -> String {
         let from = self.at.min(self.tokens.len());
         format!("{wanted} expected, not {:?}", &self.tokens[from..self.tokens.len().min(from + 6)])
+    }
+
+    /// Ensures that no part comes after a later one.
+    fn part(&mut self, part: Part) -> Result<(), String> {
+        if self.part > part {
+            return Err(self.unexpected(&format!("{part:?} come after {:?}; other tokens", self.part)));
+        }
+        self.part = part;
+        Ok(())
     }
 
     fn newline(&mut self) -> Result<(), String> {
@@ -94,7 +124,28 @@ impl Reader<'_> {
         Ok(text.clone())
     }
 
+    /// Reads `if (!globals.contains("name")) { globals.name = { } }`.
+    fn global(&mut self) -> Result<String, String> {
+        for wanted in "! globals . contains (".split(' ') {
+            self.require(wanted)?;
+        }
+        let name = self.text()?;
+        for wanted in ") ) { NEWLINE globals . NAME = { NEWLINE } NEWLINE } NEWLINE".split(' ') {
+            match wanted {
+                "NEWLINE" => self.newline()?,
+                "NAME" => self.require(&name)?,
+                fixed => self.require(fixed)?,
+            }
+        }
+        Ok(name)
+    }
+
     fn statement(&mut self) -> Result<Statement, String> {
+        let mut globals = Vec::new();
+        while self.take("if") {
+            self.require("(")?;
+            globals.push(self.global()?);
+        }
         let form = self.word()?;
         if !["object", "template", "apply"].contains(&form.as_str()) {
             return Err(format!("a file begins with {form}"));
@@ -103,6 +154,7 @@ impl Reader<'_> {
         let for_each = if self.take("for") { self.balanced("(", ")")? } else { Vec::new() };
         let target = if self.take("to") { Some(self.word()?) } else { None };
         let mut statement = Statement {
+            globals,
             form,
             kind,
             name,
@@ -112,6 +164,8 @@ impl Reader<'_> {
             imports: Vec::new(),
             assigned: Vec::new(),
             added: Map::new(),
+            entry: Vec::new(),
+            sets: Vec::new(),
             assign: Vec::new(),
             ignore: Vec::new(),
         };
@@ -138,11 +192,34 @@ impl Reader<'_> {
         Ok(self.tokens[begin..self.at - 1].to_vec())
     }
 
+    /// Returns the tokens up to the end of the line.
+    fn rest(&mut self) -> Vec<Token> {
+        let rest = &self.tokens[self.at..];
+        let end = rest.iter().position(|token| *token == Token::Newline).unwrap_or(rest.len());
+        self.at += end;
+        rest[..end].to_vec()
+    }
+
     fn line(&mut self, statement: &mut Statement) -> Result<(), String> {
-        if self.tokens.get(self.at).is_some_and(|token| token.is("if")) {
-            let begin = self.at;
-            self.at += 1;
-            self.balanced("(", ")")?;
+        let begin = self.at;
+        if self.take("try") {
+            self.part(Part::Sets)?;
+            self.balanced("{", "}")?;
+            self.require("except")?;
+            self.balanced("{", "}")?;
+            statement.sets.push(self.tokens[begin..self.at].to_vec());
+            return Ok(());
+        }
+        if self.tokens.get(begin).is_some_and(|token| token.is("var")) {
+            self.part(Part::Value)?;
+            statement.entry.extend(self.rest());
+            return Ok(());
+        }
+        if self.take("if") {
+            // What an entry gives asks for the variable of a host or service.
+            let asked = self.balanced("(", ")")?;
+            let is_of_entry = asked.get(2).is_some_and(|token| token.is("host") || token.is("service"));
+            self.part(if is_of_entry { Part::OfEntry } else { Part::TakenBack })?;
             self.balanced("{", "}")?;
             if self.take("else") {
                 self.balanced("{", "}")?;
@@ -152,27 +229,32 @@ impl Reader<'_> {
         }
         let word = self.word()?;
         if word == "import" {
+            self.part(Part::Imports)?;
             statement.imports.push(self.text()?);
             return Ok(());
         }
         let rules = match word.as_str() {
-            "assign" => Some(&mut statement.assign),
-            "ignore" => Some(&mut statement.ignore),
+            "assign" => Some((&mut statement.assign, Part::Assign)),
+            "ignore" => Some((&mut statement.ignore, Part::Ignore)),
             _ => None,
         };
-        if let Some(rules) = rules {
+        if let Some((rules, part)) = rules {
+            self.part(part)?;
             self.require("where")?;
-            let rest = &self.tokens[self.at..];
-            let end = rest.iter().position(|token| *token == Token::Newline).unwrap_or(rest.len());
-            self.at += end;
-            rules.push(rest[..end].to_vec());
+            rules.push(self.rest());
             return Ok(());
         }
         if self.tokens.get(self.at).is_some_and(|token| token.is("[")) {
+            self.part(Part::Attributes)?;
             return self.merge(&word, statement);
         }
         let adds = self.take("+=");
-        if !adds {
+        // A field that is taken back is set, too, so `=` alone may come before other parts.
+        if adds {
+            self.part(Part::Attributes)?;
+        } else if self.part > Part::Attributes {
+            return Err(self.unexpected("no attribute"));
+        } else {
             self.require("=")?;
         }
         let value = self.value()?;
@@ -244,7 +326,8 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    /// Reads text and constants with plus signs between them, as a resource writes them: `$PluginDir$/x`.
+    /// Reads text and constants with plus signs between them, as a resource writes them:
+    /// `$PluginDir$/x`.
     fn joined(&mut self) -> Result<Value, String> {
         let mut joined = String::new();
         loop {

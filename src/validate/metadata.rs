@@ -1,5 +1,6 @@
 //! Name and namespace of a resource, which become a path and a line of comment.
 
+use crate::text::quoted;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Longest `metadata.name`: the file name and the ConfigMap key are made from it.
@@ -17,14 +18,14 @@ pub(super) fn check(metadata: &ObjectMeta) -> Result<(), String> {
     }
     if !name.split('.').all(is_label) {
         return Err(format!(
-            "metadata.name: {name:?} is no name of a resource; use lower-case letters, digits, and hyphens and dots \
-             between them"
+            "metadata.name: {} is no name of a resource; use lower-case letters, digits, and hyphens and dots between them",
+            quoted(name)
         ));
     }
     if !is_label(namespace) {
         return Err(format!(
-            "metadata.namespace: {namespace:?} is no name of a namespace; use lower-case letters, digits, and hyphens \
-             between them"
+            "metadata.namespace: {} is no name of a namespace; use lower-case letters, digits, and hyphens between them",
+            quoted(namespace)
         ));
     }
     Ok(())
