@@ -25,6 +25,7 @@ pub fn compare(namespace: &str, resource: &str, spec: &Value, statement: &Statem
         None => "object",
     };
     let imports = texts(&spec[member]["imports"]);
+    let is_importable = is_template || member.ends_with("Command");
     same("the form", &form, &statement.form.as_str())?;
     same("the type", &kind, &statement.kind.as_str())?;
     let for_each = &apply["forEach"];
@@ -52,7 +53,7 @@ pub fn compare(namespace: &str, resource: &str, spec: &Value, statement: &Statem
         wanted[0].insert("zone".into(), zone.into());
     }
     for (field, value) in fields.iter().filter(|(field, _)| !STATEMENTS.contains(&field.as_str())) {
-        let adds = ADDED.contains(&field.as_str()) && (is_template || !imports.is_empty());
+        let adds = ADDED.contains(&field.as_str()) && (is_importable || !imports.is_empty());
         if let Some(value) = attribute(field, value)? {
             wanted[usize::from(adds)].insert(snake_case(field), value);
         }
