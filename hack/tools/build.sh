@@ -2,7 +2,8 @@
 # Builds the control plane of the tests and the demo into .cache/bin: kube-apiserver, kubectl, etcd, helm.
 # With --all also what only the tests need: promtool and prometheus, the CRDs of the Prometheus operator, gitops-check.
 # Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards;
-# --all takes five more.
+# --all takes five more. With --node what a node needs for hack/e2e.sh: kubelet, controllers, scheduler, proxy,
+# containerd and CNI plugins, in five minutes more.
 # KUBEBUILDER_ASSETS=<dir> uses the binaries in that directory instead, and builds only the missing ones.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -61,6 +62,22 @@ build kube-apiserver "$kube_version" kube k8s.io/kubernetes/cmd/kube-apiserver "
 build kubectl "$kube_version" kube k8s.io/kubernetes/cmd/kubectl "$kube_ldflags" "30 s"
 build helm "$helm_version" helm helm.sh/helm/v4/cmd/helm "-s -w -X helm.sh/helm/v4/internal/version.version=$helm_version" "2 min"
 
+if [ "${1:-}" = --node ]; then
+  for name in kube-controller-manager kube-scheduler kubelet kube-proxy; do
+    build $name "$kube_version" kube k8s.io/kubernetes/cmd/$name "$kube_ldflags" "1 min"
+  done
+  containerd=github.com/containerd/containerd/v2
+  containerd_version=$(pinned node "$containerd")
+  for name in containerd containerd-shim-runc-v2 ctr; do
+    build $name "$containerd_version" node $containerd/cmd/$name "-s -w -X $containerd/version.Version=$containerd_version" "30 s" no_btrfs
+  done
+  plugins=github.com/containernetworking/plugins
+  plugins_version=$(pinned node "$plugins")
+  for plugin in main/ptp main/loopback ipam/host-local meta/portmap; do
+    build "${plugin#*/}" "$plugins_version" node $plugins/plugins/$plugin "-s -w" "5 s"
+  done
+  build pause "$(sha256sum "$root/hack/tools/node/pause/main.go" | cut -c -16)" node ./pause "-s -w" "1 s"
+fi
 [ "${1:-}" = --all ] || exit 0
 # Without service discovery and without the pages of the web interface, which is a third of the time.
 prometheus_version=$(pinned prometheus github.com/prometheus/prometheus)
