@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images of hack/e2e.sh with buildah, without a registry, into .cache/e2e/images:
-#   groundlink.tar  localhost/groundlink:0.1.0 (and :next, the same), by the Dockerfile
+#   groundlink.tar  localhost/groundlink:0.1.0 by the Dockerfile, and groundlink, its program
 #   icinga-*.tar    localhost/icinga2:2.14 and :2.16, laid out as Icinga's official image
 #   pause.tar       localhost/pause:1
 # What is there and has the same inputs is kept. The first time takes about 15 minutes on two cores, most of it for groundlink.
@@ -18,7 +18,7 @@ buildah() {
 }
 say() { echo "images: $1"; }
 is_current() { [ -e "$images/$1.tar" ] && [ "$(cat "$images/.$1.inputs" 2>/dev/null)" = "$2" ]; }
-# archive FILE INPUTS IMAGE...: the first name stands in the archive; the node gives the others.
+# archive FILE INPUTS IMAGE
 archive() {
   rm -f "$images/$1.tar"
   buildah push --quiet "$3" "oci-archive:$images/$1.tar:$3"
@@ -67,7 +67,7 @@ done
 
 # The Dockerfile names public images. Here the build runs on a root file system of Debian with a C compiler, and the toolchain
 # and the downloaded crates of this machine are mounted into it.
-inputs=$(cd "$root" && { git ls-files -z Cargo.toml Cargo.lock Dockerfile src crds hack/itl 2>/dev/null | xargs -0 sha256sum 2>/dev/null; sha256sum "$0"; } | sha256sum)
+inputs=$(cd "$root" && { git ls-files -z Cargo.toml Cargo.lock Dockerfile src crds | xargs -0 sha256sum; } | sha256sum)
 if ! is_current groundlink "$inputs"; then
   if ! buildah inspect --type image localhost/build:1 >/dev/null 2>&1; then
     say "a root file system with a C compiler, for the build (about a minute)"
@@ -89,5 +89,9 @@ if ! is_current groundlink "$inputs"; then
     --build-arg BUILD_IMAGE=localhost/build:1 --build-arg BASE_IMAGE=scratch \
     --build-arg REVISION="$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
     --volume "$toolchain:/toolchain:ro" --volume "$cargo:/cargo" "$root" 2>&1 | sed 's/^/images: /'
+  # It is static, so it also runs here.
+  container=$(buildah from localhost/groundlink:0.1.0)
+  install "$(buildah mount "$container")/groundlink" "$images/groundlink"
+  buildah rm "$container" >/dev/null
   archive groundlink "$inputs" localhost/groundlink:0.1.0
 fi
