@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate unit lint fmt crds chart golden reference fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate e2e unit lint fmt crds chart golden reference fuzz bench tools image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: control-plane ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
 	@hack/icinga.sh || true
@@ -13,6 +13,9 @@ demo: control-plane ## Hub, two satellites, objects published, delivered and sho
 
 test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
 	@hack/test.sh $(SUITE)
+
+e2e: ## Image, chart, agents and Icinga 2 in Pods of two real clusters (root; about 20 minutes the first time, then about 5; KEEP=1 keeps the logs)
+	@KEEP="$(KEEP)" hack/e2e.sh
 
 faults: control-plane ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
 	@cargo build --locked --quiet --example faults

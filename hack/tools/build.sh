@@ -2,8 +2,10 @@
 # Builds the control plane of the tests and the demo into .cache/bin: kube-apiserver, kubectl, etcd, helm.
 # With --all also what only the tests need: promtool and prometheus, the CRDs of the Prometheus operator, gitops-check.
 # Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards;
-# --all takes five more.
-# KUBEBUILDER_ASSETS=<dir> uses the binaries in that directory instead, and builds only the missing ones.
+# --all takes five more. With --node what a node needs for hack/e2e.sh: kubelet, controllers, scheduler, proxy,
+# containerd and CNI plugins, in five minutes more.
+# A program that is already on the machine in the pinned version is used, and not built: from setup-envtest, or from the PATH.
+# KUBEBUILDER_ASSETS=<dir> uses the programs in that directory, in whatever version, and builds only the missing ones.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$root/.cache/bin
@@ -22,6 +24,29 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   kube_ldflags+=" -X $package.gitTreeState=clean -X $package.gitCommit=modcache -X $package.buildDate=1970-01-01T00:00:00Z"
 done
 
+# What setup-envtest has downloaded for this version, if it is installed. It downloads nothing now.
+envtest=
+if command -v setup-envtest >/dev/null; then
+  envtest=$(setup-envtest use --installed-only --print path "${kube_version#v}" 2>/dev/null) || envtest=
+fi
+
+# ready NAME VERSION: prints the path of the program if the machine has it in this version.
+ready() {
+  local candidate arguments=--version
+  case $1 in
+  kubectl) arguments="version --client" ;;
+  helm) arguments="version --short" ;;
+  esac
+  for candidate in ${envtest:+"$envtest/$1"} "$(command -v "$1")"; do
+    [ -x "$candidate" ] && [ "$(realpath "$candidate")" != "$(realpath -m "$bin/$1")" ] || continue
+    # shellcheck disable=SC2086
+    if timeout 20 "$candidate" $arguments 2>/dev/null | grep -qE "(^|[^0-9.])${2#v}([^0-9]|\$)"; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
 # build NAME VERSION MODULE PACKAGE LDFLAGS EXPECTED_TIME [TAGS]
 build() {
   local name=$1 version=$2 module=$3 package=$4 ldflags=$5 expected=$6 tags=${7:-}
@@ -32,6 +57,14 @@ build() {
     return
   fi
   if [ -x "$bin/$name" ] && [ "$(cat "$bin/.$name.version" 2>/dev/null)" = "$version" ]; then
+    return
+  fi
+  local found
+  found=$(ready "$name" "$version")
+  if [ -n "$found" ]; then
+    ln -sf "$found" "$bin/$name"
+    echo "$version" >"$bin/.$name.version"
+    echo "tools: $name $version from $found"
     return
   fi
   command -v go >/dev/null || {
@@ -61,6 +94,22 @@ build kube-apiserver "$kube_version" kube k8s.io/kubernetes/cmd/kube-apiserver "
 build kubectl "$kube_version" kube k8s.io/kubernetes/cmd/kubectl "$kube_ldflags" "30 s"
 build helm "$helm_version" helm helm.sh/helm/v4/cmd/helm "-s -w -X helm.sh/helm/v4/internal/version.version=$helm_version" "2 min"
 
+if [ "${1:-}" = --node ]; then
+  for name in kube-controller-manager kube-scheduler kubelet kube-proxy; do
+    build $name "$kube_version" kube k8s.io/kubernetes/cmd/$name "$kube_ldflags" "1 min"
+  done
+  containerd=github.com/containerd/containerd/v2
+  containerd_version=$(pinned node "$containerd")
+  for name in containerd containerd-shim-runc-v2 ctr; do
+    build $name "$containerd_version" node $containerd/cmd/$name "-s -w -X $containerd/version.Version=$containerd_version" "30 s" no_btrfs
+  done
+  plugins=github.com/containernetworking/plugins
+  plugins_version=$(pinned node "$plugins")
+  for plugin in main/ptp main/loopback ipam/host-local meta/portmap; do
+    build "${plugin#*/}" "$plugins_version" node $plugins/plugins/$plugin "-s -w" "5 s"
+  done
+  build pause "$(sha256sum "$root/hack/tools/node/pause/main.go" | cut -c -16)" node ./pause "-s -w" "1 s"
+fi
 [ "${1:-}" = --all ] || exit 0
 # Without service discovery and without the pages of the web interface, which is a third of the time.
 prometheus_version=$(pinned prometheus github.com/prometheus/prometheus)

@@ -13,7 +13,7 @@ mod=$(cd "$(mktemp -d)" && go mod download -json "k8s.io/kubernetes@v$version" |
 go mod edit -json "$mod" |
   jq -r '(.Require[] | select(.Version == "v0.0.0").Path), ((.Replace // [])[].Old.Path)' | sort -u |
   while read -r module; do go mod edit -replace="$module=$module@v0.${version#1.}"; done
-for command in kube-apiserver kube-controller-manager kubectl; do
+for command in kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet; do
   go mod edit -tool="k8s.io/kubernetes/cmd/$command"
 done
 go mod tidy
