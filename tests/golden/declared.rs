@@ -40,12 +40,16 @@ struct Attributes {
 pub struct Declared {
     /// By type and full name.
     objects: BTreeMap<(String, String), Attributes>,
-    /// Attributes of the objects that a rule makes, by type and the rule's name.
-    rules: BTreeMap<(String, String), Attributes>,
-    /// `forEach` of the rules that have it.
-    for_each: BTreeMap<(String, String), Value>,
-    /// `set` of the rules that have it.
-    set: BTreeMap<(String, String), Value>,
+    /// By type and the rule's name, which several may have.
+    rules: BTreeMap<(String, String), Vec<Rule>>,
+}
+
+/// A rule that makes objects.
+struct Rule {
+    /// What each of them has.
+    attributes: Attributes,
+    /// `apply`
+    apply: Value,
 }
 
 /// Key and value of an entry.
@@ -68,13 +72,8 @@ impl Declared {
             let mut full_name = name(document);
             let apply = &document["spec"][field]["apply"];
             if !apply.is_null() {
-                if !apply["forEach"].is_null() {
-                    declared.for_each.insert((kind.to_owned(), full_name.clone()), apply["forEach"].clone());
-                }
-                if !apply["set"].is_null() {
-                    declared.set.insert((kind.to_owned(), full_name.clone()), apply["set"].clone());
-                }
-                declared.rules.insert((kind.to_owned(), full_name), attributes);
+                let rule = Rule { attributes, apply: apply.clone() };
+                declared.rules.entry((kind.to_owned(), full_name)).or_default().push(rule);
                 continue;
             }
             for place in ["serviceName", "hostName", "childServiceName", "childHostName"] {
@@ -88,24 +87,28 @@ impl Declared {
         declared
     }
 
-    /// Attributes of an object that a rule makes.
-    fn of_rule(&self, icinga: &Icinga, object: &Object) -> Option<Attributes> {
+    /// Attributes of an object by each rule that makes one of this name. Which rule goes first is
+    /// shown by a case of `cases/`, and not known here.
+    fn of_rules(&self, icinga: &Icinga, object: &Object) -> Vec<Attributes> {
+        let of_type = self.rules.iter().filter(|((kind, _), _)| *kind == object.kind);
+        let each = of_type.flat_map(|((_, name), rules)| rules.iter().map(move |rule| (name, rule)));
+        each.filter_map(|(name, rule)| self.of_rule(icinga, object, name, rule)).collect()
+    }
+
+    /// Attributes of an object if this rule may make it.
+    fn of_rule(&self, icinga: &Icinga, object: &Object, name: &str, rule: &Rule) -> Option<Attributes> {
         let short = object.properties["name"].as_str().unwrap();
-        let own = (object.kind.clone(), short.to_owned());
-        let plain = self.rules.get(&own).filter(|_| !self.for_each.contains_key(&own));
-        let (rule, mut attributes, entry) = match plain {
-            Some(attributes) => (own, attributes.clone(), None),
-            None => {
-                let mut found = self.for_each.iter().filter(|((kind, _), _)| *kind == object.kind);
-                found.find_map(|(rule, for_each)| {
-                    let default = format!("{} ", rule.1);
-                    let key = short.strip_prefix(for_each["prefix"].as_str().unwrap_or(&default))?;
-                    let (attributes, entry) = self.of_entry(object, rule, for_each, key)?;
-                    Some((rule.clone(), attributes, Some(entry)))
-                })?
-            }
+        let for_each = &rule.apply["forEach"];
+        let (mut attributes, entry) = if for_each.is_null() {
+            (short == name).then(|| (rule.attributes.clone(), None))?
+        } else {
+            let default = format!("{name} ");
+            let key = short.strip_prefix(for_each["prefix"].as_str().unwrap_or(&default))?;
+            let (attributes, entry) = self.of_entry(object, rule, key)?;
+            (attributes, Some(entry))
         };
-        if let Some(items) = self.set.get(&rule) {
+        let items = &rule.apply["set"];
+        if !items.is_null() {
             let parts: Vec<_> = object.name.split('!').collect();
             let host = &self.objects.get(&("Host".to_owned(), parts[0].to_owned()))?.values;
             let place = Place {
@@ -134,19 +137,13 @@ impl Declared {
     }
 
     /// Attributes of an object that a rule makes for an entry of a custom variable of a host.
-    fn of_entry(
-        &self,
-        object: &Object,
-        rule: &(String, String),
-        for_each: &Value,
-        key: &str,
-    ) -> Option<(Attributes, Entry)> {
+    fn of_entry(&self, object: &Object, rule: &Rule, key: &str) -> Option<(Attributes, Entry)> {
+        let for_each = &rule.apply["forEach"];
         let host = object.name.split('!').next().unwrap();
         let host = self.objects.get(&("Host".to_owned(), host.to_owned()))?;
         let path = for_each["in"].as_str().unwrap().strip_prefix("host.vars.")?;
         let entries = path.split('.').try_fold(&host.values["vars"], |value, key| value.get(key))?;
-        let rule = &self.rules[rule];
-        let mut attributes = Attributes { values: rule.values.clone(), open: rule.open };
+        let mut attributes = rule.attributes.clone();
         let mut vars = attributes.values.remove("vars").unwrap_or(json!({}));
         let keys = vars.as_object_mut().unwrap();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -183,53 +180,26 @@ impl Declared {
         understood: &[Object],
         applied: Option<&BTreeSet<&str>>,
     ) -> Result<(), String> {
-        let reference = &icinga.reference;
         let mut wrong = Vec::new();
         let mut missing: BTreeSet<_> = self.objects.keys().cloned().collect();
         let mut seen_applied: BTreeSet<String> = BTreeSet::new();
         for object in understood {
             let key = (object.kind.clone(), object.name.clone());
-            let rule = self.of_rule(icinga, object);
-            let attributes = match (self.objects.get(&key), rule.as_ref()) {
-                (Some(attributes), _) => attributes,
-                (None, Some(attributes)) => {
-                    seen_applied.insert(format!("{} {}", object.kind, object.name));
-                    attributes
-                }
-                _ => {
+            let candidates = match self.objects.get(&key) {
+                Some(attributes) => vec![attributes.clone()],
+                None => self.of_rules(icinga, object),
+            };
+            let is_applied = !missing.remove(&key);
+            let each = candidates.iter().map(|one| differences(icinga, object, one, is_applied));
+            match each.min_by_key(Vec::len) {
+                Some(differences) => wrong.extend(differences),
+                None => {
                     wrong.push(format!("{} {:?} is there, and nobody declared it", object.kind, object.name));
                     continue;
                 }
-            };
-            missing.remove(&key);
-            let is_applied = !self.objects.contains_key(&key);
-            for (attribute, value) in &attributes.values {
-                let understood = object.properties.get(attribute).unwrap_or(&Value::Null);
-                let equal = match (value, understood) {
-                    (Value::Object(part), Value::Object(whole)) if attributes.open => {
-                        part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| same(value, other)))
-                    }
-                    _ => same(value, understood),
-                };
-                if !equal {
-                    wrong.push(difference(object, attribute, value, understood));
-                }
             }
-            for (attribute, understood) in &object.properties {
-                let known = attributes.values.contains_key(attribute) || attributes.open;
-                if known
-                    || IDENTITY.contains(&attribute.as_str())
-                    || (is_applied && PLACE.contains(&attribute.as_str()))
-                {
-                    continue;
-                }
-                let default = match attribute.as_str() {
-                    "display_name" => &object.properties["name"],
-                    _ => &reference[&object.kind][attribute],
-                };
-                if !same(default, understood) {
-                    wrong.push(difference(object, attribute, default, understood));
-                }
+            if is_applied {
+                seen_applied.insert(format!("{} {}", object.kind, object.name));
             }
         }
         wrong.extend(missing.iter().map(|(kind, name)| format!("{kind} {name:?} is not there")));
@@ -245,6 +215,40 @@ impl Declared {
         );
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
+}
+
+/// How an object that Icinga understood differs from what a declaration wants of it.
+fn differences(icinga: &Icinga, object: &Object, wanted: &Attributes, is_applied: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (attribute, value) in &wanted.values {
+        let understood = object.properties.get(attribute).unwrap_or(&Value::Null);
+        let equal = match (value, understood) {
+            (Value::Object(part), Value::Object(whole)) if wanted.open => {
+                part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| same(value, other)))
+            }
+            _ => same(value, understood),
+        };
+        if !equal {
+            wrong.push(difference(object, attribute, value, understood));
+        }
+    }
+    for (attribute, understood) in &object.properties {
+        let known = wanted.values.contains_key(attribute) || wanted.open;
+        if known
+            || IDENTITY.contains(&attribute.as_str())
+            || (is_applied && PLACE.contains(&attribute.as_str()))
+        {
+            continue;
+        }
+        let default = match attribute.as_str() {
+            "display_name" => &object.properties["name"],
+            _ => &icinga.reference[&object.kind][attribute],
+        };
+        if !same(default, understood) {
+            wrong.push(difference(object, attribute, default, understood));
+        }
+    }
+    wrong
 }
 
 fn difference(object: &Object, attribute: &str, wanted: &Value, understood: &Value) -> String {
