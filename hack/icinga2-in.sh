@@ -8,7 +8,7 @@ generation=${1:?usage: hack/icinga2-in.sh GENERATION ARGUMENTS_OF_ICINGA2...}
 shift
 # 2.13 always writes icinga2.debug. 2.14 and newer write it only on request, and only when they validate.
 case "$generation ${1:-} $* " in
-2.13\ *) ;;
+2.13\ * | *\ --dump-objects*) ;;
 *\ daemon\ *\ -C\ *) set -- "$@" --dump-objects ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)/.cache/icinga/$generation

@@ -66,12 +66,30 @@ fn argument(value: Value) -> Value {
         Value::Object(entries) if !is_function_object(&entries) => entries,
         value => Map::from_iter([("value".to_owned(), value)]),
     };
+    // Icinga makes a text of them before it looks at them (`MacroProcessor::ResolveArguments`).
+    for name in ["value", "set_if"] {
+        if let Some(value) = entries.get_mut(name) {
+            *value = match value.take() {
+                Value::Bool(flag) => flag.to_string().into(),
+                Value::Number(number) => whole(&number).map_or(Value::Number(number), Value::from),
+                other => other,
+            };
+        }
+    }
     let order = entries.get("order").and_then(Value::as_f64);
     entries.retain(|name, value| {
         let is_default = ARGUMENT_DEFAULTS.iter().any(|(known, default)| known == name && default == value);
-        !(is_default || name == "order" && order == Some(0.0))
+        // Icinga takes an empty value for none, and passes the name alone.
+        let is_no_value = name == "value" && (value.is_null() || *value == "");
+        !(is_default || is_no_value || name == "order" && order == Some(0.0))
     });
     Value::Object(entries)
+}
+
+/// Returns the digits of a whole number. None for one that Icinga may round.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e6)?;
+    Some(format!("{float:.0}"))
 }
 
 /// Every number of Icinga is a float.
@@ -124,6 +142,12 @@ mod tests {
             ("arguments", json!({ "-a": "x" }), json!({ "-a": { "value": "x" } }), true),
             ("arguments", json!({ "-a": { "value": 1, "order": 0 } }), json!({ "-a": 1.0 }), true),
             ("arguments", json!({ "-a": { "required": false } }), json!({ "-a": {} }), true),
+            ("arguments", json!({ "-a": "" }), json!({ "-a": {} }), true),
+            ("arguments", json!({ "-a": 443 }), json!({ "-a": { "value": "443" } }), true),
+            ("arguments", json!({ "-a": { "set_if": true } }), json!({ "-a": { "set_if": "true" } }), true),
+            ("arguments", json!({ "-a": { "set_if": true } }), json!({ "-a": { "set_if": "1" } }), false),
+            ("arguments", json!({ "-a": 0.5 }), json!({ "-a": "0.5" }), false),
+            ("arguments", json!({ "-a": { "key": "" } }), json!({ "-a": {} }), false),
             ("arguments", json!({ "-a": { "required": true } }), json!({ "-a": {} }), false),
             ("arguments", json!({ "-a": { "repeat_key": false } }), json!({ "-a": {} }), false),
         ] {

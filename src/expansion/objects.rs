@@ -164,6 +164,12 @@ impl Objects {
         Some(Effective { attributes, place, hints: record.debug_hints, root: self.root.clone() })
     }
 
+    /// Returns where an object, or the rule that made it, is declared.
+    pub fn place(&self, id: &Id) -> Option<Place> {
+        let head: Head<'_> = serde_json::from_slice(self.records.get(id)?).ok()?;
+        place(&head.debug_info, 0, &self.root)
+    }
+
     /// Returns the objects of a type, with their full names.
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a Id, Effective)> {
         let first = Id { kind: kind.to_owned(), name: String::new() };

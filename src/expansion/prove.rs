@@ -2,106 +2,102 @@
 
 use super::compare::{Comparison, compare};
 use super::objects::{Id, Objects, Place};
-use super::run::{Configuration, Expansion};
+use super::run::Configuration;
 use crate::api::IcingaType;
 use crate::render::quoting;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// The parts of Icinga's library, and the constant that each needs. An original without that
-/// constant does not have the part, or would not load.
-const LIBRARY: [(&str, &str); 6] = [
-    ("itl", "NodeName"),
-    ("plugins", "PluginDir"),
-    ("plugins-contrib", "PluginContribDir"),
-    ("manubulon", "ManubulonPluginDir"),
-    ("windows-plugins", "PluginDir"),
-    ("nscp", "PluginDir"),
-];
-/// Constants that Icinga sets itself and a configuration may replace.
-const REPLACED: [&str; 2] = ["NodeName", "ZoneName"];
 
 /// The result of a proof.
 #[derive(Debug, Default)]
 pub struct Proof {
     /// The differences of the objects that were imported.
     pub comparison: Comparison,
-    /// Objects of the original that were left out: nothing is proved about them.
+    /// Objects of the original that stay there, each with its place: nothing is proved about their
+    /// resources, because there are none.
     pub left_out: Vec<(Id, Place)>,
+    /// The differences of these: both sides have them from the same text.
+    pub left_out_comparison: Comparison,
+    /// Objects of a global zone of the original, equal otherwise, whose resources have no zone:
+    /// those go to every satellite.
+    pub from_global_zones: usize,
     /// Number of objects of types that are no resources, such as `ApiListener`, by type.
     pub other_types: BTreeMap<String, usize>,
 }
 
 /// Returns a configuration that is a user's own: the absolute path of its `icinga2.conf`. A
 /// `zones.d` beside it is loaded as Icinga would load it.
-pub fn original(main: &Path) -> Configuration {
+pub fn original(main: &Path, defines: BTreeMap<String, String>) -> Configuration {
     let mut path = String::new();
     quoting::string(&mut path, &main.to_string_lossy());
     let zones = main.parent().map(|directory| directory.join("zones.d")).filter(|zones| zones.is_dir());
-    Configuration { main: format!("include {path}\n"), files: Vec::new(), zones }
+    Configuration { main: format!("include {path}\n"), files: Vec::new(), zones, defines }
 }
 
-/// Returns the configuration of rendered files, with the constants of the original. `outside` is
-/// the text of what was left out, without which the rest may not load.
-pub fn result(original: &Expansion, rendered: Vec<(String, Vec<u8>)>, outside: &str) -> Configuration {
-    let mut main = String::new();
-    for (name, value) in &original.constants {
-        let mut literal = String::new();
-        match value {
-            Value::String(text) => quoting::string(&mut literal, text),
-            Value::Number(_) | Value::Bool(_) => literal = value.to_string(),
-            _ => continue,
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
-            continue;
-        }
-        if REPLACED.contains(&name.as_str()) {
-            main.push_str(&format!("const {name} = {literal}\n"));
-        } else if !declares(outside, name) {
-            // Most are Icinga's own, which must not be set again.
-            main.push_str(&format!("if (!globals.contains(\"{name}\")) {{ globals.{name} = {literal} }}\n"));
-        }
-    }
-    for (part, _) in LIBRARY.iter().filter(|(_, needed)| original.constants.contains_key(*needed)) {
-        main.push_str(&format!("include <{part}>\n"));
-    }
-    main.push_str("include \"outside.conf\"\ninclude_recursive \"objects.d\"\n");
-    let mut files = rendered;
-    files.push(("outside.conf".into(), outside.as_bytes().to_vec()));
-    Configuration { main, files, zones: None }
+/// Returns the configuration of rendered files beside what is left of the original: its files, and
+/// the text that includes them.
+pub fn result(
+    rendered: impl Iterator<Item = (String, Vec<u8>)>,
+    main: &str,
+    mut files: Vec<(String, Vec<u8>)>,
+    defines: BTreeMap<String, String>,
+) -> Configuration {
+    files.extend(rendered);
+    Configuration { main: format!("{main}include_recursive \"objects.d\"\n"), files, zones: None, defines }
 }
 
-/// True if a text declares a constant of this name.
-fn declares(text: &str, name: &str) -> bool {
-    text.lines().filter_map(|line| line.trim_start().strip_prefix("const ")).any(|rest| {
-        rest.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
-    })
-}
-
-/// Compares both sides. `is_left_out` decides by the place of an object in the original.
-pub fn proof(old: &Objects, new: &Objects, is_left_out: impl Fn(&Place) -> bool) -> Proof {
+/// Compares both sides. `stays` decides by the place of an object in the original whether it was
+/// left out.
+pub fn proof(old: &Objects, new: &Objects, stays: impl Fn(&Place) -> bool) -> Proof {
     let mut proof = Proof::default();
     let mut skipped = BTreeSet::new();
+    let mut staying = BTreeSet::new();
     for id in old.ids() {
-        let Some(object) = old.get(id) else { continue };
         if old.is_library(id) {
             skipped.insert(id);
         } else if IcingaType::named(&id.kind).is_none() {
             *proof.other_types.entry(id.kind.clone()).or_default() += 1;
-        } else if is_left_out(&object.place) {
-            proof.left_out.push((id.clone(), object.place));
-            skipped.insert(id);
+        } else {
+            let place = old.place(id).unwrap_or_default();
+            if stays(&place) {
+                proof.left_out.push((id.clone(), place));
+                staying.insert(id);
+            }
         }
     }
     let is_wanted = |id: &Id| {
         IcingaType::named(&id.kind).is_some()
             && !skipped.contains(id)
+            && !staying.contains(id)
             && (old.contains(id) || !new.is_library(id))
     };
     proof.comparison = compare(old, new, is_wanted);
+    proof.left_out_comparison = compare(old, new, |id| staying.contains(id));
+    proof.from_global_zones = accept_global_zones(old, &mut proof.comparison);
     proof
+}
+
+/// Takes out the differences between a global zone and none. Returns how many objects are equal
+/// without them.
+fn accept_global_zones(old: &Objects, comparison: &mut Comparison) -> usize {
+    let is_global = |zone: &super::objects::Effective| zone.attributes.get("global") == Some(&true.into());
+    let global: BTreeSet<String> = old
+        .of_kind("Zone")
+        .filter(|(_, zone)| is_global(zone))
+        .map(|(id, _)| serde_json::Value::from(id.name.as_str()).to_string())
+        .collect();
+    let before = comparison.changed.len();
+    for changed in &mut comparison.changed {
+        changed.differences.retain(|one| {
+            let was_global = one.old.value.as_ref().is_some_and(|zone| global.contains(zone));
+            let has_none = one.new.value.as_deref().is_none_or(|zone| zone == "\"\"");
+            !(one.path == "zone" && was_global && has_none)
+        });
+    }
+    comparison.changed.retain(|changed| !changed.differences.is_empty() || changed.more > 0);
+    let accepted = before - comparison.changed.len();
+    comparison.equal += accepted;
+    accepted
 }
 
 #[cfg(test)]
@@ -111,36 +107,34 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn constants_of_the_original_are_taken_over() {
-        let constants = [
-            ("NodeName", json!("n\"1")),
-            ("PluginDir", json!("/p")),
-            ("Own", json!("x")),
-            ("Limit", json!(5)),
-            ("a.b", json!("no name")),
-        ];
-        let constants = constants.map(|(name, value)| (name.to_owned(), value)).into();
-        let expansion = Expansion { constants, ..Expansion::default() };
-        let main = result(&expansion, Vec::new(), "  const Own = {}\n").main;
-        assert!(main.contains("const NodeName = \"n\\\"1\"\n"), "{main}");
-        assert!(
-            main.contains("if (!globals.contains(\"PluginDir\")) { globals.PluginDir = \"/p\" }\n"),
-            "{main}"
-        );
-        assert!(main.contains("globals.Limit = 5 "), "{main}");
-        assert!(!main.contains("Own") && !main.contains("no name"), "{main}");
-    }
-
-    #[test]
     fn what_was_left_out_is_not_counted_as_proved() {
         let host =
             |name: &str, line, interval| record("Host", name, json!({ "check_interval": interval }), line);
         let other = record("ApiListener", "api", json!({}), 9);
-        let old = objects(&[host("a", 1, 60), host("b", 2, 60), host("c", 3, 60), other]);
+        let old = objects(&[host("a", 1, 60), host("b", 2, 60), host("b2", 2, 60), host("c", 3, 60), other]);
         let new = objects(&[host("a", 7, 60), host("b", 8, 60), host("c", 9, 61)]);
         let proof = proof(&old, &new, |place| place.line == 2);
-        assert_eq!(proof.left_out.iter().map(|(id, _)| id.name.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(proof.left_out.iter().map(|(id, _)| id.name.as_str()).collect::<Vec<_>>(), ["b", "b2"]);
+        assert_eq!(proof.left_out_comparison.only_old[0].0.name, "b2");
         assert_eq!(proof.other_types["ApiListener"], 1);
         assert_eq!((proof.comparison.equal, proof.comparison.changed.len()), (1, 1));
+    }
+
+    #[test]
+    fn only_a_global_zone_may_become_none() {
+        let zone = |name: &str, global: bool| record("Zone", name, json!({ "global": global }), 1);
+        let period = |name: &str, zone: &str, other: u32| {
+            record("TimePeriod", name, json!({ "zone": zone, "other": other }), 2)
+        };
+        let zones = [zone("all", true), zone("dmz", false)];
+        let side = |periods: [String; 3]| objects(&[zones.as_slice(), &periods].concat());
+        let old = side([period("a", "all", 1), period("b", "dmz", 1), period("c", "all", 1)]);
+        let new = side([period("a", "", 1), period("b", "", 1), period("c", "", 2)]);
+        let proof = proof(&old, &new, |_| false);
+        assert_eq!((proof.from_global_zones, proof.comparison.equal), (1, 3));
+        let changed = proof.comparison.changed.iter();
+        let paths: Vec<_> =
+            changed.map(|one| (one.id.name.as_str(), one.differences[0].path.as_str())).collect();
+        assert_eq!(paths, [("b", "zone"), ("c", "other")]);
     }
 }

@@ -12,7 +12,9 @@ use std::ffi::OsStr;
 use std::io::{self, BufReader};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
+use tokio::process::Command;
 
 /// Time for an expansion of nothing: the library alone takes a second on a busy machine.
 const TIME: Duration = Duration::from_secs(30).saturating_add(DEADLINE);
@@ -20,6 +22,11 @@ const TIME: Duration = Duration::from_secs(30).saturating_add(DEADLINE);
 const PROCESSORS: u64 = 8;
 /// Largest file of constants that is read, in bytes.
 const MOST_CONSTANTS: u64 = 1024 * 1024 * 1024;
+/// Oldest version that is run: major and minor.
+const OLDEST: (u32, u32) = (2, 13);
+/// First version that writes `icinga2.debug` in a check only if it is asked to. Older ones do not
+/// know the flag.
+const DUMPS_ON_REQUEST: (u32, u32) = (2, 14);
 /// Certificates of the installed Icinga, which the feature `api` reads even in a check.
 const CERTIFICATES: &str = "/var/lib/icinga2/certs";
 
@@ -30,8 +37,10 @@ pub struct Configuration {
     pub main: String,
     /// Further files: path below the private directory, and content.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Directory that Icinga takes for `zones.d`. None for an empty one.
+    /// Directory that Icinga takes for `zones.d`. None for that of `files`, which may be empty.
     pub zones: Option<PathBuf>,
+    /// Constants, as `icinga2 --define` takes them.
+    pub defines: BTreeMap<String, String>,
 }
 
 /// What Icinga says to a configuration.
@@ -49,8 +58,8 @@ pub enum Verdict<T> {
 pub struct Expansion {
     /// Every object, those of Icinga's library included.
     pub objects: Objects,
-    /// The constants that are texts, numbers or truth values. They may hold secrets.
-    pub constants: BTreeMap<String, Value>,
+    /// The version that Icinga named, such as `r2.13.6-1`.
+    pub version: String,
 }
 
 /// The Icinga 2 that expands.
@@ -81,7 +90,7 @@ impl Icinga {
     /// If Icinga cannot be run, crashes, or does not end in time; the text has the cause.
     pub async fn check(&self, configuration: &Configuration, objects: usize) -> Result<Verdict<()>, String> {
         let directory = Private::new(configuration).map_err(|error| error.to_string())?;
-        Ok(match self.run(&directory, configuration, objects).await? {
+        Ok(match self.run(&self.command, &directory, configuration, objects).await? {
             Some(findings) => Verdict::Refused(findings),
             None => Verdict::Accepted(()),
         })
@@ -100,20 +109,53 @@ impl Icinga {
             main: format!("{}\ninclude \"members.conf\"\n", configuration.main),
             files: Vec::new(),
             zones: configuration.zones.clone(),
+            defines: configuration.defines.clone(),
         };
         let directory = Private::new(configuration).map_err(|error| error.to_string())?;
         directory.write("main.conf", probed.main.as_bytes()).map_err(|error| error.to_string())?;
         directory.write("members.conf", members::probe().as_bytes()).map_err(|error| error.to_string())?;
-        if let Some(findings) = self.run(&directory, &probed, objects).await? {
+        let version = self.version().await?;
+        let mut command = self.command.clone();
+        if number(&version).is_none_or(|number| number >= DUMPS_ON_REQUEST) {
+            command.push("--dump-objects".into());
+        }
+        if let Some(findings) = self.run(&command, &directory, &probed, objects).await? {
             return Ok(Verdict::Refused(findings));
         }
         let read = tokio::task::spawn_blocking(move || directory.read().map_err(|error| error.to_string()));
-        read.await.map_err(|error| error.to_string())?.map(Verdict::Accepted)
+        let expansion = read.await.map_err(|error| error.to_string())??;
+        Ok(Verdict::Accepted(Expansion { version, ..expansion }))
+    }
+
+    /// Returns the version that Icinga names, such as `r2.13.6-1`.
+    async fn version(&self) -> Result<String, String> {
+        let mut words = self.command.iter().filter(|word| *word != "daemon");
+        let program = words.next().ok_or("the command is empty")?;
+        let mut command = Command::new(program);
+        command.args(words).arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(self.time.min(TIME), command.output()).await;
+        let output = output.map_err(|_| format!("{program} --version did not end in time"))?;
+        let output = output.map_err(|error| format!("{program}: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.split_once("(version: ").and_then(|(_, rest)| rest.split_once(')'));
+        let Some((version, _)) = version else {
+            let line = text.lines().next().unwrap_or_default();
+            return Err(format!("{program} --version names no version: {:?}", clean(line, 200)));
+        };
+        let version = clean(version, 64);
+        if number(&version).is_some_and(|number| number < OLDEST) {
+            let (major, minor) = OLDEST;
+            return Err(format!(
+                "{program} is {version}, and {major}.{minor} is the oldest that can do this"
+            ));
+        }
+        Ok(version)
     }
 
     /// Runs Icinga. None if it accepts the configuration.
     async fn run(
         &self,
+        command: &[String],
         directory: &Private,
         configuration: &Configuration,
         objects: usize,
@@ -123,21 +165,23 @@ impl Icinga {
         let at = |name: &str| directory.path.join(name);
         let [cache, log, data, zones] = ["cache", "log", "data", "zones.d"].map(at);
         let zones = configuration.zones.as_ref().unwrap_or(&zones);
-        let definitions: [(&str, &OsStr); 4] = [
+        let mut definitions: Vec<(&str, &OsStr)> = vec![
             ("Configuration.CacheDir", cache.as_os_str()),
             ("Configuration.LogDir", log.as_os_str()),
             ("Configuration.DataDir", data.as_os_str()),
             ("Configuration.ZonesDir", zones.as_os_str()),
         ];
+        let defines = configuration.defines.iter();
+        definitions.extend(defines.map(|(name, value)| (name.as_str(), OsStr::new(value))));
         let main = at("main.conf");
         let check = Check {
-            command: &self.command,
+            command,
             main: Some(main.as_os_str()),
             definitions: &definitions,
             limit,
             processor_seconds: Some(limit.as_secs().max(1).saturating_mul(PROCESSORS)),
         };
-        let program = self.command.first().map(String::as_str).unwrap_or_default();
+        let program = command.first().map(String::as_str).unwrap_or_default();
         let Some(Ended { status, text }) = check.run().await? else {
             return Err(format!("{program} daemon -C did not end within {} s", limit.as_secs()));
         };
@@ -163,6 +207,15 @@ impl Icinga {
         }
         Ok(Some(findings))
     }
+}
+
+/// Returns major and minor of a version such as `r2.12.3-1`.
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version
+        .trim_start_matches(|c: char| !c.is_ascii_digit())
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next())
 }
 
 /// A directory that is removed on drop. Icinga may run as another user, who must read it and write
@@ -219,28 +272,21 @@ impl Private {
             let file = std::fs::File::open(self.path.join("cache").join(name));
             file.map(BufReader::new).map_err(|error| io::Error::other(format!("{name}: {error}")))
         };
-        let mut constants = BTreeMap::new();
         let mut groups = BTreeMap::new();
         let mut stream = Netstrings::new(open("icinga2.vars")?, MOST_CONSTANTS);
         while let Some(json) = stream.next()? {
             let mut constant: Value = serde_json::from_slice(&json)?;
-            let name = constant["name"].as_str().unwrap_or_default().to_owned();
-            match constant["value"].take() {
-                Value::String(text) if name == members::CONSTANT => {
-                    let broken = || io::Error::other("icinga2.vars: the groups cannot be read");
-                    groups = members::parse(&text).ok_or_else(broken)?;
-                }
-                value @ (Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
-                    constants.insert(name, value);
-                }
-                _ => {}
+            if constant["name"] == members::CONSTANT
+                && let Value::String(text) = constant["value"].take()
+            {
+                let broken = || io::Error::other("icinga2.vars: the groups cannot be read");
+                groups = members::parse(&text).ok_or_else(broken)?;
             }
         }
-        constants.retain(|name, _| !name.starts_with(members::CONSTANT));
         let root = format!("{}/", self.path.display());
         let wanted = |id: &Id| id.name != members::PROBE;
         let objects = Objects::read(open("icinga2.debug")?, &root, wanted)?;
-        Ok(Expansion { objects: objects.with_groups(groups), constants })
+        Ok(Expansion { objects: objects.with_groups(groups), version: String::new() })
     }
 }
 

@@ -6,6 +6,7 @@ pub mod document;
 pub mod language;
 pub mod names;
 mod pending;
+pub mod remaining;
 pub mod report;
 mod translate;
 pub mod tree;
@@ -25,6 +26,7 @@ pub fn import(tree: &Tree, options: &Options) -> Imported {
     for unreadable in &tree.unreadable {
         work.imported.left_out.push(LeftOut {
             block: Origin { file: unreadable.path.clone(), at: None },
+            span: None,
             subject: Subject { form: BlockForm::Statement, object_type: String::new(), name: None },
             origin: Origin { file: unreadable.path.clone(), at: unreadable.at },
             construct: unreadable.message.clone(),
@@ -34,6 +36,7 @@ pub fn import(tree: &Tree, options: &Options) -> Imported {
         });
     }
     for file in &tree.files {
+        work.imported.sources.insert(file.source.clone());
         match &file.content {
             Content::Configuration(content) => work.file(file, content),
             Content::Director(json) => director::translate(file, json, &mut work),

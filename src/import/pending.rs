@@ -2,7 +2,7 @@
 
 use super::document::Node;
 use super::names::{self, Wanted};
-use super::report::{BlockForm, Manifest, Origin, Subject};
+use super::report::{BlockForm, Manifest, Origin, Span, Subject};
 use crate::api::IcingaType;
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub(super) struct Pending {
     /// The content of the type's member.
     pub(super) member: Node,
     pub(super) comments: Vec<String>,
+    /// Its text. None in JSON.
+    pub(super) span: Option<Span>,
 }
 
 /// Gives every block a resource.
@@ -106,6 +108,7 @@ pub(super) fn manifests(pending: Vec<Pending>, options: &Options) -> Vec<Manifes
             icinga_type: block.icinga_type,
             document,
             comments: block.comments,
+            span: block.span,
         }
     })
     .collect()

@@ -3,7 +3,9 @@
 use super::document::Node;
 use super::language::Position;
 use crate::api::IcingaType;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Everything that an import gives.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,8 @@ pub struct Imported {
     pub secrets: Vec<Secret>,
     /// Blocks that were found.
     pub blocks: usize,
+    /// Absolute paths of the files that were read.
+    pub sources: BTreeSet<Arc<str>>,
 }
 
 /// The place of a block.
@@ -40,6 +44,17 @@ impl fmt::Display for Origin {
             None => f.write_str(&self.file),
         }
     }
+}
+
+/// The text of a statement in its file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Absolute path of the file.
+    pub file: Arc<str>,
+    /// Where it begins.
+    pub from: Position,
+    /// Where what separates it from the next statement begins.
+    pub to: Position,
 }
 
 /// How a block declares.
@@ -105,6 +120,8 @@ pub struct Manifest {
     pub document: Node,
     /// Comments of the block, one entry a line.
     pub comments: Vec<String>,
+    /// The text of the block. None in JSON.
+    pub span: Option<Span>,
 }
 
 impl Manifest {
@@ -123,6 +140,8 @@ impl Manifest {
 pub struct LeftOut {
     /// Where the block stands.
     pub block: Origin,
+    /// The text of the block. None for a file, and in JSON.
+    pub span: Option<Span>,
     /// What it declares.
     pub subject: Subject,
     /// Where the reason stands.

@@ -5,14 +5,17 @@ mod paths;
 mod walk;
 
 pub use paths::{base_name, join, parent, relative};
-pub use walk::{Reader, read};
+pub use walk::{Reader, nested_includes, read};
 
 use super::language::{File, Position};
+use std::sync::Arc;
 
 /// Largest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
 /// Most bytes of all files.
 pub const MAX_TOTAL: usize = 128 << 20;
+/// Most tokens of all files: several times those of 10,000 hosts.
+pub const MAX_TOKENS: usize = 12_000_000;
 /// Most files and directories.
 pub const MAX_FILES: usize = 100_000;
 /// Deepest nesting of directories and includes.
@@ -50,10 +53,23 @@ pub trait Source {
 pub struct SourceFile {
     /// Its path, for messages and for the file that is written of it: relative to what was given.
     pub path: String,
+    /// Its absolute path.
+    pub source: Arc<str>,
     /// Zone whose directory below `zones.d` holds it.
     pub zone: Option<String>,
+    /// The include that led to it. None for what was given, and for `zones.d`.
+    pub included: Option<Included>,
     /// Its content.
     pub content: Content,
+}
+
+/// An include.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Included {
+    /// Absolute path of the file that has it.
+    pub by: Arc<str>,
+    /// Where it begins.
+    pub at: Position,
 }
 
 /// What a file holds.
@@ -76,6 +92,17 @@ pub struct Unreadable {
     pub message: String,
 }
 
+/// A file that is there and was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its absolute path.
+    pub source: Arc<str>,
+    /// As that of a [`SourceFile`].
+    pub zone: Option<String>,
+    /// As that of a [`SourceFile`].
+    pub included: Option<Included>,
+}
+
 /// All files, in the order in which Icinga reads them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tree {
@@ -83,6 +110,11 @@ pub struct Tree {
     pub files: Vec<SourceFile>,
     /// What cannot be read.
     pub unreadable: Vec<Unreadable>,
+    /// The files among it.
+    pub unread: Vec<Unread>,
+    /// The includes at top level whose files are not known, because the path is computed or
+    /// nothing is there.
+    pub unresolved: Vec<Included>,
 }
 
 #[cfg(test)]

@@ -1,147 +1,291 @@
-//! The proof of an import, by each generation of Icinga: a configuration of a user against the
-//! rendered files of resources.
+//! `groundlink import --prove`, by each generation of Icinga.
 
 use crate::against::programs;
-use groundlink::expansion::{Expansion, Icinga, Proof, Verdict, original, proof, result};
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-const CONSTANTS: &str = "const PluginDir = \"/opt/plugins\"\nconst NodeName = \"hub\"\nconst ZoneName = \"hub\"\nconst Team = \"web\"\n";
-const ORIGINAL: &str = r#"
-include "constants.conf"
+const MAIN: &str = r#"include "constants.conf"
 include <itl>
 include <plugins>
 object CheckerComponent "checker" { }
+object Zone "all" { global = true }
+include_recursive "conf.d"
+"#;
+const CONSTANTS: &str = "const PluginDir = \"/opt/plugins\"\nconst NodeName = \"hub\"\nconst ZoneName = \"hub\"\nconst Team = \"web\"\n";
+const OBJECTS: &str = r#"object Endpoint NodeName { }
+object Zone ZoneName { endpoints = [ NodeName ] }
 template Host "base" {
   check_command = "hostalive"
   check_interval = 1m
 }
-object Host "web-01" {
+var os = "Linux"
+object Host "web-01" use (os) {
   import "base"
   groups = [ "web", "linux" ]
-  vars.os = "Linux"
+  vars.os = os
   vars.disks["/"] = { warn = 5 }
 }
 object HostGroup "web" { }
 object HostGroup "linux" { }
 object CheckCommand "own" {
-  command = [ "/bin/true" ]
+  command = [ PluginDir + "/true" ]
   arguments = { "-H" = "$address$", "-v" = { set_if = "$v$" } }
 }
 apply Service "own" {
   check_command = "own"
   assign where host.vars.os == "Linux"
 }
-object CheckCommand "function" {
+"#;
+const FUNCTION: &str = r#"object CheckCommand "function" {
   command = {{ [ "/bin/true", Team ] }}
 }
-"#;
-const RESOURCES: &str = r#"
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: base, namespace: groundlink}
-spec: {template: true, host: {checkCommand: hostalive, checkInterval: 60s}}
----
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: web-01, namespace: groundlink}
-spec: {host: {imports: [base], groups: [linux, web], vars: {os: Linux, disks: {/: {warn: 5}}}}}
----
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: web, namespace: groundlink}
-spec: {hostGroup: {}}
----
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: linux, namespace: groundlink}
-spec: {hostGroup: {}}
----
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: own, namespace: groundlink}
-spec: {checkCommand: {command: [/bin/true], arguments: {-H: {value: $address$}, -v: {setIf: $v$}}}}
----
-apiVersion: groundlink.dev/v1alpha1
-kind: MonitoringObject
-metadata: {name: own-everywhere, namespace: groundlink}
-spec: {name: own, service: {checkCommand: own, apply: {assignWhere: [host.vars.os == "Linux"]}}}
+apply Service "left-" for (x in [ "a", os ]) use (os) {
+  check_command = "function"
+  vars.who = {{ Team }}
+  assign where true
+}
 "#;
 
-fn files(root: &Path, below: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in std::fs::read_dir(below).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() {
-            files(root, &entry, found);
-        } else {
-            let name = entry.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            found.push((name, std::fs::read(&entry).unwrap()));
+/// A configuration, and a directory for what an import makes of it.
+struct Case {
+    directory: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let case = Self { directory };
+        // icinga2 gives up root.
+        std::fs::set_permissions(case.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir(case.path("tmp")).unwrap();
+        for (name, text) in files {
+            let path = case.path("etc").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
+        case
+    }
+
+    fn small(more: &str) -> Self {
+        let objects = format!("{OBJECTS}{more}");
+        let period = "object TimePeriod \"always\" { ranges = { monday = \"00:00-24:00\" } }\n";
+        Self::new(&[
+            ("icinga2.conf", MAIN),
+            ("constants.conf", CONSTANTS),
+            ("conf.d/objects.conf", &objects),
+            ("zones.d/all/periods.conf", period),
+        ])
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Imports and proves. Returns the exit code, and what was printed.
+    fn prove(&self, icinga2: &str, more: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+        command.arg("import").arg(self.path("etc/icinga2.conf")).arg("--out").arg(self.path("out"));
+        command.args(["--prove", "--icinga2", icinga2]).args(more).env("TMPDIR", self.path("tmp"));
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let left = std::fs::read_dir(self.path("tmp")).unwrap().count();
+        assert_eq!(left, 0, "a private directory is left");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (status.code().unwrap_or(-1), text(&stdout), text(&stderr))
+    }
+
+    /// Returns a program that changes rendered files before it runs Icinga.
+    fn changing(&self, program: &str, change: &str) -> String {
+        let path = self.path("changing");
+        let script = format!(
+            "#!/bin/bash\nfor main in \"$@\"; do case $main in */main.conf) \
+             find \"${{main%main.conf}}objects.d\" -name '*.conf' -exec sed -i '{change}' {{}} + ;; esac; done\n\
+             exec {program} \"$@\"\n"
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 }
 
-fn rendered(resources: &str) -> Vec<(String, Vec<u8>)> {
-    let directory = tempfile::tempdir().unwrap();
-    let (input, out) = (directory.path().join("input.yaml"), directory.path().join("out"));
-    std::fs::write(&input, resources).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
-    let output = command.args(["render", "-f"]).arg(&input).arg("--out").arg(&out).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut found = Vec::new();
-    files(&out, &out, &mut found);
-    found
-}
-
-fn expanded(verdict: Result<Verdict<Expansion>, String>) -> Expansion {
-    match verdict.unwrap() {
-        Verdict::Accepted(expansion) => expansion,
-        Verdict::Refused(findings) => panic!("{findings:#?}"),
-    }
-}
-
-fn prove(program: &str, resources: &str) -> Proof {
-    let directory = tempfile::tempdir().unwrap();
-    // icinga2 gives up root.
-    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(directory.path().join("constants.conf"), CONSTANTS).unwrap();
-    let main = directory.path().join("icinga2.conf");
-    std::fs::write(&main, ORIGINAL).unwrap();
-    let icinga = Icinga::new(program.split_whitespace().map(str::to_owned).collect());
-    let (block, left_out) = ORIGINAL.split_at(ORIGINAL.find("object CheckCommand \"function\"").unwrap());
-    let first_line = block.lines().count() + 1;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let old = expanded(icinga.expand(&original(&main), 10).await);
-        let new = expanded(icinga.expand(&result(&old, rendered(resources), left_out), 10).await);
-        proof(&old.objects, &new.objects, |place| place.line as usize >= first_line)
-    })
+fn proof(out: &str) -> Value {
+    let document: Value = serde_json::from_str(out).unwrap_or_else(|error| panic!("{error}: {out}"));
+    document["proof"].clone()
 }
 
 #[test]
-fn an_import_is_proved_equal_and_a_difference_is_found() {
+fn an_import_is_proved_equal() {
     for program in programs() {
-        let same = prove(&program, RESOURCES);
-        assert!(same.comparison.is_same(), "{program}: {:#?}", same.comparison);
-        assert_eq!(same.comparison.equal, 5, "{program}: {:#?}", same.comparison);
-        assert_eq!(same.left_out.iter().map(|(id, _)| id.name.as_str()).collect::<Vec<_>>(), ["function"]);
-        assert_eq!(same.other_types.get("CheckerComponent"), Some(&1), "{program}: {:?}", same.other_types);
+        let (code, out, err) = Case::small("").prove(&program, &["--strict"]);
+        assert_eq!(code, 0, "{program}: {out}{err}");
+        for words in [
+            ": 7 objects, 0 differences.",
+            "In Icinga's own configuration: 2 objects of 2 blocks (OwnNode 2).",
+            "CheckerComponent 1",
+            "1 objects of global zones have no zone as resources",
+        ] {
+            assert!(out.contains(words), "{program}: {words} is missing in:\n{out}{err}");
+        }
+        assert!(!out.contains("Left out, not proved"), "{program}: {out}");
+    }
+}
 
-        let other = RESOURCES
-            .replace("checkInterval: 60s", "checkInterval: 61s")
-            .replace("name: own, service", "name: Own, service");
-        let other = prove(&program, &other).comparison;
-        let difference = &other.changed[0].differences[0];
-        assert_eq!(
-            (other.changed.len(), difference.path.as_str()),
-            (1, "check_interval"),
-            "{program}: {other:#?}"
+#[test]
+fn a_changed_value_is_found_with_its_origin() {
+    for program in programs() {
+        let case = Case::small("");
+        let changing = case.changing(
+            &program,
+            "s/check_interval = 60/check_interval = 61/; s/^apply Service \"own\"/apply Service \"Own\"/",
         );
+        let (code, out, err) = case.prove(&changing, &[]);
+        assert_eq!(code, 4, "{program}: {out}{err}");
+        let expected = "Host web-01: check_interval: 60 (conf.d/objects.conf:5, MonitoringObject default/base) \
+                        -> 61 (MonitoringObject default/base (from conf.d/objects.conf:3:1))";
+        assert!(out.contains(expected), "{program}: {out}");
+        let missing = "Service web-01!own: is missing in the result; it is from conf.d/objects.conf:20, MonitoringObject default/own";
+        assert!(out.contains(missing), "{program}: {out}");
+        assert!(out.contains("Service web-01!Own: is only in the result"), "{program}: {out}");
+        let (code, out, _) = case.prove(&changing, &["-o", "json"]);
+        let proof = proof(&out);
+        assert_eq!((code, proof["differing"].as_u64()), (4, Some(3)), "{program}: {proof:#}");
+        let changed = proof["differences"].as_array().unwrap();
+        let changed = changed.iter().find(|one| one["attribute"] == "check_interval").unwrap();
+        assert_eq!(changed["original"]["line"], 5, "{program}: {proof:#}");
+        assert_eq!(changed["result"]["resource"], "default/base", "{program}: {proof:#}");
+    }
+}
+
+#[test]
+fn blocks_that_are_left_out_are_counted_apart() {
+    for program in programs() {
+        let case = Case::small(FUNCTION);
+        let (code, out, err) = case.prove(&program, &[]);
+        assert_eq!(code, 0, "{program}: {out}{err}");
+        for words in [
+            ": 7 objects, 0 differences.",
+            "Left out, not proved: 3 objects of 2 blocks (Function 1, UnknownName 2).",
+        ] {
+            assert!(out.contains(words), "{program}: {words} is missing in:\n{out}{err}");
+        }
+        let (code, out, _) = case.prove(&program, &["--strict", "-o", "json"]);
+        let proof = proof(&out);
+        assert_eq!(code, 1, "{program}: {proof:#}");
+        assert_eq!(proof["leftOut"]["reasons"]["UnknownName"]["objects"], 2, "{program}: {proof:#}");
+        assert_eq!(proof["objects"], 7, "{program}: {proof:#}");
+    }
+}
+
+#[test]
+fn a_result_that_does_not_load_is_refused_by_name() {
+    for program in programs() {
+        let case = Case::small("");
+        let changing = case.changing(&program, "s/^object HostGroup \"web\".*/&\\n  bogus = 1/");
+        let (code, out, err) = case.prove(&changing, &[]);
+        assert_eq!(code, 3, "{program}: {out}{err}");
+        let expected =
+            "icinga2 refuses the result: MonitoringObject default/web (from conf.d/objects.conf:14:1): ";
+        assert!(err.contains(expected) && err.contains("bogus"), "{program}: {err}");
+    }
+}
+
+#[test]
+fn an_original_that_does_not_load_is_refused() {
+    let case = Case::small("object Host \"h\" { check_command = \"gone\" }\n");
+    for program in programs() {
+        let (code, out, err) = case.prove(&program, &[]);
+        assert_eq!(code, 3, "{program}: {out}{err}");
         assert!(
-            difference.old.place.file.ends_with("/icinga2.conf") && difference.old.place.line == 8,
-            "{difference:?}"
+            err.contains("icinga2 refuses the original: conf.d/objects.conf:24: Host h: "),
+            "{program}: {err}"
         );
-        assert_eq!(difference.new.place.file, "objects.d/groundlink/base.conf");
-        assert_eq!(other.only_old[0].0.name, "web-01!own", "{program}: {other:#?}");
-        assert_eq!(other.only_new[0].0.name, "web-01!Own", "{program}: {other:#?}");
+    }
+}
+
+#[test]
+fn an_icinga_that_cannot_prove_is_an_error() {
+    let case = Case::small("");
+    let script = |name: &str, text: &str| {
+        let path = case.path(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let version = "echo 'icinga2 - The Icinga 2 network monitoring daemon (version: r2.12.3-1)'";
+    let hangs = "case $1 in --version) echo '(version: r2.13.6-1)';; *) exec sleep 600;; esac";
+    for (program, words) in [
+        ("/no/such/icinga2".to_owned(), "/no/such/icinga2: No such file or directory"),
+        (script("old", version), "is r2.12.3-1, and 2.13 is the oldest that can do this"),
+        (script("hangs", hangs), "did not end within"),
+        (script("other", "echo hello"), "names no version: \"hello\""),
+    ] {
+        let (code, out, err) = case.prove(&program, &["--timeout", "1s"]);
+        assert_eq!(code, 2, "{program}: {out}{err}");
+        assert!(err.contains(words), "{program}: {err}");
+        // What was imported is of use without a proof.
+        assert!(out.contains("manifests in"), "{out}");
+    }
+    std::fs::rename(case.path("etc/icinga2.conf"), case.path("etc/other.conf")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+    command.arg("import").arg(case.path("etc/conf.d")).arg("--out").arg(case.path("out2")).arg("--prove");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("name it with --icinga2-conf"), "{output:?}");
+}
+
+/// The configuration that a package of Icinga installs.
+#[test]
+fn the_configuration_of_a_new_icinga_is_proved_equal() {
+    for program in programs() {
+        let generation = program.rsplit_once(' ').map(|(_, generation)| generation);
+        let root = generation.map_or(PathBuf::from("/"), |generation| {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/icinga").join(generation)
+        });
+        let case = Case::new(&[]);
+        let copied =
+            Command::new("cp").arg("-rL").arg(root.join("etc/icinga2")).arg(case.path("etc")).status();
+        assert!(copied.unwrap().success());
+        let opened = Command::new("chmod").args(["-R", "a+rX"]).arg(case.path("etc")).status();
+        assert!(opened.unwrap().success());
+        let (code, out, err) = case.prove(&program, &["-D", "NodeName=hub", "-o", "json"]);
+        assert_eq!(code, 0, "{program}: {out}{err}");
+        let report: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(report["leftOut"], serde_json::json!([]), "{program}: {out}");
+        assert_eq!(report["proof"]["differences"], serde_json::json!([]), "{program}: {out}");
+        assert!(report["proof"]["objects"].as_u64() > Some(30), "{program}: {out}");
+    }
+}
+
+#[test]
+fn hostile_files_are_refused_by_name() {
+    let parentheses = format!("x = {}1{}", "(".repeat(100_000), ")".repeat(100_000));
+    let large = "#".repeat((16 << 20) + 1);
+    let case = Case::new(&[
+        ("icinga2.conf", "include_recursive \"conf.d\"\n"),
+        ("conf.d/a-deep.conf", &parentheses),
+        ("conf.d/b-large.conf", &large),
+        ("conf.d/c-nul.conf", "object Host \"a\0b\" { }\n"),
+        ("conf.d/d-circle.conf", "include \"d2.txt\"\n"),
+        ("conf.d/d2.txt", "include \"d-circle.conf\"\n"),
+        ("conf.d/z.conf", "object Host \"h\" { check_command = \"dummy\" }\n"),
+    ]);
+    std::fs::write(case.path("etc/conf.d/e-bytes.conf"), b"object Host \"\xff\" { }\n").unwrap();
+    let fifo = Command::new("mkfifo").arg(case.path("etc/conf.d/f-pipe.conf")).status().unwrap();
+    assert!(fifo.success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+    command.arg("import").arg(case.path("etc/icinga2.conf")).arg("--out").arg(case.path("out"));
+    let Output { status, stdout, .. } = command.output().unwrap();
+    let out = String::from_utf8_lossy(&stdout);
+    assert_eq!(status.code(), Some(2), "{out}");
+    for words in [
+        "conf.d/a-deep.conf:1:105: is nested more than 100 levels deep",
+        "conf.d/b-large.conf: is larger than 16 MiB",
+        "conf.d/c-nul.conf:1:15: has a NUL byte",
+        "conf.d/d-circle.conf: includes itself",
+        "conf.d/e-bytes.conf:1:14: is not UTF-8",
+        "1 blocks: 1 manifests in 1 files, 5 left out",
+    ] {
+        assert!(out.contains(words), "{words} is missing in:\n{out}");
     }
 }

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Leaves out what the operator would refuse, and proposes external objects for what is named and
-/// not there.
+/// not there. Returns the rest as the operator renders it.
 ///
 /// # Errors
 /// If a proposed external object is no name, which cannot happen.
-pub(super) fn check(imported: &mut Imported, settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn check(imported: &mut Imported, settings: &Settings) -> anyhow::Result<Vec<Arc<Rendered>>> {
     let mut contents: BTreeMap<ObjectKey, (usize, Arc<Rendered>)> = BTreeMap::new();
     let mut refused: BTreeMap<usize, String> = BTreeMap::new();
     for (number, manifest) in imported.manifests.iter().enumerate() {
@@ -88,7 +88,7 @@ pub(super) fn check(imported: &mut Imported, settings: &Settings) -> anyhow::Res
     }
     imported.external_objects =
         external.into_iter().map(|(name, named_by)| External { name, named_by }).collect();
-    Ok(())
+    Ok(contents.into_values().map(|(_, content)| content).collect())
 }
 
 fn content(manifest: &Manifest, settings: &Settings) -> Result<(ObjectKey, Arc<Rendered>), String> {
@@ -123,6 +123,7 @@ fn leave_out(imported: &mut Imported, refused: &BTreeMap<usize, String>) {
             .retain(|note| note.subject != manifest.subject || note.origin.file != manifest.origin.file);
         imported.left_out.push(LeftOut {
             block: manifest.origin.clone(),
+            span: manifest.span,
             subject: manifest.subject,
             origin: manifest.origin,
             construct: String::new(),

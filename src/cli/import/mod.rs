@@ -2,21 +2,30 @@
 
 mod check;
 mod disk;
+mod proof;
+mod prove;
 mod report;
 mod write;
 
 use super::output::progress;
 use crate::api::IcingaVersion;
 use crate::import::{Imported, Options, import, tree};
+use crate::render::Rendered;
+use crate::text::clean_message;
 use crate::validate::Settings;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was
 /// left out, 2 the input cannot be read or the manifests cannot be written.
+///
+/// With --prove: 0 no object differs, 1 a block was left out (--strict), 2 the input cannot be read
+/// or icinga2 cannot be run, 3 Icinga refuses a side, 4 objects differ.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// An icinga2.conf, whose includes are followed; directories such as conf.d and zones.d;
@@ -48,6 +57,24 @@ pub struct Arguments {
     /// Version of the Icinga 2 that will load the result.
     #[arg(long, value_enum, default_value = "2.13")]
     icinga_version: IcingaVersion,
+    /// Let the installed icinga2 load the original and the result, and compare every object and
+    /// attribute. The result is the original without the blocks that were imported, and the
+    /// manifests.
+    #[arg(long)]
+    prove: bool,
+    /// The icinga2.conf that --prove loads, with its constants and features. Not needed if it is
+    /// among the paths.
+    #[arg(long, value_name = "PATH", requires = "prove")]
+    icinga2_conf: Option<PathBuf>,
+    /// Exit with 1 if the proof is without differences but a block was left out.
+    #[arg(long, requires = "prove")]
+    strict: bool,
+    /// The icinga2 that --prove runs, with arguments after blanks.
+    #[arg(long, value_name = "COMMAND", default_value = "icinga2", requires = "prove")]
+    icinga2: String,
+    /// Time for each of the two runs of icinga2.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = super::usage::duration, requires = "prove")]
+    timeout: Duration,
 }
 
 /// Form of the report.
@@ -66,13 +93,18 @@ pub(super) struct Outcome {
     pub(super) imported: Imported,
     /// The files, in order.
     pub(super) files: Vec<PathBuf>,
+    /// The manifests as the operator renders them.
+    rendered: Vec<Arc<Rendered>>,
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let result = run(arguments).and_then(|outcome| {
+        if arguments.prove {
+            return proved(arguments, &outcome);
+        }
         match arguments.output {
             Output::Text => report::text(&outcome)?,
-            Output::Json => report::json(&outcome)?,
+            Output::Json => report::json(&outcome, None)?,
         }
         Ok(report::exit_code(&outcome.imported))
     });
@@ -80,6 +112,28 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("groundlink import: {error:#}");
         ExitCode::from(2)
     }))
+}
+
+/// Prints the report and the proof.
+fn proved(arguments: &Arguments, outcome: &Outcome) -> anyhow::Result<ExitCode> {
+    // The report is of use even if nothing can be proved.
+    if arguments.output == Output::Text {
+        report::text(outcome)?;
+    }
+    let proof = prove::prove(arguments, outcome);
+    if arguments.output == Output::Json {
+        let document = match &proof {
+            Ok(proof) => proof::json(proof),
+            Err(error) => serde_json::json!({ "error": clean_message(&format!("{error:#}")) }),
+        };
+        report::json(outcome, Some(document))?;
+    }
+    let proof = proof?;
+    if arguments.output == Output::Text {
+        proof::text(&proof)?;
+    }
+    proof::print_refusal(&proof);
+    Ok(ExitCode::from(proof::exit_code(&proof, arguments.strict)))
 }
 
 /// Reads, translates, checks and writes.
@@ -106,9 +160,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         arguments.icinga_version,
     )
     .map_err(anyhow::Error::msg)?;
-    check::check(&mut imported, &settings)?;
+    let rendered = check::check(&mut imported, &settings)?;
     let files = write::write(&arguments.out, &imported)?;
-    Ok(Outcome { imported, files })
+    Ok(Outcome { imported, files, rendered })
 }
 
 /// Returns a path as the reader wants it: absolute, with links resolved.

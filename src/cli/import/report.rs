@@ -96,7 +96,7 @@ fn by_reason(imported: &Imported) -> BTreeMap<&'static str, usize> {
 }
 
 /// Prints the report for programs.
-pub(super) fn json(outcome: &Outcome) -> anyhow::Result<()> {
+pub(super) fn json(outcome: &Outcome, proof: Option<Value>) -> anyhow::Result<()> {
     let imported = &outcome.imported;
     let manifests = imported.manifests.iter().map(|manifest| {
         let (namespace, name) = manifest.key();
@@ -117,7 +117,7 @@ pub(super) fn json(outcome: &Outcome) -> anyhow::Result<()> {
     });
     let external =
         imported.external_objects.iter().map(|one| json!({ "name": one.name, "namedBy": one.named_by }));
-    let document = json!({
+    let mut document = json!({
         "blocks": imported.blocks,
         "files": outcome.files,
         "imported": manifests.collect::<Vec<_>>(),
@@ -128,6 +128,9 @@ pub(super) fn json(outcome: &Outcome) -> anyhow::Result<()> {
         "secrets": secrets.collect::<Vec<_>>(),
         "externalObjects": external.collect::<Vec<_>>(),
     });
+    if let Some(proof) = proof {
+        document["proof"] = proof;
+    }
     print(format_args!("{document:#}\n"))
 }
 

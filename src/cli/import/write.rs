@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Records what an import wrote.
-const RECORD: &str = ".groundlink-import.json";
+/// Records what an import wrote. Without an ending, so that kubectl and `render` do not read it.
+const RECORD: &str = ".groundlink-import";
 
 /// Writes one file for each source file, and removes those of an earlier import that are none any
 /// more. Returns the files in order.
@@ -113,7 +113,13 @@ mod tests {
     fn imported(source: &str) -> Imported {
         let content = Content::Configuration(language::parse(source).unwrap());
         let tree = Tree {
-            files: vec![SourceFile { path: "a/hosts.conf".into(), zone: None, content }],
+            files: vec![SourceFile {
+                path: "a/hosts.conf".into(),
+                source: "/a/hosts.conf".into(),
+                zone: None,
+                included: None,
+                content,
+            }],
             ..Tree::default()
         };
         import(&tree, &Options { namespace: "n".into(), ..Options::default() })

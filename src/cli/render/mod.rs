@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Most findings of Icinga that are printed.
-const FINDINGS_MAX: usize = 50;
+pub(in crate::cli) const FINDINGS_MAX: usize = 50;
 
 /// Exit codes: 0 everything was rendered, 1 an object or document was refused, 2 a file cannot be
 /// read or written, 3 Icinga refuses the result (--check).
@@ -147,7 +147,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs Icinga. An error says what to do.
-fn block_on_result<T>(work: impl Future<Output = Result<T, String>>) -> anyhow::Result<T> {
+pub(in crate::cli) fn block_on_result<T>(work: impl Future<Output = Result<T, String>>) -> anyhow::Result<T> {
     let mut found = None;
     block_on(async {
         found = Some(work.await);
@@ -173,7 +173,8 @@ fn print_findings(findings: &[Finding]) {
     }
 }
 
-fn in_words(finding: &Finding) -> String {
+/// Returns a finding on one line: file, line, object and message.
+pub(in crate::cli) fn in_words(finding: &Finding) -> String {
     let mut text = String::new();
     if let Some(file) = &finding.file {
         text.push_str(file);

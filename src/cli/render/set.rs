@@ -81,7 +81,7 @@ impl Set {
             files.push(("with.conf".into(), with.to_vec()));
         }
         main.push_str("include_recursive \"objects.d\"\n");
-        Configuration { main, files, zones: None }
+        Configuration { main, files, ..Configuration::default() }
     }
 }
 

@@ -91,6 +91,7 @@ fn leave(file: &SourceFile, work: &mut Work, subject: Subject, construct: &str, 
     let origin = Origin { file: file.path.clone(), at: None };
     work.imported.left_out.push(LeftOut {
         block: origin.clone(),
+        span: None,
         subject,
         origin,
         construct: construct.to_owned(),
@@ -148,7 +149,9 @@ fn one(file: &SourceFile, icinga_type: &str, object: &Value, work: &mut Work) {
                 );
                 let place = SourceFile {
                     path: file.path.clone(),
+                    source: file.source.clone(),
                     zone: None,
+                    included: None,
                     content: Content::Director(Value::Null),
                 };
                 work.file(&place, &parsed);
@@ -162,9 +165,13 @@ fn one(file: &SourceFile, icinga_type: &str, object: &Value, work: &mut Work) {
                 {
                     entry.block.at = None;
                     entry.origin.at = None;
+                    entry.span = None;
                 }
                 work.imported.notes.iter_mut().skip(notes).for_each(|note| note.origin.at = None);
-                work.pending.iter_mut().skip(pending).for_each(|block| block.origin.at = None);
+                work.pending.iter_mut().skip(pending).for_each(|block| {
+                    block.origin.at = None;
+                    block.span = None;
+                });
             }
         }
     }

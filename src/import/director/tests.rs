@@ -3,7 +3,13 @@ use crate::import::{Imported, Options, import, yaml};
 use serde_json::json;
 
 fn imported(basket: serde_json::Value) -> Imported {
-    let file = SourceFile { path: "b.json".into(), zone: None, content: Content::Director(basket) };
+    let file = SourceFile {
+        path: "b.json".into(),
+        source: "/b.json".into(),
+        zone: None,
+        included: None,
+        content: Content::Director(basket),
+    };
     let options = Options { namespace: "n".into(), command_namespace: "c".into(), ..Options::default() };
     import(&Tree { files: vec![file], ..Tree::default() }, &options)
 }

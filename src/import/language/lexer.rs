@@ -55,6 +55,10 @@ const SYMBOLS: [&str; 41] = [
 ];
 const SINGLE: [&str; 3] = [";", "?", ":"];
 
+/// Most tokens of a file. Each needs up to 200 bytes of memory, so a file of the largest size with
+/// nothing but short ones would need several gigabytes.
+const MAX_TOKENS: usize = 3_000_000;
+
 /// Tokens with their positions, and the comments beside them.
 pub(super) struct Tokens {
     pub(super) tokens: Vec<(Position, Token)>,
@@ -76,6 +80,10 @@ pub(super) fn tokenize(source: &str) -> Result<Tokens, Problem> {
         ignores_newlines: vec![false],
     };
     while lexer.at < source.len() {
+        if lexer.tokens.len() >= MAX_TOKENS {
+            let what = format!("has more than {MAX_TOKENS} words and signs; split the file");
+            return Err(Problem::new(lexer.position, what));
+        }
         lexer.step()?;
     }
     let end = lexer.position;

@@ -7,10 +7,33 @@ use super::token::Position;
 pub struct Statement {
     /// Where it begins.
     pub at: Position,
+    /// Where the token behind it begins, which separates it from the next statement.
+    pub end: Position,
     /// The line of its last token.
     pub last_line: u32,
     /// What it is.
     pub kind: StatementKind,
+}
+
+impl Statement {
+    /// Returns the statements inside of one that runs at top level, by branches and loops. Those of
+    /// blocks are not among them.
+    pub fn bodies(&self) -> impl Iterator<Item = &[Statement]> {
+        let mut bodies: Vec<&[Statement]> = Vec::new();
+        match &self.kind {
+            StatementKind::For(_, body)
+            | StatementKind::While(_, body)
+            | StatementKind::Function(_, _, body)
+            | StatementKind::Namespace(_, body) => bodies.push(body),
+            StatementKind::Try(body, except) => bodies.extend([body.as_slice(), except]),
+            StatementKind::Expression(Expression { kind: Kind::If(all, otherwise), .. }) => {
+                bodies.extend(all.iter().map(|(_, body)| body.as_slice()));
+                bodies.extend(otherwise.as_deref());
+            }
+            _ => {}
+        }
+        bodies.into_iter()
+    }
 }
 
 /// What a statement is.

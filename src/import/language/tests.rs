@@ -142,6 +142,8 @@ fn depth_is_bounded() {
     for tail in [".a", "[1]", "()", " - 1", " * 1"] {
         assert!(refused(&format!("x = a{}", tail.repeat(100_000))).message.contains("operators"), "{tail}");
     }
+    let dense = format!("x = [ {} ]", "1,".repeat(1_500_000));
+    assert!(refused(&dense).message.contains("more than 3000000 words and signs"));
     // A chain is flat: a list of many hosts is not deep.
     assert!(parse(&format!("x = a{}", " || a".repeat(100_000))).is_ok());
     assert!(parse(&format!("x = if (a) {{ }}{}", " else if (a) { }".repeat(10_000))).is_ok());

@@ -49,10 +49,13 @@ pub(super) fn entry(sort: Sort, node: &Node) -> Result<Node, &'static str> {
         return text_of(node).map(Node::Text).ok_or("write a text");
     }
     match node {
-        Node::Text(text) if text.is_empty() => Ok(Node::Map(vec![("value".into(), Node::text(""))])),
+        // Icinga passes the name alone for an empty value.
+        Node::Text(text) if text.is_empty() => Ok(Node::Map(Vec::new())),
         Node::Text(_) | Node::Number(_) => text_of(node).map(Node::Text).ok_or("write a text"),
         Node::Map(parts) => {
-            parts.iter().map(|(name, node)| part(name, node)).collect::<Result<_, _>>().map(Node::Map)
+            let is_empty = |name: &str, node: &Node| name == "value" && *node == Node::text("");
+            let parts = parts.iter().filter(|(name, node)| !is_empty(name, node));
+            parts.map(|(name, node)| part(name, node)).collect::<Result<_, _>>().map(Node::Map)
         }
         _ => Err("write a text, or a dictionary with value and others"),
     }
@@ -117,6 +120,9 @@ mod tests {
             entry(Sort::Arguments, &map("required", Node::Number(1.0))),
             Ok(map("required", Node::Boolean(true)))
         );
+        for empty in [Node::text(""), map("value", Node::text(""))] {
+            assert_eq!(entry(Sort::Arguments, &empty), Ok(Node::Map(Vec::new())));
+        }
         assert!(entry(Sort::Arguments, &map("valeu", Node::text("x"))).is_err());
         assert!(entry(Sort::Arguments, &Node::texts(["a"])).is_err());
     }

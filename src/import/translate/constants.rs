@@ -17,6 +17,10 @@ impl Constants {
         self.0.get(name)
     }
 
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     pub(super) fn set(&mut self, name: String, node: Node) {
         self.0.insert(name, node);
     }

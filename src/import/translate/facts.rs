@@ -50,7 +50,7 @@ impl Facts {
         for file in &tree.files {
             let Content::Configuration(content) = &file.content else { continue };
             for statement in &content.statements {
-                facts.constant_of(statement);
+                facts.constant_of(statement, defines);
             }
         }
         for file in &tree.files {
@@ -101,14 +101,14 @@ impl Facts {
             || sets.any(|sets| sets.contains("vars") || sets.contains(&variable))
     }
 
-    fn constant_of(&mut self, statement: &Statement) {
+    fn constant_of(&mut self, statement: &Statement, defines: &BTreeMap<String, String>) {
         let StatementKind::Constant(name, given) = &statement.kind else { return };
-        if self.constants.get(name).is_some() {
-            return;
-        }
         let scope = Scope::new(&self.constants, None, Form::Object);
-        if let Ok(Value::Constant(node)) = value(given, &scope) {
-            self.constants.set(name.clone(), node);
+        // As in Icinga, the last declaration counts, also over the command line.
+        match value(given, &scope) {
+            Ok(Value::Constant(node)) => self.constants.set(name.clone(), node),
+            _ if !defines.contains_key(name) => self.constants.remove(name),
+            _ => {}
         }
     }
 

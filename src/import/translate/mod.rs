@@ -14,9 +14,9 @@ mod value;
 pub(super) use secrets::secrets;
 
 use super::document::Node;
-use super::language::{Comment, Expression, File, Kind, Position, Statement, StatementKind};
+use super::language::{Comment, Expression, File, Kind, Statement, StatementKind};
 use super::pending::Pending;
-use super::report::{BlockForm, Imported, LeftOut, Note, Origin, Reason, Subject};
+use super::report::{BlockForm, Imported, LeftOut, Note, Origin, Reason, Span, Subject};
 use super::tree::SourceFile;
 use block::Translated;
 pub(super) use facts::Facts;
@@ -100,7 +100,7 @@ impl<'a> Work<'a> {
                     let construct = super::language::source(given);
                     self.leave(
                         file,
-                        statement.at,
+                        statement,
                         subject,
                         Unsaid::new(
                             given.at,
@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
                     let subject = statement_subject("assignment", &super::language::source(target));
                     self.leave(
                         file,
-                        statement.at,
+                        statement,
                         subject,
                         Unsaid::new(
                             statement.at,
@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
                     Reason::Statement,
                     "remove it, or keep it in Icinga's configuration",
                 );
-                self.leave(file, statement.at, statement_subject("", ""), unsaid);
+                self.leave(file, statement, statement_subject("", ""), unsaid);
             }
         }
     }
@@ -250,7 +250,6 @@ impl<'a> Work<'a> {
     }
 
     fn block(&mut self, file: &SourceFile, statement: &Statement, scope: &Scope<'a>, comments: Vec<String>) {
-        let origin = Origin { file: file.path.clone(), at: Some(statement.at) };
         let (subject, result) = match &statement.kind {
             StatementKind::Block(block) => block::object(block, file, self.facts, scope),
             StatementKind::Rule(rule) => block::rule(rule, file, self.facts, scope),
@@ -258,32 +257,43 @@ impl<'a> Work<'a> {
         };
         match result {
             Ok(Translated::Outside(unsaid)) => {
-                let left = left_out(file, statement.at, subject, unsaid);
+                let left = left_out(file, statement, subject, unsaid);
                 self.imported.outside.push(left);
             }
-            Ok(Translated::Block(translated)) => {
-                for (at, message) in translated.remarks {
-                    let origin = Origin { file: file.path.clone(), at: Some(at) };
-                    self.imported.notes.push(Note { origin, subject: subject.clone(), message });
-                }
-                self.pending.push(Pending {
-                    origin,
-                    subject,
-                    icinga_type: translated.icinga_type,
-                    name: translated.name,
-                    parts: translated.parts,
-                    zone: translated.zone,
-                    is_template: translated.is_template,
-                    member: translated.member,
-                    comments,
-                });
-            }
-            Err(unsaid) => self.leave(file, statement.at, subject, unsaid),
+            Ok(Translated::Block(translated)) => self.say(file, statement, subject, *translated, comments),
+            Err(unsaid) => self.leave(file, statement, subject, unsaid),
         }
     }
 
-    fn leave(&mut self, file: &SourceFile, at: Position, subject: Subject, unsaid: Unsaid) {
-        self.imported.left_out.push(left_out(file, at, subject, unsaid));
+    /// Adds a block that can be said.
+    fn say(
+        &mut self,
+        file: &SourceFile,
+        statement: &Statement,
+        subject: Subject,
+        translated: block::Said,
+        comments: Vec<String>,
+    ) {
+        for (at, message) in translated.remarks {
+            let origin = Origin { file: file.path.clone(), at: Some(at) };
+            self.imported.notes.push(Note { origin, subject: subject.clone(), message });
+        }
+        self.pending.push(Pending {
+            origin: Origin { file: file.path.clone(), at: Some(statement.at) },
+            subject,
+            icinga_type: translated.icinga_type,
+            name: translated.name,
+            parts: translated.parts,
+            zone: translated.zone,
+            is_template: translated.is_template,
+            member: translated.member,
+            comments,
+            span: Some(span(file, statement)),
+        });
+    }
+
+    fn leave(&mut self, file: &SourceFile, statement: &Statement, subject: Subject, unsaid: Unsaid) {
+        self.imported.left_out.push(left_out(file, statement, subject, unsaid));
     }
 
     /// Leaves out a statement with every block inside of it.
@@ -291,7 +301,7 @@ impl<'a> Work<'a> {
         let mut blocks = Vec::new();
         collect_blocks(body, &mut blocks);
         if blocks.is_empty() {
-            return self.leave(file, statement.at, statement_subject("", ""), unsaid);
+            return self.leave(file, statement, statement_subject("", ""), unsaid);
         }
         let scope = Scope::new(&self.facts.constants, None, Form::Object);
         for inner in blocks {
@@ -301,7 +311,7 @@ impl<'a> Work<'a> {
                 StatementKind::Rule(rule) => block::subject_of_rule(rule, &scope),
                 _ => continue,
             };
-            self.leave(file, inner.at, subject, unsaid.clone());
+            self.leave(file, inner, subject, unsaid.clone());
         }
     }
 }
@@ -332,9 +342,14 @@ fn range(expression: &Expression, scope: &Scope) -> Option<Vec<f64>> {
     Some((0..count as usize).map(|i| from + step * i as f64).collect())
 }
 
-fn left_out(file: &SourceFile, at: Position, subject: Subject, unsaid: Unsaid) -> LeftOut {
+fn span(file: &SourceFile, statement: &Statement) -> Span {
+    Span { file: file.source.clone(), from: statement.at, to: statement.end }
+}
+
+fn left_out(file: &SourceFile, statement: &Statement, subject: Subject, unsaid: Unsaid) -> LeftOut {
     LeftOut {
-        block: Origin { file: file.path.clone(), at: Some(at) },
+        block: Origin { file: file.path.clone(), at: Some(statement.at) },
+        span: Some(span(file, statement)),
         subject,
         origin: Origin { file: file.path.clone(), at: Some(unsaid.at) },
         construct: unsaid.construct,
@@ -354,19 +369,7 @@ fn collect_blocks<'s>(body: &'s [Statement], found: &mut Vec<&'s Statement>) {
     for statement in body {
         match &statement.kind {
             StatementKind::Block(_) | StatementKind::Rule(_) => found.push(statement),
-            StatementKind::For(_, body)
-            | StatementKind::While(_, body)
-            | StatementKind::Function(_, _, body)
-            | StatementKind::Namespace(_, body) => collect_blocks(body, found),
-            StatementKind::Try(body, except) => {
-                collect_blocks(body, found);
-                collect_blocks(except, found);
-            }
-            StatementKind::Expression(Expression { kind: Kind::If(branches, otherwise), .. }) => {
-                branches.iter().for_each(|(_, body)| collect_blocks(body, found));
-                otherwise.iter().for_each(|body| collect_blocks(body, found));
-            }
-            _ => {}
+            _ => statement.bodies().for_each(|body| collect_blocks(body, found)),
         }
     }
 }

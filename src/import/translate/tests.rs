@@ -4,7 +4,13 @@ use crate::import::{Options, import, language, yaml};
 
 fn imported(source: &str) -> Imported {
     let content = language::parse(source).unwrap_or_else(|problem| panic!("{source}: {problem:?}"));
-    let file = SourceFile { path: "a.conf".into(), zone: None, content: Content::Configuration(content) };
+    let file = SourceFile {
+        path: "a.conf".into(),
+        source: "/a.conf".into(),
+        zone: None,
+        included: None,
+        content: Content::Configuration(content),
+    };
     let options = Options { namespace: "n".into(), command_namespace: "c".into(), ..Options::default() };
     import(&Tree { files: vec![file], ..Tree::default() }, &options)
 }
@@ -314,7 +320,9 @@ fn zones_and_default_templates() {
     let content = |source: &str| Content::Configuration(language::parse(source).unwrap());
     let file = |path: &str, zone: &str, source: &str| SourceFile {
         path: path.into(),
+        source: path.into(),
         zone: Some(zone.into()),
+        included: None,
         content: content(source),
     };
     let tree = Tree {
@@ -340,4 +348,27 @@ fn zones_and_default_templates() {
     assert!(texts[0].contains("namespace: dmz") && texts[0].contains("zone: dmz"), "{}", texts[0]);
     assert!(texts[0].contains("imports: [t]"), "{}", texts[0]);
     assert!(!texts[1].contains("zone:") && !texts[3].contains("zone:"), "{texts:?}");
+}
+
+#[test]
+fn a_parent_that_the_hosts_name_is_left_out_with_a_remedy() {
+    let rule = "apply Dependency \"up\" to Host { parent_host_name = host.vars.parent, assign where host.vars.parent }";
+    assert_eq!(reason(rule).0, "Computed");
+}
+
+#[test]
+fn the_last_declaration_of_a_constant_counts() {
+    let declared = |first: &str, second: &str, defines: &[(&str, &str)]| {
+        let source = format!("{first}\n{second}\nobject Host A {{ check_command = \"x\" }}");
+        let content = Content::Configuration(language::parse(&source).unwrap());
+        let source = "/a.conf".into();
+        let file = SourceFile { path: "a.conf".into(), source, zone: None, included: None, content };
+        let defines = defines.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let options = Options { namespace: "n".into(), defines, ..Options::default() };
+        let imported = import(&Tree { files: vec![file], ..Tree::default() }, &options);
+        imported.manifests.first().map(|manifest| manifest.key().1.to_owned())
+    };
+    assert_eq!(declared("const A = \"1\"", "const A = \"2\"", &[("A", "3")]).as_deref(), Some("2"));
+    assert_eq!(declared("const A = \"1\"", "const A = f()", &[]), None);
+    assert_eq!(declared("", "const A = f()", &[("A", "3")]).as_deref(), Some("3"));
 }

@@ -105,6 +105,7 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
             ("/e/e.conf", b"include \"e.conf\""),
             ("/e/f.conf", b"include \"gone.conf\""),
             ("/e/g.conf", b"include getenv(\"x\")\nif (true) { include \"f.conf\" }"),
+            ("/e/h.conf", &vec![b'#'; MAX_FILE + 1]),
             ("/e/z.conf", b"object Host \"h\" { }"),
         ],
         &["/e", "/gone"],
@@ -117,12 +118,14 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
         (3, "e/d.conf:1:5: expected a value"),
         (4, "e/e.conf: includes itself"),
         (5, "e/f.conf:1:1: includes \"gone.conf\""),
-        (6, "e/g.conf:1:1: the path of the include"),
-        (7, "gone: is no file"),
+        (6, "e/g.conf:2:13: the include is inside of another statement"),
+        (7, "e/g.conf:1:1: the path of the include"),
+        (8, "e/h.conf: is larger than 16 MiB"),
+        (9, "gone: is no file"),
     ] {
         assert!(unreadable[line].starts_with(words), "{}", unreadable[line]);
     }
-    assert_eq!(unreadable.len(), 8);
+    assert_eq!(unreadable.len(), 10);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use super::paths::{base_name, join, matches, parent, relative, zone_of};
 use super::{
-    Content, Found, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_TOTAL, Source, SourceFile, Tree, Unreadable,
+    Content, Found, Included, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_TOKENS, MAX_TOTAL, Source, SourceFile,
+    Tree, Unread, Unreadable,
 };
-use crate::import::language::{self, Expression, File, Kind, Position, StatementKind};
+use crate::import::language::{self, Expression, File, Kind, Position, Statement, StatementKind};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Reads what a person gave.
 pub struct Reader<'a> {
@@ -15,7 +17,10 @@ pub struct Reader<'a> {
     seen: BTreeSet<String>,
     /// Files whose includes are being followed.
     open: Vec<String>,
+    /// The include that is being followed.
+    through: Option<Included>,
     total: usize,
+    tokens: usize,
     /// Directories and files so far.
     count: usize,
     /// Directory to which the paths of messages are relative.
@@ -40,7 +45,9 @@ pub fn read(
         tree: Tree::default(),
         seen: BTreeSet::new(),
         open: Vec::new(),
+        through: None,
         total: 0,
+        tokens: 0,
         count: 0,
         base: String::new(),
         prefix: String::new(),
@@ -97,6 +104,13 @@ impl Reader<'_> {
         let path = self.name(path);
         let path = if path.is_empty() { ".".to_owned() } else { path };
         self.tree.unreadable.push(Unreadable { path, at, message: message.to_owned() });
+    }
+
+    /// Reports a file that is there and cannot be read.
+    fn unread(&mut self, path: &str, zone: Option<&str>, at: Option<Position>, message: &str) {
+        self.unreadable(path, at, message);
+        let (zone, included) = (zone.map(str::to_owned), self.through.clone());
+        self.tree.unread.push(Unread { source: path.into(), zone, included });
     }
 
     /// True if one more file or directory may be read.
@@ -167,40 +181,42 @@ impl Reader<'_> {
             return;
         }
         self.seen.insert(path.to_owned());
+        let own_zone = zone.map(str::to_owned).or_else(|| zone_of(path));
+        let zone = own_zone.as_deref();
         let bytes = match self.source.bytes(path) {
             Ok(bytes) => bytes,
             Err(cause) => {
-                return self.unreadable(
-                    path,
-                    None,
-                    &format!("cannot be read ({cause}); give the right to read it"),
-                );
+                let what = format!("cannot be read ({cause}); give the right to read it");
+                return self.unread(path, zone, None, &what);
             }
         };
         if bytes.len() > MAX_FILE {
             let most = MAX_FILE >> 20;
-            return self.unreadable(path, None, &format!("is larger than {most} MiB; split it"));
+            return self.unread(path, zone, None, &format!("is larger than {most} MiB; split it"));
         }
         self.total += bytes.len();
         if self.total > MAX_TOTAL {
             let most = MAX_TOTAL >> 20;
             self.total -= bytes.len();
-            return self.unreadable(
-                path,
-                None,
-                &format!("is beyond {most} MiB of all files; import the tree in parts"),
-            );
+            let what = format!("is beyond {most} MiB of all files; import the tree in parts");
+            return self.unread(path, zone, None, &what);
         }
         let text = match text(bytes) {
             Ok(text) => text,
-            Err((at, message)) => return self.unreadable(path, Some(at), &message),
+            Err((at, message)) => return self.unread(path, zone, Some(at), &message),
         };
-        let zone = zone.map(str::to_owned).or_else(|| zone_of(path));
+        let source: Arc<str> = path.into();
         if path.ends_with(".json") {
             match serde_json::from_str(&text) {
                 Ok(json) => {
-                    let path = self.name(path);
-                    self.tree.files.push(SourceFile { path, zone, content: Content::Director(json) });
+                    let (path, content) = (self.name(path), Content::Director(json));
+                    self.tree.files.push(SourceFile {
+                        path,
+                        source,
+                        zone: own_zone,
+                        included: None,
+                        content,
+                    });
                 }
                 Err(error) => {
                     let at = Position {
@@ -213,34 +229,43 @@ impl Reader<'_> {
             return;
         }
         match language::parse(&text) {
-            Err(problem) => self.unreadable(path, Some(problem.at), &problem.message),
+            Err(problem) => self.unread(path, zone, Some(problem.at), &problem.message),
+            Ok(file) if self.tokens + file.tokens > MAX_TOKENS => {
+                let what =
+                    format!("is beyond {MAX_TOKENS} words and signs of all files; import the tree in parts");
+                self.unread(path, zone, None, &what);
+            }
             Ok(file) => {
-                let includes = self.includes(&file);
-                let name = self.name(path);
-                let shown_zone = zone.clone();
+                self.tokens += file.tokens;
+                let includes = self.includes(path, &file);
+                let through = self.through.take();
                 self.tree.files.push(SourceFile {
-                    path: name,
-                    zone: shown_zone,
+                    path: self.name(path),
+                    source: source.clone(),
+                    zone: own_zone.clone(),
+                    included: through.clone(),
                     content: Content::Configuration(file),
                 });
                 self.open.push(path.to_owned());
                 for include in includes {
-                    self.include(path, include, zone.as_deref(), depth + 1);
+                    self.through = Some(Included { by: source.clone(), at: include.at });
+                    self.include(path, include, zone, depth + 1);
                 }
+                self.through = through;
                 self.open.pop();
             }
         }
     }
 
     /// Returns the includes of a file at top level, and learns its plain constants.
-    fn includes(&mut self, file: &File) -> Vec<Include> {
+    fn includes(&mut self, path: &str, file: &File) -> Vec<Include> {
         let mut found = Vec::new();
         for statement in &file.statements {
             let at = statement.at;
             match &statement.kind {
                 StatementKind::Constant(name, value) => {
                     if let Some(text) = self.plain(value) {
-                        self.texts.entry(name.clone()).or_insert(text);
+                        self.texts.insert(name.clone(), text);
                     }
                 }
                 StatementKind::Include(_, true) | StatementKind::Library(_) => {}
@@ -255,9 +280,14 @@ impl Reader<'_> {
                     let pattern = pattern.clone();
                     found.push(Include { at, path: path.clone(), pattern, kind: IncludeKind::Zones });
                 }
-                // An include inside of another statement is part of a block, which is listed.
                 _ => {}
             }
+        }
+        let mut nested = Vec::new();
+        file.statements.iter().for_each(|statement| nested_includes(statement, &mut nested));
+        for at in nested.into_iter().map(|include| include.at) {
+            let what = "the include is inside of another statement, and code is not run; give the included file to import, too";
+            self.unreadable(path, Some(at), what);
         }
         found
     }
@@ -279,6 +309,7 @@ impl Reader<'_> {
     fn include(&mut self, from: &str, include: Include, zone: Option<&str>, depth: usize) {
         let Some(given) = self.plain(&include.path) else {
             let what = "the path of the include is no plain text, and code is not run; give the included file to import, too";
+            self.tree.unresolved.extend(self.through.clone());
             return self.unreadable(from, Some(include.at), what);
         };
         let path = join(parent(from), &given);
@@ -305,6 +336,7 @@ impl Reader<'_> {
                 let directory = parent(&path).to_owned();
                 let pattern = base_name(&path).to_owned();
                 if directory.contains(['*', '?']) {
+                    self.tree.unresolved.extend(self.through.clone());
                     return self.unreadable(
                         from,
                         Some(include.at),
@@ -327,12 +359,25 @@ impl Reader<'_> {
     }
 
     fn missing(&mut self, from: &str, at: Position, given: &str) {
+        self.tree.unresolved.extend(self.through.clone());
         let given = crate::text::quoted(given);
         self.unreadable(
             from,
             Some(at),
             &format!("includes {given}, which is not there; restore it, or remove the include"),
         );
+    }
+}
+
+/// Collects the includes of files inside of a statement.
+pub fn nested_includes<'s>(statement: &'s Statement, found: &mut Vec<&'s Statement>) {
+    for inner in statement.bodies().flatten() {
+        match &inner.kind {
+            StatementKind::Include(_, false)
+            | StatementKind::IncludeRecursive(..)
+            | StatementKind::IncludeZones(..) => found.push(inner),
+            _ => nested_includes(inner, found),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct File {
     pub statements: Vec<Statement>,
     /// The comments.
     pub comments: Vec<Comment>,
+    /// Number of its tokens, which is a measure of the memory that it needs.
+    pub tokens: usize,
 }
 
 /// Parses a file.
@@ -29,9 +31,10 @@ pub struct File {
 /// If Icinga's parser would refuse it, or it is nested too deep: the place and what is wrong.
 pub fn parse(source: &str) -> Result<File, Problem> {
     let tokens = tokenize(source)?;
+    let count = tokens.tokens.len();
     let mut parser = Parser { tokens: tokens.tokens, next: 0, depth: 0 };
     let statements = parser.statements(&Token::End)?;
-    Ok(File { statements, comments: tokens.comments })
+    Ok(File { statements, comments: tokens.comments, tokens: count })
 }
 
 struct Parser {

@@ -44,7 +44,7 @@ impl Parser {
     fn statement(&mut self) -> Result<Statement, Problem> {
         let at = self.here();
         let kind = self.kind()?;
-        Ok(Statement { at, last_line: self.last_line(), kind })
+        Ok(Statement { at, end: self.here(), last_line: self.last_line(), kind })
     }
 
     fn kind(&mut self) -> Result<StatementKind, Problem> {

@@ -222,6 +222,10 @@ impl Draft<'_> {
         self.unsure(place.name);
         let at = place.given.at;
         let wrong = |remedy: &str| Unsaid::new(at, place.text(), Reason::Value, remedy);
+        if place.field == "parentHostName" {
+            let remedy = "write a dependency with parentHostName and childHostName for each host, or a rule for each parent";
+            return Err(Unsaid::new(at, place.text(), Reason::Computed, remedy));
+        }
         let node = match (place.sort, given) {
             (Sort::Duration, Value::Constant(node)) => {
                 match convert::field(Sort::Duration, &node).map_err(wrong)? {
