@@ -5,6 +5,9 @@ mod disk;
 mod report;
 mod write;
 
+#[cfg(test)]
+pub(super) use report::Whole;
+
 use super::output::progress;
 use crate::api::IcingaVersion;
 use crate::import::{Imported, Options, import, tree};
@@ -15,9 +18,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was
-/// left out, 2 the input cannot be read or the manifests cannot be written.
+/// Examples and exit codes at the end of `--help`.
+const AFTER_HELP: &str = "Example:\n  groundlink import /etc/icinga2/icinga2.conf --out manifests -n team-a\n\n\
+    Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was left out, 2 a file cannot be read, \
+    the manifests cannot be written, or wrong usage.";
+
+/// Translate Icinga 2's configuration, or baskets of Icinga Director, to manifests.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Arguments {
     /// An icinga2.conf, whose includes are followed; directories such as conf.d and zones.d;
     /// baskets and exports of Icinga Director (*.json).
