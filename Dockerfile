@@ -1,5 +1,6 @@
 # docker build -t groundlink:0.1.0 .
 # docker build --target debug --output debug .     # debug/groundlink.debug, for gdb and for readable addresses
+# docker build --target program --output program . # program/groundlink, for the kubectl plugin
 # Without a way to public registries: --build-arg BUILD_IMAGE=... --build-arg BASE_IMAGE=...
 # The program is static (musl): it runs on any base, also in Icinga's container, where `groundlink install` copies it. The base
 # only adds the certificate authorities of public API servers. `scratch` does if every kubeconfig names its authority.
@@ -31,6 +32,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 RUN objcopy --only-keep-debug /groundlink /groundlink.debug \
     && objcopy --strip-debug --add-gnu-debuglink=/groundlink.debug /groundlink \
     && /groundlink --version
+
+FROM scratch AS program
+COPY --from=build /groundlink /groundlink
 
 FROM scratch AS debug
 COPY --from=build /groundlink.debug /groundlink.debug

@@ -12,9 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 
+/// Load delivered sets into the Icinga 2 beside this process, prove it, and report it.
+///
 /// Runs beside an Icinga 2 daemon, as its user, and finds the API server as kubectl does
 /// (KUBECONFIG, ~/.kube/config), or else by the ServiceAccount of its Pod.
 #[derive(Debug, Args)]
+#[command(after_help = crate::cli::usage::SERVICE_EXIT_CODES)]
 pub struct Arguments {
     /// Directory for the sets. It must exist, keep its content over a restart, and be readable by
     /// Icinga under the same path.

@@ -6,7 +6,9 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Print the CustomResourceDefinitions.
 #[derive(Debug, Args)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub(crate) struct Arguments {
     /// Write one file for each CRD into this directory, instead of printing them.
     #[arg(long, value_name = "DIR")]

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 /// Name of the copy.
 const NAME: &str = "groundlink";
 
+/// Copy this program into a directory.
 #[derive(Debug, Args)]
+#[command(after_help = crate::cli::usage::EXIT_CODES)]
 pub struct Arguments {
     /// Directory for the copy. It must exist.
     #[arg(long, value_name = "DIR")]

@@ -1,17 +1,21 @@
 //! The command line. `run`, `agent`, `install`, `crd`, `import/`, `render/`, `satellite/`,
-//! `snapshot/`, `look/` (`status`, `trace`, `wait`), `removals` and `selftest` are the commands; `clusters/` reads
-//! and writes clusters, `join/` is what a join consists of, `manifests.rs` reads manifests,
-//! `output.rs` and `report.rs` print, `service.rs` runs until a signal, `usage.rs` is what every
-//! command shares.
+//! `snapshot/`, `look/` (`status`, `trace`, `diff`, `wait`), `removals`, `selftest`, `completion` and
+//! `man` are the commands; `clusters/` reads and writes clusters, `join/` is what a join consists of,
+//! `manifests.rs` reads manifests, `output.rs` and `report.rs` print, `service.rs` runs until a
+//! signal, `usage.rs` is what every command shares.
 
 mod agent;
 mod clusters;
+mod completion;
 mod crd;
+#[cfg(test)]
+mod documents;
 mod import;
 mod install;
 mod join;
 mod log;
 mod look;
+mod man;
 mod manifests;
 mod output;
 mod removals;
@@ -39,18 +43,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the operator on the hub.
     Run(run::Arguments),
-    /// Load delivered sets into the Icinga 2 beside this process, prove it, and report it.
     Agent(agent::Arguments),
-    /// Copy this program into a directory.
     #[command(hide = true)]
     Install(install::Arguments),
-    /// Print the CustomResourceDefinitions.
     Crd(crd::Arguments),
-    /// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
     Render(render::Arguments),
-    /// Translate Icinga 2's configuration, or baskets of Icinga Director, to manifests.
     Import(import::Arguments),
     /// Join, check, list and remove satellite clusters, and rotate their credentials.
     #[command(subcommand)]
@@ -58,11 +56,14 @@ enum Command {
     Snapshot(snapshot::Arguments),
     Status(look::StatusArguments),
     Trace(look::TraceArguments),
+    Diff(look::DiffArguments),
     Wait(look::WaitArguments),
     /// Let removals pass that the hub holds.
     #[command(subcommand)]
     Removals(removals::Command),
     Selftest(selftest::Arguments),
+    Completion(completion::Arguments),
+    Man(man::Arguments),
 }
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
@@ -97,8 +98,11 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Snapshot(arguments) => snapshot::main(&arguments),
         Command::Status(arguments) => look::status(arguments),
         Command::Trace(arguments) => look::trace(arguments),
+        Command::Diff(arguments) => look::diff(arguments),
         Command::Wait(arguments) => look::wait(arguments),
         Command::Removals(command) => removals::main(command),
         Command::Selftest(arguments) => selftest::main(&arguments),
+        Command::Completion(arguments) => completion::main(&arguments),
+        Command::Man(arguments) => man::main(&arguments),
     }
 }

@@ -46,14 +46,35 @@ fn printed(result: std::io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// `apiVersion` of every document. Within it fields are added, never renamed or removed
+/// (docs/commands.md lists them).
+const API_VERSION: &str = "cli.groundlink.dev/v1";
+
+/// The result of a command, as programs read it.
+pub(crate) trait Document: Serialize {
+    /// Its `kind`.
+    const KIND: &'static str;
+}
+
+/// A document with its version and kind.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versioned<'a, D> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    content: &'a D,
+}
+
 /// Prints a document as JSON or YAML.
 ///
 /// # Errors
 /// If it cannot be written.
-pub(crate) fn document(value: &impl Serialize, format: Format) -> anyhow::Result<()> {
+pub(crate) fn document<D: Document>(content: &D, format: Format) -> anyhow::Result<()> {
+    let whole = Versioned { api_version: API_VERSION, kind: D::KIND, content };
     let text = match format {
-        Format::Yaml => serde_saphyr::to_string(value).context("cannot write YAML")?,
-        Format::Text | Format::Json => serde_json::to_string_pretty(value)? + "\n",
+        Format::Yaml => serde_saphyr::to_string(&whole).context("cannot write YAML")?,
+        Format::Text | Format::Json => serde_json::to_string_pretty(&whole)? + "\n",
     };
     print(format_args!("{text}"))
 }

@@ -2,7 +2,7 @@
 
 use super::clusters::{Cluster, HubArguments};
 use super::output::progress;
-use super::usage::block_on;
+use super::usage::{DryRun, DryRunArguments, block_on};
 use crate::api::condition::format_timestamp;
 use crate::api::duration::parse_duration;
 use crate::api::marks::{CLI_MANAGER, REMOVALS_ALLOWED_UNTIL};
@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
     #[command(flatten)]
+    dry_run: DryRunArguments,
+    #[command(flatten)]
     hub: HubArguments,
 }
 
@@ -54,9 +56,19 @@ async fn allow(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let until = format_timestamp(jiff::Timestamp::now().as_second() + arguments.duration);
     let api = hub.typed::<Lease>(&arguments.hub.operator_namespace);
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { REMOVALS_ALLOWED_UNTIL: until } } }));
-    let parameters = PatchParams::apply(CLI_MANAGER);
-    let action = format!("annotate Lease {}/{}", arguments.hub.operator_namespace, arguments.lease_name);
-    hub.ask(&action, api.patch_metadata(&arguments.lease_name, &parameters, &patch)).await?;
+    let mode = arguments.dry_run.mode;
+    let parameters = PatchParams { dry_run: mode.is_dry(), ..PatchParams::apply(CLI_MANAGER) };
+    let lease = format!("Lease {}/{}", arguments.hub.operator_namespace, arguments.lease_name);
+    if mode == DryRun::Client {
+        hub.ask(&format!("read {lease}"), api.get_metadata(&arguments.lease_name)).await?;
+    } else {
+        let annotate = api.patch_metadata(&arguments.lease_name, &parameters, &patch);
+        hub.ask(&format!("annotate {lease}"), annotate).await?;
+    }
+    if mode.is_dry() {
+        progress(&format!("dry run: nothing was written; {lease} would allow removals until {until}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     progress(&format!("what was deleted is removed until {until}; the operator notices within 5 s"));
     Ok(ExitCode::SUCCESS)
 }

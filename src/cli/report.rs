@@ -1,10 +1,11 @@
 //! The report of a command: one document, for people or for programs.
 
-use super::output::{Format, document, print, span, table};
+use super::output::{Document, Format, document, print, span, table};
 use serde::Serialize;
 
 /// One object and what the command did with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Line {
     /// `hub` or `satellite`.
@@ -21,6 +22,7 @@ pub(crate) struct Line {
 
 /// What the command did with an object; in a dry run, what it would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
     /// It did not exist.
@@ -56,6 +58,7 @@ impl Outcome {
 
 /// A token that was made or found, without the token itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TokenReport {
     /// `created`, `unchanged` or `wouldBeCreated`.
@@ -105,6 +108,7 @@ impl TokenReport {
 
 /// What a command did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     /// Name of the SatelliteCluster.
@@ -120,6 +124,10 @@ pub(crate) struct Report {
     /// The next command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
+}
+
+impl Document for Report {
+    const KIND: &'static str = "SatelliteReport";
 }
 
 impl Report {

@@ -15,9 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 
+/// Run the operator on the hub.
+///
 /// The operator finds the hub as kubectl does (KUBECONFIG, ~/.kube/config), or else by the
 /// ServiceAccount of its Pod.
 #[derive(Debug, Args)]
+#[command(after_help = crate::cli::usage::SERVICE_EXIT_CODES)]
 pub struct Arguments {
     /// Directory of the volume that Icinga 2 includes (include_recursive "<volume>/objects.d").
     #[arg(long, env = "GROUNDLINK_VOLUME", value_name = "DIR")]

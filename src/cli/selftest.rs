@@ -3,8 +3,8 @@
 
 use super::clusters::{Cluster, HubArguments, Refused};
 use super::look::{Found, LOOK_AGAIN, State, until};
-use super::output::progress;
-use super::usage::{block_on, duration, object_name};
+use super::output::{print, progress};
+use super::usage::{DryRun, DryRunArguments, block_on, duration, object_name};
 use crate::api::MonitoringObject;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -33,6 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
     timeout: Duration,
     #[command(flatten)]
+    dry_run: DryRunArguments,
+    #[command(flatten)]
     hub: HubArguments,
 }
 
@@ -56,6 +58,19 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let namespace = arguments.namespace.clone().unwrap_or_else(|| operator.clone());
     let api = hub.objects(&ApiResource::erase::<MonitoringObject>(&()), Some(&namespace));
     let test = Test { object: Found { hub, namespace, name: NAME.to_owned(), operator }, api };
+    match arguments.dry_run.mode {
+        DryRun::None => {}
+        DryRun::Client => {
+            print(format_args!("{}", serde_saphyr::to_string(&test.manifest()?)?))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        DryRun::Server => {
+            let parameters = PostParams { dry_run: true, ..PostParams::default() };
+            test.post(&test.manifest()?, &parameters).await?;
+            progress(&format!("dry run: nothing was written; {} would be created", test.subject()));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let end = Instant::now() + arguments.timeout;
     let created = test.create().await?;
     progress(&format!("created {}", test.subject()));
@@ -87,15 +102,19 @@ impl Test {
         format!("MonitoringObject {}", self.object.full_name())
     }
 
-    /// Creates the object. One that an interrupted run left is deleted first.
-    async fn create(&self) -> anyhow::Result<DynamicObject> {
-        let object: DynamicObject = serde_json::from_value(json!({
+    fn manifest(&self) -> anyhow::Result<DynamicObject> {
+        Ok(serde_json::from_value(json!({
             "apiVersion": "groundlink.dev/v1alpha1",
             "kind": "MonitoringObject",
             "metadata": { "name": NAME, "namespace": self.object.namespace, "labels": { LABEL: "true" } },
             "spec": { "hostGroup": { "displayName": "Created by groundlink selftest" } },
-        }))?;
-        match self.post(&object).await {
+        }))?)
+    }
+
+    /// Creates the object. One that an interrupted run left is deleted first.
+    async fn create(&self) -> anyhow::Result<DynamicObject> {
+        let (object, parameters) = (self.manifest()?, PostParams::default());
+        match self.post(&object, &parameters).await {
             Err(refused) if refused.is(409) => {}
             result => return Ok(result?),
         }
@@ -109,12 +128,12 @@ impl Test {
             }
             self.delete(&left).await?;
         }
-        Ok(self.post(&object).await?)
+        Ok(self.post(&object, &parameters).await?)
     }
 
-    async fn post(&self, object: &DynamicObject) -> Result<DynamicObject, Refused> {
+    async fn post(&self, object: &DynamicObject, parameters: &PostParams) -> Result<DynamicObject, Refused> {
         let action = format!("create {}", self.subject());
-        self.object.hub.ask(&action, self.api.create(&PostParams::default(), object)).await
+        self.object.hub.ask(&action, self.api.create(parameters, object)).await
     }
 
     /// Deletes this object, and no other of its name.

@@ -1,11 +1,16 @@
 //! How a person calls this program: its name, exit codes, and the values that several flags take.
 
 use crate::api::duration::parse_duration;
+use clap::{Args, ValueEnum};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Text about exit codes at the end of every `--help`.
+/// Exit codes at the end of the `--help` of a command that has no others. Each command names its own
+/// there, and docs/commands.md has the table of all (a test compares them).
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/// The same of a command that runs until it is stopped.
+pub(super) const SERVICE_EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage.";
 
 /// A wrong use that clap cannot see. The process ends with exit code 2 and the usage.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,41 @@ pub(super) fn program() -> &'static str {
         .and_then(|path| std::path::Path::new(path).file_name())
         .is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
     if plugin { "kubectl groundlink" } else { "groundlink" }
+}
+
+/// How much of its writes a command tries, with kubectl's meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DryRun {
+    /// Write.
+    None,
+    /// Send no write. What would be done follows from what is read.
+    Client,
+    /// Send each write as a dry run: the API server judges it by rights, schema and admission, and
+    /// stores nothing.
+    Server,
+}
+
+impl DryRun {
+    /// True if nothing is stored.
+    pub(super) fn is_dry(self) -> bool {
+        self != Self::None
+    }
+
+    /// Returns the mode of a question that must not be stored in any case.
+    pub(super) fn asking(self) -> Self {
+        if self == Self::Client { Self::Client } else { Self::Server }
+    }
+}
+
+/// The flag of every command that writes to a cluster.
+#[derive(Debug, Args)]
+pub(super) struct DryRunArguments {
+    /// Write nothing, and print what would be done. Without a value: server.
+    #[arg(
+        long = "dry-run", value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_value = "none",
+        default_missing_value = "server"
+    )]
+    pub(super) mode: DryRun,
 }
 
 /// Reads a name that becomes the name of objects and the value of a label.

@@ -4,9 +4,13 @@
 mod add;
 mod agent;
 mod check;
+mod diff;
+mod dry_run;
 mod fixture;
+mod gone;
 mod look;
 mod operator;
+mod plugin;
 mod remove;
 mod rotate;
 mod snapshot;

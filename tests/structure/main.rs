@@ -7,6 +7,7 @@ mod chart;
 mod circles;
 mod direction;
 mod documented;
+mod exit_codes;
 mod faults;
 mod pure;
 mod running;

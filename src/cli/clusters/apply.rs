@@ -4,6 +4,7 @@
 use crate::api::marks::{CLI_MANAGER, MANAGED_BY, OPERATOR_MANAGER};
 use crate::cli::clusters::{Cluster, Refused, satellite_clusters};
 use crate::cli::report::{Line, Outcome};
+use crate::cli::usage::DryRun;
 use crate::text::clean;
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
@@ -17,11 +18,18 @@ use serde_json::{Value, json};
 
 /// How objects are written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mode {
-    /// Write nothing; let the server judge.
-    pub(crate) dry_run: bool,
+pub(in crate::cli) struct Mode {
+    /// Whether anything is stored, or sent at all.
+    pub(in crate::cli) dry_run: DryRun,
     /// Take over fields that other managers own.
-    pub(crate) force: bool,
+    pub(in crate::cli) force: bool,
+}
+
+impl Mode {
+    /// Returns the mode of a question that must not be stored in any case.
+    pub(in crate::cli) fn asking(self) -> Self {
+        Self { dry_run: self.dry_run.asking(), ..self }
+    }
 }
 
 /// Returns the resource of a kind.
@@ -77,20 +85,25 @@ pub(crate) async fn read(cluster: &Cluster, object: &Value) -> anyhow::Result<Op
     Ok(cluster.ask(&format!("read {}", described(object)), api.get_opt(name)).await?)
 }
 
-/// Applies a manifest. In a dry run the server judges it and stores nothing. An object that is as
-/// it should be is not written: even an apply that changes nothing can change the resourceVersion,
-/// and it makes us an owner of what others keep.
+/// Applies a manifest. In a dry run of the server it judges the manifest and stores nothing; in one
+/// of the client nothing is sent, and the result follows from what is there. An object that is as it
+/// should be is not written: even an apply that changes nothing can change the resourceVersion, and
+/// it makes us an owner of what others keep.
 ///
 /// # Errors
 /// If the server refuses it or does not answer. A conflict names the owner of each field.
-pub(crate) async fn apply(
+pub(in crate::cli) async fn apply(
     cluster: &Cluster,
     object: &Value,
     mode: Mode,
 ) -> anyhow::Result<(Line, DynamicObject)> {
     let old = read(cluster, object).await?;
+    if mode.dry_run == DryRun::Client {
+        let (result, new) = would_be(old.as_ref(), object)?;
+        return Ok((line(cluster, object, result, None), new));
+    }
     if let Some(old) = &old {
-        let judged = ask(cluster, object, Mode { dry_run: true, ..mode }).await?;
+        let judged = ask(cluster, object, mode.asking()).await?;
         if content(old)? == content(&judged)? {
             return Ok((line(cluster, object, Outcome::Unchanged, None), judged));
         }
@@ -100,9 +113,33 @@ pub(crate) async fn apply(
     Ok((line(cluster, object, result, None), new))
 }
 
+/// Returns what an apply would do, without asking the server, and the object after it.
+fn would_be(old: Option<&DynamicObject>, manifest: &Value) -> anyhow::Result<(Outcome, DynamicObject)> {
+    let Some(old) = old.map(serde_json::to_value).transpose()? else {
+        return Ok((Outcome::Created, serde_json::from_value(manifest.clone())?));
+    };
+    let mut new = old.clone();
+    overlay(&mut new, manifest);
+    let result = if new == old { Outcome::Unchanged } else { Outcome::Changed };
+    Ok((result, serde_json::from_value(new)?))
+}
+
+/// Sets what a manifest says. Other fields stay.
+fn overlay(object: &mut Value, manifest: &Value) {
+    match (object, manifest) {
+        (Value::Object(object), Value::Object(manifest)) => {
+            for (key, value) in manifest {
+                overlay(object.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (object, manifest) => object.clone_from(manifest),
+    }
+}
+
 async fn ask(cluster: &Cluster, object: &Value, mode: Mode) -> anyhow::Result<DynamicObject> {
-    let answer = match patch(cluster, object, mode.dry_run, mode.force).await {
-        Err(refused) if only_the_operators(&refused) => patch(cluster, object, mode.dry_run, true).await,
+    let dry_run = mode.dry_run.is_dry();
+    let answer = match patch(cluster, object, dry_run, mode.force).await {
+        Err(refused) if only_the_operators(&refused) => patch(cluster, object, dry_run, true).await,
         other => other,
     };
     answer.map_err(|refused| explain(refused, object))
@@ -195,7 +232,11 @@ pub(crate) fn is_ours(object: &DynamicObject) -> bool {
 ///
 /// # Errors
 /// If it cannot be read or deleted.
-pub(crate) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> anyhow::Result<Line> {
+pub(in crate::cli) async fn delete(
+    cluster: &Cluster,
+    object: &Value,
+    dry_run: DryRun,
+) -> anyhow::Result<Line> {
     match read(cluster, object).await? {
         None => Ok(line(cluster, object, Outcome::Absent, None)),
         Some(found) if !is_ours(&found) => {
@@ -205,8 +246,8 @@ pub(crate) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> 
             );
             Ok(line(cluster, object, Outcome::Left, Some(note)))
         }
-        Some(_) if dry_run => Ok(line(cluster, object, Outcome::Deleted, None)),
-        Some(found) => delete_this(cluster, object, found.metadata.uid).await,
+        Some(_) if dry_run == DryRun::Client => Ok(line(cluster, object, Outcome::Deleted, None)),
+        Some(found) => delete_this(cluster, object, found.metadata.uid, dry_run).await,
     }
 }
 
@@ -214,15 +255,17 @@ pub(crate) async fn delete(cluster: &Cluster, object: &Value, dry_run: bool) -> 
 ///
 /// # Errors
 /// If it cannot be deleted.
-pub(crate) async fn delete_this(
+pub(in crate::cli) async fn delete_this(
     cluster: &Cluster,
     object: &Value,
     uid: Option<String>,
+    dry_run: DryRun,
 ) -> anyhow::Result<Line> {
     let (kind, namespace, name) = identity(object);
     let api = cluster.objects(&resource(kind)?, namespace);
     let parameters = DeleteParams {
         preconditions: Some(Preconditions { uid, resource_version: None }),
+        dry_run: dry_run.is_dry(),
         ..DeleteParams::default()
     };
     match cluster.ask(&format!("delete {}", described(object)), api.delete(name, &parameters)).await {
@@ -255,4 +298,31 @@ pub(crate) fn stored(mut secret: Value) -> anyhow::Result<Value> {
 /// If a field has another type.
 pub(crate) fn typed<K: serde::de::DeserializeOwned>(object: &DynamicObject) -> anyhow::Result<K> {
     Ok(serde_json::from_value(serde_json::to_value(object)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_of_the_client_judges_by_what_is_there() {
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a", "labels": { "x": "1" } },
+            "data": { "token": "bmV3" },
+        });
+        let old = |labels: Value, token: &str| -> DynamicObject {
+            serde_json::from_value(json!({
+                "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": { "token": token, "more": "" },
+                "metadata": { "name": "a", "uid": "1", "labels": labels },
+            }))
+            .unwrap()
+        };
+        let result = |old: Option<&DynamicObject>| would_be(old, &manifest).unwrap();
+        assert_eq!(result(None).0, Outcome::Created);
+        assert_eq!(result(Some(&old(json!({ "x": "1", "y": "2" }), "bmV3"))).0, Outcome::Unchanged);
+        assert_eq!(result(Some(&old(json!({ "y": "2" }), "bmV3"))).0, Outcome::Changed);
+        let (outcome, new) = result(Some(&old(json!({ "x": "1" }), "b2xk")));
+        assert_eq!((outcome, &new.data["data"]["token"]), (Outcome::Changed, &json!("bmV3")));
+        assert_eq!(new.metadata.uid.as_deref(), Some("1"));
+    }
 }

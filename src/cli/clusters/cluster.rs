@@ -114,6 +114,11 @@ impl Cluster {
         Self::from_config(side, config.with_context(|| format!("the {side}'s kubeconfig cannot be used"))?)
     }
 
+    /// Returns the satellite behind a client that was made of the hub's Secret.
+    pub(crate) fn of_client(client: Client, server: &str) -> Self {
+        Self { side: SATELLITE, client, server: server.to_owned(), in_pod: false }
+    }
+
     fn from_config(side: &'static str, mut config: Config) -> anyhow::Result<Self> {
         config.proxy_url = None;
         config.default_retry = false;

@@ -7,6 +7,9 @@ mod prove;
 mod report;
 mod write;
 
+#[cfg(test)]
+pub(super) use report::Whole;
+
 use super::output::progress;
 use crate::api::IcingaVersion;
 use crate::import::{Imported, Options, import, tree};
@@ -21,12 +24,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was
-/// left out, 2 the input cannot be read or the manifests cannot be written.
-///
-/// With --prove: 0 no object differs, 1 a block was left out (--strict), 2 the input cannot be read
-/// or icinga2 cannot be run, 3 Icinga refuses a side, 4 objects differ.
+/// Examples and exit codes at the end of `--help`.
+const AFTER_HELP: &str = "Example:\n  groundlink import /etc/icinga2/icinga2.conf --out manifests -n team-a\n\n\
+    Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was left out, 2 a file cannot be read, \
+    the manifests cannot be written, or wrong usage.";
+
+/// Translate Icinga 2's configuration, or baskets of Icinga Director, to manifests.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Arguments {
     /// An icinga2.conf, whose includes are followed; directories such as conf.d and zones.d;
     /// baskets and exports of Icinga Director (*.json).

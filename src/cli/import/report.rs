@@ -1,13 +1,14 @@
 //! The report: as text, or as JSON.
 
 use super::Outcome;
-use crate::cli::output::print;
+use crate::cli::output::{Document, Format, document, print};
 use crate::import::Imported;
 use crate::import::report::{LeftOut, Origin, Reason, Subject};
 use crate::text::clean;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Longest line about one block, in bytes.
@@ -99,59 +100,145 @@ fn by_reason(imported: &Imported) -> BTreeMap<&'static str, usize> {
 pub(super) fn json(outcome: &Outcome, proof: Option<Value>) -> anyhow::Result<()> {
     let imported = &outcome.imported;
     let manifests = imported.manifests.iter().map(|manifest| {
-        let (namespace, name) = manifest.key();
-        let mut value = subject(&manifest.subject, &manifest.origin);
-        value["namespace"] = namespace.into();
-        value["resource"] = name.into();
-        value
+        let (namespace, resource) = manifest.key();
+        Translated { subject: Block::of(&manifest.subject, &manifest.origin), namespace, resource }
     });
-    let notes = imported.notes.iter().map(|note| {
-        let mut value = subject(&note.subject, &note.origin);
-        value["message"] = note.message.as_str().into();
-        value
-    });
-    let secrets = imported.secrets.iter().map(|secret| {
-        let mut value = subject(&secret.subject, &secret.origin);
-        value["variable"] = secret.variable.as_str().into();
-        value
+    let notes = imported
+        .notes
+        .iter()
+        .map(|note| Remark { subject: Block::of(&note.subject, &note.origin), message: &note.message });
+    let secrets = imported.secrets.iter().map(|secret| SecretVariable {
+        subject: Block::of(&secret.subject, &secret.origin),
+        variable: &secret.variable,
     });
     let external =
-        imported.external_objects.iter().map(|one| json!({ "name": one.name, "namedBy": one.named_by }));
-    let mut document = json!({
-        "blocks": imported.blocks,
-        "files": outcome.files,
-        "imported": manifests.collect::<Vec<_>>(),
-        "leftOut": imported.left_out.iter().map(left_out).collect::<Vec<_>>(),
-        "outside": imported.outside.iter().map(left_out).collect::<Vec<_>>(),
-        "reasons": by_reason(imported),
-        "notes": notes.collect::<Vec<_>>(),
-        "secrets": secrets.collect::<Vec<_>>(),
-        "externalObjects": external.collect::<Vec<_>>(),
-    });
-    if let Some(proof) = proof {
-        document["proof"] = proof;
+        imported.external_objects.iter().map(|one| Proposed { name: &one.name, named_by: &one.named_by });
+    let whole = Whole {
+        blocks: imported.blocks,
+        files: &outcome.files,
+        imported: manifests.collect(),
+        left_out: imported.left_out.iter().map(Missing::of).collect(),
+        outside: imported.outside.iter().map(Missing::of).collect(),
+        reasons: by_reason(imported),
+        notes: notes.collect(),
+        secrets: secrets.collect(),
+        external_objects: external.collect(),
+        proof,
+    };
+    document(&whole, Format::Json)
+}
+
+/// The report for programs.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct Whole<'a> {
+    blocks: usize,
+    files: &'a [PathBuf],
+    imported: Vec<Translated<'a>>,
+    left_out: Vec<Missing<'a>>,
+    outside: Vec<Missing<'a>>,
+    /// How many blocks are left out, by reason.
+    reasons: BTreeMap<&'static str, usize>,
+    notes: Vec<Remark<'a>>,
+    secrets: Vec<SecretVariable<'a>>,
+    external_objects: Vec<Proposed<'a>>,
+    /// With --prove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Value>,
+}
+
+impl Document for Whole<'_> {
+    const KIND: &'static str = "Import";
+}
+
+/// A block, and where it stands. Unknown values are null.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Block<'a> {
+    file: &'a str,
+    line: Option<u32>,
+    column: Option<u32>,
+    form: &'static str,
+    r#type: &'a str,
+    name: Option<&'a str>,
+}
+
+impl<'a> Block<'a> {
+    fn of(subject: &'a Subject, origin: &'a Origin) -> Self {
+        Self {
+            file: &origin.file,
+            line: origin.at.map(|at| at.line),
+            column: origin.at.map(|at| at.column),
+            form: subject.form.as_str(),
+            r#type: &subject.object_type,
+            name: subject.name.as_deref(),
+        }
     }
-    print(format_args!("{document:#}\n"))
 }
 
-fn subject(subject: &Subject, origin: &Origin) -> Value {
-    json!({
-        "file": origin.file,
-        "line": origin.at.map(|at| at.line),
-        "column": origin.at.map(|at| at.column),
-        "form": subject.form.as_str(),
-        "type": subject.object_type,
-        "name": subject.name,
-    })
+/// A block that became a manifest.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Translated<'a> {
+    #[serde(flatten)]
+    subject: Block<'a>,
+    namespace: &'a str,
+    resource: &'a str,
 }
 
-fn left_out(left: &LeftOut) -> Value {
-    let mut value = subject(&left.subject, &left.origin);
-    value["blockLine"] = json!(left.block.at.map(|at| at.line));
-    value["construct"] = left.construct.as_str().into();
-    value["reason"] = left.reason.as_str().into();
-    value["message"] = left.reason.text().into();
-    value["remedy"] = left.remedy.as_str().into();
-    value["namedBy"] = json!(left.dependents);
-    value
+/// A block that is not imported.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Missing<'a> {
+    #[serde(flatten)]
+    subject: Block<'a>,
+    block_line: Option<u32>,
+    construct: &'a str,
+    reason: &'static str,
+    message: &'a str,
+    remedy: &'a str,
+    named_by: &'a [String],
+}
+
+impl<'a> Missing<'a> {
+    fn of(left: &'a LeftOut) -> Self {
+        Self {
+            subject: Block::of(&left.subject, &left.origin),
+            block_line: left.block.at.map(|at| at.line),
+            construct: &left.construct,
+            reason: left.reason.as_str(),
+            message: left.reason.text(),
+            remedy: &left.remedy,
+            named_by: &left.dependents,
+        }
+    }
+}
+
+/// A remark about a block that is imported.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Remark<'a> {
+    #[serde(flatten)]
+    subject: Block<'a>,
+    message: &'a str,
+}
+
+/// A custom variable that looks like a secret.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct SecretVariable<'a> {
+    #[serde(flatten)]
+    subject: Block<'a>,
+    variable: &'a str,
+}
+
+/// A proposal for the operator's setting externalObjects.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Proposed<'a> {
+    name: &'a str,
+    named_by: &'a str,
 }

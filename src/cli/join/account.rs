@@ -8,6 +8,7 @@ use crate::cli::clusters::apply::{delete, delete_this, is_ours, line, read};
 use crate::cli::join::access::{Access, others};
 use crate::cli::output::progress;
 use crate::cli::report::{Line, Outcome};
+use crate::cli::usage::DryRun;
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::ListParams;
@@ -89,7 +90,7 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// If something cannot be read or deleted.
-    pub(crate) async fn delete(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
+    pub(in crate::cli) async fn delete(&self, lines: &mut Vec<Line>, dry_run: DryRun) -> anyhow::Result<()> {
         let (namespace, name) = (self.namespace, self.name);
         if let State::UsedBy(_) = self.state {
             return Ok(());
@@ -120,8 +121,8 @@ impl<'a> Account<'a> {
         // Last, because it proves whose the rest is: another run after a failure finds it again.
         let account = manifest("ServiceAccount", name);
         lines.push(match &self.state {
-            State::Proven(uid) if !dry_run => {
-                delete_this(self.satellite, &account, Some(uid.clone())).await?
+            State::Proven(uid) if dry_run != DryRun::Client => {
+                delete_this(self.satellite, &account, Some(uid.clone()), dry_run).await?
             }
             _ => self.delete_one(&account, dry_run).await?,
         });
@@ -129,7 +130,7 @@ impl<'a> Account<'a> {
     }
 
     /// Deletes the agents that were prepared together with this account.
-    async fn delete_agents(&self, lines: &mut Vec<Line>, dry_run: bool) -> anyhow::Result<()> {
+    async fn delete_agents(&self, lines: &mut Vec<Line>, dry_run: DryRun) -> anyhow::Result<()> {
         let (namespace, name) = (self.namespace, self.name);
         let label = format!("{}={},{ACCOUNT}={name},{PART}={PART_AGENT}", MANAGED_BY.0, MANAGED_BY.1);
         let accounts = self.satellite.typed::<ServiceAccount>(namespace);
@@ -148,7 +149,7 @@ impl<'a> Account<'a> {
         Ok(())
     }
 
-    async fn delete_one(&self, manifest: &Value, dry_run: bool) -> anyhow::Result<Line> {
+    async fn delete_one(&self, manifest: &Value, dry_run: DryRun) -> anyhow::Result<Line> {
         if let State::Absent = self.state
             && read(self.satellite, manifest).await?.is_some_and(|found| is_ours(&found))
         {

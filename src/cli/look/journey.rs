@@ -1,6 +1,7 @@
 //! Where one object is on its way: declared, published, in the set, delivered, loaded.
 
 use crate::cli::clusters::Observed;
+use crate::cli::output::Document;
 use crate::identity::Revision;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// Whether a step was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Taken {
     Yes,
@@ -33,6 +35,7 @@ impl Taken {
 
 /// One step on the hub.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
     pub(super) step: &'static str,
@@ -45,6 +48,7 @@ pub(super) struct Step {
 
 /// The last steps, on one satellite.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Leg {
     pub(super) satellite: String,
@@ -67,12 +71,17 @@ pub(super) struct Leg {
 
 /// The way of one object.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Journey {
+pub(in crate::cli) struct Journey {
     pub(super) object: String,
     pub(super) generation: i64,
     pub(super) steps: Vec<Step>,
     pub(super) satellites: Vec<Leg>,
+}
+
+impl Document for Journey {
+    const KIND: &'static str = "Trace";
 }
 
 impl Journey {
@@ -203,11 +212,10 @@ fn leg(
         acked_revision: acked.map(|revision| revision.to_string()),
         loaded_revision: loaded.map(|revision| revision.to_string()),
         acked_at: None,
-        waited_for: satellite.value("/spec/suspend") != Some(&Value::Bool(true))
-            && satellite.text("/spec/syncPolicy") != Some("Optional"),
+        waited_for: not_waited_for(satellite).is_none(),
         why: String::new(),
     };
-    if let Some(why) = declines(object, satellite, namespace, labels) {
+    if let Some(why) = declines(object.text("/spec/zone"), satellite, namespace, labels) {
         leg.why = why;
         return leg;
     }
@@ -244,16 +252,25 @@ fn leg(
     leg
 }
 
+/// Returns why no object waits for a satellite. None if objects wait for it.
+pub(super) fn not_waited_for(satellite: Observed<'_>) -> Option<&'static str> {
+    if satellite.value("/spec/suspend") == Some(&Value::Bool(true)) {
+        return Some("Suspended");
+    }
+    (satellite.text("/spec/syncPolicy") == Some("Optional")).then_some("Optional")
+}
+
 /// Returns the first of these conditions that is not True, with its reason.
-fn explain(satellite: Observed<'_>, kinds: &[&str]) -> String {
+pub(super) fn explain(satellite: Observed<'_>, kinds: &[&str]) -> String {
     let found = kinds.iter().filter_map(|kind| satellite.condition(kind));
     let bad = found.into_iter().find(|condition| condition.status() != "True");
     bad.map_or_else(|| "nothing is reported yet".to_owned(), |condition| condition.explanation())
 }
 
-/// Returns why a satellite does not take the object. None if it takes it, or that is unknown.
-fn declines(
-    object: Observed<'_>,
+/// Returns why a satellite does not take an object of this zone and namespace. None if it takes it,
+/// or that is unknown.
+pub(super) fn declines(
+    zone: Option<&str>,
     satellite: Observed<'_>,
     namespace: &str,
     labels: Option<&BTreeMap<String, String>>,
@@ -262,7 +279,7 @@ fn declines(
         let values = satellite.value(pointer).and_then(Value::as_array);
         values.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>()
     };
-    if let Some(zone) = object.text("/spec/zone")
+    if let Some(zone) = zone
         && !texts("/spec/zones").contains(&zone)
     {
         return Some(format!("takes no object of zone {zone} (spec.zones)"));

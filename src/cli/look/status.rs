@@ -3,7 +3,7 @@
 use super::target::satellites;
 use crate::api::MonitoringObject;
 use crate::cli::clusters::{Cluster, HubArguments, Observed};
-use crate::cli::output::{Format, document, print, progress, table};
+use crate::cli::output::{Document, Format, document, print, progress, table};
 use crate::cli::usage::block_on;
 use clap::Args;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -35,8 +35,9 @@ pub(in crate::cli) struct Arguments {
 
 /// The fleet.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Fleet {
+pub(in crate::cli) struct Fleet {
     operator: Operator,
     /// None if the person may not list them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,8 +45,13 @@ struct Fleet {
     satellites: Vec<Row>,
 }
 
+impl Document for Fleet {
+    const KIND: &'static str = "Status";
+}
+
 /// The process that writes.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Operator {
     /// None if no process holds the Lease.
@@ -62,6 +68,7 @@ struct Operator {
 
 /// How many objects there are, and how many are on their way.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Objects {
     total: usize,
@@ -73,6 +80,7 @@ struct Objects {
 
 /// One satellite.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,

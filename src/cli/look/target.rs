@@ -1,12 +1,17 @@
 //! The object that a person names, and what the hub has of it.
 
 use crate::api::MonitoringObject;
+use crate::backoff::Backoff;
 use crate::cli::clusters::{Cluster, HubArguments, satellite_clusters};
 use clap::Args;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+/// Pause between two looks at an object.
+pub(in crate::cli) const LOOK_AGAIN: Backoff =
+    Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
 /// Most satellites that are asked for at once. There is no bound on their number.
 const PAGE: u32 = 500;
 

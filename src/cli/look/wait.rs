@@ -1,26 +1,28 @@
-//! `groundlink wait`: waits until an object has arrived.
+//! `groundlink wait`: waits until an object has arrived, or is gone.
 
+use super::gone;
 use super::journey::{Journey, hopeless};
-use super::target::{Found, Target};
-use crate::backoff::Backoff;
+use super::target::{Found, LOOK_AGAIN, Target};
 use crate::cli::clusters::Observed;
 use crate::cli::output::progress;
-use crate::cli::usage::{block_on, duration};
+use crate::cli::usage::{WrongUsage, block_on, duration};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Pause between two looks.
-pub(in crate::cli) const LOOK_AGAIN: Backoff =
-    Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
-
-/// Wait until an object is ready on the hub, on every satellite, or loaded by every Icinga that has
-/// an agent. A refused object ends the wait at once, because only a change heals it. A satellite that
-/// fails does not: the object arrives when it works again.
+/// Wait until an object is ready on the hub, on every satellite, loaded by every Icinga that has an
+/// agent, or gone from all of them.
+///
+/// A refused object ends the wait at once, because only a change heals it. A satellite that fails
+/// does not: the object arrives, or leaves, when it works again. Suspended and optional satellites
+/// are not waited for; --for gone names those that still have the object.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  kubectl apply -f web-01.yaml && groundlink wait mo/web-01 -n team-a --for loaded\n\nExit codes: 0 it is so, 1 not in time, refused, or failed, 2 wrong usage."
+    after_help = "Examples:\n  kubectl apply -f web-01.yaml && groundlink wait mo/web-01 -n team-a --for loaded\n  \
+        kubectl delete mo/web-01 -n team-a && groundlink wait mo/web-01 -n team-a --for gone\n\n\
+        Exit codes: 0 it is so, 1 not in time, refused, or failed, 2 wrong usage."
 )]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -31,6 +33,16 @@ pub(in crate::cli) struct Arguments {
     /// Longest time to wait.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     timeout: Duration,
+    /// With --for gone: how long nothing may be seen of an object that no look has seen leave. A
+    /// delivery that began before the deletion ends within this time.
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration)]
+    settle: Duration,
+    /// With --for gone: the operator's volume, where it is mounted. Its file is looked for, too.
+    #[arg(long, value_name = "DIR")]
+    volume: Option<PathBuf>,
+    /// With --for gone: name of the operator's Lease.
+    #[arg(long, value_name = "NAME", default_value = "groundlink")]
+    lease_name: String,
 }
 
 /// What a person waits for.
@@ -42,6 +54,9 @@ pub(in crate::cli) enum State {
     Synced,
     /// Loaded by every Icinga of these satellites; each must have an agent.
     Loaded,
+    /// Deleted, off the hub's volume, and every satellite has acknowledged a set without it. Reads
+    /// the sets with the credentials in the operator's Secrets.
+    Gone,
 }
 
 /// What one look showed.
@@ -60,12 +75,25 @@ pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn wait(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.state != State::Gone && arguments.volume.is_some() {
+        return Err(WrongUsage("--volume is only for --for gone").into());
+    }
     let found = arguments.target.open().await?;
-    until(&found, arguments.state, Instant::now() + arguments.timeout).await?;
+    let deadline = Instant::now() + arguments.timeout;
+    let settings = gone::Settings {
+        volume: arguments.volume.as_ref(),
+        settle: arguments.settle,
+        lease: &arguments.lease_name,
+    };
+    match arguments.state {
+        State::Gone => gone::wait(&found, &settings, deadline).await?,
+        state => until(&found, state, deadline).await?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until the object has this state. A request that fails is repeated.
+/// Waits until the object has this state, which is not [`State::Gone`]. A request that fails is
+/// repeated.
 ///
 /// # Errors
 /// If it is not so in time, or cannot be.

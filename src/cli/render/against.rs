@@ -5,7 +5,7 @@ use super::report::Report;
 use super::set::Set;
 use super::{Arguments, Output, block_on_result, in_words, print_refused};
 use crate::agent::icinga::output::Finding;
-use crate::cli::output::print;
+use crate::cli::output::{Format, document, print};
 use crate::expansion::{Expansion, Verdict, compare, meaning};
 use std::process::ExitCode;
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let report = Report { comparison: &comparison, meaning: &meaning, old: &old, new: &new };
     match arguments.output {
         Output::Text => print(format_args!("{}", report.text()))?,
-        Output::Json => print(format_args!("{:#}\n", report.json()))?,
+        Output::Json => document(&report.json(), Format::Json)?,
         Output::Markdown => print(format_args!("{}", report.markdown()))?,
     }
     Ok(ExitCode::from(match (new.refused.is_empty(), comparison.is_same()) {

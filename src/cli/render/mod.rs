@@ -2,10 +2,14 @@
 //! change of manifests means.
 
 mod against;
+mod documents;
 mod report;
 pub(super) mod set;
 
-use super::output::{print, write_file};
+#[cfg(test)]
+pub(super) use documents::{Changes, Rendered};
+
+use super::output::{Format, document, print, write_file};
 use super::usage::block_on;
 use crate::agent::icinga::output::Finding;
 use crate::api::IcingaVersion;
@@ -14,21 +18,22 @@ use crate::text::clean;
 use crate::validate::Settings;
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::{Value, json};
 use set::Set;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Examples and exit codes at the end of `--help`.
+const AFTER_HELP: &str = "Examples:\n  groundlink render -f manifests/ --check\n  groundlink render -f new/ --against old/ -o markdown\n\n\
+    Exit codes: 0 everything was rendered, 1 an object or document is refused, 2 a file cannot be read or written, or wrong usage, \
+    3 Icinga refuses the result (--check).\n\
+    Exit codes with --against: 0 no difference, 1 differences, 2 a file cannot be read, icinga2 cannot be run, a manifest of -f is \
+    refused, or wrong usage, 3 Icinga refuses one of the sides.";
 /// Most findings of Icinga that are printed.
 pub(in crate::cli) const FINDINGS_MAX: usize = 50;
 
-/// Exit codes: 0 everything was rendered, 1 an object or document was refused, 2 a file cannot be
-/// read or written, 3 Icinga refuses the result (--check).
-///
-/// With --against they are those of diff: 0 no difference, 1 differences, above 1 an error (2 a
-/// file cannot be read, or a manifest of -f is refused; 3 Icinga refuses a side).
+/// Render manifests to Icinga 2 configuration, offline, by the operator's own code.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("uses-icinga").args(["check", "against"]).multiple(true)))]
+#[command(after_help = AFTER_HELP, group(ArgGroup::new("uses-icinga").args(["check", "against"]).multiple(true)))]
 pub struct Arguments {
     /// Files or directories with manifests (YAML or JSON, also with several documents); - for
     /// standard input.
@@ -125,7 +130,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     if arguments.output == Output::Json {
-        print(format_args!("{:#}\n", json(&set)))?;
+        document(&documents::Rendered::of(&set), Format::Json)?;
     } else {
         if arguments.out.is_none() {
             for content in &set.published {
@@ -187,26 +192,4 @@ pub(in crate::cli) fn in_words(finding: &Finding) -> String {
         text.push_str(&format!("{kind} {}: ", clean(name, 200)));
     }
     text + &finding.message
-}
-
-fn json(set: &Set) -> Value {
-    let published = set.published.iter().map(|content| {
-        let key = content.key();
-        json!({
-            "namespace": key.namespace(), "name": key.name(), "path": key.path(),
-            "digest": content.digest().to_string(), "content": content.text(),
-        })
-    });
-    json!({ "published": published.collect::<Vec<_>>(), "refused": refused(set) })
-}
-
-fn refused(set: &Set) -> Vec<Value> {
-    let one = |refused: &set::Refused| {
-        let name = |of: fn(&crate::identity::ObjectKey) -> &str| refused.key.as_ref().map_or("", of);
-        json!({
-            "namespace": name(crate::identity::ObjectKey::namespace), "name": name(crate::identity::ObjectKey::name),
-            "place": refused.place, "reason": refused.reason, "message": refused.message,
-        })
-    };
-    set.refused.iter().map(one).collect()
 }

@@ -1,11 +1,10 @@
 //! The differences in words: for people, for a comment on a pull request, and for programs.
 
-use super::refused;
+use super::documents::{Changes, resource};
 use super::set::Set;
 use crate::cli::output::table;
 use crate::expansion::{Change, Comparison, Group, Meaning};
 use crate::text::clean;
-use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most groups and changes that are listed for people.
@@ -136,30 +135,9 @@ impl Report<'_> {
     }
 
     /// Returns the report for programs. Fields are added, never renamed or removed.
-    pub(super) fn json(&self) -> Value {
-        let places = |objects: &[(crate::expansion::Id, crate::expansion::Place)]| {
-            let one = |(id, place): &(crate::expansion::Id, crate::expansion::Place)| json!({ "type": id.kind, "name": id.name, "resource": resource(&place.file), "file": place.file, "line": place.line });
-            objects.iter().map(one).collect::<Vec<_>>()
-        };
-        let side = |side: &crate::expansion::Side| json!({ "value": side.value, "resource": resource(&side.place.file), "file": side.place.file, "line": side.place.line });
-        let changed = self.comparison.changed.iter().map(|one| {
-            let differences = one.differences.iter().map(|it| json!({ "path": it.path, "old": side(&it.old), "new": side(&it.new) }));
-            json!({ "type": one.id.kind, "name": one.id.name, "differences": differences.collect::<Vec<_>>(), "more": one.more })
-        });
-        json!({
-            "summary": self.summary(), "equal": self.comparison.equal,
-            "added": places(&self.comparison.only_new), "removed": places(&self.comparison.only_old),
-            "changed": changed.collect::<Vec<_>>(),
-            "notNotifiedAnyMore": self.meaning.silenced, "newAndNotNotified": self.meaning.silent,
-            "notCheckedAnyMore": self.meaning.unchecked,
-            "refusedBefore": refused(self.old), "refused": refused(self.new),
-        })
+    pub(super) fn json(&self) -> Changes<'_> {
+        Changes::of(self.summary(), self.comparison, self.meaning, (self.old, self.new))
     }
-}
-
-/// Returns the resource that a file of the set is made of. None for another file.
-fn resource(file: &str) -> Option<String> {
-    file.strip_prefix("objects.d/")?.strip_suffix(".conf").map(str::to_owned)
 }
 
 /// Returns the reason of a change: a resource, or another file.

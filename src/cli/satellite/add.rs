@@ -16,7 +16,7 @@ use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, H
 use crate::cli::join::token::{Claims, now, request};
 use crate::cli::output::{Format, progress, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
-use crate::cli::usage::program;
+use crate::cli::usage::{DryRunArguments, program};
 use crate::satellite::HostPolicy;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -38,9 +38,8 @@ pub struct Arguments {
     /// Name of the satellite, which is also that of its SatelliteCluster on the hub.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Write nothing; print what would be created and changed, as the servers judge it.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    dry_run: DryRunArguments,
     /// Take over fields that another manager (kubectl, Helm, Argo CD) owns, and objects on the
     /// satellite that somebody else made under the account's name; `remove` then deletes them,
     /// too.
@@ -68,7 +67,7 @@ pub struct Arguments {
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     arguments.satellite.demand()?;
     let join = Join::open(arguments).await?;
-    let mut report = Report::new(&arguments.name, arguments.dry_run);
+    let mut report = Report::new(&arguments.name, arguments.dry_run.mode.is_dry());
     join.on_satellite(&mut report).await?;
     join.on_hub(&mut report).await?;
     report.next = Some(format!("{} satellite check {}{}", program(), arguments.name, arguments.hub.flags()));
@@ -151,7 +150,7 @@ impl<'a> Join<'a> {
             arguments,
             hub,
             satellite,
-            mode: Mode { dry_run: arguments.dry_run, force: arguments.force_conflicts },
+            mode: Mode { dry_run: arguments.dry_run.mode, force: arguments.force_conflicts },
             bound_secret: account.bound_secret(),
             account,
             spec: there.map_or_else(|| json!({}), |there| owned::spec(&there, CLI_MANAGER)),
@@ -258,7 +257,7 @@ impl<'a> Join<'a> {
     /// before the first write.
     async fn judge(&self) -> anyhow::Result<()> {
         let (operator, name) = (&self.arguments.hub.operator_namespace, &self.arguments.name);
-        let judge = Mode { dry_run: true, ..self.mode };
+        let judge = self.mode.asking();
         let (_, judged) = apply(&self.hub, &self.satellite_cluster(), judge).await?;
         let refused = |field: &str, why: &str| {
             let path = field.replace('.', "/");
@@ -288,7 +287,7 @@ impl<'a> Join<'a> {
         if !self.namespace_exists {
             let namespace = objects::namespace(account);
             progress(&format!("satellite: creating namespace {}", account.namespace));
-            if self.mode.dry_run {
+            if self.mode.dry_run.is_dry() {
                 report.objects.push(line(&self.satellite, &namespace, Outcome::Created, None));
             } else {
                 report.objects.push(apply(&self.satellite, &namespace, self.mode).await?.0);
@@ -297,7 +296,7 @@ impl<'a> Join<'a> {
         progress(&format!("satellite: account {}/{}", account.namespace, account.account));
         for object in objects::satellite(account, &self.bound_secret) {
             // A server cannot judge an object of a namespace that does not exist.
-            let line = match self.mode.dry_run && !self.namespace_exists {
+            let line = match self.mode.dry_run.is_dry() && !self.namespace_exists {
                 true => line(&self.satellite, &object, Outcome::Created, None),
                 false => apply(&self.satellite, &object, self.mode).await?.0,
             };
@@ -317,7 +316,7 @@ impl<'a> Join<'a> {
         let (arguments, operator) = (self.arguments, &self.arguments.hub.operator_namespace);
         let (token, reported) = self.token().await?;
         let renews = self.account.renewal.is_some();
-        if let (false, Some(expires), false) = (renews, &reported.expires, self.mode.dry_run) {
+        if let (false, Some(expires), false) = (renews, &reported.expires, self.mode.dry_run.is_dry()) {
             report.notes.push(format!(
                 "before {expires} run: {} satellite rotate {}{}{}",
                 program(),
@@ -376,7 +375,7 @@ impl<'a> Join<'a> {
                 why => reported.why = why,
             }
         }
-        if self.mode.dry_run {
+        if self.mode.dry_run.is_dry() {
             reported.result = "wouldBeCreated";
             reported.asked_seconds = Some(account.lifetime);
             return Ok(("a-new-token".into(), reported));

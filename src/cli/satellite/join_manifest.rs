@@ -5,9 +5,10 @@ use crate::cli::clusters::{Endpoint, HubArguments, SatelliteArguments, endpoint}
 use crate::cli::join::endpoint::EndpointArguments;
 use crate::cli::join::objects;
 use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, HubObjectArguments};
-use crate::cli::output::{Format, document, print, span};
+use crate::cli::output::{Document, Format, document, print, span};
 use crate::cli::usage::program;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -56,6 +57,20 @@ enum Part {
     Hub,
 }
 
+/// The objects as one document.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct JoinManifest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    satellite: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<Vec<Value>>,
+}
+
+impl Document for JoinManifest {
+    const KIND: &'static str = "JoinManifest";
+}
+
 pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut context = match arguments.satellite.is_given() {
         true => endpoint(&arguments.satellite)?,
@@ -87,12 +102,10 @@ pub(super) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ];
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if arguments.output != Format::Text {
-        let mut both = json!({});
-        for (part, name, objects) in [(Part::Satellite, "satellite", satellite), (Part::Hub, "hub", hub)] {
-            if wanted(part) {
-                both[name] = json!(objects);
-            }
-        }
+        let both = JoinManifest {
+            satellite: wanted(Part::Satellite).then_some(satellite),
+            hub: wanted(Part::Hub).then_some(hub),
+        };
         document(&both, arguments.output)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,7 +3,7 @@
 use crate::cli::clusters::{Cluster, HubArguments, Observed, satellite_clusters};
 use crate::cli::join::access::Access;
 use crate::cli::join::token::now;
-use crate::cli::output::{Format, document, print, progress, table, time};
+use crate::cli::output::{Document, Format, document, print, progress, table, time};
 use crate::identity::Revision;
 use crate::satellite::HostPolicy;
 use clap::Args;
@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
 
 /// One satellite. Unknown values are left out.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,
@@ -49,9 +50,15 @@ struct Row {
     credential_expires: Option<String>,
 }
 
+/// All of them.
 #[derive(Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Listed {
     satellites: Vec<Row>,
+}
+
+impl Document for Listed {
+    const KIND: &'static str = "SatelliteList";
 }
 
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -67,7 +74,7 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         rows.push(row(&object, expires));
     }
     if arguments.output != Format::Text {
-        document(&Document { satellites: rows }, arguments.output)?;
+        document(&Listed { satellites: rows }, arguments.output)?;
         return Ok(ExitCode::SUCCESS);
     }
     if rows.is_empty() {

@@ -9,6 +9,9 @@ mod operator;
 mod remove;
 mod rotate;
 
+#[cfg(test)]
+pub(super) use {check::Checked, join_manifest::JoinManifest, list::Listed};
+
 use super::usage::block_on;
 use clap::Subcommand;
 use std::process::ExitCode;

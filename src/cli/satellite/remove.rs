@@ -13,7 +13,7 @@ use crate::cli::join::account::Account;
 use crate::cli::join::token::Claims;
 use crate::cli::output::{Format, progress, word};
 use crate::cli::report::{Line, Outcome, Report};
-use crate::cli::usage::program;
+use crate::cli::usage::{DryRun, DryRunArguments, program};
 use crate::request::ask;
 use crate::satellite::HostPolicy;
 use anyhow::{Context as _, bail};
@@ -66,9 +66,8 @@ pub struct Arguments {
     /// spec.deletion.timeout (5m).
     #[arg(long, value_name = "DURATION", default_value = "6m", value_parser = crate::cli::usage::duration)]
     timeout: Duration,
-    /// Write nothing; print what would be done.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    dry_run: DryRunArguments,
     /// Form of the result.
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
@@ -101,7 +100,7 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         hub,
         satellite,
     };
-    let mut report = Report::new(&arguments.name, arguments.dry_run);
+    let mut report = Report::new(&arguments.name, arguments.dry_run.mode.is_dry());
     let access = removal.access().await?;
     let claims = access.as_ref().and_then(|access| access.claims.as_ref());
     // Before the first deletion, so that a context of another cluster is refused while nothing is
@@ -212,25 +211,33 @@ impl Removal<'_> {
         };
         let api = self.hub.objects(&satellite_clusters(), Some(operator));
         let uid = found.metadata.uid.clone();
-        if self.arguments.dry_run {
+        let mode = self.arguments.dry_run.mode;
+        if mode == DryRun::Client {
             report.objects.push(line(&self.hub, &manifest, Outcome::Deleted, None));
             return Ok(());
         }
+        let dry_run = mode.is_dry();
         if self.arguments.keep_configmaps {
-            let parameters =
-                PatchParams { field_manager: Some(CLI_MANAGER.into()), ..PatchParams::default() };
+            let field_manager = Some(CLI_MANAGER.into());
+            let parameters = PatchParams { dry_run, field_manager, ..PatchParams::default() };
             let patch = Patch::Merge(
                 json!({ "metadata": { "uid": uid }, "spec": { "deletion": { "cleanup": "Orphan" } } }),
             );
             let action = format!("set spec.deletion.cleanup of {described}");
             self.hub.ask(&action, api.patch(name, &parameters, &patch)).await?;
         }
-        progress(&format!("hub: deleting {described}"));
+        if !dry_run {
+            progress(&format!("hub: deleting {described}"));
+        }
         let preconditions = Some(Preconditions { uid: uid.clone(), resource_version: None });
-        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
+        let parameters = DeleteParams { dry_run, preconditions, ..DeleteParams::default() };
         match self.hub.ask(&format!("delete {described}"), api.delete(name, &parameters)).await {
             Err(refused) if !refused.is(404) => return Err(refused.into()),
             _ => {}
+        }
+        if dry_run {
+            report.objects.push(line(&self.hub, &manifest, Outcome::Deleted, None));
+            return Ok(());
         }
         let began = Instant::now();
         let mut reported = false;
@@ -259,7 +266,7 @@ impl Removal<'_> {
 
     /// Reports which of the delivered ConfigMaps are still on the satellite.
     async fn config_maps(&self, access: Option<&Access>, report: &mut Report) -> anyhow::Result<()> {
-        if self.arguments.dry_run {
+        if self.arguments.dry_run.mode.is_dry() {
             return Ok(());
         }
         // Selected by hub, too: another hub may have a satellite of the same name in the same
@@ -343,7 +350,7 @@ impl Removal<'_> {
                 let name = user.metadata.name.as_deref().unwrap_or_default();
                 line(&self.hub, &manifest, Outcome::Left, Some(format!("SatelliteCluster {name} uses it")))
             }
-            None => delete(&self.hub, &manifest, self.arguments.dry_run).await?,
+            None => delete(&self.hub, &manifest, self.arguments.dry_run.mode).await?,
         });
         Ok(())
     }
@@ -368,7 +375,7 @@ impl Removal<'_> {
             ));
             return Ok(());
         };
-        account.delete(&mut report.objects, self.arguments.dry_run).await?;
+        account.delete(&mut report.objects, self.arguments.dry_run.mode).await?;
         report.notes.push(account.note());
         Ok(())
     }

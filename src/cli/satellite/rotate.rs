@@ -17,7 +17,7 @@ use crate::cli::join::objects::Credential;
 use crate::cli::join::token::{Claims, request};
 use crate::cli::output::{Format, progress, span, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
-use crate::cli::usage::program;
+use crate::cli::usage::{DryRun, DryRunArguments, program};
 use crate::request::ask;
 use crate::satellite::HostPolicy;
 use anyhow::{Context as _, anyhow, bail};
@@ -60,9 +60,8 @@ pub struct Arguments {
     /// token is then not tested.
     #[arg(long)]
     without_operator: bool,
-    /// Write nothing; print what would be done.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    dry_run: DryRunArguments,
     /// Take over fields of the hub's Secret that another manager (kubectl, Helm, Argo CD) owns.
     #[arg(long)]
     force_conflicts: bool,
@@ -82,7 +81,7 @@ pub struct Arguments {
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     arguments.satellite.demand()?;
     let rotation = Rotation::open(arguments).await?;
-    let mut report = Report::new(&arguments.name, arguments.dry_run);
+    let mut report = Report::new(&arguments.name, arguments.dry_run.mode.is_dry());
     rotation.run(&mut report).await?;
     report.next = Some(format!("{} satellite check {}{}", program(), arguments.name, arguments.hub.flags()));
     report.print(arguments.output)?;
@@ -177,15 +176,14 @@ impl<'a> Rotation<'a> {
             rotation.operator().lease().await?;
         }
         if rotation.renews() {
-            apply(&rotation.hub, &rotation.renewing(), Mode { dry_run: true, ..rotation.mode() }).await?;
+            apply(&rotation.hub, &rotation.renewing(), rotation.mode().asking()).await?;
         }
-        apply(&rotation.hub, &rotation.hub_secret("trial")?, Mode { dry_run: true, ..rotation.mode() })
-            .await?;
+        apply(&rotation.hub, &rotation.hub_secret("trial")?, rotation.mode().asking()).await?;
         Ok(rotation)
     }
 
     fn mode(&self) -> Mode {
-        Mode { dry_run: self.arguments.dry_run, force: self.arguments.force_conflicts }
+        Mode { dry_run: self.arguments.dry_run.mode, force: self.arguments.force_conflicts }
     }
 
     fn hub_secret(&self, token: &str) -> anyhow::Result<Value> {
@@ -235,7 +233,7 @@ impl<'a> Rotation<'a> {
         progress(&format!("satellite: Secret {} for the new token", reported.bound_secret));
         let (made, bound) = apply(&self.satellite, &manifest, self.mode()).await?;
         report.objects.push(made);
-        if self.arguments.dry_run {
+        if self.arguments.dry_run.mode.is_dry() {
             report.token = Some(reported);
             if self.renews() {
                 report.objects.push(apply(&self.hub, &self.renewing(), self.mode()).await?.0);
@@ -247,7 +245,9 @@ impl<'a> Rotation<'a> {
             Ok(token) => token,
             Err(error) => {
                 // Nobody uses it, so its Secret is deleted.
-                if let Err(left) = delete_this(&self.satellite, &manifest, bound.metadata.uid).await {
+                if let Err(left) =
+                    delete_this(&self.satellite, &manifest, bound.metadata.uid, DryRun::None).await
+                {
                     progress(&format!("{left}; delete it by hand"));
                 }
                 return Err(error.context("nothing was changed; the old token stays in use"));
@@ -358,7 +358,7 @@ impl<'a> Rotation<'a> {
 
     /// Deletes the Secrets `earlier`, which were listed before the new one was made, so that they
     /// include none of a later run. Then tests whether the satellite refuses the old token.
-    /// Without `new` it only reports what it would delete.
+    /// Without `new`, in a dry run, nothing is deleted.
     async fn revoke(
         &self,
         earlier: Vec<(String, String)>,
@@ -385,6 +385,7 @@ impl<'a> Rotation<'a> {
         if let Some(new) = new {
             self.still_ours(new).await?;
         }
+        let mode = self.arguments.dry_run.mode;
         let mut revoked = false;
         for (name, uid) in earlier {
             let is_old = old.as_ref().is_some_and(|(_, old)| *old == uid);
@@ -393,13 +394,17 @@ impl<'a> Rotation<'a> {
             let left = format!("the tokens of {} are bound to it; rotate them too", users.join(", "));
             report.objects.push(match (users.is_empty(), new) {
                 (false, _) => line(&self.satellite, &manifest, Outcome::Left, Some(left)),
-                (true, None) => line(&self.satellite, &manifest, Outcome::Deleted, None),
-                (true, Some(_)) => {
-                    progress(&format!(
-                        "satellite: deleting Secret {}/{name}, which revokes the tokens that are bound to it",
-                        self.namespace
-                    ));
-                    delete_this(&self.satellite, &manifest, Some(uid.clone())).await?
+                (true, None) if mode == DryRun::Client => {
+                    line(&self.satellite, &manifest, Outcome::Deleted, None)
+                }
+                (true, _) => {
+                    if new.is_some() {
+                        progress(&format!(
+                            "satellite: deleting Secret {}/{name}, which revokes the tokens that are bound to it",
+                            self.namespace
+                        ));
+                    }
+                    delete_this(&self.satellite, &manifest, Some(uid.clone()), mode).await?
                 }
             });
             revoked |= new.is_some() && is_old && users.is_empty();

@@ -1,10 +1,10 @@
 //! `groundlink snapshot`: reads and verifies the set that a satellite holds, from its cluster or from files.
 
-mod source;
+pub(super) mod source;
 mod unpack;
 
 use super::clusters::SatelliteArguments;
-use super::output::{print, print_bytes, progress, table};
+use super::output::{Document, Format, document, print, print_bytes, progress, table};
 use crate::identity::ObjectKey;
 use crate::snapshot::layout::Form;
 use crate::snapshot::verify::{Problem, Report};
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 /// -l app.kubernetes.io/managed-by=groundlink -o yaml`. Writes nothing to a cluster.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 if the set is whole, 1 if there is a problem, 2 if it cannot be read or the usage is wrong."
+    after_help = "Exit codes: 0 the set is whole, 1 there is a problem, 2 it cannot be read, or wrong usage."
 )]
 pub struct Arguments {
     /// Files or directories with ConfigMaps (YAML or JSON, lists and several documents); - for
@@ -70,8 +70,9 @@ enum Output {
 
 /// The summary, as JSON has it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
+pub(super) struct Summary<'a> {
     source: &'a str,
     namespace: &'a str,
     name: &'a str,
@@ -92,6 +93,10 @@ struct Summary<'a> {
     previous: &'a [String],
     problems: &'a [Problem],
     notes: &'a [String],
+}
+
+impl Document for Summary<'_> {
+    const KIND: &'static str = "Snapshot";
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -115,7 +120,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !action.list && directory.is_none() && action.show.is_none() {
         let summary = summary(&origin, arguments, &report);
         match arguments.output {
-            Output::Json => print(format_args!("{}\n", serde_json::to_string_pretty(&summary)?))?,
+            Output::Json => document(&summary, Format::Json)?,
             Output::Text => print(format_args!("{}", text(&summary)))?,
         }
         return Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });

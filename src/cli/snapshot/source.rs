@@ -46,8 +46,9 @@ pub fn cluster(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(async {
         let cluster = Cluster::satellite(satellite).await?;
-        let satellite = Satellite { api: cluster.typed(namespace), cluster: &cluster, namespace, name };
-        let report = satellite.read().await?;
+        let satellite = Satellite::new(&cluster, namespace, name);
+        let pointer = satellite.expect_pointer().await?;
+        let report = satellite.read(pointer, true).await?;
         Ok((cluster.server.clone(), report))
     });
     // A look-up of a host name cannot be cancelled, and must not keep the process alive.
@@ -55,22 +56,30 @@ pub fn cluster(
     result
 }
 
-struct Satellite<'a> {
+/// The set under one pointer of a cluster.
+pub(in crate::cli) struct Satellite<'a> {
     cluster: &'a Cluster,
     api: Api<ConfigMap>,
     namespace: &'a str,
     name: &'a str,
 }
 
-impl Satellite<'_> {
-    /// Reads the pointer first, then its shards. Problems count only if the pointer is still the
-    /// same afterwards: otherwise the operator wrote a newer one, and may have deleted shards of
-    /// the older one.
-    async fn read(&self) -> anyhow::Result<Report> {
-        let mut pointer = self.pointer().await?;
+impl<'a> Satellite<'a> {
+    /// Returns the set under the pointer `namespace`/`name`. Nothing is read yet.
+    pub(in crate::cli) fn new(cluster: &'a Cluster, namespace: &'a str, name: &'a str) -> Self {
+        Self { api: cluster.typed(namespace), cluster, namespace, name }
+    }
+
+    /// Reads the shards of a pointer, and verifies the set. Problems count only if the pointer is
+    /// still the same afterwards: otherwise the operator wrote a newer one, and may have deleted
+    /// shards of the older one. With `lists` it also looks for shards of other revisions.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses, or the pointer changes all the time.
+    pub(in crate::cli) async fn read(&self, mut pointer: ConfigMap, lists: bool) -> anyhow::Result<Report> {
         for _ in 0..ATTEMPTS {
             let shards = self.shards(&pointer).await?;
-            let (inventory, note) = self.inventory(&pointer).await?;
+            let (inventory, note) = if lists { self.inventory(&pointer).await? } else { (None, None) };
             let found =
                 Found { pointer: &pointer, shards: &shards, inventory: inventory.as_ref(), held: None };
             let mut report = verify(&found);
@@ -78,7 +87,7 @@ impl Satellite<'_> {
             if report.problems.is_empty() {
                 return Ok(report);
             }
-            let again = self.pointer().await?;
+            let again = self.expect_pointer().await?;
             if again.metadata.resource_version == pointer.metadata.resource_version {
                 return Ok(report);
             }
@@ -91,9 +100,17 @@ impl Satellite<'_> {
         )
     }
 
-    async fn pointer(&self) -> anyhow::Result<ConfigMap> {
+    /// Reads the pointer. None if there is none.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses.
+    pub(in crate::cli) async fn pointer(&self) -> anyhow::Result<Option<ConfigMap>> {
         let action = format!("read ConfigMap {}/{}", self.namespace, self.name);
-        self.cluster.ask(&action, self.api.get_opt(self.name)).await?.ok_or_else(|| {
+        Ok(self.cluster.ask(&action, self.api.get_opt(self.name)).await?)
+    }
+
+    async fn expect_pointer(&self) -> anyhow::Result<ConfigMap> {
+        self.pointer().await?.ok_or_else(|| {
             anyhow!(
                 "there is no ConfigMap {}/{} on the satellite ({}); name the target of its SatelliteCluster with --namespace and \
                  --name",

@@ -12,7 +12,8 @@ use crate::api::duration::parse_duration;
 use crate::cli::clusters::{Cluster, HubArguments};
 use crate::cli::join::access::{Access, servers};
 use crate::cli::join::token::now;
-use crate::cli::output::{Format, document, print, span, table, time};
+use crate::cli::output::{Document, Format, document, print, span, table, time};
+use crate::cli::usage::DryRunArguments;
 use crate::satellite::HostPolicy;
 use crate::text::clean;
 use clap::Args;
@@ -29,21 +30,22 @@ use subject::Subject;
 /// and needless ones in its namespace or in all), clock, and one ConfigMap that is written and
 /// deleted again.
 ///
+/// With --dry-run the ConfigMap is not stored: the satellite only judges it (server), or it is not
+/// sent at all (client).
+///
 /// The connection is tested from this machine. To test it from the hub's network, run this in the
 /// operator's Pod:
 /// kubectl -n groundlink exec deploy/groundlink -- /groundlink satellite check NAME
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 no step failed (there may be warnings), 1 it could not be tested, 2 wrong usage, 3 a step \
-                        failed."
+    after_help = "Exit codes: 0 no step failed (there may be warnings), 1 it could not be tested, 2 wrong usage, 3 a step failed."
 )]
 pub(crate) struct Arguments {
     /// Name of the SatelliteCluster.
     #[arg(value_parser = crate::cli::usage::object_name)]
     name: String,
-    /// Write nothing to the satellite: skip the ConfigMap that is written and deleted again.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    dry_run: DryRunArguments,
     /// Accept a satellite whose API server has a loopback or link-local address. For tests and
     /// demos.
     #[arg(long)]
@@ -55,14 +57,20 @@ pub(crate) struct Arguments {
     hub: HubArguments,
 }
 
+/// The result.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+pub(in crate::cli) struct Checked<'a> {
     satellite: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<&'a str>,
     result: Verdict,
     steps: &'a [Step],
+}
+
+impl Document for Checked<'_> {
+    const KIND: &'static str = "SatelliteCheck";
 }
 
 pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -78,7 +86,7 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         timeout: Duration::from_secs_f64(timeout.clamp(1.0, 60.0)),
         renews: text("/spec/tokenRenewal/serviceAccount"),
         policy: HostPolicy { allow_loopback: arguments.allow_loopback_satellites, ..HostPolicy::default() },
-        dry_run: arguments.dry_run,
+        dry_run: arguments.dry_run.mode,
         account: None,
         flags: arguments.hub.flags(),
     };
@@ -92,7 +100,7 @@ pub(super) async fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let result = steps.result();
     let server = access.as_ref().map(|access| access.server.as_str());
     print_result(
-        &Document { satellite: &arguments.name, server, result, steps: steps.all() },
+        &Checked { satellite: &arguments.name, server, result, steps: steps.all() },
         arguments.output,
     )?;
     Ok(if result == Verdict::Failed { ExitCode::from(3) } else { ExitCode::SUCCESS })
@@ -190,7 +198,7 @@ fn expiry(steps: &mut Steps, expires: Option<i64>, subject: &Subject) {
     }
 }
 
-fn print_result(result: &Document<'_>, format: Format) -> anyhow::Result<()> {
+fn print_result(result: &Checked<'_>, format: Format) -> anyhow::Result<()> {
     if format != Format::Text {
         return document(result, format);
     }

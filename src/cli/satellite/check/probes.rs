@@ -6,6 +6,7 @@ use super::subject::Subject;
 use crate::api::marks::MANAGED_BY;
 use crate::cli::join::access::Access;
 use crate::cli::join::token::now;
+use crate::cli::usage::DryRun;
 use crate::request::{Failure, ask};
 use crate::text::clean;
 use http_body_util::BodyExt as _;
@@ -331,6 +332,9 @@ impl Probe<'_> {
     /// Lets the server judge a ConfigMap without storing it.
     async fn namespace(&self, steps: &mut Steps) {
         let (name, target) = ("namespace", &self.subject.target);
+        if self.subject.dry_run == DryRun::Client {
+            return steps.skipped(name, "--dry-run=client: it is only seen by sending a ConfigMap");
+        }
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), target);
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         let Some(probe) = probe_map() else { return };
@@ -363,7 +367,7 @@ impl Probe<'_> {
     /// Writes a ConfigMap and deletes it.
     async fn write(&self, steps: &mut Steps) {
         let (name, target) = ("write", &self.subject.target);
-        if self.subject.dry_run {
+        if self.subject.dry_run.is_dry() {
             return steps.skipped(name, "--dry-run");
         }
         if !steps.passed("namespace") || !steps.passed("delete configmaps") {

@@ -8,6 +8,7 @@ const MESSAGE_MAX: usize = 1000;
 
 /// The result of a step. The order is that of the whole result: the worst counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Verdict {
     /// Not tried.
@@ -22,6 +23,7 @@ pub(super) enum Verdict {
 
 /// One line of the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
     /// What was tested.

@@ -1,7 +1,7 @@
 //! The satellite that `check` tests, and the commands that mend it.
 
 use crate::cli::output::word;
-use crate::cli::usage::program;
+use crate::cli::usage::{DryRun, program};
 use crate::satellite::HostPolicy;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub(super) struct Subject {
     pub(super) renews: Option<String>,
     /// Which addresses are allowed.
     pub(super) policy: HostPolicy,
-    /// True if nothing may be written.
-    pub(super) dry_run: bool,
+    /// Whether the ConfigMap of the test is stored, or sent at all.
+    pub(super) dry_run: DryRun,
     /// Account of the token. `None` until it is known.
     pub(super) account: Option<String>,
     /// Flags that name the hub, as the person would write them: ` --hub-context x`.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// A kind of problem, in one word that programs may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Fault {
     /// A label that marks a ConfigMap as the operator's is missing or different.
     Labels,
@@ -44,6 +45,7 @@ pub enum Fault {
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// Name of the ConfigMap.
