@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Records what an import wrote.
-const RECORD: &str = ".groundlink-import.json";
+const RECORD: &str = ".groundlink-import";
 
 /// Writes one file for each source file, and removes those of an earlier import that are none any
 /// more. Returns the files in order.
