@@ -7,6 +7,7 @@ mod check;
 mod fixture;
 mod look;
 mod operator;
+mod pages;
 mod remove;
 mod rotate;
 mod snapshot;

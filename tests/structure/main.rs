@@ -5,9 +5,14 @@
 mod architecture;
 mod chart;
 mod circles;
+mod commands;
 mod direction;
 mod documented;
 mod faults;
+mod fields;
+#[path = "../support/page.rs"]
+mod page;
+mod pages;
 mod pure;
 mod running;
 mod source;
