@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e unit lint fmt crds chart golden reference fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate e2e unit lint fmt crds chart golden reference docs fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ golden: ## Rewrite the expected files of tests/golden
 
 reference: ## Rewrite docs/reference from the CRD and examples/reference
 	UPDATE_DOCS=1 cargo test --locked --test golden pages_are
+
+docs: ## Build docs/ as a site into target/site (builds mdBook the first time)
+	@hack/docs.sh
 
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)

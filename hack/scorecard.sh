@@ -86,7 +86,7 @@ held 36 "metrics are documented and clean in promtool" suites::packaging::observ
 held 37 "events on transitions" lib::satellite::core::actor::events_are_published_when_something_begins_or_ends
 held 38 "no finalizer hangs for ever" suites::satellites::join::a_late_joiner_gets_everything_in_one_pass_and_leaves_by_its_cleanup_policy
 runs 39 "ready binaries can be used" grep -q KUBEBUILDER_ASSETS tests/support/binaries.rs
-runs 40 "security, faults, upgrade, quickstart" files SECURITY.md docs/faults.md docs/install.md README.md CHANGELOG.md
+runs 40 "security, faults, upgrade, quickstart" files SECURITY.md docs/faults.md docs/upgrade.md docs/quickstart.md README.md CHANGELOG.md
 
 echo "scorecard: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -10,6 +10,7 @@ mod fixture;
 mod gone;
 mod look;
 mod operator;
+mod pages;
 mod plugin;
 mod remove;
 mod rotate;

@@ -23,6 +23,24 @@ fn has_remedy(section: &str) -> bool {
     section.lines().any(|line| line.starts_with("Do:") || line.starts_with("Nothing to do"))
 }
 
+/// The alerts of the chart.
+fn alerts() -> BTreeSet<String> {
+    let files =
+        ["alerts.yaml", "objectives.yaml"].map(|file| text_of(&format!("charts/groundlink/files/{file}")));
+    let names =
+        files.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("- alert: "));
+    names.map(str::to_owned).collect()
+}
+
+/// Says what Groundlink does by itself, and which alert fires, in a line of its own each. The alert is one of the chart.
+fn has_the_rest(section: &str, alerts: &BTreeSet<String>) -> bool {
+    let alert = section.lines().find_map(|line| line.strip_prefix("Alert: "));
+    let is_known = alert.is_some_and(|text| {
+        text == "none." || alerts.iter().any(|name| text.starts_with(&format!("[{name}]")))
+    });
+    is_known && section.lines().any(|line| line.starts_with("By itself: "))
+}
+
 /// Says something before the remedy: what the reason means.
 fn has_meaning(section: &str) -> bool {
     section.lines().take_while(|line| !has_remedy(line)).map(str::len).sum::<usize>() > 20
@@ -33,13 +51,19 @@ fn every_reason_has_its_meaning_and_its_remedy() {
     let page = text_of("docs/reasons.md");
     let sections = sections(&page);
     let mut wrong = Vec::new();
-    let known = reasons();
+    let (known, alerts) = (reasons(), alerts());
+    assert!(alerts.len() > 7, "{alerts:?}");
     for reason in &known {
         match sections.get(reason) {
             None => wrong.push(format!("no heading `### {reason}`")),
             Some(text) if !has_meaning(text) => wrong.push(format!("{reason} has no meaning")),
             Some(text) if !has_remedy(text) => {
                 wrong.push(format!("{reason} has no line that starts with `Do:` or `Nothing to do`"));
+            }
+            Some(text) if !has_the_rest(text, &alerts) => {
+                wrong.push(format!(
+                    "{reason} lacks a line `By itself: ...`, or a line `Alert: ...` with `none.` or an alert"
+                ));
             }
             Some(_) => {}
         }
@@ -59,6 +83,11 @@ fn a_reason_without_meaning_or_remedy_is_found() {
     assert!(has_meaning(sections["One"]) && has_remedy(sections["One"]));
     assert!(!has_meaning(sections["Two"]) && has_remedy(sections["Two"]));
     assert!(!has_remedy("It is done in 20 seconds.\n"));
+    let alerts = BTreeSet::from(["A".to_owned()]);
+    assert!(has_the_rest("By itself: it waits.\nAlert: [A](a.md) at times.\n", &alerts));
+    assert!(has_the_rest("By itself: it waits.\nAlert: none.\n", &alerts));
+    assert!(!has_the_rest("By itself: it waits.\nAlert: [B](b.md).\n", &alerts));
+    assert!(!has_the_rest("Alert: none.\n", &alerts));
 }
 
 /// The metrics that `src/metrics` registers, without the `_total` of a counter. (`/metrics` prints a metric with labels only

@@ -5,10 +5,15 @@
 mod architecture;
 mod chart;
 mod circles;
+mod commands;
 mod direction;
 mod documented;
 mod exit_codes;
 mod faults;
+mod fields;
+#[path = "../support/page.rs"]
+mod page;
+mod pages;
 mod pure;
 mod running;
 mod source;

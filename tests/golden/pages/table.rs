@@ -27,7 +27,7 @@ const TEXTS: [(&str, &str, &str, &str); 7] = [
         r"^[0-9:, -]+$",
         "times",
         "times",
-        "times of a day, for example `09:00-12:00,13:00-17:00`; see [days and times](../objects.md#days-and-times)",
+        "times of a day, for example `09:00-12:00,13:00-17:00`; see [days and times](../language.md#days-and-times)",
     ),
     (
         r"^(host|service)\.vars[.\[]",
@@ -52,16 +52,16 @@ pub fn words() -> String {
     let others = [
         (
             "condition",
-            "a condition over hosts, services or users; see [expressions](../objects.md#expressions)",
+            "a condition over hosts, services or users; see [expressions](../language.md#expressions)",
         ),
         (
             "expression",
             "computes a value for each object of a rule, so a text in it has its own quotes: `'\"Disk \" + key'`; see \
-             [expressions](../objects.md#expressions)",
+             [expressions](../language.md#expressions)",
         ),
         (
             "text",
-            "any characters but control characters; line breaks and tabs are allowed. See [macros](../objects.md#macros)",
+            "any characters but control characters; line breaks and tabs are allowed. See [macros](../language.md#macros)",
         ),
         ("word", "one of the words that the limits list, with the same capitals"),
         (

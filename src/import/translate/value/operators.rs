@@ -15,7 +15,7 @@ pub(super) fn call(
         Unsaid::of(
             expression,
             Reason::Call,
-            "write the condition with the operators and functions of docs/objects.md",
+            "write the condition with the operators and functions of docs/language.md",
         )
     };
     let printed =
