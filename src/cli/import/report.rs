@@ -6,6 +6,7 @@ use crate::import::Imported;
 use crate::import::report::{LeftOut, Origin, Reason, Subject};
 use crate::text::clean;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
