@@ -256,9 +256,13 @@ impl Delivery {
             return self.store_shards(running, division, Some(revision));
         }
         // A higher revision with other content: another term wrote it, or a person. The same
-        // revision: someone changed its content.
-        let theirs = held.filter(|held| held.ours).and_then(|held| held.revision);
-        if let Some(above) = theirs.filter(|theirs| *theirs > set.revision) {
+        // revision: someone changed its content. One of another hub that is adopted must become
+        // higher, too: agents take no set back.
+        let theirs = held.and_then(|held| held.revision.map(|revision| (revision, held.ours)));
+        let is_higher = |(theirs, ours): &(Revision, bool)| {
+            *theirs > set.revision || !ours && *theirs == set.revision
+        };
+        if let Some((above, _)) = theirs.filter(is_higher) {
             return self.send(running, Stage::Raising(division), Request::RaiseTerm { above });
         }
         self.store_shards(running, division, None)

@@ -2,6 +2,7 @@ mod model;
 
 use super::*;
 use crate::api::Reason;
+use crate::api::marks::HUB;
 use crate::snapshot::pointer::{LAYOUT, MANAGED_BY};
 use k8s_openapi::api::core::v1::ConfigMap;
 use model::{World, refused, target, wanted};
@@ -371,6 +372,27 @@ fn what_is_not_ours_is_touched_only_if_it_may_be_adopted() {
                 assert_eq!(world.server.objects, before, "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn r4_the_set_of_another_hub_is_adopted_only_under_a_higher_revision() {
+    let of_another_hub = |object: &mut ConfigMap| {
+        object.metadata.labels.as_mut().unwrap().insert(HUB.into(), "another".into());
+    };
+    for (counter, may) in [(1, false), (3, false), (4, true)] {
+        let mut world = World::new(Layout::Snapshot, AdoptionPolicy::Always);
+        world.deliver(&set(3, "one"));
+        world.server.edit(POINTER, of_another_hub);
+        world.hear();
+        if may {
+            world.deliver(&set(counter, "one"));
+        } else {
+            let problem = world.refuse(&set(counter, "one"));
+            assert_eq!((problem.reason, problem.transient), (Reason::Conflict, true));
+            assert!(problem.message.contains("takes a newer term"), "{}", problem.message);
+        }
+        assert_eq!(pointer(&world).revision.unwrap().counter, counter.max(3));
     }
 }
 
