@@ -22,11 +22,11 @@ use std::process::ExitCode;
 /// Most findings of Icinga that are printed.
 const FINDINGS_MAX: usize = 50;
 
-/// Exit codes: 0 everything was rendered, 1 an object or document was refused, 2 a file cannot be
-/// read or written, 3 Icinga refuses the result (--check).
+/// Exit codes: 0 everything was rendered, 1 an object or document was refused or there is none, 2 a
+/// file cannot be read or written, 3 Icinga refuses the result (--check).
 ///
 /// With --against they are those of diff: 0 no difference, 1 differences, above 1 an error (2 a
-/// file cannot be read, or a manifest of -f is refused; 3 Icinga refuses a side).
+/// file cannot be read, or a manifest of -f is refused or there is none; 3 Icinga refuses a side).
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("uses-icinga").args(["check", "against"]).multiple(true)))]
 pub struct Arguments {
@@ -34,6 +34,10 @@ pub struct Arguments {
     /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Accept manifests of -f that have no MonitoringObject. Without it they are an error: most
+    /// often a wrong path, or a template that made nothing.
+    #[arg(long)]
+    allow_empty: bool,
     /// Say what changes from these manifests to those of -f, in the objects that the installed
     /// icinga2 makes of both: hosts, services and notifications that come or go, changed
     /// thresholds, and who is not notified any more.
@@ -101,6 +105,20 @@ impl Arguments {
         Set::read(files, &self.namespace, &self.settings()?, self.icinga_version)
     }
 
+    /// True if the manifests of -f have no MonitoringObject and must have one, which is printed.
+    fn misses_objects(&self, set: &Set) -> bool {
+        let is_error = set.is_empty() && !self.allow_empty;
+        if is_error {
+            let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
+            eprintln!(
+                "groundlink render: -f {}: has no MonitoringObject; correct the path or what makes the manifests, or add \
+                 --allow-empty if none is right",
+                clean(&files.join(", "), 500)
+            );
+        }
+        is_error
+    }
+
     fn icinga(&self) -> Icinga {
         Icinga::new(self.icinga2.split_whitespace().map(str::to_owned).collect())
     }
@@ -143,7 +161,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(3));
         }
     }
-    Ok(if set.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_fine = set.refused.is_empty() && !arguments.misses_objects(&set);
+    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs Icinga. An error says what to do.
