@@ -15,7 +15,10 @@ fn each(which: impl Fn(IcingaType) -> bool, part: impl Fn(&str) -> String, opera
 /// Exactly one member is set.
 pub(super) fn exactly_one_type() -> Rule {
     let count = each(|_| true, |member| format!("(has(self.{member}) ? 1 : 0)"), " + ");
-    let message = format!("exactly one of {} must be set", list(|_| true, ", "));
+    let message = format!(
+        "exactly one of {} must be set; set one, and any other in an object of its own",
+        list(|_| true, ", ")
+    );
     Rule::new(format!("{count} == 1")).message(message.as_str())
 }
 

@@ -35,6 +35,8 @@ pub struct Index {
     /// too long.
     pub(super) circular: BTreeSet<ObjectKey>,
     pub(super) changed: BTreeSet<ObjectKey>,
+    /// True if messages name the fields.
+    names_fields: bool,
 }
 
 pub(super) struct Slot {
@@ -61,6 +63,12 @@ impl Index {
     /// the template library and the external objects. No resource can take one.
     pub fn new(reserved: HashSet<Name>) -> Self {
         Self { reserved, ..Self::default() }
+    }
+
+    /// Returns the index with messages that name the fields. Only where no content was read back
+    /// from a file, which knows none: a status would change by a restart.
+    pub fn naming_fields(self) -> Self {
+        Self { names_fields: true, ..self }
     }
 
     /// Takes a valid content of a resource. It becomes visible in [`Self::resolve`] at the
@@ -199,12 +207,14 @@ impl Index {
                 return Some(Waiting { reason: Reason::UnresolvedReference, message, may_come: false });
             }
         }
-        let missing: Vec<String> = content
-            .uses()
-            .iter()
-            .filter(is_missing)
-            .map(|needed| self.describe_missing(content, needed))
-            .collect();
+        let all: Vec<&Use> = content.uses().iter().filter(is_missing).collect();
+        // What would have to be true of an object says nothing more if the object is missing.
+        let says_more = |needed: &&&Use| {
+            let is_same = |other: &&Use| !other.is_fact() && other.field == needed.field;
+            !self.names_fields || !needed.is_fact() || needed.field.is_empty() || !all.iter().any(is_same)
+        };
+        let missing: Vec<String> =
+            all.iter().filter(says_more).map(|needed| self.describe_missing(content, needed)).collect();
         let may_come = !missing.is_empty();
         let message = if missing.is_empty() {
             self.obstacle(content, &overlay).unwrap_or_else(|| {
@@ -360,7 +370,9 @@ impl Index {
 
     fn describe_missing(&self, referrer: &Rendered, needed: &Use) -> String {
         let alternatives: Vec<_> = needed.any_of.iter().map(ToString::to_string).collect();
-        let mut text = format!("{} is missing", alternatives.join(" or "));
+        let path = needed.path().filter(|_| self.names_fields);
+        let path = path.map(|path| path + ": ").unwrap_or_default();
+        let mut text = format!("{path}{} is missing", alternatives.join(" or "));
         let elsewhere = needed.any_of.iter().flat_map(|name| {
             self.names.providers(name).filter_map(move |key| {
                 let content = self.slots.get(key)?.visible.as_ref()?;

@@ -57,7 +57,8 @@ fn place(builder: &mut Builder, spec: &AttachedSpec, zone: Option<&ObjectName>) 
     builder.reference("host_name", "hostName", IcingaType::Host, host);
     if let (Some(host), Some(service)) = (host, spec.service_name.as_ref().map(ObjectName::as_str)) {
         builder.named("service_name", "serviceName", service);
-        builder.require(Use::one(Name::attached(IcingaType::Service, host, None, service)));
+        let service = Name::attached(IcingaType::Service, host, None, service);
+        builder.require(Use::one(service).by("serviceName"));
     }
     if let Some(apply) = &spec.apply {
         rule::provide_names(builder, &apply.rule, target);

@@ -191,7 +191,7 @@ impl Builder {
     /// Ensures that an object has something that Icinga refuses it without: its own, or from a
     /// template that it imports, directly or through others. `what` is one of
     /// [`IcingaType::required`].
-    pub fn required(&mut self, what: &str, field: &str, is_set: bool, imports: &[ObjectName]) {
+    pub fn required(&mut self, what: &str, field: &'static str, is_set: bool, imports: &[ObjectName]) {
         let kind = self.declaration.kind;
         debug_assert!(
             kind.required().contains(&what),
@@ -235,7 +235,7 @@ impl Builder {
                 if kind.is_code() {
                     self.relay(name, [any_of()].into());
                 }
-                self.require(Use { any_of: any_of(), mutual: false });
+                self.require(Use::any(any_of()).by(field));
             }
         }
     }
@@ -255,7 +255,7 @@ impl Builder {
             Some(zone) => {
                 let of_zone = facts::runs_checks_of(endpoint, zone.as_str());
                 let any_of = [of_zone, facts::declared_elsewhere(endpoint)].into();
-                self.require(Use { any_of, mutual: false });
+                self.require(Use::any(any_of).by("commandEndpoint"));
             }
             None => self.problem(
                 "commandEndpoint",
@@ -266,6 +266,7 @@ impl Builder {
 
     /// Adds something that this object needs.
     pub fn require(&mut self, needed: Use) {
+        let needed = Use { kind: Some(self.declaration.kind), ..needed };
         if !self.declaration.uses.contains(&needed) {
             self.declaration.uses.push(needed);
         }
@@ -280,10 +281,10 @@ impl Builder {
             self.problem_at("spec.zone", &text);
         }
         self.declaration.zone = Some(zone.to_owned());
-        self.require(Use::one(Name::object(IcingaType::Zone, zone)));
+        self.require(Use::one(Name::object(IcingaType::Zone, zone)).by("spec.zone"));
         // A global zone would be no place: no satellite has it, and only its own objects could
         // name the object.
-        self.require(Use::one(facts::not_global(zone)));
+        self.require(Use::one(facts::not_global(zone)).by("spec.zone"));
         self.attribute("zone", Value::String(zone.to_owned()));
     }
 
@@ -331,11 +332,17 @@ impl Builder {
     }
 
     /// Adds a reference to one object.
-    pub fn reference(&mut self, attribute: &'static str, field: &str, kind: IcingaType, name: Option<&str>) {
+    pub fn reference(
+        &mut self,
+        attribute: &'static str,
+        field: &'static str,
+        kind: IcingaType,
+        name: Option<&str>,
+    ) {
         let Some(name) = name else { return };
         let path = self.path(field);
         self.check_name(name, &path);
-        self.require(Use::one(Name::object(kind, name)));
+        self.require(Use::one(Name::object(kind, name)).by(field));
         self.attribute(attribute, Value::String(name.to_owned()));
     }
 
@@ -361,7 +368,7 @@ impl Builder {
     pub fn references<'a>(
         &mut self,
         attribute: &'static str,
-        field: &str,
+        field: &'static str,
         kind: IcingaType,
         names: impl ExactSizeIterator<Item = &'a str> + Clone,
         max: usize,
@@ -370,7 +377,7 @@ impl Builder {
         for (i, name) in names.clone().enumerate() {
             let path = self.path(&format!("{field}[{i}]"));
             self.check_name(name, &path);
-            self.require(Use::one(Name::object(kind, name)));
+            self.require(Use::one(Name::object(kind, name)).by(field));
         }
         if names.len() > 0 {
             self.attribute(attribute, Value::strings(names));

@@ -157,7 +157,8 @@ fn parent(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
     match (&spec.parent_host_name, &spec.parent_service_name) {
         (None, Some(service)) => {
             builder.named("parent_service_name", "parentServiceName", service.as_str());
-            builder.require(Use::one(Name::anywhere(IcingaType::Service, ApplyTo::Host, service.as_str())));
+            let anywhere = Name::anywhere(IcingaType::Service, ApplyTo::Host, service.as_str());
+            builder.require(Use::one(anywhere).by("parentServiceName"));
         }
         (host, service) => checkable(
             builder,
@@ -176,13 +177,14 @@ fn parent(builder: &mut Builder, spec: &DependencySpec) -> ApplyTo {
 fn checkable(
     builder: &mut Builder,
     attributes: [&'static str; 2],
-    fields: [&str; 2],
+    fields: [&'static str; 2],
     [host, service]: [&Option<ObjectName>; 2],
 ) {
     let Some(host) = host.as_ref().map(ObjectName::as_str) else { return };
     builder.reference(attributes[0], fields[0], IcingaType::Host, Some(host));
     if let Some(service) = service.as_ref().map(ObjectName::as_str) {
         builder.named(attributes[1], fields[1], service);
-        builder.require(Use::one(Name::attached(IcingaType::Service, host, None, service)));
+        let service = Name::attached(IcingaType::Service, host, None, service);
+        builder.require(Use::one(service).by(fields[1]));
     }
 }

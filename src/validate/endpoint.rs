@@ -16,7 +16,7 @@ pub(super) fn declare(mut builder: Builder, spec: &EndpointSpec) -> Result<Decla
         ));
     }
     builder.provide(Name::object(IcingaType::Endpoint, &name), true);
-    builder.require(Use { any_of: [listed(&name)].into(), mutual: true });
+    builder.require(Use { mutual: true, ..Use::one(listed(&name)) });
     builder.text("host", "host", spec.host.as_ref().map(Line::as_str), Line::MAX);
     match spec.port {
         Some(port) if (1..=65535).contains(&port) => builder.value("port", Value::String(port.to_string())),

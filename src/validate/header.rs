@@ -69,6 +69,8 @@ impl Header {
             move |any_of: &Vec<String>| Use {
                 any_of: any_of.iter().map(|n| Name::from_header(n)).collect(),
                 mutual,
+                field: "",
+                kind: None,
             }
         };
         self.uses.iter().map(one(false)).chain(self.mutual.iter().map(one(true))).collect()

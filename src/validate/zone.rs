@@ -16,7 +16,7 @@ pub(super) fn declare(mut builder: Builder, spec: &ZoneSpec) -> Result<Declarati
     let parent = spec.parent.as_ref().map(ObjectName::as_str);
     builder.reference("parent", "parent", IcingaType::Zone, parent);
     if let Some(parent) = parent {
-        builder.require(Use::one(not_global(parent)));
+        builder.require(Use::one(not_global(parent)).by("parent"));
         if parent == name {
             builder.problem("parent", "is the zone itself; name another zone, or none");
         }

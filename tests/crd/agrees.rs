@@ -341,7 +341,7 @@ const EXTRA: [&str; 26] = [
     "'", "\"", "%", "@", "`", "\\", "\r",
 ];
 /// The same, written in more than a scalar. `@` stands for one.
-const FORMS: [&str; 30] = [
+const FORMS: [&str; 37] = [
     "\"@\"",
     "'@'",
     "!!str @",
@@ -372,6 +372,15 @@ const FORMS: [&str; 30] = [
     "'it''s @'",
     "\"\\/@\"",
     "!!seq [@]",
+    // As the name of an entry.
+    "{@: a}",
+    "{ \"@\": a }",
+    "\n    @: a\n    'b': @\n",
+    "\n    ? @\n    : a\n",
+    // Where a tab may be one too many.
+    "\n    -\n      a: @\n      b: c\n    - \n      @\n",
+    "\n    a:\n      - b: @\n        c: d\n    # e\n    f: |\n      g\n\n      @\n",
+    "\"a\n\n      @\n      b\" # c\n    # d",
 ];
 
 #[tokio::test]
@@ -381,7 +390,8 @@ async fn yaml_is_read_as_kubectl_reads_it() {
     for _ in 0..DOCUMENTS {
         let scalar: &&str = generator.choose(&SCALARS[..]);
         let mut value = (*generator.choose(&FORMS)).replace('@', scalar);
-        if generator.one_in(3) {
+        let more = if generator.one_in(3) { generator.random.random_range(1..3) } else { 0 };
+        for _ in 0..more {
             // Somewhere a character too many.
             let at: Vec<_> = value.char_indices().map(|(at, _)| at).collect();
             let at = at.get(generator.random.random_range(0..at.len().max(1))).copied().unwrap_or(0);

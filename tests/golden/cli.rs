@@ -108,6 +108,44 @@ fn a_small_file_cannot_become_a_large_one() {
     assert!(told.contains("budget"), "{told}");
 }
 
+/// A wrong path, or a template that made nothing, must not look like manifests that are right.
+#[test]
+fn manifests_without_an_object_are_an_error_unless_they_may_be_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("only.yaml");
+    let other = directory.path().join("one.yaml");
+    std::fs::write(&path, "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n---\n").unwrap();
+    std::fs::write(
+        &other,
+        "apiVersion: groundlink.dev/v1alpha1\nkind: MonitoringObject\nmetadata: { name: g }\nspec: { hostGroup: {} }\n",
+    )
+    .unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let render = |files: &[&Path], more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+        command.arg("render");
+        for file in files {
+            command.arg("-f").arg(file);
+        }
+        let output = command.args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let against = ["--against", other.to_str().unwrap()];
+    for (files, more, code) in [
+        (vec![path.as_path()], vec![], Some(1)),
+        (vec![path.as_path(), empty.path()], vec!["-o", "json"], Some(1)),
+        (vec![empty.path()], vec![], Some(1)),
+        (vec![path.as_path()], against.to_vec(), Some(2)),
+    ] {
+        let (is, told) = render(&files, &more);
+        assert_eq!(is, code, "{told}");
+        assert!(told.contains("has no MonitoringObject; ") && told.contains("--allow-empty"), "{told}");
+        assert!(told.contains(files[0].to_str().unwrap()), "{told}");
+    }
+    assert_eq!(render(&[&path], &["--allow-empty"]), (Some(0), String::new()));
+    assert_eq!(render(&[&path, &other], &[]), (Some(0), String::new()));
+}
+
 #[test]
 fn icinga_accepts_the_examples() {
     let sets = ["monitoring", "zones"].map(|directory| (example::directory().join(directory), Vec::new()));

@@ -93,7 +93,7 @@ pub(super) fn check(imported: &mut Imported, settings: &Settings) -> anyhow::Res
 
 fn content(manifest: &Manifest, settings: &Settings) -> Result<(ObjectKey, Arc<Rendered>), String> {
     let text = yaml::write(&manifest.document);
-    let read = parse("manifest", &text).into_iter().next().ok_or("cannot be read")?;
+    let read = parse("manifest", text.as_bytes()).into_iter().next().ok_or("cannot be read")?;
     let object = read.object.map_err(|faults| faults.join("; "))?;
     let (namespace, name) = manifest.key();
     let key = ObjectKey::new(namespace, name);

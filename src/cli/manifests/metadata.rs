@@ -32,7 +32,9 @@ pub(super) fn faults(object: &Map<String, Value>, faults: &mut Vec<String>) {
         Some(Value::Object(metadata)) => metadata,
         None => &empty,
         Some(_) => {
-            return faults.push("metadata: must be a mapping; write name and namespace below it".into());
+            let fault = "metadata: must be a mapping; write name: and namespace: below it, each with a blank behind \
+                         the colon";
+            return faults.push(fault.into());
         }
     };
     for name in metadata.keys().filter(|name| !FIELDS.contains(&name.as_str())) {

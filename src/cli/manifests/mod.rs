@@ -27,7 +27,7 @@ const KINDS: [&str; 2] = ["MonitoringObject", "SatelliteCluster"];
 
 /// A MonitoringObject of a manifest, or a document that is none and should be.
 pub(super) struct Manifest {
-    /// File and line in which its document begins.
+    /// File and line in which its document begins, and its number in a list.
     pub(super) place: String,
     /// Its namespace. Empty if it has none, or no name can be read.
     pub(super) namespace: String,
@@ -37,22 +37,20 @@ pub(super) struct Manifest {
     pub(super) object: Result<MonitoringObject, Vec<String>>,
 }
 
-/// Returns source and text of a file, of the manifests in a directory, or of standard input.
+/// Returns source and bytes of a file, of the manifests in a directory, or of standard input.
 ///
 /// # Errors
 /// If one cannot be read.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(vec![("standard input".into(), text)]);
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return Ok(vec![("standard input".into(), bytes)]);
     }
     let name = path.display().to_string();
     if !path.is_dir() {
-        return Ok(vec![(
-            name.clone(),
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?,
-        )]);
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+        return Ok(vec![(name, bytes)]);
     }
     let mut paths: Vec<_> = std::fs::read_dir(path)
         .with_context(|| format!("cannot list {name}"))?
@@ -72,26 +70,52 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 
 /// Returns the MonitoringObjects of a text, and the documents that cannot be read. Other kinds are
 /// skipped, so that the output of Helm can be rendered.
-pub(super) fn parse(source: &str, text: &str) -> Vec<Manifest> {
+pub(super) fn parse(source: &str, bytes: &[u8]) -> Vec<Manifest> {
+    let text = match utf8(bytes) {
+        Ok(text) => text,
+        Err(Fault { line, message }) => return vec![broken(&format!("{source}:{line}"), message)],
+    };
     let mut found = Vec::new();
-    for Document { line, content } in yaml::documents(text) {
-        let place = format!("{source}:{line}");
+    for Document { line, head, content } in yaml::documents(text) {
         match content {
-            Ok(value) => manifests(&place, value, 0, &mut found),
-            Err(Fault { line, message }) => found.push(broken(&format!("{source}:{line}"), message)),
+            Ok(value) => manifests(&format!("{source}:{line}"), value, 0, &mut found),
+            Err(fault) => found.push(unread(format!("{source}:{}", fault.line), &head, fault.message)),
         }
     }
     found
+}
+
+/// Returns bytes as text.
+fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let read = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
+        Fault { line, message: "has bytes that are not UTF-8; save the file as UTF-8".into() }
+    })
+}
+
+/// Returns what is said of a document that cannot be read, of the object if its head names one.
+fn unread(place: String, head: &Map<String, Value>, message: String) -> Manifest {
+    let field = |of: Option<&Value>| of.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = |name: &str| field(head.get("metadata").and_then(|metadata| metadata.get(name)));
+    let is_own = field(head.get("apiVersion")) == API_VERSION && field(head.get("kind")) == KINDS[0];
+    let (namespace, name) = (name("namespace"), name("name"));
+    if !is_own || name.is_empty() {
+        return broken(&place, message);
+    }
+    // A line of the document says more than the line in which it begins.
+    let object = Err(vec![clean_message(&format!("{place}: {message}"))]);
+    Manifest { place, namespace, name, object }
 }
 
 /// Returns the documents, and the items of those that are lists.
 ///
 /// # Errors
 /// If one cannot be read.
-pub(super) fn documents(text: &str) -> anyhow::Result<impl Iterator<Item = Value> + use<>> {
-    let read = yaml::documents(text).into_iter().map(|document| {
-        document.content.map_err(|fault| anyhow::anyhow!("line {}: {}", fault.line, fault.message))
-    });
+pub(super) fn documents(bytes: &[u8]) -> anyhow::Result<impl Iterator<Item = Value> + use<>> {
+    let told = |fault: Fault| anyhow::anyhow!("line {}: {}", fault.line, fault.message);
+    let text = utf8(bytes).map_err(told)?;
+    let read = yaml::documents(text).into_iter().map(|document| document.content.map_err(told));
     let documents = read.collect::<Result<Vec<_>, _>>()?;
     Ok(documents.into_iter().flat_map(|mut document| match document.get_mut("items") {
         Some(Value::Array(items)) => std::mem::take(items),
@@ -107,7 +131,11 @@ fn broken(place: &str, message: String) -> Manifest {
 /// Adds the objects of a document.
 fn manifests(place: &str, document: Value, depth: usize, found: &mut Vec<Manifest>) {
     let Value::Object(mut document) = document else {
-        return found.push(broken(place, "is no object; write apiVersion, kind, metadata and spec".into()));
+        let message = match document {
+            Value::Array(_) => "is a list of objects; write them as documents with --- between them",
+            _ => "is no object; write apiVersion, kind, metadata and spec",
+        };
+        return found.push(broken(place, message.into()));
     };
     let field = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, version) = (field("kind"), field("apiVersion"));
@@ -115,7 +143,9 @@ fn manifests(place: &str, document: Value, depth: usize, found: &mut Vec<Manifes
     if kind.ends_with("List") && document.contains_key("items") {
         match document.remove("items") {
             Some(Value::Array(items)) if depth < LISTS_MAX => {
-                items.into_iter().for_each(|item| manifests(place, item, depth + 1, found));
+                for (at, item) in items.into_iter().enumerate() {
+                    manifests(&format!("{place} items[{at}]"), item, depth + 1, found);
+                }
             }
             _ => found.push(broken(place, "items: is no list of objects; write one".into())),
         }
@@ -125,14 +155,15 @@ fn manifests(place: &str, document: Value, depth: usize, found: &mut Vec<Manifes
         if value.is_empty() {
             return found.push(broken(
                 place,
-                format!("{name}: is missing; write {API_VERSION} MonitoringObject, or remove the document"),
+                format!("{name}: is missing; write apiVersion: {API_VERSION} and kind: {}, or remove the document", KINDS[0]),
             ));
         }
     }
     let is_near = KINDS.iter().any(|known| known.eq_ignore_ascii_case(&kind));
     if !version.starts_with("groundlink.dev/") && version != "groundlink.dev" {
-        // Somebody else's kind of the same name is possible, and one without a group is not.
-        if is_near && !version.contains('/') {
+        // Somebody else's kind of the same name is possible, but not without a group, or in a group
+        // with the same word.
+        if is_near && (!version.contains('/') || version.to_lowercase().contains("groundlink")) {
             found.push(broken(place, format!("apiVersion: is {}; write {API_VERSION}", quoted(&version))));
         }
         return;

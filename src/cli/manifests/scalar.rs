@@ -52,6 +52,10 @@ fn number(text: &str) -> Option<Value> {
     if let Some(number) = integer(&plain) {
         return Some(number);
     }
+    // goyaml takes a sign behind the prefix, of this base alone.
+    if let Some(digits) = plain.strip_prefix("0b").filter(|digits| digits.starts_with(['-', '+'])) {
+        return i64::from_str_radix(digits, 2).ok().map(Value::from);
+    }
     if FLOAT.as_ref().is_some_and(|pattern| pattern.is_match(&plain)) {
         return float(&plain);
     }
@@ -113,6 +117,11 @@ mod tests {
             ("0x1F", json!(31)),
             ("-0x10", json!(-16)),
             ("0b101", json!(5)),
+            ("0b-101", json!(-5)),
+            ("0b+1_1", json!(3)),
+            ("0b-", json!("0b-")),
+            ("-0b-1", json!("-0b-1")),
+            ("0x-1", json!("0x-1")),
             ("1_000", json!(1000)),
             ("+5", json!(5)),
             ("08", json!(8)),

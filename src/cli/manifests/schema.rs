@@ -168,12 +168,18 @@ impl Walk {
         self.unset =
             if schema["properties"]["unset"].is_object() { Some(path.to_owned()) } else { before.clone() };
         for (name, value) in entries {
+            if let Some(empty) = unindented(name, value, entries, schema) {
+                self.fault(&format!("{path}.{name}"), format!("belongs below {empty}; indent it"));
+                continue;
+            }
             let below = schema["properties"].get(name);
             let below = below.or_else(|| schema.get("additionalProperties").filter(|it| it.is_object()));
             match below {
                 Some(below) => self.value(value, below, &format!("{path}.{name}")),
                 None if is_any => {}
-                None => self.fault(&format!("{path}.{name}"), words::unknown(name, value, schema, path)),
+                None => {
+                    self.fault(&format!("{path}.{name}"), words::unknown(name, value, schema, path, entries))
+                }
             }
         }
         self.unset = before;
@@ -201,6 +207,9 @@ impl Walk {
                     "is null, which the API server drops without a word; remove it, or write unset: [{field}] to take back \
                      what a template sets"
                 ));
+            }
+            None if schema["type"] == "object" => {
+                self.fault(path, "has nothing below it; indent its fields, or remove it")
             }
             None => self.fault(path, "is null, which the API server drops without a word; remove it"),
         }
@@ -239,6 +248,23 @@ impl Walk {
             _ => {}
         }
     }
+}
+
+/// Returns the mapping beside a field that is empty, and that the field belongs into: it was not
+/// indented. None if the field fits where it is.
+fn unindented<'a>(
+    name: &str,
+    value: &Value,
+    beside: &'a Map<String, Value>,
+    schema: &Value,
+) -> Option<&'a str> {
+    if value.is_null() || words::takes(schema, name, value) {
+        return None;
+    }
+    let empty = |(other, it): &(&String, &Value)| {
+        it.is_null() && words::takes(&schema["properties"][other.as_str()], name, value)
+    };
+    beside.iter().find(empty).map(|(other, _)| other.as_str())
 }
 
 #[cfg(test)]

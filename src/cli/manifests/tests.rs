@@ -2,7 +2,10 @@ use super::*;
 
 /// Namespace and name, and the faults, of each MonitoringObject.
 fn faults(text: &str) -> Vec<Vec<String>> {
-    parse("f.yaml", text).into_iter().map(|manifest| manifest.object.err().unwrap_or_default()).collect()
+    parse("f.yaml", text.as_bytes())
+        .into_iter()
+        .map(|manifest| manifest.object.err().unwrap_or_default())
+        .collect()
 }
 
 fn of_spec(spec: &str) -> Vec<String> {
@@ -11,12 +14,26 @@ fn of_spec(spec: &str) -> Vec<String> {
 }
 
 /// A mistake, and what is said about it: the field, and words of the remedy.
-const MISTAKES: [(&str, &str, &str); 54] = [
+const MISTAKES: [(&str, &str, &str); 60] = [
     ("{host: {check_command: c}}", "spec.host.check_command: unknown field", "write checkCommand"),
     ("{host: {checkcommand: c}}", "spec.host.checkcommand: unknown field", "write checkCommand"),
     ("{host: {checkCommand: c, gruops: []}}", "spec.host.gruops: unknown field", "write groups"),
-    ("{host: {checkCommand: c, zone: eu}}", "spec.host.zone: unknown field", "kubectl explain mo.spec.host"),
-    ("{host: {checkCommand: c, zone: null}}", "spec.host.zone: unknown field", "remove it"),
+    ("{host: {checkCommand: c, zone: eu}}", "spec.host.zone: unknown field", "as spec.zone"),
+    ("{host: {checkCommand: c, template: true}}", "spec.host.template: unknown field", "as spec.template"),
+    (
+        "{host: {checkCommand: c, nonsense: 1}}",
+        "spec.host.nonsense: unknown field",
+        "kubectl explain mo.spec.host",
+    ),
+    ("{host: {checkCommand: c, nonsense: null}}", "spec.host.nonsense: unknown field", "remove it"),
+    ("{host: {checkCommand: c}, address: a}", "spec.address: unknown field", "write it below host"),
+    ("{host: {checkCommand: c, period: p}}", "spec.host.period: unknown field", "write checkPeriod"),
+    ("{service: {checkCommand: c, host: h}}", "spec.service.host: unknown field", "write hostName"),
+    (
+        "{service: {checkCommand: c, apply: {forEach: host.vars.disks}}}",
+        "spec.service.apply.forEach: must be a mapping",
+        "write the field \"in\" below it",
+    ),
     ("{suspendd: false, hostGroup: {}}", "spec.suspendd: unknown field", "write suspend"),
     ("{hosts: {checkCommand: c}}", "spec.hosts: unknown field", "write host"),
     (
@@ -119,7 +136,7 @@ const MISTAKES: [(&str, &str, &str); 54] = [
     ("{host: {checkCommand: c, vars: os=Linux}}", "spec.host.vars: must be a mapping", "fields with names"),
     ("{host: web}", "spec.host: must be a mapping", "fields with names"),
     ("{host: [{checkCommand: c}]}", "spec.host: must be a mapping, and is a list", "without the list"),
-    ("{host: null}", "spec.host: is null", "remove it"),
+    ("{host: null}", "spec.host: has nothing below it", "indent its fields"),
     ("[host]", "spec: must be a mapping", "without the list"),
     ("{}", "spec: exactly one of host", "must be set"),
     (
@@ -179,6 +196,20 @@ fn each_mistake_is_named_with_its_field_and_a_remedy() {
 }
 
 #[test]
+fn fields_that_are_not_indented_are_told_where_they_belong() {
+    let faults = of_spec("{host: null, checkCommand: hostalive, address: 192.0.2.1}");
+    let told = [
+        "spec.address: belongs below host",
+        "spec.checkCommand: belongs below host",
+        "spec.host: has nothing",
+    ];
+    for (fault, words) in faults.iter().zip(told) {
+        assert!(fault.contains(words) && fault.contains("indent"), "{faults:?}");
+    }
+    assert_eq!(faults.len(), 3, "{faults:?}");
+}
+
+#[test]
 fn free_fields_are_free() {
     for spec in [
         "{suspend: no, host: {checkCommand: c, vars: {a: {b: [{c: false}]}, x: null, e: \"\"}}}",
@@ -203,12 +234,12 @@ fn documents_that_are_no_objects_are_named_by_their_place() {
     let text = "apiVersion: v1\nkind: ConfigMap\n---\nkind: MonitoringObject\n---\n- a\n---\napiVersion: groundlink.dev/v1\n\
                 kind: MonitoringObject\n---\napiVersion: groundlink.dev/v1alpha1\nkind: monitoringobject\n---\n\
                 apiVersion: v1\nkind: List\nitems:\n- a: [\n---\napiVersion: v1\nkind: MonitoringObject\n";
-    let read = parse("f.yaml", text);
+    let read = parse("f.yaml", text.as_bytes());
     let told: Vec<_> =
         read.iter().map(|one| (one.place.as_str(), one.object.as_ref().unwrap_err()[0].as_str())).collect();
     for (at, (place, words)) in [
-        ("f.yaml:4", "apiVersion: is missing"),
-        ("f.yaml:6", "is no object"),
+        ("f.yaml:4", "apiVersion: is missing; write apiVersion: groundlink.dev/v1alpha1"),
+        ("f.yaml:6", "is a list of objects; write them as documents"),
         ("f.yaml:8", "apiVersion: is \"groundlink.dev/v1\"; write groundlink.dev/v1alpha1"),
         ("f.yaml:11", "kind: is \"monitoringobject\"; write MonitoringObject"),
         ("f.yaml:1", "is no YAML"),
@@ -220,6 +251,50 @@ fn documents_that_are_no_objects_are_named_by_their_place() {
         assert!(told[at].0.starts_with(place) && told[at].1.contains(words), "{:?} for {place}", told[at]);
     }
     assert_eq!(told.len(), 6);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_named_by_its_object() {
+    let text = "apiVersion: groundlink.dev/v1alpha1\nkind: MonitoringObject\nmetadata:\n  name: web\n  namespace: a\n\
+                spec:\n  host:\n    notes: Attention: this\n---\n\
+                apiVersion: groundlink.dev/v1alpha1\nkind: SatelliteCluster\nmetadata: {name: s}\nspec: {a: b: c}\n---\n\
+                apiVersion: groundlink.dev/v1alpha1\nkind: MonitoringObject\nmetadata: {name: other}\n";
+    let read = parse("f.yaml", text.as_bytes());
+    let [web, satellite, other] = &read[..] else { panic!("{}", read.len()) };
+    assert_eq!((web.namespace.as_str(), web.name.as_str(), web.place.as_str()), ("a", "web", "f.yaml:8"));
+    let why = &web.object.as_ref().unwrap_err()[0];
+    assert!(why.starts_with("f.yaml:8: is no YAML: ") && why.contains("in quotes"), "{why}");
+    assert_eq!((satellite.name.as_str(), satellite.place.as_str()), ("", "f.yaml:13"));
+    assert_eq!(other.name, "other");
+}
+
+#[test]
+fn an_item_of_a_list_is_named_by_its_number() {
+    let text = "kind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap}\n\
+                - {apiVersion: groundlink.dev/v1alpha1, kind: MonitoringObject, spec: {hostGroup: {}}}\n";
+    let read = parse("f.yaml", text.as_bytes());
+    assert_eq!((read[0].place.as_str(), read.len()), ("f.yaml:1 items[1]", 1));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told() {
+    let read = parse("f.yaml", b"a: 1\nb: \xff\n");
+    assert_eq!((read[0].place.as_str(), read.len()), ("f.yaml:2", 1));
+    let why = read[0].object.as_ref().unwrap_err();
+    assert!(why[0].contains("not UTF-8; save the file as UTF-8"), "{why:?}");
+}
+
+#[test]
+fn a_group_that_is_nearly_ours_is_told() {
+    let of = |version: &str| {
+        parse("f.yaml", format!("apiVersion: {version}\nkind: MonitoringObject\n").as_bytes())
+    };
+    for near in ["groundlink.io/v1alpha1", "v1", "Groundlink.dev/v1alpha1"] {
+        let read = of(near);
+        let why = read[0].object.as_ref().unwrap_err();
+        assert!(why[0].ends_with("write groundlink.dev/v1alpha1"), "{why:?}");
+    }
+    assert!(of("example.com/v1").is_empty());
 }
 
 #[test]

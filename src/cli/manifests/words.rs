@@ -1,7 +1,32 @@
 //! What is wrong with a value, and what to do.
 
 use crate::text::quoted;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
+
+/// Says that a text is no YAML, and what to do. `why` is what the parser says.
+pub(super) fn not_yaml(why: &str) -> String {
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    let remedy = if says(&["mapping values are not allowed"]) {
+        "indent the line as those beside it, and write a text with a colon and a blank in quotes"
+    } else if says(&[
+        "unexpected character",
+        "anchor or alias",
+        "unknown anchor",
+        "scanning a tag",
+        "parsing a tag",
+    ]) {
+        "write the text in quotes, or remove the character"
+    } else if says(&["block mapping", "block collection", "simple key", "indented", "block sequence"]) {
+        "indent the line as those beside it, and put a blank behind the colon or -"
+    } else if says(&["unclosed quote", "quoted scalar", "unexpected end of"]) {
+        "close the quotes, and write \\\\ for a backslash in double quotes"
+    } else if says(&["flow", "bracket", "illegal placement"]) {
+        "close the bracket or brace, and put a comma between entries"
+    } else {
+        "correct the line, or the one before it"
+    };
+    format!("is no YAML: {why}; {remedy}")
+}
 
 /// True if a value has a type of the schema.
 pub(super) fn is(value: &Value, kind: &str) -> bool {
@@ -59,9 +84,20 @@ pub(super) fn wrong_type(value: &Value, schema: &Value, path: &str) -> String {
         ("integer", _) => ("a whole number", "write a whole number".into()),
         ("boolean", _) => ("true or false", "write true or false, without quotes".into()),
         (_, Value::Array(_)) => ("a mapping", "write fields with names, without the list".into()),
-        _ => ("a mapping", "write fields with names below it".into()),
+        _ => ("a mapping", format!("write {} below it", fields(schema))),
     };
     format!("must be {wanted}, and is {}; {remedy}", kind(value))
+}
+
+/// Returns the fields that a mapping must have, in words.
+fn fields(schema: &Value) -> String {
+    let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<_> = names.map(quoted).collect();
+    match names.len() {
+        0 => "fields with names".into(),
+        1 => format!("the field {}", names.join("")),
+        _ => format!("the fields {}", names.join(" and ")),
+    }
 }
 
 /// Says that a field that must be there is not.
@@ -152,8 +188,20 @@ pub(super) fn count(count: usize, schema: &Value, of: &str) -> Option<String> {
     Some(format!("has {count} entries, and at least {min} are needed; add some"))
 }
 
-/// Says that a field does not exist, and where the one that was meant may be.
-pub(super) fn unknown(name: &str, value: &Value, schema: &Value, path: &str) -> String {
+/// The fields of a spec beside its type members.
+const OF_SPEC: [&str; 4] = ["zone", "name", "template", "suspend"];
+/// Shortest part of a name by which a field is found, in bytes.
+const PART_MIN: usize = 4;
+
+/// Says that a field does not exist, and where the one that was meant may be. `beside` are all
+/// fields that are there.
+pub(super) fn unknown(
+    name: &str,
+    value: &Value,
+    schema: &Value,
+    path: &str,
+    beside: &Map<String, Value>,
+) -> String {
     let plain = |name: &str| {
         name.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase).collect::<String>()
     };
@@ -163,16 +211,32 @@ pub(super) fn unknown(name: &str, value: &Value, schema: &Value, path: &str) -> 
     if let Some(meant) = names().find(|known| plain(known) == plain(name)).or_else(|| names().find(near)) {
         return format!("unknown field; write {meant}");
     }
-    let deeper = known.into_iter().flatten().find(|(_, below)| {
-        let fits = below["properties"].get(name).map(|field| &field["type"]);
-        fits.is_some_and(|kind| kind.as_str().is_none_or(|kind| is(value, kind)))
-    });
-    if let Some((below, _)) = deeper.filter(|_| path != "spec") {
+    let deeper = |(below, schema): &(&String, &Value)| {
+        let is_there = path != "spec" || beside.contains_key(below.as_str());
+        is_there && takes(schema, name, value)
+    };
+    if let Some((below, _)) = known.into_iter().flatten().find(deeper) {
         return format!("unknown field; write it below {below}");
+    }
+    if path.split('.').count() == 2 && path.starts_with("spec.") && OF_SPEC.contains(&name) {
+        return format!("unknown field; write it one level higher, as spec.{name}");
+    }
+    let part = plain(name);
+    let has_part = |known: &&str| {
+        part.len() >= PART_MIN && (plain(known).starts_with(&part) || plain(known).ends_with(&part))
+    };
+    if let [meant] = names().filter(has_part).collect::<Vec<_>>()[..] {
+        return format!("unknown field; write {meant}");
     }
     let place = path.replace('[', " ");
     let place = place.split(' ').next().unwrap_or(path);
     format!("unknown field; see kubectl explain mo.{place}, and correct or remove it")
+}
+
+/// True if a mapping has a field that could have the value.
+pub(super) fn takes(schema: &Value, name: &str, value: &Value) -> bool {
+    let field = schema["properties"].get(name);
+    field.is_some_and(|field| field["type"].as_str().is_none_or(|kind| is(value, kind)))
 }
 
 /// Returns how many letters must be inserted, removed or replaced.

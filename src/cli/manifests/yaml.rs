@@ -1,11 +1,14 @@
 //! Documents of YAML and JSON, as kubectl reads them; what kubectl and other readers would read
 //! differently, or lose without a word, is refused.
 
-use super::scalar;
+mod tabs;
+
+use super::{scalar, words};
 use crate::text::quoted;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Most values that aliases may add to a document: a few lines can stand for billions.
 const ALIASED_MAX: usize = 100_000;
@@ -16,6 +19,9 @@ const DEPTH_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) line: usize,
+    /// Of a document that cannot be read: its apiVersion, kind and metadata, as far as they stand
+    /// before the fault.
+    pub(super) head: Map<String, Value>,
     /// The value; or what is wrong, and in which line.
     pub(super) content: Result<Value, Fault>,
 }
@@ -59,13 +65,21 @@ fn chunks(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Reads one document. None if it is empty.
 fn document(line: usize, text: &str) -> Option<Document> {
     let before = line - 1;
-    let content = unreadable(text).and_then(|()| Reader::new(text).document());
+    let mut reader = Reader::new(text);
+    let content = unreadable(text).and_then(|()| reader.document());
+    // Before what the parser says about the tab, or reads in its own way.
+    let tab = tabs::in_indentation(text, &reader.texts);
+    let is_first = |tab: &usize| content.as_ref().err().is_none_or(|fault| *tab <= fault.line);
+    let content = match tab.filter(is_first) {
+        Some(line) => Err(Fault { line, message: "has a tab in its indentation; write blanks".into() }),
+        None => content,
+    };
     match content {
         Ok(None | Some(Value::Null)) => None,
-        Ok(Some(value)) => Some(Document { line, content: Ok(value) }),
+        Ok(Some(value)) => Some(Document { line, head: Map::new(), content: Ok(value) }),
         Err(mut fault) => {
             fault.line += before;
-            Some(Document { line, content: Err(fault) })
+            Some(Document { line, head: reader.head, content: Err(fault) })
         }
     }
 }
@@ -106,6 +120,12 @@ struct Reader<'a> {
     /// Number of values read so far.
     size: usize,
     aliased: usize,
+    /// True if the last scalar stands on several lines.
+    is_long: bool,
+    /// Ranges of texts in quotes and of text blocks.
+    texts: Vec<Range<usize>>,
+    /// The entries that say what object it is.
+    head: Map<String, Value>,
 }
 
 type Read<T> = Result<T, Fault>;
@@ -115,7 +135,8 @@ impl<'a> Reader<'a> {
         let mut options = Options::default();
         options.emit_anchor_events = true;
         let parser = Parser::new_from_str_with_options(text, options);
-        Self { text, parser, anchors: HashMap::new(), flow: 0, size: 0, aliased: 0 }
+        let (anchors, texts, head) = (HashMap::new(), Vec::new(), Map::new());
+        Self { text, parser, anchors, flow: 0, size: 0, aliased: 0, is_long: false, texts, head }
     }
 
     fn next(&mut self) -> Read<(Event<'a>, usize)> {
@@ -133,7 +154,7 @@ impl<'a> Reader<'a> {
                 },
                 Some(Err(error)) => {
                     let line = error.marker().line();
-                    Err(Fault { line, message: format!("is no YAML: {}; correct it", error.info()) })
+                    Err(Fault { line, message: words::not_yaml(&error.info()) })
                 }
                 None => Err(unexpected()),
             };
@@ -164,11 +185,15 @@ impl<'a> Reader<'a> {
         }
         let Event::Scalar(_, style, ..) = event else { return Ok(()) };
         let Some(range) = span.byte_range() else { return Ok(()) };
+        if *style != ScalarStyle::Plain {
+            self.texts.push(range.clone());
+        }
         let (Some(written), rest) =
             (self.text.get(range.clone()), self.text.get(range.end..).unwrap_or_default())
         else {
             return Ok(());
         };
+        self.is_long = written.contains('\n');
         if *style == ScalarStyle::DoubleQuoted {
             let mut chars = written.chars();
             while let Some(c) = chars.next() {
@@ -178,7 +203,7 @@ impl<'a> Reader<'a> {
             }
         }
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
-            && has_early_tab(self.text, range.start)
+            && tabs::in_block(self.text, range.start)
         {
             return Err("has a tab in the indentation of a text block; write blanks".into());
         }
@@ -284,6 +309,9 @@ impl<'a> Reader<'a> {
             let name = if is_merge { "<<".to_owned() } else { self.key(event, line)? };
             let (event, value_line) = self.next()?;
             let value = self.value(event, value_line, depth + 1)?;
+            if depth == 0 && ["apiVersion", "kind", "metadata"].contains(&name.as_str()) {
+                self.head.insert(name.clone(), value.clone());
+            }
             if is_merge {
                 // goyaml lets a merge replace entries before it, and other readers do not.
                 if !entries.is_empty() || !merged.is_empty() {
@@ -291,8 +319,13 @@ impl<'a> Reader<'a> {
                 }
                 merged = merge(value, line)?;
             } else if entries.insert(name.clone(), value).is_some() {
+                let remedy = if depth == 0 && ["apiVersion", "kind"].contains(&name.as_str()) {
+                    "put --- between two objects, or remove one of the two"
+                } else {
+                    "remove one"
+                };
                 let message =
-                    format!("{}: is given twice, and kubectl drops one of them; remove one", quoted(&name));
+                    format!("{}: is given twice, and kubectl drops one of them; {remedy}", quoted(&name));
                 return Err(Fault { line, message });
             }
         }
@@ -308,13 +341,16 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, ..) => text.to_string(),
             Event::Alias(_) => String::new(),
             _ => {
-                return Err(Fault {
-                    line,
-                    message: "has an entry whose name is not text; write a text".into(),
-                });
+                let message = "has an entry whose name is not text; write a text, in quotes if it begins with a bracket \
+                               or a brace (a template of Helm is rendered first, by helm template)";
+                return Err(Fault { line, message: message.into() });
             }
         };
         let is_alias = matches!(event, Event::Alias(_));
+        if self.is_long && !is_alias {
+            let message = "has an entry whose name goes on over several lines; write the name on one";
+            return Err(Fault { line, message: message.into() });
+        }
         let value = self.value(event, line, 0)?;
         let read = match &value {
             Value::String(text) => return Ok(text.clone()),
@@ -327,26 +363,6 @@ impl<'a> Reader<'a> {
             format!("{written}: is read as {read}, which is no name; write {} in quotes", quoted(&written));
         Err(Fault { line, message })
     }
-}
-
-/// True if a tab stands in the indentation of a block of text, which begins at a position.
-fn has_early_tab(text: &str, start: usize) -> bool {
-    let first = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    // The line with the | or >.
-    let skipped = usize::from(text[start..].starts_with(['|', '>']));
-    let mut indentation = None;
-    for line in text[first..].lines().skip(skipped) {
-        let inside = line.trim_start_matches(' ');
-        let spaces = line.len() - inside.len();
-        match indentation {
-            _ if inside.is_empty() => {}
-            None if inside.starts_with('\t') => return true,
-            None => indentation = Some(spaces),
-            Some(least) if spaces < least => return inside.starts_with('\t'),
-            Some(_) => {}
-        }
-    }
-    false
 }
 
 fn line(span: &Span) -> usize {
@@ -408,11 +424,13 @@ fn json(text: &str) -> Option<Vec<Document>> {
         match stream.next() {
             None => return Some(found),
             Some(Ok(super::json::Once(Value::Null))) => {}
-            Some(Ok(super::json::Once(value))) => found.push(Document { line, content: Ok(value) }),
+            Some(Ok(super::json::Once(value))) => {
+                found.push(Document { line, head: Map::new(), content: Ok(value) })
+            }
             // The rest is not read, as kubectl does not read it.
             Some(Err(error)) if error.is_data() => {
                 let fault = Fault { line: error.line(), message: super::json::message(&error) };
-                found.push(Document { line, content: Err(fault) });
+                found.push(Document { line, head: Map::new(), content: Err(fault) });
                 return Some(found);
             }
             Some(Err(_)) => return None,

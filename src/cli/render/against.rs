@@ -14,6 +14,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let new = arguments.set(&arguments.files)?;
     print_refused(&old, "before: ");
     print_refused(&new, "");
+    if arguments.misses_objects(&new) {
+        return Ok(ExitCode::from(2));
+    }
     let with = arguments.with()?;
     let icinga = arguments.icinga();
     let sides = block_on_result(async {

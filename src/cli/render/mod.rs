@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 /// Examples and exit codes at the end of `--help`.
 const AFTER_HELP: &str = "Examples:\n  groundlink render -f manifests/ --check\n  groundlink render -f new/ --against old/ -o markdown\n\n\
-    Exit codes: 0 everything was rendered, 1 an object or document is refused, 2 a file cannot be read or written, or wrong usage, \
+    Exit codes: 0 everything was rendered, 1 an object or document is refused, or there is none, 2 a file cannot be read or written, or wrong usage, \
     3 Icinga refuses the result (--check).\n\
     Exit codes with --against: 0 no difference, 1 differences, 2 a file cannot be read, icinga2 cannot be run, a manifest of -f is \
     refused, or wrong usage, 3 Icinga refuses one of the sides.";
@@ -39,6 +39,10 @@ pub struct Arguments {
     /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Accept manifests of -f that have no MonitoringObject. Without it they are an error: most
+    /// often a wrong path, or a template that made nothing.
+    #[arg(long)]
+    allow_empty: bool,
     /// Say what changes from these manifests to those of -f, in the objects that the installed
     /// icinga2 makes of both: hosts, services and notifications that come or go, changed
     /// thresholds, and who is not notified any more.
@@ -106,6 +110,20 @@ impl Arguments {
         Set::read(files, &self.namespace, &self.settings()?, self.icinga_version)
     }
 
+    /// True if the manifests of -f have no MonitoringObject and must have one, which is printed.
+    fn misses_objects(&self, set: &Set) -> bool {
+        let is_error = set.is_empty() && !self.allow_empty;
+        if is_error {
+            let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
+            eprintln!(
+                "groundlink render: -f {}: has no MonitoringObject; correct the path or what makes the manifests, or add \
+                 --allow-empty if none is right",
+                clean(&files.join(", "), 500)
+            );
+        }
+        is_error
+    }
+
     fn icinga(&self) -> Icinga {
         Icinga::new(self.icinga2.split_whitespace().map(str::to_owned).collect())
     }
@@ -148,7 +166,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(3));
         }
     }
-    Ok(if set.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_fine = set.refused.is_empty() && !arguments.misses_objects(&set);
+    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs Icinga. An error says what to do.

@@ -64,11 +64,16 @@ impl Set {
     ) -> anyhow::Result<Self> {
         let mut reading = Reading { namespace, settings, contents: BTreeMap::new(), refused: Vec::new() };
         for path in files {
-            for (source, text) in read(path)? {
-                parse(&source, &text).into_iter().for_each(|manifest| reading.add(manifest));
+            for (source, bytes) in read(path)? {
+                parse(&source, &bytes).into_iter().for_each(|manifest| reading.add(manifest));
             }
         }
         Ok(reading.resolve(version))
+    }
+
+    /// True if the manifests have no MonitoringObject, and no document that should be one.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.published.is_empty() && self.refused.is_empty()
     }
 
     /// Returns the set as a configuration for Icinga, between the library and `with`.
@@ -122,7 +127,7 @@ impl Reading<'_> {
     fn resolve(mut self, version: IcingaVersion) -> Set {
         let reserved =
             itl(version).into_iter().chain(self.settings.external_objects.iter().cloned()).collect();
-        let mut index = Index::new(reserved);
+        let mut index = Index::new(reserved).naming_fields();
         for (order, (key, (_, content))) in self.contents.iter().enumerate() {
             // Without a cluster no object is older than another, so the order of the names
             // decides.

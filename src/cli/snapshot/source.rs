@@ -171,8 +171,8 @@ pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<R
     let mut found: BTreeMap<String, ConfigMap> = BTreeMap::new();
     let mut elsewhere = None;
     for path in paths {
-        for (source, text) in read(path)? {
-            for document in documents(&text).with_context(|| source.clone())? {
+        for (source, bytes) in read(path)? {
+            for document in documents(&bytes).with_context(|| source.clone())? {
                 if document["kind"] != "ConfigMap" {
                     continue;
                 }

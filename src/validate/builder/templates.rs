@@ -24,7 +24,7 @@ impl Builder {
                 true => [template, Name::object(kind, import.as_str())].into(),
                 false => [template].into(),
             };
-            self.require(Use { any_of, mutual: false });
+            self.require(Use::any(any_of).by("imports"));
             self.declaration.imports.push(import.as_str().to_owned());
         }
     }
@@ -74,7 +74,7 @@ impl Builder {
         for (i, name) in added.iter().enumerate() {
             let path = self.path(&format!("addGroups[{i}]"));
             self.check_name(name.as_str(), &path);
-            self.require(Use::one(Name::object(kind, name.as_str())));
+            self.require(Use::one(Name::object(kind, name.as_str())).by("addGroups"));
             self.declaration.add_groups.push(name.as_str().to_owned());
         }
     }

@@ -19,7 +19,10 @@ impl Parser<'_> {
             "or" => "write || in place of `or`",
             "key" | "value" => "there is an entry only in `set` of a rule with forEach",
             _ if matches!(self.peek(), Token::Symbol("(")) => FUNCTIONS,
-            _ => return format!("{here}, not {}", Token::Identifier(word.to_owned())),
+            "host" | "service" | "user" => {
+                return format!("{here}, not {}", Token::Identifier(word.to_owned()));
+            }
+            _ => &format!("if a text is meant, write {}", quoted(word)),
         };
         format!("{here}, not {}; {remedy}", Token::Identifier(word.to_owned()))
     }

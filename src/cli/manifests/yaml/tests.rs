@@ -53,6 +53,11 @@ fn what_kubectl_would_lose_or_change_is_refused() {
     for (text, words) in [
         ("a: 1\nb: 2\na: 3\n", "3: \"a\": is given twice"),
         ("{\"a\": 1,\n \"a\": 2}", "2: \"a\": is given twice"),
+        ("a: {kind: b, kind: c}\n", "one of them; remove one"),
+        (
+            "kind: a\nspec: b\nkind: a\n",
+            "3: \"kind\": is given twice, and kubectl drops one of them; put --- between",
+        ),
         ("on: 1\n", "on: is read as true"),
         ("0755: 1\n", "0755: is read as 493"),
         ("1.0: 1\n", "1.0: is read as 1"),
@@ -72,6 +77,8 @@ fn what_kubectl_would_lose_or_change_is_refused() {
         ("a: |\n  \tb\n", "tab"),
         ("a: |\n  b\n\t\n", ""),
         ("a: [b? c]\n", "question mark"),
+        ("a: {b\n  c: d}\n", "1: has an entry whose name goes on over several lines"),
+        ("a: {\"b\n  c\": d}\n", "over several lines"),
         ("a: [b? , c]\n", "question mark"),
         ("a: 1\n...\nb: 2\n", ""),
     ] {
@@ -86,6 +93,54 @@ fn what_kubectl_would_lose_or_change_is_refused() {
     assert_eq!(value("a: |\n  b\n  \tc\n"), json!({ "a": "b\n\tc\n" }));
     assert_eq!(value("a: !!str 5\n"), json!({ "a": "5" }));
     assert_eq!(value("{\"a\": \"\\u0001\"}"), json!({ "a": "\u{1}" }));
+}
+
+#[test]
+fn tabs_are_blanks_only_between_what_stands_on_a_line() {
+    for (text, line) in [
+        ("a:\n\tb: c\n", 2),
+        ("a:\n  -\tb\n", 2),
+        ("a:\n  - \tb\n", 2),
+        ("a:\n  - - \tb\n", 2),
+        ("a:\n  ? b\n  : \tc\n", 3),
+        ("a: b\n\t# c\n", 2),
+        ("a: b\n\t\nc: d\n", 2),
+        ("a: b\n    \tc\n", 2),
+        ("a: [b,\n\tc]\n", 2),
+        ("a: \"\tb\"\nc: |\n  d\ne:\n\tf: g\n", 5),
+    ] {
+        let why = refusal(text);
+        assert!(
+            why.starts_with(&format!("{line}: has a tab in its indentation; write blanks")),
+            "{text:?}: {why}"
+        );
+    }
+    for (text, read) in [
+        ("a:\tb\t# c\n", json!({ "a": "b" })),
+        ("a: b\t\nc: [d\t,\te]\t\n", json!({ "a": "b", "c": ["d", "e"] })),
+        ("a: \"b\n  \tc\"\n", json!({ "a": "b c" })),
+        ("a: |\n  \u{e9}\n  \tb\nc: '\t'\n", json!({ "a": "\u{e9}\n\tb\n", "c": "\t" })),
+        ("a: b # c\n# \td\n", json!({ "a": "b" })),
+    ] {
+        assert_eq!(value(text), read, "{text:?}");
+    }
+}
+
+#[test]
+fn each_fault_of_yaml_has_a_remedy() {
+    for (text, remedy) in [
+        ("a: b: c\n", "a text with a colon and a blank in quotes"),
+        ("a: %b\n", "write the text in quotes"),
+        ("a: @b\n", "write the text in quotes"),
+        ("a: *\n", "write the text in quotes"),
+        ("a: \"b\nc: d\n", "close the quotes"),
+        ("a:\n    b: c\n   d: e\n", "indent the line as those beside it"),
+        ("a: [b\nc: d\n", "close the bracket"),
+        ("a: {{ .Values.b }}\n", "helm template"),
+    ] {
+        let why = refusal(text);
+        assert!(why.contains(remedy), "{text:?}: {why}");
+    }
 }
 
 #[test]
