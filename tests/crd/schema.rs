@@ -22,6 +22,10 @@ fn walk(schema: &Value, path: &str, wrong: &mut Vec<String>, seen: &mut usize) {
         }
         Some("object") => require(has("properties"), "properties"),
         Some("integer" | "boolean") => {}
+        // A text or fields.
+        None if has("x-kubernetes-preserve-unknown-fields") && has("properties") => {
+            require(has("maxLength"), "maxLength");
+        }
         other => require(false, &format!("type that is known here: {other:?}")),
     }
     for (field, below) in schema["properties"].as_object().into_iter().flatten() {

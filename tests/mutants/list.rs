@@ -226,8 +226,8 @@ pub const MUTANTS: &[Mutant] = &[
         id: "higher-revision-overwritten",
         what: "a pointer of a higher revision is overwritten (R4)",
         file: "src/satellite/core/delivery/jobs.rs",
-        find: "theirs.filter(|theirs| *theirs > set.revision)",
-        replace: "theirs.filter(|theirs| !{on} && *theirs > set.revision)",
+        find: "theirs.filter(is_higher)",
+        replace: "theirs.filter(|theirs| !{on} && is_higher(theirs))",
         tests: &[
             "satellite::core::delivery::tests::two_operators_at_once_write_one_pointer_after_the_other",
             SIMULATION,

@@ -27,7 +27,9 @@ use std::time::Duration;
 /// Examples and exit codes at the end of `--help`.
 const AFTER_HELP: &str = "Example:\n  groundlink import /etc/icinga2/icinga2.conf --out manifests -n team-a\n\n\
     Exit codes: 0 every block was imported or stays in Icinga's own configuration, 1 a block was left out, 2 a file cannot be read, \
-    the manifests cannot be written, or wrong usage.";
+    the manifests cannot be written, or wrong usage.\n\
+    Exit codes with --prove: 0 no object differs, 1 a block was left out (--strict), 2 a file cannot be read, icinga2 cannot be \
+    run, or wrong usage, 3 Icinga refuses one of the sides, 4 objects differ.";
 
 /// Translate Icinga 2's configuration, or baskets of Icinga Director, to manifests.
 #[derive(Debug, Args)]

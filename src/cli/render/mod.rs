@@ -24,10 +24,10 @@ use std::process::ExitCode;
 
 /// Examples and exit codes at the end of `--help`.
 const AFTER_HELP: &str = "Examples:\n  groundlink render -f manifests/ --check\n  groundlink render -f new/ --against old/ -o markdown\n\n\
-    Exit codes: 0 everything was rendered, 1 an object or document is refused, or there is none, 2 a file cannot be read or written, or wrong usage, \
-    3 Icinga refuses the result (--check).\n\
+    Exit codes: 0 everything was rendered, 1 an object or document is refused, or there is none, 2 a file cannot be read or \
+    written, or wrong usage, 3 Icinga refuses the result (--check).\n\
     Exit codes with --against: 0 no difference, 1 differences, 2 a file cannot be read, icinga2 cannot be run, a manifest of -f is \
-    refused, or wrong usage, 3 Icinga refuses one of the sides.";
+    refused or there is none, or wrong usage, 3 Icinga refuses one of the sides.";
 /// Most findings of Icinga that are printed.
 pub(in crate::cli) const FINDINGS_MAX: usize = 50;
 

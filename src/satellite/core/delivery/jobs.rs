@@ -259,9 +259,8 @@ impl Delivery {
         // revision: someone changed its content. One of another hub that is adopted must become
         // higher, too: agents take no set back.
         let theirs = held.and_then(|held| held.revision.map(|revision| (revision, held.ours)));
-        let is_higher = |(theirs, ours): &(Revision, bool)| {
-            *theirs > set.revision || !ours && *theirs == set.revision
-        };
+        let is_higher =
+            |(theirs, ours): &(Revision, bool)| *theirs > set.revision || !ours && *theirs == set.revision;
         if let Some((above, _)) = theirs.filter(is_higher) {
             return self.send(running, Stage::Raising(division), Request::RaiseTerm { above });
         }
