@@ -30,8 +30,8 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
 # Nothing is written outside the node's directory.
 for path in var etc opt usr/libexec; do
   [ -d "/$path" ] || continue
-  mkdir -p "$directory/root/$path" "$directory/overlay/$path"
-  mount -t overlay overlay -o "lowerdir=/$path,upperdir=$directory/root/$path,workdir=$directory/overlay/$path" "/$path"
+  mkdir -p "$directory/upper/$path" "$directory/overlay/$path"
+  mount -t overlay overlay -o "lowerdir=/$path,upperdir=$directory/upper/$path,workdir=$directory/overlay/$path" "/$path"
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/netns

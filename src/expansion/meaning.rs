@@ -227,7 +227,7 @@ mod tests {
         assert!(is(&[host("h"), user(json!({ "states": [] })), notification("h", by_user.clone())]));
         let off = record("Host", "h", json!({ "enable_notifications": false }), 1);
         assert!(is(&[off, user(json!({})), notification("h", by_user)]));
-        // A host that goes is told as such.
+        // A removed host is reported by itself.
         assert!(!is(&[user(json!({}))]));
     }
 

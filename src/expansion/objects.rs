@@ -49,7 +49,7 @@ impl std::fmt::Display for Place {
 pub struct Objects {
     records: BTreeMap<Id, Box<[u8]>>,
     /// Those that Icinga brings along.
-    library: BTreeSet<Id>,
+    shipped: BTreeSet<Id>,
     /// Groups of hosts, services and users, with those that rules of groups added. Icinga evaluates
     /// these rules after it has written the file.
     groups: BTreeMap<Id, Vec<String>>,
@@ -101,18 +101,18 @@ impl Objects {
     /// If the source cannot be read, is too large, or is not such a file.
     pub fn read(source: impl BufRead, root: &str, wanted: impl Fn(&Id) -> bool) -> io::Result<Self> {
         let mut stream = Netstrings::new(source, MOST_BYTES);
-        let (mut records, mut library) = (BTreeMap::new(), BTreeSet::new());
+        let (mut records, mut shipped) = (BTreeMap::new(), BTreeSet::new());
         while let Some(json) = stream.next()? {
             let head: Head<'_> = serde_json::from_slice(&json)?;
             let id = Id { kind: head.kind.into_owned(), name: head.properties.name.into_owned() };
-            if place(&head.debug_info, 0, root).is_some_and(|place| is_library(&place)) {
-                library.insert(id.clone());
+            if place(&head.debug_info, 0, root).is_some_and(|place| is_shipped(&place)) {
+                shipped.insert(id.clone());
             }
             if wanted(&id) {
                 records.insert(id, json.into_boxed_slice());
             }
         }
-        Ok(Self { records, library, groups: BTreeMap::new(), root: root.to_owned() })
+        Ok(Self { records, shipped, groups: BTreeMap::new(), root: root.to_owned() })
     }
 
     /// Adds the groups that hosts, services and users are in, rules of groups included.
@@ -144,8 +144,8 @@ impl Objects {
 
     /// True for an object that Icinga brings along, or that stands in a file directly in the
     /// private directory.
-    pub fn is_library(&self, id: &Id) -> bool {
-        self.library.contains(id)
+    pub fn is_shipped(&self, id: &Id) -> bool {
+        self.shipped.contains(id)
     }
 
     /// Returns an object. None if there is none; one that cannot be parsed has no attributes.
@@ -215,7 +215,7 @@ impl Effective {
 
 /// True for a file that Icinga brings along, or an object of its own. Files of the set have a
 /// relative path with a directory, and those of a user an absolute path.
-fn is_library(place: &Place) -> bool {
+fn is_shipped(place: &Place) -> bool {
     place.file.contains("/icinga2/include/") || !place.file.contains('/')
 }
 

@@ -53,7 +53,7 @@ pub fn proof(old: &Objects, new: &Objects, stays: impl Fn(&Place) -> bool) -> Pr
     let mut skipped = BTreeSet::new();
     let mut staying = BTreeSet::new();
     for id in old.ids() {
-        if old.is_library(id) {
+        if old.is_shipped(id) {
             skipped.insert(id);
         } else if IcingaType::named(&id.kind).is_none() {
             *proof.other_types.entry(id.kind.clone()).or_default() += 1;
@@ -69,7 +69,7 @@ pub fn proof(old: &Objects, new: &Objects, stays: impl Fn(&Place) -> bool) -> Pr
         IcingaType::named(&id.kind).is_some()
             && !skipped.contains(id)
             && !staying.contains(id)
-            && (old.contains(id) || !new.is_library(id))
+            && (old.contains(id) || !new.is_shipped(id))
     };
     proof.comparison = compare(old, new, is_wanted);
     proof.left_out_comparison = compare(old, new, |id| staying.contains(id));

@@ -246,8 +246,8 @@ reasons! {
     ImportOrder: "the value stands before an import that may set it, too",
     /// An import by a condition or a computed name.
     Import: "an import cannot depend on a condition or a value",
-    /// A block inside of another.
-    Nested: "a block inside of another is made anew for each object",
+    /// A block inside another one.
+    Nested: "Icinga evaluates a block inside another one again for each object",
     /// The name is computed.
     Name: "the name is computed",
     /// A type that is state, not configuration.

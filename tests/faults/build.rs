@@ -39,8 +39,8 @@ pub fn build(
         output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let binary = |message: serde_json::Value| {
         let program = message["executable"].as_str().filter(|_| message["profile"]["test"] == true)?;
-        let is_library = message["target"]["kind"][0] == "lib";
-        let name = if is_library { "lib" } else { message["target"]["name"].as_str()? };
+        let is_shipped = message["target"]["kind"][0] == "lib";
+        let name = if is_shipped { "lib" } else { message["target"]["name"].as_str()? };
         Some((name.to_owned(), PathBuf::from(program)))
     };
     Ok(messages.filter_map(binary).collect())

@@ -2,8 +2,9 @@
 
 use super::absence::{Held, Look, Memory, Verdict};
 use super::journey::{Journey, Taken};
+use super::repeat::{Shown, until_shown};
 use super::sets::{Away, InSet, PARALLEL, digest_of};
-use super::target::{Found, LOOK_AGAIN};
+use super::target::Found;
 use crate::cli::clusters::Observed;
 use crate::cli::output::progress;
 use crate::identity::{Digest, ObjectKey};
@@ -41,31 +42,17 @@ pub(super) async fn wait(found: &Found, settings: &Settings<'_>, deadline: Insta
         memory: Memory::default(),
         known: BTreeMap::new(),
     };
-    let (mut attempts, mut said) = (0, "the first look did not end".to_owned());
-    loop {
-        let late =
-            |why: &str| anyhow::anyhow!("MonitoringObject {}: not gone in time: {why}", found.full_name());
-        let look = tokio::time::timeout_at(deadline, waiting.look()).await;
-        let why = match look.map_err(|_| late(&said))? {
-            Ok(Verdict::Gone(notes)) => {
+    until_shown(found, deadline, "not gone in time", async || {
+        Ok(match waiting.look().await? {
+            Verdict::Gone(notes) => {
                 notes.iter().for_each(|note| progress(note));
-                return Ok(());
+                Shown::Reached
             }
-            Ok(Verdict::Hopeless(why)) => bail!("MonitoringObject {}: {why}", found.full_name()),
-            Ok(Verdict::Waiting(why)) => why,
-            Err(error) => format!("{error:#}"),
-        };
-        if why != said {
-            progress(&format!("waiting: {why}"));
-            said.clone_from(&why);
-        }
-        attempts += 1;
-        let next = Instant::now() + LOOK_AGAIN.pause(attempts, rand::random());
-        if next > deadline {
-            return Err(late(&why));
-        }
-        tokio::time::sleep_until(next).await;
-    }
+            Verdict::Hopeless(why) => Shown::Hopeless(why),
+            Verdict::Waiting(why) => Shown::Waiting(why),
+        })
+    })
+    .await
 }
 
 struct Waiting<'a> {

@@ -6,6 +6,7 @@ mod absence;
 mod diff;
 mod gone;
 mod journey;
+mod repeat;
 mod sets;
 mod sides;
 mod status;

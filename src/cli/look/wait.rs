@@ -2,9 +2,9 @@
 
 use super::gone;
 use super::journey::{Journey, hopeless};
-use super::target::{Found, LOOK_AGAIN, Target};
+use super::repeat::{Shown, until_shown};
+use super::target::{Found, Target};
 use crate::cli::clusters::Observed;
-use crate::cli::output::progress;
 use crate::cli::usage::{WrongUsage, block_on, duration};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -59,16 +59,6 @@ pub(in crate::cli) enum State {
     Gone,
 }
 
-/// What one look showed.
-enum Look {
-    /// It is so.
-    Reached,
-    /// Not yet: why.
-    Waiting(String),
-    /// It cannot come by itself: why.
-    Hopeless(String),
-}
-
 /// Runs the command.
 pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
     block_on(wait(&arguments))
@@ -98,46 +88,28 @@ async fn wait(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// If it is not so in time, or cannot be.
 pub(in crate::cli) async fn until(found: &Found, state: State, deadline: Instant) -> anyhow::Result<()> {
-    let (mut attempts, mut said) = (0, String::new());
-    loop {
-        let why = match look(found, state).await {
-            Ok(Look::Reached) => return Ok(()),
-            Ok(Look::Hopeless(why)) => anyhow::bail!("MonitoringObject {}: {why}", found.full_name()),
-            Ok(Look::Waiting(why)) => why,
-            Err(error) => format!("{error:#}"),
-        };
-        if why != said {
-            progress(&format!("waiting: {why}"));
-            said.clone_from(&why);
-        }
-        attempts += 1;
-        let next = Instant::now() + LOOK_AGAIN.pause(attempts, rand::random());
-        if next > deadline {
-            anyhow::bail!("MonitoringObject {}: not in time: {why}", found.full_name());
-        }
-        tokio::time::sleep_until(next).await;
-    }
+    until_shown(found, deadline, "not in time", async || look(found, state).await).await
 }
 
-async fn look(found: &Found, state: State) -> anyhow::Result<Look> {
+async fn look(found: &Found, state: State) -> anyhow::Result<Shown> {
     let Some(object) = found.object().await? else {
-        return Ok(Look::Waiting("it does not exist".into()));
+        return Ok(Shown::Waiting("it does not exist".into()));
     };
     let observed = Observed(&object);
     // The hub's status is enough, and a person who may not list satellites can wait for it.
     if state == State::Ready && observed.is("Ready") {
-        return Ok(Look::Reached);
+        return Ok(Shown::Reached);
     }
     if let Some(why) = hopeless(observed) {
-        return Ok(Look::Hopeless(why));
+        return Ok(Shown::Hopeless(why));
     }
     if state != State::Loaded {
         return Ok(match state == State::Synced && observed.is("Synced") {
-            true => Look::Reached,
+            true => Shown::Reached,
             false => {
                 let journey = Journey::of(observed, &[], None);
                 let synced = observed.condition("Synced").map(|synced| synced.explanation());
-                Look::Waiting(journey.stop().or(synced).unwrap_or_default())
+                Shown::Waiting(journey.stop().or(synced).unwrap_or_default())
             }
         });
     }
@@ -146,10 +118,10 @@ async fn look(found: &Found, state: State) -> anyhow::Result<Look> {
     let journey = Journey::of(observed, &all, found.labels().await.as_ref());
     if journey.has_arrived() && !journey.has_agents() {
         let why = "no satellite that takes it has an agent, so nothing can prove that it is loaded; see docs/agent.md";
-        return Ok(Look::Hopeless(why.into()));
+        return Ok(Shown::Hopeless(why.into()));
     }
     Ok(match journey.stop() {
-        None => Look::Reached,
-        Some(stop) => Look::Waiting(stop),
+        None => Shown::Reached,
+        Some(stop) => Shown::Waiting(stop),
     })
 }

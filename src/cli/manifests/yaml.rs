@@ -120,7 +120,7 @@ struct Reader<'a> {
     /// Number of values read so far.
     size: usize,
     aliased: usize,
-    /// True if the last scalar stands on several lines.
+    /// True if the last scalar spans several lines.
     is_long: bool,
     /// Ranges of texts in quotes and of text blocks.
     texts: Vec<Range<usize>>,

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let comparison = compare(&before.objects, &after.objects, |id| {
-        !before.objects.is_library(id) && !after.objects.is_library(id)
+        !before.objects.is_shipped(id) && !after.objects.is_shipped(id)
     });
     let meaning = meaning(&before.objects, &after.objects, &comparison);
     let report = Report { comparison: &comparison, meaning: &meaning, old: &old, new: &new };

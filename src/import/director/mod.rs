@@ -8,6 +8,7 @@ use super::language;
 use super::report::{BlockForm, LeftOut, Note, Origin, Reason, Subject};
 use super::translate::Work;
 use super::tree::{Content, SourceFile};
+use crate::render::quoting;
 use serde_json::Value;
 
 /// Sections of a basket, and the types of their objects. Without a type: forms, data and jobs of
@@ -187,18 +188,9 @@ fn literal(value: &Value) -> Option<String> {
             text.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-').then_some(text)?
         }
         Value::String(text) => {
-            let mut out = String::from("\"");
-            for c in text.chars() {
-                match c {
-                    '"' => out.push_str("\\\""),
-                    '\\' => out.push_str("\\\\"),
-                    '\n' => out.push_str("\\n"),
-                    '\r' => out.push_str("\\r"),
-                    '\t' => out.push_str("\\t"),
-                    c => out.push(c),
-                }
-            }
-            out + "\""
+            let mut out = String::new();
+            quoting::string(&mut out, text);
+            out
         }
         Value::Array(items) => {
             format!("[ {} ]", items.iter().map(literal).collect::<Option<Vec<_>>>()?.join(", "))

@@ -6,6 +6,7 @@ use crate::import::document::Node;
 use crate::import::language::Position;
 use crate::import::language::{Body, Expression, Kind, Statement, StatementKind, Word, source};
 use crate::import::report::Reason;
+use crate::render::quoting;
 
 /// Most elements of a value that is put together.
 const MAX_TEXT: usize = 64 * 1024;
@@ -130,19 +131,13 @@ pub(super) fn literal(node: &Node) -> Option<String> {
             };
             format!("{{{}}}", entries.iter().map(entry).collect::<Option<Vec<_>>>()?.join(", "))
         }
+        // Expressions have no escape for other control characters.
+        Node::Text(text) if text.chars().any(|c| c.is_control() && !['\n', '\t'].contains(&c)) => {
+            return None;
+        }
         Node::Text(text) => {
-            let mut out = String::from("\"");
-            for c in text.chars() {
-                match c {
-                    '"' => out.push_str("\\\""),
-                    '\\' => out.push_str("\\\\"),
-                    '\n' => out.push_str("\\n"),
-                    '\t' => out.push_str("\\t"),
-                    c if c.is_control() => return None,
-                    c => out.push(c),
-                }
-            }
-            out.push('"');
+            let mut out = String::new();
+            quoting::string(&mut out, text);
             out
         }
         Node::List(items) => {
