@@ -184,9 +184,13 @@ impl Rule<'_> {
             true => path.clone(),
             false => filled("(GUARDS PATH)", &[("PATH", &path), ("GUARDS", &guards)])?,
         };
-        let head = "key in (typeof(PATH) == Dictionary && PATH.keys() || typeof(PATH) == Array && PATH)\
+        let head = "key in (typeof(PATH) == Dictionary && Dictionary.prototype.keys.call(PATH) || typeof(PATH) == Array && PATH)\
                     .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\
-                    .filter(entry => !match(\"*!*\", entry)).unique()";
+                    .filter(entry => NAMED !match(\"*!*\", entry)).unique()";
+        let named = match for_each["prefix"].as_str() {
+            Some("") => filled("entry != \"\" &&", &[])?,
+            _ => Vec::new(),
+        };
         let merged =
             "if (typeof(PATH) == Dictionary && typeof(PATH[key]) == Dictionary) {\n vars += PATH[key]\n }";
         let mut given = filled(merged, &[("PATH", &path)])?;
@@ -200,7 +204,7 @@ impl Rule<'_> {
         let value = "var value = key; if (typeof(PATH) == Dictionary) { \
                      var value = Dictionary.prototype.get.call(PATH, key) };";
         Ok(Entries {
-            head: filled(head, &[("PATH", &guarded)])?,
+            head: filled(head, &[("PATH", &guarded), ("NAMED", &named)])?,
             given,
             value: filled(value, &[("PATH", &guarded)])?,
         })

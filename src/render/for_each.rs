@@ -7,16 +7,19 @@ use crate::validate::ForEach;
 use std::fmt::Write as _;
 
 /// Prints ` for (key in ...)`.
-pub(super) fn head(out: &mut String, for_each: &ForEach) {
+///
+/// `beginning` stands before each key. Without one, an empty key would be an empty name.
+pub(super) fn head(out: &mut String, for_each: &ForEach, beginning: &str) {
+    let named = if beginning.is_empty() { "entry != \"\" && " } else { "" };
     let mut guarded = String::new();
     expression::attribute(&mut guarded, &for_each.attribute);
     // Equal entries would make equal names. A list may hold a number and the same number as text,
     // so all entries become text first.
     let _ = write!(
         out,
-        " for (key in (typeof({guarded}) == Dictionary && {guarded}.keys() || typeof({guarded}) == Array && {guarded})\
+        " for (key in (typeof({guarded}) == Dictionary && Dictionary.prototype.keys.call({guarded}) || typeof({guarded}) == Array && {guarded})\
          .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\
-         .filter(entry => !match(\"*!*\", entry)).unique())"
+         .filter(entry => {named}!match(\"*!*\", entry)).unique())"
     );
 }
 

@@ -192,7 +192,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     let _ = write!(out, "{form} {} ", declaration.kind);
     quoting::string(&mut out, &beginning(declaration));
     if let Some(for_each) = &declaration.for_each {
-        for_each::head(&mut out, for_each);
+        for_each::head(&mut out, for_each, &beginning(declaration));
     }
     match declaration.form {
         Form::Apply(ApplyTo::Host) => out.push_str(" to Host"),

@@ -2,9 +2,7 @@
 //! take it.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
-use crate::support::eventually;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const MODES: [&str; 3] = ["--dry-run", "--dry-run=server", "--dry-run=client"];
 
@@ -93,33 +91,13 @@ async fn both_modes_say_what_would_be_done_and_write_nothing() {
 async fn only_a_dry_run_of_the_server_meets_its_refusal() {
     let clusters = Clusters::joined().await;
     let rule = |group: &str, version: &str, operation: &str, resource: &str| json!({ "apiGroups": [group], "apiVersions": [version], "operations": [operation], "resources": [resource] });
-    let policy = json!({ "apiVersion": "v1", "kind": "List", "items": [
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "closed" },
-            "spec": {
-                "matchConstraints": { "resourceRules": [
-                    rule("groundlink.dev", "v1alpha1", "DELETE", "satelliteclusters"),
-                    rule("groundlink.dev", "v1alpha1", "UPDATE", "satelliteclusters"),
-                    rule("groundlink.dev", "v1alpha1", "CREATE", "monitoringobjects"),
-                    rule("", "v1", "UPDATE", "secrets"),
-                ] },
-                "validations": [{ "expression": "false", "message": "closed for the weekend" }],
-            },
-        },
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": { "name": "closed" }, "spec": { "policyName": "closed", "validationActions": ["Deny"] },
-        },
-    ] });
-    apply(&clusters.hub, &policy.to_string()).await;
-    eventually(Duration::from_secs(30), "the policy is in effect", async || {
-        let annotate = ["-n", OPERATOR, "annotate", "secret", "edge-a", "a=b", "--overwrite"];
-        match clusters.hub.kubectl(&annotate).await.status.success() {
-            true => Err("not yet".into()),
-            false => Ok(()),
-        }
-    })
-    .await;
+    let rules = json!([
+        rule("groundlink.dev", "v1alpha1", "DELETE", "satelliteclusters"),
+        rule("groundlink.dev", "v1alpha1", "UPDATE", "satelliteclusters"),
+        rule("groundlink.dev", "v1alpha1", "CREATE", "monitoringobjects"),
+        rule("", "v1", "UPDATE", "secrets"),
+    ]);
+    clusters.close(&rules, "false").await;
     let rotate =
         ["rotate", "edge-a", "--context", "edge", "--without-operator", "--allow-loopback-satellites"];
     let add = ["add", "edge-a", "--context", "edge", "--allow-loopback-satellites", "--zone", "eu"];

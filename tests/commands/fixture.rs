@@ -1,7 +1,7 @@
 //! A hub with the CRDs, an empty satellite, and the program with a kubeconfig for both.
 
 use crate::GROUNDLINK;
-use crate::support::{ApiServer, ControlPlane, succeeded};
+use crate::support::{ApiServer, ControlPlane, eventually, succeeded};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -20,6 +20,35 @@ pub struct Clusters {
     pub plane: ControlPlane,
     pub hub: Arc<ApiServer>,
     pub edge: Arc<ApiServer>,
+}
+
+impl Clusters {
+    /// Lets the hub refuse requests that `rules` match and `expression` does not allow, with the
+    /// words "closed for the weekend". Updates of Secrets must be among them.
+    pub async fn close(&self, rules: &Value, expression: &str) {
+        let policy = json!({ "apiVersion": "v1", "kind": "List", "items": [
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "closed" },
+                "spec": {
+                    "matchConstraints": { "resourceRules": rules },
+                    "validations": [{ "expression": expression, "message": "closed for the weekend" }],
+                },
+            },
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+                "metadata": { "name": "closed" }, "spec": { "policyName": "closed", "validationActions": ["Deny"] },
+            },
+        ] });
+        apply(&self.hub, &policy.to_string()).await;
+        eventually(Duration::from_secs(30), "the policy is in effect", async || {
+            let annotate = ["-n", OPERATOR, "annotate", "secret", "edge-a", "a=b", "--overwrite"];
+            match self.hub.kubectl(&annotate).await.status.success() {
+                true => Err("not yet".into()),
+                false => Ok(()),
+            }
+        })
+        .await;
+    }
 }
 
 /// Exit code and output of a run of the program.

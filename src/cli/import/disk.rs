@@ -10,8 +10,9 @@ impl Source for Disk {
     fn found(&self, path: &str) -> Found {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => Found::Directory,
-            // A pipe or device could block, or never end.
+            // A pipe or device could block, or never end. Reading what may not be looked at says why.
             Ok(metadata) if metadata.is_file() => Found::File,
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Found::File,
             _ => Found::Nothing,
         }
     }

@@ -84,9 +84,10 @@ impl Memory {
     /// Judges a look at the rest, when the resource is gone. `settle` is how long no look may find
     /// anything of an object that was never seen.
     pub(super) fn judge(&mut self, look: &Look<'_>, settle: Duration) -> Verdict {
-        if look.satellites.is_empty() && look.on_volume.is_none() {
+        let nobody_shows = look.satellites.iter().all(|(satellite, _)| not_waited_for(*satellite).is_some());
+        if nobody_shows && look.on_volume.is_none() {
             return Verdict::Hopeless(
-                "there is no satellite, so nothing on the hub's API server shows whether its file has left the volume; run this \
+                "there is no satellite that is waited for, so nothing on the hub's API server shows whether its file has left the volume; run this \
                  where the volume is mounted, with --volume DIR"
                     .into(),
             );

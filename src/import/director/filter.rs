@@ -70,6 +70,7 @@ impl Reader<'_> {
         let given = decoded(&tail[sign.len()..])?;
         // `"x"=host.vars.list`: the list holds the text.
         if column.starts_with('"') {
+            (sign == "=").then_some(())?;
             let text: String = serde_json::from_str(&column).ok()?;
             is_path(&given).then_some(())?;
             let text_literal = super::literal(&text.clone().into())?;

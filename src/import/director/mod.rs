@@ -109,7 +109,7 @@ fn one(file: &SourceFile, icinga_type: &str, object: &Value, work: &mut Work) {
         return;
     }
     let shown = subject(icinga_type, name);
-    if matches!(&object["disabled"], Value::Bool(true)) || object["disabled"] == "y" {
+    if object::is_true(&object["disabled"]) {
         let origin = Origin { file: file.path.clone(), at: None };
         let message = "is left out, because it is disabled in Director".to_owned();
         return work.imported.notes.push(Note { origin, subject: shown, message });

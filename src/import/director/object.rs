@@ -84,6 +84,9 @@ pub(super) fn block(icinga_type: &str, object: &Value) -> Result<String, String>
         }
         _ => format!("object {icinga_type} {name}"),
     };
+    if !is_list(&object["imports"]) {
+        return Err("imports".into());
+    }
     for import in object["imports"].as_array().into_iter().flatten() {
         body.push(format!("import {}", literal(import).ok_or("imports")?));
     }
@@ -185,7 +188,12 @@ fn is_boolean(property: &str) -> bool {
     property.starts_with("enable_") || names.contains(&property)
 }
 
-fn is_true(value: &Value) -> bool {
+/// True for a list, and for what Director writes in place of an empty one.
+fn is_list(value: &Value) -> bool {
+    value.is_array() || value.is_null() || value == ""
+}
+
+pub(super) fn is_true(value: &Value) -> bool {
     matches!(value, Value::Bool(true)) || value == "y" || value == 1
 }
 
@@ -223,6 +231,11 @@ fn command(line: &str, object: &Value) -> Result<String, String> {
 
 fn arguments(value: &Value) -> Result<String, String> {
     let mut lines = Vec::new();
+    // Director writes an empty dictionary as an empty list.
+    let is_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    if !is_nothing && !value.is_object() {
+        return Err("arguments".into());
+    }
     for (name, argument) in value.as_object().into_iter().flatten() {
         let wrong = || format!("arguments[{name:?}]");
         let key = literal(&name.as_str().into()).ok_or_else(wrong)?;
@@ -272,6 +285,13 @@ pub(super) fn service_set(set: &Value) -> Result<Vec<String>, String> {
         Value::Array(services) => services.iter().collect(),
         _ => Vec::new(),
     };
+    // Such a set makes the services of another one.
+    if services.is_empty() {
+        return Err("services: there are none".into());
+    }
+    if set["imports"].as_array().is_some_and(|imports| !imports.is_empty()) || set["imports"].is_string() {
+        return Err("imports".into());
+    }
     let filter = match (set["assign_filter"].as_str(), set["host"].as_str()) {
         (Some(filter), _) => filter.to_owned(),
         (None, Some(host)) => format!("host.name=%22{}%22", host.replace('%', "%25").replace('"', "%5C%22")),
@@ -282,6 +302,9 @@ pub(super) fn service_set(set: &Value) -> Result<Vec<String>, String> {
     let mut blocks = Vec::new();
     for service in services {
         let mut service = service.clone();
+        if is_true(&service["disabled"]) {
+            return Err("a disabled service, which makes nothing".into());
+        }
         let Some(entries) = service.as_object_mut() else { return Err("services".into()) };
         entries.insert("object_type".into(), "apply".into());
         entries.insert("assign_filter".into(), filter.clone().into());
@@ -289,7 +312,8 @@ pub(super) fn service_set(set: &Value) -> Result<Vec<String>, String> {
             let own = entries.entry("vars").or_insert_with(|| Value::Object(serde_json::Map::new()));
             let Some(own) = own.as_object_mut() else { return Err("vars".into()) };
             for (key, value) in vars {
-                own.entry(key.clone()).or_insert_with(|| value.clone());
+                // Director lets the set go before its services.
+                own.insert(key.clone(), value.clone());
             }
         }
         blocks.push(block("Service", &service)?);

@@ -152,9 +152,6 @@ impl Reader<'_> {
             }
         };
         for name in names {
-            if name.starts_with('.') {
-                continue;
-            }
             let below = join(path, &name);
             match self.source.found(&below) {
                 Found::Directory => self.directory(&below, pattern, zone, depth + 1),
@@ -344,7 +341,18 @@ impl Reader<'_> {
                     );
                 }
                 // As in Icinga, a pattern that nothing matches is no error.
-                for name in self.source.names(&directory).unwrap_or_default() {
+                let names = match self.source.names(&directory) {
+                    Ok(names) => names,
+                    Err(_) if self.source.found(&directory) == Found::Nothing => Vec::new(),
+                    Err(cause) => {
+                        let what = format!("cannot be listed ({cause}); give the right to read it");
+                        return self.unreadable(&directory, None, &what);
+                    }
+                };
+                // A shell's pattern does not match hidden files, and one for a whole tree does.
+                for name in
+                    names.into_iter().filter(|name| pattern.starts_with('.') || !name.starts_with('.'))
+                {
                     let below = join(&directory, &name);
                     if matches(&pattern, &name) && self.source.found(&below) == Found::File {
                         self.file(&below, zone, depth);

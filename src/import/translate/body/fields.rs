@@ -93,6 +93,9 @@ impl Draft<'_> {
             }
             // `ranges.monday = "..."`
             (Sort::Ranges | Sort::Times, given) if !place.below.is_empty() => {
+                if place.operator != SetOperator::Set {
+                    return Err(wrong("write the whole value with `=`"));
+                }
                 let [key] = place.below else { return Err(wrong("write the whole value with `=`")) };
                 if is_late || self.has_imports() && self.field(place.field).is_none() {
                     return Err(wrong("write the whole value with `=`"));

@@ -63,7 +63,7 @@ impl Draft<'_> {
                         }
                         Ok(())
                     }
-                    (None, given) if !of_template => self.set_var(place, keys, given),
+                    (None, given) if is_sure && !of_template => self.set_var(place, keys, given),
                     (Some(Node::List(old)), Value::Constant(Node::List(more)))
                         if is_sure && (!of_template || !old.is_empty()) =>
                     {

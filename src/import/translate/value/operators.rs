@@ -108,14 +108,13 @@ fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> 
     let mut joined: Vec<Value> = Vec::new();
     let starts_constant = matches!(values.first(), Some(Value::Constant(_)));
     for value in values {
+        let is_start = starts_constant && joined.len() == 1;
         let last = joined.last_mut();
         match (last, value) {
-            (Some(Value::Constant(left)), Value::Constant(right)) => {
-                match plus(left, &right, starts_constant) {
-                    Some(sum) => *left = sum,
-                    None => joined.push(Value::Constant(right)),
-                }
-            }
+            (Some(Value::Constant(left)), Value::Constant(right)) => match plus(left, &right, is_start) {
+                Some(sum) => *left = sum,
+                None => joined.push(Value::Constant(right)),
+            },
             (_, value) => joined.push(value),
         }
     }
@@ -143,6 +142,8 @@ fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> 
 fn plus(left: &Node, right: &Node, is_start: bool) -> Option<Node> {
     match (left, right) {
         (Node::Number(a), Node::Number(b)) if is_start => Some(Node::Number(a + b)),
+        // What stands before the number may be one, too.
+        (Node::Number(_), Node::Text(_)) if !is_start => None,
         (Node::Text(_), Node::Text(_) | Node::Number(_)) | (Node::Number(_), Node::Text(_)) => {
             Some(Node::Text(text_of(left)? + &text_of(right)?))
         }
@@ -197,7 +198,16 @@ pub(super) fn binary(
             Err(Unsaid::of(expression, Reason::Form, "write the result itself"))
         }
         Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual | In | NotIn => {
-            if let (Equal | NotEqual, Value::Constant(a), Value::Constant(b)) = (operator, &a, &b) {
+            // Icinga takes constants of different types for equal if both are empty, and dictionaries
+            // if they are one.
+            if let (Equal | NotEqual, Value::Constant(a), Value::Constant(b)) = (operator, &a, &b)
+                && matches!(
+                    (a, b),
+                    (Node::Text(_), Node::Text(_))
+                        | (Node::Number(_), Node::Number(_))
+                        | (Node::Boolean(_), Node::Boolean(_))
+                )
+            {
                 return Ok(Value::Constant(Node::Boolean((a == b) == (operator == Equal))));
             }
             let operand = |value: &Value, side: &Expression| {
