@@ -136,8 +136,8 @@ cluster_start() {
   for hierarchy in "${hierarchies[@]}"; do
     mountpoint -q "/sys/fs/cgroup/$hierarchy" || continue
     parent=/sys/fs/cgroup/$hierarchy$(own_cgroup "$hierarchy")
-    cgroup=${parent%/}/groundlink-e2e-$$-$name
-    mkdir -p "$cgroup"
+    cgroup=${parent%/}/groundlink-e2e-${work##*.}-$name
+    [ -d "$cgroup" ] || mkdir "$cgroup"
     if [ "$hierarchy" = cpuset ]; then
       cat "$parent/cpuset.cpus" >"$cgroup/cpuset.cpus"
       cat "$parent/cpuset.mems" >"$cgroup/cpuset.mems"

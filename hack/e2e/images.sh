@@ -20,8 +20,9 @@ say() { echo "images: $1"; }
 is_current() { [ -e "$images/$1.tar" ] && [ "$(cat "$images/.$1.inputs" 2>/dev/null)" = "$2" ]; }
 # archive FILE INPUTS IMAGE
 archive() {
-  rm -f "$images/$1.tar"
-  buildah push --quiet "$3" "oci-archive:$images/$1.tar:$3"
+  rm -f "$images/.$1.inputs" "$images/$1.tar" "$images/$1.partial"
+  buildah push --quiet "$3" "oci-archive:$images/$1.partial:$3"
+  mv "$images/$1.partial" "$images/$1.tar"
   echo "$2" >"$images/.$1.inputs"
 }
 work=$(mktemp -d)
@@ -67,7 +68,7 @@ done
 
 # The Dockerfile names public images. Here the build runs on a root file system of Debian with a C compiler, and the toolchain
 # and the downloaded crates of this machine are mounted into it.
-inputs=$(cd "$root" && { git ls-files -z Cargo.toml Cargo.lock Dockerfile src crds | xargs -0 sha256sum; } | sha256sum)
+inputs=$(cd "$root" && { git ls-files -z -co --exclude-standard Cargo.toml Cargo.lock Dockerfile src crds | xargs -0 sha256sum; } | sha256sum)
 if ! is_current groundlink "$inputs"; then
   if ! buildah inspect --type image localhost/build:1 >/dev/null 2>&1; then
     say "a root file system with a C compiler, for the build (about a minute)"

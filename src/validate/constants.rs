@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Constants of Icinga that commands may name as `$PluginDir$`. All are directories and names of a
 /// node; none is a secret. (From Icinga's documentation; each was asked of 2.13.6, 2.14.6 and
 /// 2.16.5.)
-const BUILT_IN: [&str; 20] = [
+pub(crate) const ICINGA_CONSTANTS: [&str; 20] = [
     "PluginDir",
     "PluginContribDir",
     "ManubulonPluginDir",
@@ -55,7 +55,7 @@ impl Constants {
     }
 
     fn contains(&self, name: &str) -> bool {
-        BUILT_IN.contains(&name) || self.0.contains(name)
+        ICINGA_CONSTANTS.contains(&name) || self.0.contains(name)
     }
 
     /// Returns text with the constants in it taken apart. It must hold pairs of dollar signs.

@@ -27,7 +27,7 @@ pub(crate) fn not_global(zone: &str) -> Name {
 }
 
 /// The global zones that Icinga's documentation and Director name.
-pub(super) const GLOBAL_ZONES: [&str; 2] = ["global-templates", "director-global"];
+pub(crate) const GLOBAL_ZONES: [&str; 2] = ["global-templates", "director-global"];
 
 /// What to do instead of naming a global zone.
 pub(crate) const INSTEAD_OF_GLOBAL: &str =

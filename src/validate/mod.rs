@@ -8,7 +8,7 @@ mod attached;
 mod builder;
 mod checkable;
 mod command;
-mod constants;
+pub(crate) mod constants;
 mod declaration;
 mod dependency;
 mod endpoint;

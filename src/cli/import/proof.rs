@@ -39,6 +39,12 @@ fn differing(proof: &Proof) -> usize {
     proof.comparison.differing() + proof.left_out_comparison.differing()
 }
 
+/// Differences of objects that have too many to keep each.
+fn untold(proof: &Proof) -> usize {
+    let changed = proof.comparison.changed.iter().chain(&proof.left_out_comparison.changed);
+    changed.map(|changed| changed.more).sum()
+}
+
 /// Objects without a manifest, by reason: how many, and of how many blocks.
 #[derive(Default)]
 struct Staying {
@@ -83,13 +89,17 @@ pub(super) fn text(proved: &Proved<'_>) -> anyhow::Result<()> {
         for difference in differences.iter().take(SHOWN) {
             let _ = writeln!(out, "  {}", clean(&difference.line(), MAX_LINE));
         }
-        if let Some(more) = differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            let _ = writeln!(out, "  and {more} more (-o json lists them)");
+        let more = differences.len().saturating_sub(SHOWN) + untold(proof);
+        if more > 0 {
+            let _ = writeln!(out, "  and {more} more (-o json lists most of them)");
         }
     }
     let count = proof.comparison.equal + proof.comparison.differing();
-    let _ =
-        writeln!(out, "\nProof by icinga2 {version}: {count} objects, {} differences.", differences.len());
+    let _ = writeln!(
+        out,
+        "\nProof by icinga2 {version}: {count} objects, {} differences.",
+        differences.len() + untold(proof)
+    );
     let staying = Staying::of(proved, proof);
     let mut counted = |title: &str, counts: &BTreeMap<&'static str, (usize, usize)>| {
         let (objects, blocks) = sum(counts);
@@ -289,7 +299,7 @@ pub(super) fn json(proved: &Proved<'_>) -> Value {
         "equal": proof.comparison.equal,
         "differing": differing(proof),
         "differences": differences.iter().take(LISTED).map(Line::json).collect::<Vec<_>>(),
-        "more": differences.len().saturating_sub(LISTED),
+        "more": differences.len().saturating_sub(LISTED) + untold(proof),
         "leftOut": counted(&staying.left_out),
         "outside": counted(&staying.outside),
         "otherTypes": proof.other_types,

@@ -296,12 +296,15 @@ fn walked(within: &Expression, facts: &Facts, kind: IcingaType, to: ApplyTo) -> 
 }
 
 /// Returns the variables of `use (...)`.
-fn captured(uses: &[(String, Option<Expression>)], outer: &Scope) -> Result<Vec<(String, Value)>, Unsaid> {
+fn captured(
+    uses: &[(String, Option<Expression>)],
+    outer: &Scope,
+) -> Result<Vec<(String, Option<Value>)>, Unsaid> {
     // A block sees only those variables of the file that it names.
     let mut locals = Vec::new();
     for (name, given) in uses {
         match given {
-            Some(given) => locals.push((name.clone(), value(given, outer)?)),
+            Some(given) => locals.push((name.clone(), Some(value(given, outer)?))),
             None => locals.extend(outer.locals.iter().rev().find(|(known, _)| known == name).cloned()),
         }
     }

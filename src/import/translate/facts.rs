@@ -7,14 +7,12 @@ use crate::api::IcingaType;
 use crate::import::document::Node;
 use crate::import::language::{Expression, Kind, Statement, StatementKind};
 use crate::import::tree::{Content, Tree};
+use crate::validate::facts::GLOBAL_ZONES;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Templates that Icinga imports by itself.
 pub(super) const BUILT_IN: [&str; 4] =
     ["plugin-check-command", "plugin-notification-command", "plugin-event-command", "legacy-timeperiod"];
-/// Zones that are global in Icinga's own set-ups.
-const GLOBAL: [&str; 2] = ["global-templates", "director-global"];
-
 /// What is known of a template.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Template {
@@ -44,7 +42,7 @@ impl Facts {
     pub(in crate::import) fn of(tree: &Tree, defines: &BTreeMap<String, String>) -> Self {
         let mut facts = Self {
             constants: Constants::defined(defines),
-            global_zones: GLOBAL.into_iter().map(str::to_owned).collect(),
+            global_zones: GLOBAL_ZONES.into_iter().map(str::to_owned).collect(),
             ..Self::default()
         };
         for file in &tree.files {

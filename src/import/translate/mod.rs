@@ -94,7 +94,7 @@ impl<'a> Work<'a> {
                 // Icinga's own constants of a node are known to it.
                 let is_known = self.facts.constants.get(name).is_some()
                     || name == "TicketSalt"
-                    || scope::DIRECTORIES.contains(&name.as_str());
+                    || crate::validate::constants::ICINGA_CONSTANTS.contains(&name.as_str());
                 if !is_known {
                     let subject = statement_subject("const", name);
                     let construct = super::language::source(given);
@@ -119,14 +119,12 @@ impl<'a> Work<'a> {
                 }
             }
             StatementKind::Variable(target, operator, given) => {
-                let known = match (&target.kind, given) {
-                    (Kind::Name(name), Some(given)) if operator.as_str() == "=" => {
-                        value(given, scope).ok().map(|value| (name.clone(), value))
-                    }
-                    _ => None,
-                };
+                let given = given.as_ref().filter(|_| operator.as_str() == "=");
                 // One that is not known is a reason where it is used.
-                scope.locals.extend(known);
+                if let Kind::Name(name) = &target.kind {
+                    let known = given.and_then(|given| value(given, scope).ok());
+                    scope.locals.push((name.clone(), known));
+                }
             }
             StatementKind::Expression(Expression { kind: Kind::If(branches, otherwise), .. }) => {
                 self.branches(file, statement, branches, otherwise.as_deref(), scope)
@@ -150,6 +148,9 @@ impl<'a> Work<'a> {
                 self.leave_all(file, statement, body, unsaid);
             }
             StatementKind::Set(target, _, given) => {
+                if let Kind::Name(name) = &target.kind {
+                    scope.locals.push((name.clone(), None));
+                }
                 let is_constant =
                     matches!(&target.kind, Kind::Member(_, name) if self.facts.constants.get(name).is_some());
                 if !is_constant {
@@ -239,9 +240,9 @@ impl<'a> Work<'a> {
                 return false;
             }
             let depth = scope.locals.len();
-            scope.locals.push((for_each.key.clone(), Value::Constant(key)));
+            scope.locals.push((for_each.key.clone(), Some(Value::Constant(key))));
             if let (Some(name), Some(node)) = (&for_each.value, node) {
-                scope.locals.push((name.clone(), Value::Constant(node)));
+                scope.locals.push((name.clone(), Some(Value::Constant(node))));
             }
             body.iter().for_each(|inner| self.statement(file, inner, scope, Vec::new()));
             scope.locals.truncate(depth);

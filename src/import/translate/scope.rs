@@ -7,6 +7,7 @@ use crate::api::objects::ApplyTo;
 use crate::import::document::Node;
 use crate::import::language::{Expression, ForEach, Kind, Word, source};
 use crate::import::report::Reason;
+use crate::validate::constants::ICINGA_CONSTANTS;
 
 /// How a block declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,30 +16,6 @@ pub(super) enum Form {
     Template,
     Rule(ApplyTo),
 }
-
-/// Icinga's own constants of directories, which commands may name.
-pub(super) const DIRECTORIES: [&str; 20] = [
-    "PluginDir",
-    "ManubulonPluginDir",
-    "PluginContribDir",
-    "ConfigDir",
-    "SysconfDir",
-    "DataDir",
-    "LogDir",
-    "CacheDir",
-    "SpoolDir",
-    "InitRunDir",
-    "ZonesDir",
-    "PrefixDir",
-    "PkgDataDir",
-    "IncludeConfDir",
-    "LocalStateDir",
-    "RunDir",
-    "NodeName",
-    "ZoneName",
-    "Environment",
-    "NscpPath",
-];
 
 /// Words of Icinga that are names of states and types in filters.
 const FILTERS: [&str; 15] = [
@@ -67,8 +44,8 @@ pub(super) struct Scope<'a> {
     pub(super) form: Form,
     /// The loop of the rule.
     pub(super) for_each: Option<&'a ForEach>,
-    /// Local variables, the newest last.
-    pub(super) locals: Vec<(String, Value)>,
+    /// Local variables, the newest last. None for a value that is not known.
+    pub(super) locals: Vec<(String, Option<Value>)>,
     /// The name of the block, if Icinga's `name` has it.
     pub(super) name: Option<Value>,
     /// Attributes that the block has set, by Icinga's names, and its variables under `vars`.
@@ -149,7 +126,10 @@ impl Names for Scope<'_> {
             return Ok(Value::Constant(Node::text(name)));
         }
         if let Some((_, value)) = self.locals.iter().rev().find(|(known, _)| known == name) {
-            return Ok(value.clone());
+            return value.clone().ok_or_else(|| {
+                let remedy = "write the value itself; what the variable holds is not known here";
+                Unsaid::new(expression.at, source(expression), Reason::UnknownName, remedy)
+            });
         }
         if let Some(for_each) = self.for_each {
             if for_each.key == name {
@@ -171,7 +151,7 @@ impl Names for Scope<'_> {
         {
             return Ok(value.clone());
         }
-        if self.in_command && DIRECTORIES.contains(&name) {
+        if self.in_command && ICINGA_CONSTANTS.contains(&name) {
             return Ok(Value::Constant(Node::Text(format!("${name}$"))));
         }
         // In a rule, `host_name` is that of the host for which the object is made.

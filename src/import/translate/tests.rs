@@ -372,3 +372,28 @@ fn the_last_declaration_of_a_constant_counts() {
     assert_eq!(declared("const A = \"1\"", "const A = f()", &[]), None);
     assert_eq!(declared("", "const A = f()", &[("A", "3")]).as_deref(), Some("3"));
 }
+
+/// Each of these was once imported as something else.
+#[test]
+fn what_is_not_known_is_never_taken_for_an_older_value() {
+    for source in [
+        // A variable that is given again.
+        "var t = \"a\"\nvar t = f()\nobject Host t { check_command = \"dummy\" }",
+        // An addition to what only a condition has given.
+        "apply Service \"s\" { check_command = \"dummy\"\nif (host.vars.a) { vars.l = [ \"a\" ] }\nvars.l += [ \"b\" ]\nassign where true }",
+        // An addition to an entry.
+        "object TimePeriod \"t\" { ranges.monday = \"00:00-09:00\"\nranges.monday += \",18:00-19:00\" }",
+    ] {
+        let imported = imported(source);
+        assert!(
+            imported.manifests.is_empty() && !imported.left_out.is_empty(),
+            "{source}: {:?}",
+            imported.left_out
+        );
+    }
+    // What stands before constants may be a text, or a number.
+    let spec = specs(
+        "apply Service \"s\" { check_command = \"dummy\"\nnotes = host.vars.a + 1 + \"b\"\nvars.x = 1 + host.vars.a + 2 + 3\nassign where true }",
+    );
+    assert!(spec.contains("host.vars.a + 1 + \"b\"") && spec.contains("1 + host.vars.a + 2 + 3"), "{spec}");
+}

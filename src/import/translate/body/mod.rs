@@ -145,7 +145,7 @@ impl<'a> Draft<'a> {
             return Err(wrong());
         }
         let value = given.map_or(Ok(Value::Constant(Node::Null)), |given| value(given, &self.scope))?;
-        self.scope.locals.push((name.clone(), value));
+        self.scope.locals.push((name.clone(), Some(value)));
         Ok(())
     }
 
