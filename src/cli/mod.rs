@@ -81,7 +81,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     run_command(cli.command).inspect_err(|error| {
         if let Some(WrongUsage(message)) = error.downcast_ref() {
             let mut command = Cli::command().bin_name(program());
-            command.error(clap::error::ErrorKind::ValueValidation, message).exit()
+            command.error(clap::error::ErrorKind::ValueValidation, message.as_ref()).exit()
         }
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::api::duration::parse_duration;
 use clap::{Args, ValueEnum};
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(super) const SERVICE_EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 
 /// A wrong use that clap cannot see. The process ends with exit code 2 and the usage.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct WrongUsage(pub(super) &'static str);
+pub(super) struct WrongUsage(pub(super) Cow<'static, str>);
 
 /// Returns the program's name as it was called: kubectl finds it as `kubectl-groundlink`.
 pub(super) fn program() -> &'static str {

@@ -57,6 +57,9 @@ pub struct Objects {
     root: String,
 }
 
+/// Attribute of an object that cannot be parsed.
+const WHOLE: &str = "(the whole object)";
+
 /// An object with its attributes.
 #[derive(Debug)]
 pub struct Effective {
@@ -148,11 +151,12 @@ impl Objects {
         self.shipped.contains(id)
     }
 
-    /// Returns an object. None if there is none; one that cannot be parsed has no attributes.
+    /// Returns an object. None if there is none. One that cannot be parsed, because it is nested too
+    /// deeply, has its whole text as one attribute, so that a difference is still seen.
     pub fn get(&self, id: &Id) -> Option<Effective> {
-        let record = self.records.get(id)?;
-        let record: Record = serde_json::from_slice(record).unwrap_or(Record {
-            properties: Map::new(),
+        let text = self.records.get(id)?;
+        let record: Record = serde_json::from_slice(text).unwrap_or_else(|_| Record {
+            properties: Map::from_iter([(WHOLE.to_owned(), String::from_utf8_lossy(text).into())]),
             debug_info: Value::Null,
             debug_hints: Value::Null,
         });

@@ -144,6 +144,42 @@ fn manifests_without_an_object_are_an_error_unless_they_may_be_empty() {
     }
     assert_eq!(render(&[&path], &["--allow-empty"]), (Some(0), String::new()));
     assert_eq!(render(&[&path, &other], &[]), (Some(0), String::new()));
+    let against = ["--against", path.to_str().unwrap()];
+    let (is, told) = render(&[&other], &against);
+    assert!(
+        is == Some(2) && told.contains("--against") && told.contains("has no MonitoringObject"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_hides_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = json!({
+        "apiVersion": "groundlink.dev/v1alpha1", "kind": "MonitoringObject",
+        "metadata": { "name": "g" }, "spec": { "hostGroup": {} },
+    });
+    std::fs::write(directory.path().join("one.json"), one.to_string()).unwrap();
+    std::os::unix::fs::symlink("nowhere", directory.path().join("a.yaml")).unwrap();
+    let render = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundlink"));
+        command
+            .args(["render", "-f", "missing.yaml", "-f"])
+            .arg(directory.path())
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let output = render(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("object HostGroup"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("missing.yaml: Invalid: cannot read missing.yaml: No such file"), "{told}");
+    assert!(told.contains("a.yaml: Invalid: cannot read"), "{told}");
+    // A difference of manifests that are not all there would not be true.
+    let path = directory.path().join("one.json");
+    let output = render(&["--against", path.to_str().unwrap()]);
+    assert!(output.status.code() == Some(2) && output.stdout.is_empty());
 }
 
 #[test]

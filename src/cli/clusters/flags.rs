@@ -49,7 +49,8 @@ impl SatelliteArguments {
             return Ok(());
         }
         Err(WrongUsage(
-            "name the satellite with --context or --kubeconfig: the current context is taken for the hub",
+            "name the satellite with --context or --kubeconfig: the current context is taken for the hub"
+                .into(),
         ))
     }
 

@@ -4,6 +4,7 @@ use super::journey::{declines, explain, not_waited_for};
 use super::sets::{Away, InSet, PARALLEL};
 use super::sides::{Compared, Place, Side, State};
 use super::target::{Found, Target};
+use super::volume::Volume;
 use crate::api::agent_report::HeldContent;
 use crate::api::{AgentReport, IcingaVersion, MonitoringObject};
 use crate::cli::clusters::Observed;
@@ -13,7 +14,7 @@ use crate::identity::{Digest, ObjectKey, Revision};
 use crate::render::content;
 use crate::text::clean;
 use crate::validate::Settings;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum as _};
 use futures::StreamExt as _;
 use serde_json::Value;
@@ -60,12 +61,13 @@ pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn diff(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let volume = arguments.volume.as_deref().map(Volume::open).transpose()?;
     let found = arguments.target.open().await?;
     let key = ObjectKey::new(&found.namespace, &found.name);
     let object = found.object().await?;
     let object = object.as_ref().map(Observed);
     let mut sides = vec![resource(object, &key, &arguments.constants)?, hub(object)];
-    sides.extend(arguments.volume.as_ref().map(|volume| on_volume(volume, &key)).transpose()?);
+    sides.extend(volume.as_ref().map(|volume| on_volume(volume, &key)).transpose()?);
     let satellites = found.satellites().await?;
     let labels = found.labels().await;
     let subject = Subject { found: &found, key: &key, object, labels };
@@ -140,18 +142,11 @@ fn hub(object: Option<Observed<'_>>) -> Side {
 }
 
 /// Reads the file on the volume.
-fn on_volume(volume: &std::path::Path, key: &ObjectKey) -> anyhow::Result<Side> {
-    if !volume.join("objects.d").is_dir() {
-        bail!("--volume {}: has no directory objects.d; name the operator's volume", volume.display());
-    }
-    let path = volume.join(key.path());
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(present(Place::Volume, &bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(Side::new(Place::Volume, State::Absent, ""))
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+fn on_volume(volume: &Volume, key: &ObjectKey) -> anyhow::Result<Side> {
+    Ok(match volume.file(key)? {
+        Some(bytes) => present(Place::Volume, &bytes),
+        None => Side::new(Place::Volume, State::Absent, ""),
+    })
 }
 
 fn present(place: Place, bytes: &[u8]) -> Side {
@@ -204,8 +199,11 @@ impl Subject<'_> {
                 Side { agent: Some(clean(&agent, 253)), ..loaded }.of(name)
             })),
             // Without the right to read Leases the operator hears no agent, either.
-            Err(_) if agents_of(satellite).is_empty() => {}
-            Err(why) => sides.push(Side::new(Place::Loaded, State::Unknown, clean(&why, WHY_MAX)).of(name)),
+            Err(refused) if refused.is(403) && agents_of(satellite).is_empty() => {}
+            Err(refused) => {
+                let why = clean(&refused.to_string(), WHY_MAX);
+                sides.push(Side::new(Place::Loaded, State::Unknown, why).of(name));
+            }
         }
         sides
     }

@@ -5,24 +5,23 @@ use super::journey::{Journey, Taken};
 use super::repeat::{Shown, until_shown};
 use super::sets::{Away, InSet, PARALLEL, digest_of};
 use super::target::Found;
+use super::volume::Volume;
 use crate::cli::clusters::Observed;
 use crate::cli::output::progress;
 use crate::identity::{Digest, ObjectKey};
 use crate::render::read_back;
 use crate::text::clean;
-use anyhow::bail;
 use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// What `--for gone` needs beside the object.
 pub(super) struct Settings<'a> {
     /// The hub's volume, if it is mounted here.
-    pub(super) volume: Option<&'a PathBuf>,
+    pub(super) volume: Option<&'a Volume>,
     /// How long no look may find an object that was never seen.
     pub(super) settle: Duration,
     /// Name of the operator's Lease.
@@ -106,11 +105,7 @@ impl Waiting<'_> {
 
     /// True if the volume has the file.
     fn on_volume(&self) -> anyhow::Result<Option<bool>> {
-        let Some(volume) = self.settings.volume else { return Ok(None) };
-        if !volume.join("objects.d").is_dir() {
-            bail!("--volume {}: has no directory objects.d; name the operator's volume", volume.display());
-        }
-        Ok(Some(std::fs::exists(volume.join(self.key.path()))?))
+        self.settings.volume.map(|volume| Ok(volume.file(&self.key)?.is_some())).transpose()
     }
 
     /// Reads what each satellite holds.

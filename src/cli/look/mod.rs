@@ -13,6 +13,7 @@ mod status;
 mod target;
 mod trace;
 mod unified;
+mod volume;
 mod wait;
 
 pub(super) use diff::Arguments as DiffArguments;

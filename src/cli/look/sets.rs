@@ -3,7 +3,7 @@
 use super::target::Found;
 use crate::api::AgentReport;
 use crate::api::marks::{AGENT_REPORT, MANAGED_BY, PART, PART_AGENT};
-use crate::cli::clusters::{Cluster, Observed};
+use crate::cli::clusters::{Cluster, Observed, Refused};
 use crate::cli::join::access::Access;
 use crate::cli::snapshot::source::Satellite;
 use crate::identity::{Digest, ObjectKey, Revision};
@@ -94,13 +94,12 @@ impl Away {
     ///
     /// # Errors
     /// If the satellite does not answer or refuses.
-    pub(super) async fn agents(&self) -> Result<Vec<(String, Result<AgentReport, String>)>, String> {
+    pub(super) async fn agents(&self) -> Result<Vec<(String, Result<AgentReport, String>)>, Refused> {
         let api = self.cluster.typed::<Lease>(&self.namespace);
         let selector = format!("{}={},{PART}={PART_AGENT}", MANAGED_BY.0, MANAGED_BY.1);
         let parameters = ListParams::default().labels(&selector).limit(MOST_AGENTS);
         let action = format!("list Leases of namespace {}", self.namespace);
-        let list =
-            self.cluster.ask(&action, api.list(&parameters)).await.map_err(|refused| refused.to_string())?;
+        let list = self.cluster.ask(&action, api.list(&parameters)).await?;
         let reports = list.items.into_iter().map(|lease| {
             let text = lease.metadata.annotations.as_ref().and_then(|all| all.get(AGENT_REPORT));
             let report = match text {

@@ -4,6 +4,7 @@ use super::gone;
 use super::journey::{Journey, hopeless};
 use super::repeat::{Shown, until_shown};
 use super::target::{Found, Target};
+use super::volume::Volume;
 use crate::cli::clusters::Observed;
 use crate::cli::usage::{WrongUsage, block_on, duration};
 use clap::{Args, ValueEnum};
@@ -66,15 +67,13 @@ pub(in crate::cli) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn wait(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.state != State::Gone && arguments.volume.is_some() {
-        return Err(WrongUsage("--volume is only for --for gone").into());
+        return Err(WrongUsage("--volume is only for --for gone".into()).into());
     }
+    let volume = arguments.volume.as_deref().map(Volume::open).transpose()?;
     let found = arguments.target.open().await?;
     let deadline = Instant::now() + arguments.timeout;
-    let settings = gone::Settings {
-        volume: arguments.volume.as_ref(),
-        settle: arguments.settle,
-        lease: &arguments.lease_name,
-    };
+    let settings =
+        gone::Settings { volume: volume.as_ref(), settle: arguments.settle, lease: &arguments.lease_name };
     match arguments.state {
         State::Gone => gone::wait(&found, &settings, deadline).await?,
         state => until(&found, state, deadline).await?,

@@ -2,6 +2,7 @@
 //! an API server checks them. One bad document hides no other.
 
 mod cel;
+mod files;
 mod json;
 mod metadata;
 mod scalar;
@@ -9,13 +10,12 @@ mod schema;
 mod words;
 mod yaml;
 
+pub(super) use files::{Source, read};
+
 use crate::api::MonitoringObject;
 use crate::text::{clean_message, quoted};
-use anyhow::Context as _;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
-use std::io::Read;
-use std::path::Path;
 use yaml::{Document, Fault};
 
 /// Deepest nesting of lists in lists of objects.
@@ -35,37 +35,6 @@ pub(super) struct Manifest {
     pub(super) name: String,
     /// The object; or what is wrong with it, and what to do, a text for each fault.
     pub(super) object: Result<MonitoringObject, Vec<String>>,
-}
-
-/// Returns source and bytes of a file, of the manifests in a directory, or of standard input.
-///
-/// # Errors
-/// If one cannot be read.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
-        return Ok(vec![("standard input".into(), bytes)]);
-    }
-    let name = path.display().to_string();
-    if !path.is_dir() {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
-        return Ok(vec![(name, bytes)]);
-    }
-    let mut paths: Vec<_> = std::fs::read_dir(path)
-        .with_context(|| format!("cannot list {name}"))?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<_, _>>()?;
-    paths.sort();
-    paths.retain(|path| {
-        path.is_dir()
-            || path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known))
-    });
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(read(&path)?);
-    }
-    Ok(all)
 }
 
 /// Returns the MonitoringObjects of a text, and the documents that cannot be read. Other kinds are

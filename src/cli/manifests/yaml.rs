@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Most values that aliases may add to a document: a few lines can stand for billions.
 const ALIASED_MAX: usize = 100_000;
+/// Most bytes of text that they may add. An object of the API server has less than 2 MiB.
+const ALIASED_BYTES_MAX: usize = 4 << 20;
 /// Deepest nesting of a document.
 const DEPTH_MAX: usize = 100;
 
@@ -109,6 +111,8 @@ struct Anchored {
     value: Value,
     /// Number of values in it.
     size: usize,
+    /// Bytes of its texts and names.
+    bytes: usize,
 }
 
 struct Reader<'a> {
@@ -120,6 +124,8 @@ struct Reader<'a> {
     /// Number of values read so far.
     size: usize,
     aliased: usize,
+    /// Bytes of text that aliases added.
+    aliased_bytes: usize,
     /// True if the last scalar spans several lines.
     is_long: bool,
     /// Ranges of texts in quotes and of text blocks.
@@ -136,7 +142,18 @@ impl<'a> Reader<'a> {
         options.emit_anchor_events = true;
         let parser = Parser::new_from_str_with_options(text, options);
         let (anchors, texts, head) = (HashMap::new(), Vec::new(), Map::new());
-        Self { text, parser, anchors, flow: 0, size: 0, aliased: 0, is_long: false, texts, head }
+        Self {
+            text,
+            parser,
+            anchors,
+            flow: 0,
+            size: 0,
+            aliased: 0,
+            aliased_bytes: 0,
+            is_long: false,
+            texts,
+            head,
+        }
     }
 
     fn next(&mut self) -> Read<(Event<'a>, usize)> {
@@ -275,8 +292,8 @@ impl<'a> Reader<'a> {
             _ => return Err(wrong("is no YAML; correct it")),
         };
         if anchor != 0 {
-            let size = self.size - before;
-            self.anchors.insert(anchor, Anchored { value: value.clone(), size });
+            let (size, bytes) = (self.size - before, bytes(&value));
+            self.anchors.insert(anchor, Anchored { value: value.clone(), size, bytes });
         }
         Ok(value)
     }
@@ -290,8 +307,12 @@ impl<'a> Reader<'a> {
         };
         self.size += anchored.size;
         self.aliased += anchored.size;
-        if self.aliased > ALIASED_MAX {
-            let message = format!("exceeds the budget of {ALIASED_MAX} values by aliases; write them out");
+        self.aliased_bytes += anchored.bytes;
+        if self.aliased > ALIASED_MAX || self.aliased_bytes > ALIASED_BYTES_MAX {
+            let message = format!(
+                "exceeds the budget of {ALIASED_MAX} values and {} MiB by aliases; write them out",
+                ALIASED_BYTES_MAX >> 20
+            );
             return Err(Fault { line, message });
         }
         Ok(anchored.value.clone())
@@ -362,6 +383,16 @@ impl<'a> Reader<'a> {
         let message =
             format!("{written}: is read as {read}, which is no name; write {} in quotes", quoted(&written));
         Err(Fault { line, message })
+    }
+}
+
+/// Returns the bytes of the texts and names in a value.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes).sum(),
+        Value::Object(entries) => entries.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+        _ => 0,
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Arguments, Output, block_on_result, in_words, print_refused};
 use crate::agent::icinga::output::Finding;
 use crate::cli::output::{Format, document, print};
 use crate::expansion::{Expansion, Verdict, compare, meaning};
+use anyhow::bail;
 use std::process::ExitCode;
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -14,8 +15,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let new = arguments.set(&arguments.files)?;
     print_refused(&old, "before: ");
     print_refused(&new, "");
-    if arguments.misses_objects(&new) {
+    if arguments.misses_objects(&old, "--against", &arguments.against)
+        || arguments.misses_objects(&new, "-f", &arguments.files)
+    {
         return Ok(ExitCode::from(2));
+    }
+    if old.lacks_files || new.lacks_files {
+        bail!("a file cannot be read, so the differences would not be true; correct it");
     }
     let with = arguments.with()?;
     let icinga = arguments.icinga();

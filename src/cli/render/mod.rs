@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 /// Examples and exit codes at the end of `--help`.
 const AFTER_HELP: &str = "Examples:\n  groundlink render -f manifests/ --check\n  groundlink render -f new/ --against old/ -o markdown\n\n\
-    Exit codes: 0 everything was rendered, 1 an object or document is refused, or there is none, 2 a file cannot be read or \
-    written, or wrong usage, 3 Icinga refuses the result (--check).\n\
+    Exit codes: 0 everything was rendered, 1 an object or document is refused, or there is none, 2 a file cannot be read (the \
+    others are rendered) or written, or wrong usage, 3 Icinga refuses the result (--check).\n\
     Exit codes with --against: 0 no difference, 1 differences, 2 a file cannot be read, icinga2 cannot be run, a manifest of -f is \
     refused or there is none, or wrong usage, 3 Icinga refuses one of the sides.";
 /// Most findings of Icinga that are printed.
@@ -39,7 +39,7 @@ pub struct Arguments {
     /// standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Accept manifests of -f that have no MonitoringObject. Without it they are an error: most
+    /// Accept manifests of -f or --against that have no MonitoringObject. Without it they are an error: most
     /// often a wrong path, or a template that made nothing.
     #[arg(long)]
     allow_empty: bool,
@@ -107,16 +107,16 @@ impl Arguments {
     }
 
     fn set(&self, files: &[PathBuf]) -> anyhow::Result<Set> {
-        Set::read(files, &self.namespace, &self.settings()?, self.icinga_version)
+        Ok(Set::read(files, &self.namespace, &self.settings()?, self.icinga_version))
     }
 
-    /// True if the manifests of -f have no MonitoringObject and must have one, which is printed.
-    fn misses_objects(&self, set: &Set) -> bool {
+    /// True if the manifests of a flag have no MonitoringObject and must have one, which is printed.
+    fn misses_objects(&self, set: &Set, flag: &str, files: &[PathBuf]) -> bool {
         let is_error = set.is_empty() && !self.allow_empty;
         if is_error {
-            let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
+            let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
             eprintln!(
-                "groundlink render: -f {}: has no MonitoringObject; correct the path or what makes the manifests, or add \
+                "groundlink render: {flag} {}: has no MonitoringObject; correct the path or what makes the manifests, or add \
                  --allow-empty if none is right",
                 clean(&files.join(", "), 500)
             );
@@ -166,8 +166,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(3));
         }
     }
-    let is_fine = set.refused.is_empty() && !arguments.misses_objects(&set);
-    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let misses_objects = arguments.misses_objects(&set, "-f", &arguments.files);
+    Ok(match (set.lacks_files, set.refused.is_empty() && !misses_objects) {
+        (true, _) => ExitCode::from(2),
+        (false, false) => ExitCode::FAILURE,
+        (false, true) => ExitCode::SUCCESS,
+    })
 }
 
 /// Runs Icinga. An error says what to do.

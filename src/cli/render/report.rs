@@ -72,10 +72,13 @@ impl Report<'_> {
         let mut services = gone("Service");
         services.retain(|name| !name.split_once('!').is_some_and(|(host, _)| hosts.contains(host)));
         add(&services, "not monitored any more: service");
-        if !self.new.refused.is_empty() {
-            let count = counted(self.new.refused.len(), "object");
-            warnings
-                .push(format!("{count} refused, so this is not all that would change; see standard error"));
+        for (side, set) in [("", self.new), (" before the change", self.old)] {
+            if !set.refused.is_empty() {
+                let count = counted(set.refused.len(), "object");
+                warnings.push(format!(
+                    "{count}{side} refused, so this is not all that would change; see standard error"
+                ));
+            }
         }
         warnings
     }

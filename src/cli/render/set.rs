@@ -1,7 +1,7 @@
 //! Manifests to the set that the operator would publish, and what it would refuse.
 
 use crate::api::{IcingaVersion, Reason};
-use crate::cli::manifests::{Manifest, parse, read};
+use crate::cli::manifests::{Manifest, Source, parse, read};
 use crate::expansion::Configuration;
 use crate::identity::{ObjectKey, Uid};
 use crate::references::{Index, itl};
@@ -17,10 +17,10 @@ use std::sync::Arc;
 const LIBRARY: &str = "const PluginDir = \"/\"\nconst ManubulonPluginDir = \"/\"\nconst PluginContribDir = \"/\"\n\
 include <itl>\ninclude <plugins>\ninclude <plugins-contrib>\ninclude <manubulon>\ninclude <windows-plugins>\ninclude <nscp>\n";
 
-/// An object that is not published, or a document that cannot be read.
+/// An object that is not published, or a document or file that cannot be read.
 #[derive(Debug)]
 pub(in crate::cli) struct Refused {
-    /// None if the document has no name that can be read.
+    /// None if the document has no name that can be read, and for a file.
     pub(in crate::cli) key: Option<ObjectKey>,
     /// File and line of the document.
     pub(in crate::cli) place: String,
@@ -48,27 +48,35 @@ pub(in crate::cli) struct Set {
     pub(in crate::cli) published: Vec<Arc<Rendered>>,
     /// In the order of keys, and documents without one first.
     pub(in crate::cli) refused: Vec<Refused>,
+    /// True if a file could not be read. It is among `refused`.
+    pub(in crate::cli) lacks_files: bool,
 }
 
 impl Set {
     /// Renders the manifests of these files and directories. Those without a namespace get
     /// `namespace`.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub(in crate::cli) fn read(
         files: &[PathBuf],
         namespace: &str,
         settings: &Settings,
         version: IcingaVersion,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let mut reading = Reading { namespace, settings, contents: BTreeMap::new(), refused: Vec::new() };
-        for path in files {
-            for (source, bytes) in read(path)? {
-                parse(&source, &bytes).into_iter().for_each(|manifest| reading.add(manifest));
+        let mut unread = Vec::new();
+        for Source { name, bytes } in files.iter().flat_map(|path| read(path)) {
+            match bytes {
+                Ok(bytes) => parse(&name, &bytes).into_iter().for_each(|manifest| reading.add(manifest)),
+                Err(error) => unread.push((name, clean_message(&format!("{error:#}")))),
             }
         }
-        Ok(reading.resolve(version))
+        let mut set = reading.resolve(version);
+        set.lacks_files = !unread.is_empty();
+        let unread = unread.into_iter().map(|(place, message)| {
+            let message = format!("{message}; correct the path, or make it readable");
+            Refused { key: None, place, reason: Reason::Invalid, message }
+        });
+        set.refused.splice(..0, unread);
+        set
     }
 
     /// True if the manifests have no MonitoringObject, and no document that should be one.
@@ -142,6 +150,6 @@ impl Reading<'_> {
         }
         self.refused.sort_by(|one, other| one.key.cmp(&other.key));
         let published = self.contents.keys().filter_map(|key| index.visible(key).cloned()).collect();
-        Set { published, refused: self.refused }
+        Set { published, refused: self.refused, lacks_files: false }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the ConfigMaps: from a cluster, or from files that kubectl printed.
 
 use crate::cli::clusters::{Cluster, SatelliteArguments};
-use crate::cli::manifests::{documents, read};
+use crate::cli::manifests::{Source, documents, read};
 use crate::identity::Revision;
 use crate::snapshot::pointer::{HUB, MANAGED_BY, PART, PART_SHARD, REVISION, SATELLITE};
 use crate::snapshot::verify::{Found, Report, verify, wanted};
@@ -171,8 +171,8 @@ pub fn files(paths: &[PathBuf], namespace: &str, name: &str) -> anyhow::Result<R
     let mut found: BTreeMap<String, ConfigMap> = BTreeMap::new();
     let mut elsewhere = None;
     for path in paths {
-        for (source, bytes) in read(path)? {
-            for document in documents(&bytes).with_context(|| source.clone())? {
+        for Source { name: source, bytes } in read(path) {
+            for document in documents(&bytes?).with_context(|| source.clone())? {
                 if document["kind"] != "ConfigMap" {
                     continue;
                 }

@@ -119,3 +119,19 @@ fn groups_by_rule_count() {
     let found = compare(&host(), &with, |_| true);
     assert_eq!(found.changed[0].differences[0].path, "groups");
 }
+
+#[test]
+fn an_object_that_cannot_be_parsed_differs_by_its_text() {
+    let nested = |inner: &str| {
+        let depth = 200;
+        let json = format!(
+            r#"{{"type":"Host","name":"h","properties":{{"__name":"h","vars":{}{inner}{}}},"debug_info":[]}}"#,
+            "[".repeat(depth),
+            "]".repeat(depth)
+        );
+        objects(&[format!("{}:{json},", json.len())])
+    };
+    let found = compare(&nested("1"), &nested("2"), |_| true);
+    assert_eq!(found.changed.len(), 1);
+    assert!(compare(&nested("1"), &nested("1"), |_| true).is_same());
+}

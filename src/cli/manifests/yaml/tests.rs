@@ -45,6 +45,9 @@ fn anchors_and_merges_are_resolved_with_a_bound() {
         )
     };
     assert!(refusal(&(0..12).map(line).collect::<String>()).contains("budget"));
+    // Few values of much text.
+    let long = format!("a: &x {}\nb: [{}]\n", "x".repeat(50_000), vec!["*x"; 100].join(", "));
+    assert!(refusal(&long).contains("budget"));
     assert!(refusal(&"[".repeat(5_000)).len() < 500);
 }
 
