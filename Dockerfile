@@ -21,12 +21,15 @@ ARG LIBC=musl
 ENV GROUNDLINK_REVISION=${REVISION} \
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
     RUSTFLAGS="--remap-path-prefix=/src=groundlink --remap-path-prefix=/usr/local/cargo=cargo"
+# Writes the names and versions of all crates into the program, where scanners and an SBOM's maker find them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo install --quiet --locked --root /auditable --version 0.7.7 cargo-auditable
 # The caches outlive the build and are no part of the image, so the binary is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/usr/local/cargo/git,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     target="$(uname -m)-unknown-linux-${LIBC}" \
-    && cargo build --release --locked --target "$target" --bin groundlink \
+    && PATH="/auditable/bin:$PATH" cargo auditable build --release --locked --target "$target" --bin groundlink \
     && cp "target/$target/release/groundlink" /groundlink
 # The names of functions stay, for the backtrace of a panic. The lines go into a file of their own.
 RUN objcopy --only-keep-debug /groundlink /groundlink.debug \

@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e unit lint fmt crds chart golden reference docs fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## Everything that can be tested here, as CI does (SUITE=order runs one su
 
 e2e: ## Image, chart, agents and Icinga 2 in Pods of two real clusters (root; about 20 minutes the first time, then about 5; KEEP=1 keeps the logs)
 	@KEEP="$(KEEP)" hack/e2e.sh
+
+reproduce: ## Build the image twice from nothing; both must have one digest (root; about 20 minutes)
+	@hack/e2e/images.sh --twice
 
 faults: control-plane ## Run the tests of every fault and threat, one line of JSON each (ARGS="--only 6,13", "--list", "--write": docs/faults.md)
 	@cargo build --locked --quiet --example faults

@@ -243,6 +243,38 @@ helm --kube-context hub rollback groundlink 1 -n groundlink --wait --timeout 3m 
 until_true 60 "nothing to say after the rollback" groundlink status --hub-context hub
 after=$(everything)
 [ "$before" = "$after" ] || fail "something was rewritten: before $before, after $after"
+
+step "helm upgrade and rollback while objects come, change and go"
+quiet=$(statuses)
+# load: until the file is there; the last line of the log is the last round that was applied whole.
+load() {
+  local round=0
+  until [ -e "$work/load.stop" ]; do
+    round=$((round + 1))
+    { object load-a "198.51.100.$((round % 250 + 1))" && echo --- && object "load-$round" 198.51.100.1; } | hub apply -f - >/dev/null
+    [ "$round" -le 2 ] || hub -n team-a delete monitoringobject "load-$((round - 2))" --wait=false >/dev/null
+    echo "$round" >>"$work/load.log"
+    sleep 0.3
+  done
+}
+load &
+loading=$!
+until_true 60 "the load has begun" grep -qx 5 "$work/load.log"
+helm_install --set podAnnotations.upgraded=again >/dev/null
+helm --kube-context hub rollback groundlink 1 -n groundlink --wait --timeout 3m >/dev/null
+touch "$work/load.stop"
+wait "$loading" || fail "the load did not run to its end"
+rounds=$(tail -n 1 "$work/load.log")
+until_true 120 "the last change under load, on the edge" value edge load-a "198.51.100.$((rounds % 250 + 1))"
+hosts() { edge_icinga "objects/hosts?attrs=name" | grep -oE '"name":"load-[^"]*"' | sort -u | tr -d '\n'; }
+expected=$(printf '"name":"%s"\n' load-a "load-$((rounds - 1))" "load-$rounds" | sort -u | tr -d '\n')
+is_expected() { echo "$(hosts) instead of $expected" && [ "$(hosts)" = "$expected" ]; }
+until_true 60 "exactly the objects that are left, on the edge" is_expected
+until_true 60 "nothing to say after the load" groundlink status --hub-context hub
+now=$(hub -n team-a get monitoringobjects web-1 web-2 web-3 web-4 web-6 -o jsonpath='{range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}')
+[ "$quiet" = "$now" ] || fail "objects that did not change were rewritten: before $quiet, after $now"
+say "$rounds rounds of a change, an addition and a deletion"
+hub -n team-a delete monitoringobjects load-a "load-$((rounds - 1))" "load-$rounds" >/dev/null
 object web-2 192.0.2.22 | hub apply -f - >/dev/null
 until_true 90 "a change after the rollback" value edge web-2 192.0.2.22
 

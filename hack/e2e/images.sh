@@ -3,6 +3,8 @@
 #   groundlink.tar  localhost/groundlink:0.1.0 by the Dockerfile, and groundlink, its program
 #   icinga-*.tar    localhost/icinga2:2.14 and :2.16, laid out as Icinga's official image
 #   pause.tar       localhost/pause:1
+# images.sh --twice builds groundlink a second time from nothing, and fails unless both have one digest and the program names
+# every crate that it was built from.
 # What is there and has the same inputs is kept. The first time takes about 15 minutes on two cores, most of it for groundlink.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -66,6 +68,17 @@ EOF
   archive "icinga-$generation" "$inputs" "localhost/icinga2:$generation"
 done
 
+# groundlink TAG OPTION...: builds the image.
+groundlink() {
+  local tag=$1 toolchain cargo=${CARGO_HOME:-$HOME/.cargo}
+  shift
+  toolchain=$(rustc --print sysroot)
+  buildah build --isolation chroot --tag "$tag" --file "$root/Dockerfile" --timestamp 0 \
+    --build-arg BUILD_IMAGE=localhost/build:1 --build-arg BASE_IMAGE=scratch \
+    --build-arg REVISION="$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
+    --volume "$toolchain:/toolchain:ro" --volume "$cargo:/cargo" "$@" "$root" 2>&1 | sed 's/^/images: /'
+}
+
 # The Dockerfile names public images. Here the build runs on a root file system of Debian with a C compiler, and the toolchain
 # and the downloaded crates of this machine are mounted into it.
 inputs=$(cd "$root" && { git ls-files -z -co --exclude-standard Cargo.toml Cargo.lock Dockerfile src crds | xargs -0 sha256sum; } | sha256sum)
@@ -84,15 +97,35 @@ if ! is_current groundlink "$inputs"; then
     buildah build --quiet --isolation chroot --tag localhost/build:1 "$work/context" >/dev/null
   fi
   say "localhost/groundlink:0.1.0 by the Dockerfile (about 10 minutes with an empty cache)"
-  toolchain=$(rustc --print sysroot)
-  cargo=${CARGO_HOME:-$HOME/.cargo}
-  buildah build --isolation chroot --tag localhost/groundlink:0.1.0 --file "$root/Dockerfile" \
-    --build-arg BUILD_IMAGE=localhost/build:1 --build-arg BASE_IMAGE=scratch \
-    --build-arg REVISION="$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
-    --volume "$toolchain:/toolchain:ro" --volume "$cargo:/cargo" "$root" 2>&1 | sed 's/^/images: /'
+  groundlink localhost/groundlink:0.1.0
   # It is static, so it also runs here.
   container=$(buildah from localhost/groundlink:0.1.0)
   install "$(buildah mount "$container")/groundlink" "$images/groundlink"
   buildah rm "$container" >/dev/null
   archive groundlink "$inputs" localhost/groundlink:0.1.0
+fi
+
+if [ "${1:-}" = --twice ]; then
+  digest() { buildah push --quiet --digestfile "$work/digest" "$1" "oci-archive:$work/pushed:$1" && cat "$work/digest"; }
+  say "a second build, with no cache of the first"
+  # buildah keeps cache mounts below TMPDIR.
+  mkdir "$work/tmp"
+  TMPDIR=$work/tmp groundlink localhost/groundlink:again --no-cache
+  one=$(digest localhost/groundlink:0.1.0) && again=$(digest localhost/groundlink:again)
+  buildah rmi localhost/groundlink:again >/dev/null
+  [ "$one" = "$again" ] || {
+    echo "images: two builds differ: $one and $again" >&2
+    exit 1
+  }
+  say "two builds have the digest $one"
+  # The form of cargo-auditable: JSON, deflated, in a section of its own.
+  objcopy --dump-section ".dep-v0=$work/crates" "$images/groundlink" "$work/groundlink"
+  python3 - "$work/crates" <<'EOF'
+import json, sys, zlib
+crates = [one["name"] for one in json.loads(zlib.decompress(open(sys.argv[1], "rb").read()))["packages"]]
+missing = {"groundlink", "kube", "rustls", "ring", "tokio"} - set(crates)
+if missing:
+    sys.exit(f"images: the program does not name {missing}")
+print(f"images: the program names {len(crates)} crates for an SBOM")
+EOF
 fi

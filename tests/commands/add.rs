@@ -312,6 +312,13 @@ async fn add_keeps_every_field_that_no_flag_sets() {
     let long = clusters.add("edge-a", &["--token-lifetime", "9000h"]).await.exits_with(1);
     long.stderr_has(&["between 10m and 365d"]);
     assert!(!long.err.contains("upgrade"), "{}", long.err);
+    // A token of a year is replaced when the operator begins to renew, and not again.
+    kubectl(&clusters.edge, &["-n", "ns-a", "delete", "secret", "writer-token"]).await;
+    clusters.add("edge-a", &["--self-renewal=false"]).await.exits_with(0);
+    let said = clusters.add("edge-a", &["--self-renewal"]).await.exits_with(0);
+    assert!(said.out.contains("the old one was made for 8760h"), "{}", said.out);
+    assert!(said.out.contains("satellite rotate edge-a --context edge"), "{}", said.out);
+    assert_unchanged(&clusters.add("edge-a", &[]).await.exits_with(0).out, 8);
     // Flags that remove a field.
     let none = ["--zone", "", "--from-namespace", "", "--self-renewal=false"];
     let said = clusters.add("edge-a", &none).await.exits_with(0);

@@ -14,7 +14,7 @@ use crate::cli::join::endpoint::EndpointArguments;
 use crate::cli::join::objects;
 use crate::cli::join::objects::{AccountArguments, AccountSettings, Credential, HubObjectArguments};
 use crate::cli::join::token::{Claims, now, request};
-use crate::cli::output::{Format, progress, time, word};
+use crate::cli::output::{Format, progress, span, time, word};
 use crate::cli::report::{Outcome, Report, TokenReport};
 use crate::cli::usage::{DryRunArguments, program};
 use crate::satellite::HostPolicy;
@@ -414,6 +414,17 @@ impl<'a> Join<'a> {
         }
         if claims.account_uid.is_none() || claims.account_uid != self.account_uid {
             return Ok(Some("the account was recreated".into()));
+        }
+        let lived = claims.lifetime().unwrap_or(i64::MAX);
+        if account.renewal.is_some() && lived > 2 * account.lifetime {
+            let Arguments { name, satellite, hub, .. } = self.arguments;
+            return Ok(Some(format!(
+                "the old one was made for {}; until it is revoked it stays valid: {} satellite rotate {name}{}{}",
+                claims.lifetime().map_or_else(|| "ever".to_owned(), span),
+                program(),
+                satellite.flags(),
+                hub.flags()
+            )));
         }
         Ok(None)
     }
