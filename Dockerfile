@@ -23,7 +23,7 @@ ENV GROUNDLINK_REVISION=${REVISION} \
     RUSTFLAGS="--remap-path-prefix=/src=groundlink --remap-path-prefix=/usr/local/cargo=cargo"
 # Writes the names and versions of all crates into the program, where scanners and an SBOM's maker find them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    cargo install --quiet --locked --root /auditable --version 0.7.7 cargo-auditable
+    [ -x /auditable/bin/cargo-auditable ] || cargo install --quiet --locked --root /auditable --version 0.7.7 cargo-auditable
 # The caches outlive the build and are no part of the image, so the binary is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/usr/local/cargo/git,sharing=locked \

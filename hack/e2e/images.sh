@@ -70,17 +70,19 @@ done
 
 # groundlink TAG OPTION...: builds the image.
 groundlink() {
-  local tag=$1 toolchain cargo=${CARGO_HOME:-$HOME/.cargo}
+  local tag=$1 toolchain cargo=${CARGO_HOME:-$HOME/.cargo} version
   shift
+  version=$(grep -oE -- '--version [0-9.]+ cargo-auditable' "$root/Dockerfile" | cut -d' ' -f2)
+  cargo install --quiet --locked --root "$cache/auditable" --version "$version" cargo-auditable
   toolchain=$(rustc --print sysroot)
   buildah build --isolation chroot --tag "$tag" --file "$root/Dockerfile" --timestamp 0 \
     --build-arg BUILD_IMAGE=localhost/build:1 --build-arg BASE_IMAGE=scratch \
     --build-arg REVISION="$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
-    --volume "$toolchain:/toolchain:ro" --volume "$cargo:/cargo" "$@" "$root" 2>&1 | sed 's/^/images: /'
+    --volume "$toolchain:/toolchain:ro" --volume "$cargo:/cargo" --volume "$cache/auditable:/auditable:ro" "$@" "$root" 2>&1 | sed 's/^/images: /'
 }
 
-# The Dockerfile names public images. Here the build runs on a root file system of Debian with a C compiler, and the toolchain
-# and the downloaded crates of this machine are mounted into it.
+# The Dockerfile names public images. Here the build runs on a root file system of Debian with a C compiler, and the toolchain,
+# cargo-auditable and the downloaded crates of this machine are mounted into it.
 inputs=$(cd "$root" && { git ls-files -z -co --exclude-standard Cargo.toml Cargo.lock Dockerfile src crds | xargs -0 sha256sum; } | sha256sum)
 if ! is_current groundlink "$inputs"; then
   if ! buildah inspect --type image localhost/build:1 >/dev/null 2>&1; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the control plane of the tests and the demo into .cache/bin: kube-apiserver, kubectl, etcd, helm.
-# With --all also what only the tests need: promtool and prometheus, the CRDs of the Prometheus operator, gitops-check.
+# With --all also what only the tests need: helm3, promtool and prometheus, the CRDs of the Prometheus operator, gitops-check.
 # Versions are pinned by hack/tools/*/go.mod. About ten minutes the first time on two cores, nothing afterwards;
 # --all takes five more. With --node what a node needs for hack/e2e.sh: kubelet, controllers, scheduler, proxy,
 # containerd and CNI plugins, in five minutes more.
@@ -16,6 +16,7 @@ pinned() { sed -nE "s|^(require )?[[:space:]]*$2 (v[^ ]+).*|\2|p" "$root/hack/to
 kube_version=$(pinned kube k8s.io/kubernetes)
 etcd_version=$(pinned etcd go.etcd.io/etcd/server/v3)
 helm_version=$(pinned helm helm.sh/helm/v4)
+helm3_version=$(pinned helm3 helm.sh/helm/v3)
 
 kube_ldflags="-s -w"
 minor=${kube_version#v1.}
@@ -35,7 +36,7 @@ ready() {
   local candidate arguments=--version
   case $1 in
   kubectl) arguments="version --client" ;;
-  helm) arguments="version --short" ;;
+  helm | helm3) arguments="version --short" ;;
   esac
   for candidate in ${envtest:+"$envtest/$1"} "$(command -v "$1")"; do
     [ -x "$candidate" ] && [ "$(realpath "$candidate")" != "$(realpath -m "$bin/$1")" ] || continue
@@ -111,6 +112,7 @@ if [ "${1:-}" = --node ]; then
   build pause "$(sha256sum "$root/hack/tools/node/pause/main.go" | cut -c -16)" node ./pause "-s -w" "1 s"
 fi
 [ "${1:-}" = --all ] || exit 0
+build helm3 "$helm3_version" helm3 helm.sh/helm/v3/cmd/helm "-s -w -X helm.sh/helm/v3/internal/version.version=$helm3_version" "1 min"
 # Without service discovery and without the pages of the web interface, which is a third of the time.
 prometheus_version=$(pinned prometheus github.com/prometheus/prometheus)
 prometheus_ldflags="-s -w -X github.com/prometheus/common/version.Version=$prometheus_version"

@@ -108,6 +108,7 @@ pub async fn act(stage: &mut Stage) -> Verdict {
         site.icinga.start().await;
         wrong.unless(lists(site, &wanted).await == wanted, "edge-b lost something");
     }
+    stage.sites = sites;
     let observed = format!(
         "{} hosts on Icinga {oldest} and {newest}; a change took {took}; one refused object was named and harmed nothing",
         wanted.len()

@@ -2,7 +2,8 @@
 
 use crate::screen::{Claim, Outcome, Screen};
 use crate::support::{
-    Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, VolumeWatch, eventually, succeeded,
+    Exchange, FileEvent, FileEventKind, GENEROUS, Installation, Operator, Site, VolumeWatch, eventually,
+    succeeded,
 };
 use futures::FutureExt;
 use serde_json::Value;
@@ -17,6 +18,8 @@ use tokio::io::AsyncWriteExt;
 pub struct Stage {
     pub screen: Screen,
     pub operator: Option<Operator>,
+    /// The Icingas of satellites with their agents. They run to the end of the demo.
+    pub sites: Vec<Site>,
     pub watch: VolumeWatch,
     pub installation: Installation,
     /// Satellites, and the number from which on each is expected to hold everything.
@@ -78,6 +81,7 @@ impl Stage {
             installation,
             satellites: names.map(|name| (name.to_owned(), 0)).into(),
             claims: Vec::new(),
+            sites: Vec::new(),
             program,
             kubeconfig,
             broken: false,

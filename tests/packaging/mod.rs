@@ -7,6 +7,7 @@ mod helm_test;
 mod observed;
 mod prometheus;
 mod values;
+mod waiters;
 
 use serde_json::Value;
 

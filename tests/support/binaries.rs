@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Returns the path of `etcd`, `kube-apiserver`, `kubectl` or `helm`: from `$KUBEBUILDER_ASSETS` if
+/// Returns the path of `etcd`, `kube-apiserver`, `kubectl`, `helm` or `helm3`: from `$KUBEBUILDER_ASSETS` if
 /// that holds the file, otherwise from `.cache/bin` of this repository.
 ///
 /// # Panics
