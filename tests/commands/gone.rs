@@ -134,7 +134,7 @@ async fn a_deleted_object_is_gone_when_every_satellite_holds_a_set_without_it() 
         Waiting::start(&installation, "mo/web", &["--timeout", "5m", "--settle", "1s"]).ends().await;
     long_ago.exits_with(0).stderr_has(&["nothing has it; looking on", "sat-a was not seen with it"]);
     let elsewhere = ["--timeout", "2s", "--volume", "/nonexistent"];
-    let wrong = Waiting::start(&installation, "mo/web", &elsewhere).ends().await.exits_with(1);
+    let wrong = Waiting::start(&installation, "mo/web", &elsewhere).ends().await.exits_with(2);
     wrong.stderr_has(&["has no directory objects.d"]);
 }
 
