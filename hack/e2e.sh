@@ -246,7 +246,8 @@ after=$(everything)
 
 step "helm upgrade and rollback while objects come, change and go"
 quiet=$(statuses)
-# load: until the file is there; the last line of the log is the last round that was applied whole.
+# load: until the file is there; the last line of the log is the last round that was applied whole. Slow enough that fewer than
+# 20 objects leave within ten minutes, beyond which the operator would ask a person.
 load() {
   local round=0
   until [ -e "$work/load.stop" ]; do
@@ -254,12 +255,12 @@ load() {
     { object load-a "198.51.100.$((round % 250 + 1))" && echo --- && object "load-$round" 198.51.100.1; } | hub apply -f - >/dev/null
     [ "$round" -le 2 ] || hub -n team-a delete monitoringobject "load-$((round - 2))" --wait=false >/dev/null
     echo "$round" >>"$work/load.log"
-    sleep 0.3
+    sleep 2
   done
 }
 load &
 loading=$!
-until_true 60 "the load has begun" grep -qx 5 "$work/load.log"
+until_true 60 "the load has begun" grep -qx 3 "$work/load.log"
 helm_install --set podAnnotations.upgraded=again >/dev/null
 helm --kube-context hub rollback groundlink 1 -n groundlink --wait --timeout 3m >/dev/null
 touch "$work/load.stop"
