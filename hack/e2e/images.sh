@@ -70,11 +70,16 @@ done
 
 # groundlink TAG OPTION...: builds the image.
 groundlink() {
-  local tag=$1 toolchain cargo=${CARGO_HOME:-$HOME/.cargo} version
+  local tag=$1 toolchain target cargo=${CARGO_HOME:-$HOME/.cargo} version
   shift
   version=$(grep -oE -- '--version [0-9.]+ cargo-auditable' "$root/Dockerfile" | cut -d' ' -f2)
   cargo install --quiet --locked --root "$cache/auditable" --version "$version" cargo-auditable
   toolchain=$(rustc --print sysroot)
+  target=$(uname -m)-unknown-linux-musl
+  [ -d "$toolchain/lib/rustlib/$target" ] || rustup target add "$target" || {
+    echo "images: the toolchain lacks the target $target; install it (rustup target add $target)" >&2
+    return 1
+  }
   buildah build --isolation chroot --tag "$tag" --file "$root/Dockerfile" --timestamp 0 \
     --build-arg BUILD_IMAGE=localhost/build:1 --build-arg BASE_IMAGE=scratch \
     --build-arg REVISION="$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
