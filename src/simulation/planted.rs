@@ -50,13 +50,15 @@ pub enum Planted {
     StatusesNotRead,
     /// The driver gives up each status write while it is still under way.
     WritesGivenUp,
+    /// The driver ends every pause of a satellite's actor at once.
+    PausesIgnored,
     /// The hub never hears whether a satellite gets what it lacks.
     HealthNotReported,
 }
 
 impl Planted {
     /// Every planted violation, with the rules of which one must catch it.
-    pub const ALL: [(Self, &'static [Rule]); 23] = [
+    pub const ALL: [(Self, &'static [Rule]); 24] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
@@ -79,6 +81,7 @@ impl Planted {
         (Self::DeadSatelliteBlocks, &[Rule::I6]),
         (Self::StatusesNotRead, &[Rule::I8]),
         (Self::WritesGivenUp, &[Rule::I9]),
+        (Self::PausesIgnored, &[Rule::I9]),
         (Self::HealthNotReported, &[Rule::I11]),
     ];
 }

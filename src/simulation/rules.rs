@@ -50,7 +50,8 @@ pub enum Rule {
     I7,
     /// A restart with nothing to do writes nothing.
     I8,
-    /// The work under way is limited: one commit, 16 status writes, 4 requests to a satellite.
+    /// The work under way is limited: one commit, 16 status writes, 4 requests to a satellite. One
+    /// that answered nothing five times is probed, and not more often than every 8 s.
     I9,
     /// Once things have settled, a status names the satellites that lack the object, and no other.
     I11,

@@ -9,7 +9,7 @@ mod statuses;
 mod volume;
 mod watch;
 
-use super::client::Client;
+use super::client::{Chance, Client};
 use super::disk::ModelDisk;
 use super::hub_api::{HubApi, Logged, Spec, Stored, Written, group, host, is_group};
 use super::planted::Planted;
@@ -18,13 +18,15 @@ use super::rules::{Rule, Violation, hold};
 use super::satellite::{self, Server};
 use super::witness::{Witness, desired, in_set, on_volume};
 use crate::api::satellite_cluster::Layout;
-use crate::api::{ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus, Reason};
+use crate::api::{
+    ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus, SatelliteClusterStatus,
+};
 use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
 use crate::identity::{Digest, ObjectKey, Revision, Uid};
 use crate::publish::{Change, Outcome, Volume};
 use crate::references::Index;
+use crate::satellite::Fleet;
 use crate::satellite::core::requests::Request;
-use crate::satellite::{Fleet, Health, Satellite};
 use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
 use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
@@ -88,8 +90,8 @@ struct World {
     layout: Layout,
     /// Files that somebody touched and the process has not heard of.
     touched: Vec<ObjectKey>,
-    /// What the status of each SatelliteCluster says was delivered.
-    recorded_acks: Vec<Option<Revision>>,
+    /// The status of each SatelliteCluster.
+    recorded: Vec<Option<SatelliteClusterStatus>>,
 }
 
 /// One operator process.
@@ -184,7 +186,7 @@ impl World {
             snapshots: 0,
             layout,
             touched: Vec::new(),
-            recorded_acks: vec![None; satellites],
+            recorded: vec![None; satellites],
             plan,
         }
     }

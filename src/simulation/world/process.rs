@@ -50,14 +50,13 @@ impl World {
         };
         self.say(|| format!("a process starts and finds {} files", found.files.len()));
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
-        let known = |recorded: &Option<Revision>| Satellite {
-            acceptance: Some(Acceptance::default()),
-            held_before: *recorded,
-            ..Satellite::default()
-        };
-        let satellites = self.recorded_acks.iter().enumerate();
-        let satellites = satellites.map(|(number, acked)| (format!("edge-{number}"), known(acked))).collect();
-        let fleet = Fleet { listed: self.random.percent(70), satellites };
+        let recorded = self.recorded.iter().cloned().enumerate();
+        let mut clients: Vec<_> =
+            recorded.map(|(number, status)| Client::new(number, self.layout, status)).collect();
+        let mut fleet = Fleet { listed: self.random.percent(70), ..Fleet::default() };
+        for client in &mut clients {
+            client.tell(&mut fleet, None);
+        }
         let seed = self.random.next();
         let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
@@ -78,7 +77,7 @@ impl World {
             is_listing_again: false,
             latest: None,
             view: Maintained::new(Acceptance::default(), None),
-            clients: (0..self.servers.len()).map(|number| Client::new(number, self.layout)).collect(),
+            clients,
             fleet,
         });
         Ok(())
