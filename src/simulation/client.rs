@@ -61,6 +61,8 @@ enum Doing {
 /// What a step of the driver may do, and what can go wrong in it.
 pub struct Chance<'a> {
     pub now: Duration,
+    /// What the wall clock says.
+    pub unix: i64,
     pub random: &'a mut Random,
     pub faults: bool,
     pub planted: Option<Planted>,
@@ -120,8 +122,8 @@ impl Client {
     }
 
     /// Returns the status that the actor reports now.
-    pub fn status(&self, now: Duration) -> Option<SatelliteClusterStatus> {
-        self.actor.status(None, now.as_secs() as i64)
+    pub fn status(&self, unix: i64) -> Option<SatelliteClusterStatus> {
+        self.actor.status(None, unix)
     }
 
     /// Applies what the actor reported to the hub's knowledge. Returns true if that changed.
@@ -219,7 +221,7 @@ impl Client {
         loop {
             let moment = Moment {
                 now: chance.now,
-                unix: chance.now.as_secs() as i64,
+                unix: chance.unix,
                 random: chance.random.below(1000) as f64 / 1000.0,
                 is_leader: chance.may_write,
             };

@@ -65,6 +65,8 @@ struct World {
     trace: Vec<String>,
     steps: u64,
     clock: Duration,
+    /// How far the wall clock is from the monotonic one, in seconds.
+    jumped: i64,
     /// Things go wrong.
     faults: bool,
     api: HubApi,
@@ -169,6 +171,7 @@ impl World {
             trace: Vec::new(),
             steps: 0,
             clock: Duration::from_secs(1),
+            jumped: 0,
             faults: true,
             api: HubApi::default(),
             disk: ModelDisk::new(plan.planted),
@@ -198,6 +201,18 @@ impl World {
         }
     }
 
+    /// What the wall clock says. It orders nothing, so it may jump.
+    fn unix(&self) -> i64 {
+        self.clock.as_secs() as i64 + self.jumped
+    }
+
+    fn wall_clock_jumps(&mut self) -> Step {
+        self.jumped += if self.random.percent(50) { 86_400 } else { -86_400 };
+        let jumped = self.jumped;
+        self.say(|| format!("the wall clock is {jumped} s away"));
+        Ok(())
+    }
+
     /// Faults for a while, then quiet, more than once; at the end a restart that has nothing to do.
     fn whole_run(&mut self) -> Step {
         for _ in 0..1 + self.random.below(2) {
@@ -211,6 +226,7 @@ impl World {
             let dead = self.dead_satellite();
             for (number, server) in self.servers.iter_mut().enumerate() {
                 server.is_silent = Some(number) == dead;
+                server.is_slow = false;
             }
             self.late_requests.clear();
             self.restore();
@@ -243,6 +259,7 @@ impl World {
             14..16 if self.faults => self.lease_changes(),
             16..19 if self.faults => self.satellite_fault(),
             19..21 if self.faults => self.disk_fault(),
+            94..95 if self.faults => self.wall_clock_jumps(),
             21..23 => self.late_arrives(),
             23..40 => self.watch_reports(),
             40..52 => self.commit_ends(),

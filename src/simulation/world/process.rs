@@ -100,17 +100,14 @@ impl World {
 
     /// Tells the core what happened, and carries out what it commands.
     pub(super) fn tell(&mut self, input: Input) -> Step {
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         if process.term.is_some_and(|term| process.floor > term) {
             // The lease's next renewal takes a higher term.
             self.terms = self.terms.max(process.floor);
             process.term = Some(process.floor);
         }
-        let now = Now {
-            elapsed: self.clock - process.started,
-            unix: self.clock.as_secs() as i64,
-            term: process.term,
-        };
+        let now = Now { elapsed: self.clock - process.started, unix, term: process.term };
         for command in process.core.step(now, input) {
             self.carry_out(command)?;
         }

@@ -6,7 +6,7 @@ impl World {
     pub(super) fn satellite_fault(&mut self) -> Step {
         let number = self.random.below(self.servers.len());
         let server = &mut self.servers[number];
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => {
                 server.is_silent = !server.is_silent;
                 let is_silent = server.is_silent;
@@ -21,6 +21,11 @@ impl World {
                 }
             }
             2 => {
+                server.is_slow = !server.is_slow;
+                let is_slow = server.is_slow;
+                self.say(|| format!("edge-{number} is slow: {is_slow}"));
+            }
+            3 => {
                 server.tamper();
                 self.say(|| format!("somebody empties the pointer of edge-{number}"));
             }
@@ -44,16 +49,21 @@ impl World {
 
     /// The actor of one satellite, or a request of it, gets a step further.
     pub(super) fn satellite_advances(&mut self, number: usize) -> Step {
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         let (client, server) = (&mut process.clients[number], &mut self.servers[number]);
         let mut chance = Chance {
             now: self.clock,
+            unix,
             random: &mut self.random,
             faults: self.faults,
             planted: self.plan.planted,
             may_write: process.term.is_some(),
             is_leader: process.leads,
         };
+        if server.is_slow && chance.random.percent(90) {
+            return Ok(());
+        }
         if chance.random.percent(30) {
             client.hear(server, &mut chance);
         }
@@ -69,11 +79,12 @@ impl World {
 
     /// The hub hears what an actor reports, and its status is written, which may fail.
     fn reports_are_taken(&mut self, number: usize) -> Step {
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         let client = &mut process.clients[number];
         let is_news = client.tell(&mut process.fleet, self.plan.planted);
         let is_written = process.term.is_some() && !(self.faults && self.random.percent(30));
-        if let Some(status) = client.status(self.clock).filter(|_| is_written) {
+        if let Some(status) = client.status(unix).filter(|_| is_written) {
             self.recorded[number] = Some(status);
         }
         if !is_news {

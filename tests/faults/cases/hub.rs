@@ -66,7 +66,14 @@ pub const CASES: &[Case] = &[
             "lib::hub::core::tests::orphans::a_status_that_answers_for_an_earlier_resource_does_not_hide_the_present_one",
         ],
     ),
-    not_injected("29", "events far faster than the work", "10,000 changes a second of one object", NOT_BUILT),
+    case(
+        "29",
+        "events far faster than the work",
+        "in the simulation: up to 80 changes of one object between two steps",
+        "R1 R8 I2 I4 I7",
+        &[SIMULATION],
+    )
+    .open("10,000 changes a second, by the real process"),
     case(
         "30",
         "an event that never comes",

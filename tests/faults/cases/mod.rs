@@ -68,9 +68,6 @@ const fn not_injected(
     Case { id, title, injected, oracles: "", by: By::NotInjected(why), open: "" }
 }
 
-/// The reason of a case that could be injected here.
-const NOT_BUILT: &str = "open: not built yet";
-
 /// 10,000 seeds of `src/simulation`: people, kills, power cuts, failing disks, lost answers.
 const SIMULATION: &str = "lib::simulation::no_seed_breaks_a_rule";
 

@@ -23,12 +23,14 @@ pub const CASES: &[Case] = &[
         "R3 R4 R9 I7",
         &[FROZEN, SIMULATION],
     ),
-    not_injected(
+    case(
         "60",
         "the clock jumps",
-        "a day forwards and backwards",
-        "open: not built yet; waiting uses the monotonic clock, and revisions are numbers",
-    ),
+        "in the simulation: a day forwards and backwards, again and again",
+        "R4 R7 I4 I8 I11",
+        &[SIMULATION],
+    )
+    .open("the clock of the real process"),
     case(
         "61",
         "out of descriptors, threads or memory",

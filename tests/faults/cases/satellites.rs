@@ -116,7 +116,14 @@ pub const CASES: &[Case] = &[
     )
     .open("all away, and back in the same second"),
     case("53", "satellite that comes and goes", "up for a second, down for five", "R4 I4 I6", &[HOSTILE]),
-    not_injected("54", "satellite slower than the changes", "a proxy that delays each request", NOT_BUILT),
+    case(
+        "54",
+        "satellite slower than the changes",
+        "in the simulation: one that takes ten times as long for each request",
+        "R4 R8 I4 I6 I9",
+        &[SIMULATION],
+    )
+    .open("a proxy that delays each request of the real process"),
     case(
         "55",
         "answer lost after the write was carried out",
