@@ -52,11 +52,13 @@ pub enum Planted {
     WritesGivenUp,
     /// The hub never hears whether a satellite gets what it lacks.
     HealthNotReported,
+    /// The driver hides from the core which operator wrote a status.
+    OperatorNotRead,
 }
 
 impl Planted {
     /// Every planted violation, with the rules of which one must catch it.
-    pub const ALL: [(Self, &'static [Rule]); 23] = [
+    pub const ALL: [(Self, &'static [Rule]); 24] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
@@ -80,5 +82,6 @@ impl Planted {
         (Self::StatusesNotRead, &[Rule::I8]),
         (Self::WritesGivenUp, &[Rule::I9]),
         (Self::HealthNotReported, &[Rule::I11]),
+        (Self::OperatorNotRead, &[Rule::I13]),
     ];
 }
