@@ -160,6 +160,10 @@ namespace: monitoring"
 check "only the chart's own roles are bound, to the chart's own ServiceAccount" own_roles_bound
 lease_name() { has "$(render rbac.yaml --set settings.leaseName=other)" 'resourceNames: \["other"\]'; }
 check "the Lease in the Role is the one of settings.leaseName" lease_name
+takes_over() {
+  lacks "$(render deployment.yaml)" TAKE_OVER && has "$(render deployment.yaml --set settings.takeOverFrom=old/groundlink)" 'value: "old/groundlink"'
+}
+check "settings.takeOverFrom names the other operator" takes_over
 aggregate() {
   local out label
   out=$(render rbac-aggregate.yaml) || return 1
@@ -411,7 +415,7 @@ for typo in replicaCont=1 monitoring.podMonitr.enabled=true monitoring.prometheu
 done
 for wrong in replicaCount=2 monitoring.renderMode=maybe 'monitoring.prometheusRule.disabled={Groundlink}' monitoring.podMonitor.interval=10 tests.waitFor=loaded \
   tests.timeout=soon 'global.imageRegistry=a/' namespaceOverride=A 'extraObjects={1}' dnsPolicy=Any image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
-  'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
+  settings.takeOverFrom=groundlink 'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
   'extraVolumes[0].name=published' http.port=80 probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
   check "refused: a wrong value, $wrong" refused --set "$wrong"
 done

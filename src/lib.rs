@@ -18,6 +18,8 @@ pub mod identity;
 pub(crate) mod lasting;
 pub mod text;
 
+pub mod ownership;
+
 pub(crate) mod request;
 
 pub(crate) mod follow;

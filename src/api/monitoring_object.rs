@@ -162,6 +162,11 @@ pub struct MonitoringObjectStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
+    /// The operator that wrote this status: namespace and name of its Lease. Another operator that
+    /// finds it writes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub operator: Option<String>,
     /// How many of the satellites that should hold this generation had acknowledged it when the
     /// status was written, as `<acknowledged>/<expected>`. Suspended and optional satellites are
     /// not counted.

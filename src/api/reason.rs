@@ -83,6 +83,8 @@ closed_enum! {
         ManyRemovals,
         /// Every agent of the satellite proved that its Icinga 2 runs the delivered set.
         Loaded,
+        /// Another operator wrote a status, and this one writes nothing.
+        OtherOperator,
         /// Active checks never had a result, although two of their intervals are over.
         ChecksOverdue,
     }
@@ -113,7 +115,8 @@ impl Reason {
             | Self::AllSatellites
             | Self::NoSatellites
             | Self::SatelliteUnreachable
-            | Self::SatelliteFailing => MONITORING_OBJECT,
+            | Self::SatelliteFailing
+            | Self::OtherOperator => MONITORING_OBJECT,
             Self::Invalid
             | Self::TooLarge
             | Self::Suspended
@@ -172,7 +175,8 @@ impl Reason {
             | Self::QuotaExceeded
             | Self::CredentialRefused
             | Self::CleanupSkipped
-            | Self::Unsupported => Outlook::Stalled,
+            | Self::Unsupported
+            | Self::OtherOperator => Outlook::Stalled,
             Self::Suspended
             | Self::Rejected
             | Self::Conflict

@@ -7,6 +7,7 @@ use crate::api::IcingaVersion;
 use crate::hub::core::RemovalGuard;
 use crate::metrics::Metrics;
 use crate::operator::{self, Options};
+use crate::ownership::operator_name;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -71,6 +72,10 @@ pub struct Arguments {
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
+    /// Take over what another operator wrote: namespace and name of its Lease. Without this, an
+    /// operator that finds another's name in a status writes nothing. Stop the other one first.
+    #[arg(long, env = "GROUNDLINK_TAKE_OVER_FROM", value_name = "NAMESPACE/NAME", value_parser = operator_name)]
+    take_over_from: Option<String>,
     /// Name of this process as a holder of the Lease. The chart sets the Pod's name.
     #[arg(long, env = "GROUNDLINK_POD_NAME", value_name = "NAME", default_value = "groundlink")]
     identity: String,
@@ -102,6 +107,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
         relist: arguments.relist_every,
         lease_name: arguments.lease_name,
+        take_over_from: arguments.take_over_from,
         identity: arguments.identity,
     };
     service::run(&log, Builder::new_multi_thread(), |stop| operator::run(options, metrics, stop))

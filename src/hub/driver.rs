@@ -6,8 +6,9 @@ use super::watcher;
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
-use crate::lease::Leadership;
+use crate::lease::{Leadership, Seen};
 use crate::metrics::{EventResult, Metrics};
+use crate::ownership::Claim;
 use crate::publish::{Change, Error, Scan, Touched, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub writer: Writer,
     /// Publishes events.
     pub announcements: Events,
+    /// The name of this operator.
+    pub claim: Claim,
     /// The right to write.
     pub leadership: Leadership,
     /// Asks for the CRD.
@@ -80,7 +83,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let found = scan(&parts.volume, &parts.readiness, &stop).await;
     let Some((scan, crd)) = found else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
-    let start = Start { scan, crd, fleet, seed: rand::random() };
+    let start = Start { scan, crd, fleet, claim: parts.claim, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let (touches, touched) = mpsc::channel(TOUCHES);
     watcher::start(parts.volume.clone(), touches, stop.clone())
@@ -277,6 +280,10 @@ impl Driver {
                     }
                 });
             }
+            Command::Hold(why) => {
+                self.leadership.hold(Seen::Objects, why.is_some());
+                self.readiness.set(Part::Ownership.name(), why);
+            }
             Command::HoldRemovals(held) => {
                 self.readiness.note("removals", held.as_ref().map(|held| held.why.clone()));
                 self.metrics.removals_held(held.as_ref().map_or(0, |held| held.count));
@@ -364,6 +371,7 @@ fn record(metrics: &Metrics, measurement: Measurement) {
             metrics.snapshot(revision.term, revision.counter, objects);
         }
         Measurement::Undecided(count) => metrics.unconfirmed(count),
+        Measurement::OfAnotherOperator(count) => metrics.of_another_operator("MonitoringObject", count),
         Measurement::EventLeftOut => metrics.event(EventResult::LeftOut),
         Measurement::Panicked(work) => metrics.panicked(work),
         Measurement::Corrected(what) => metrics.volume_corrected(what),

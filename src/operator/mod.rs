@@ -9,6 +9,7 @@ use crate::http::{serve, serve_probes};
 use crate::hub;
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
+use crate::ownership::Claim;
 use crate::readiness::Readiness;
 use crate::references::{Index, itl};
 use crate::request::configured_client;
@@ -57,6 +58,8 @@ pub struct Options {
     pub relist: Duration,
     /// Name of the Lease.
     pub lease_name: String,
+    /// Name of the operator whose statuses this one takes over.
+    pub take_over_from: Option<String>,
     /// Name of this process among the holders of the Lease.
     pub identity: String,
 }
@@ -124,6 +127,8 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         volume.id(),
         leadership.clone(),
     );
+    let claim = Claim::new(&options.namespace, &options.lease_name);
+    let claim = claim.taking_over_from(options.take_over_from.as_deref());
     let leading = CancellationToken::new();
     let lease = tokio::spawn({
         let readiness = readiness.clone();
@@ -142,6 +147,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         hub: client.clone(),
         namespace: options.namespace.clone(),
         policy,
+        claim: claim.clone(),
         leadership: leadership.clone(),
         external_objects: Arc::new(settings.external_objects.clone()),
         servers: ServerPolicy::from(policy).without_hub(&url),
@@ -167,6 +173,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         crd: CrdProbe::new(client.clone()),
         lister: watch::Lister::new(client, server),
         held,
+        claim,
         leadership,
         events: received,
         snapshots,

@@ -69,8 +69,7 @@ impl Driver {
     ) -> Self {
         let (statuses, mailbox) = watch::channel(None);
         let api = Api::namespaced(context.hub.clone(), &context.namespace);
-        let (leadership, metrics) = (context.leadership.clone(), context.metrics.clone());
-        tokio::spawn(status_writer::write(api, leadership, metrics, mailbox));
+        tokio::spawn(status_writer::write(api, context.clone(), mailbox));
         let first = config.borrow_and_update().clone();
         let mut driver = Self {
             actor: Actor::new(first, context.hub_id.clone()),
@@ -135,7 +134,7 @@ impl Driver {
             now: self.started.elapsed(),
             unix: jiff::Timestamp::now().as_second(),
             random: rand::random(),
-            is_leader: self.context.leadership.is_current(),
+            is_leader: self.context.is_current(),
         }
     }
 
@@ -284,7 +283,11 @@ impl Driver {
         let (actor, unix) = (&self.actor, jiff::Timestamp::now().as_second());
         self.statuses.send_if_modified(|current| {
             let old = current.as_ref().map(|(_, status)| status);
-            let Some(next) = actor.status(old, unix).filter(|next| Some(next) != old) else { return false };
+            let Some(mut next) = actor.status(old, unix) else { return false };
+            next.operator = Some(self.context.claim.name().to_owned());
+            if Some(&next) == old {
+                return false;
+            }
             *current = Some((actor.object().clone(), next));
             true
         });

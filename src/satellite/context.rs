@@ -6,6 +6,7 @@ use super::views::Views;
 use crate::api::IcingaVersion;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::ownership::Claim;
 use crate::readiness::Readiness;
 use crate::references::itl;
 use crate::snapshot::Snapshot;
@@ -38,6 +39,8 @@ pub struct Context {
     pub namespace: String,
     /// Which addresses a satellite may have.
     pub policy: HostPolicy,
+    /// The name of this operator.
+    pub claim: Claim,
     /// The right to write.
     pub leadership: Leadership,
     /// External objects: every Icinga gets them from elsewhere.
@@ -64,6 +67,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns whether this process may write now. Nobody may before every SatelliteCluster is known: one of them may have a
+    /// status of another operator.
+    pub fn is_current(&self) -> bool {
+        self.leadership.is_current() && self.fleet.borrow().listed
+    }
+
     /// Returns the names that exist in an Icinga of this version without any resource.
     pub fn reserved(&self, version: IcingaVersion) -> HashSet<Name> {
         itl(version).into_iter().chain(self.external_objects.iter().cloned()).collect()

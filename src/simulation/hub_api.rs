@@ -153,10 +153,15 @@ impl HubApi {
         uid: &Uid,
         generation: i64,
         status: &MonitoringObjectStatus,
+        claimed: Option<Option<&str>>,
         tests: bool,
     ) -> Written {
         let Some(old) = self.objects.get(key) else { return Written::Gone };
         if tests && (Uid::new(&old.uid) != *uid || old.generation != generation) {
+            return Written::Stale;
+        }
+        let named = old.status.as_ref().and_then(|status| status.operator.as_deref());
+        if tests && claimed.is_some_and(|claimed| claimed != named) {
             return Written::Stale;
         }
         if old.status.as_ref() == Some(status) {

@@ -54,11 +54,13 @@ pub enum Planted {
     PausesIgnored,
     /// The hub never hears whether a satellite gets what it lacks.
     HealthNotReported,
+    /// The driver hides from the core which operator wrote a status.
+    OperatorNotRead,
 }
 
 impl Planted {
     /// Every planted violation, with the rules of which one must catch it.
-    pub const ALL: [(Self, &'static [Rule]); 24] = [
+    pub const ALL: [(Self, &'static [Rule]); 25] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
@@ -83,5 +85,6 @@ impl Planted {
         (Self::WritesGivenUp, &[Rule::I9]),
         (Self::PausesIgnored, &[Rule::I9]),
         (Self::HealthNotReported, &[Rule::I11]),
+        (Self::OperatorNotRead, &[Rule::I13]),
     ];
 }

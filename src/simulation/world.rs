@@ -23,6 +23,7 @@ use crate::api::{
 };
 use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
 use crate::identity::{Digest, ObjectKey, Revision, Uid};
+use crate::ownership::Claim;
 use crate::publish::{Change, Outcome, Volume};
 use crate::references::Index;
 use crate::satellite::Fleet;
@@ -31,7 +32,7 @@ use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
 use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
 use crate::watch::{Crd, Event};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Host groups and hosts that a person plays with.
@@ -39,6 +40,8 @@ const GROUPS: usize = 3;
 const HOSTS: usize = 6;
 /// Most status writes that may be under way.
 const WRITES: usize = 16;
+/// The name of another operator.
+const OTHER_OPERATOR: &str = "other/groundlink";
 /// Steps in which everything must become quiet after the faults have stopped.
 const QUIET_STEPS: usize = 20_000;
 
@@ -77,7 +80,7 @@ struct World {
     /// Highest term that any process had.
     terms: u64,
     /// Requests of dead processes, on their way.
-    late_writes: Vec<(ObjectKey, Uid, i64, MonitoringObjectStatus)>,
+    late_writes: Vec<LateWrite>,
     late_requests: Vec<(usize, Request)>,
     /// The number of the CRD that is installed. `None` while there is none.
     crd: Option<u64>,
@@ -107,6 +110,8 @@ struct Process {
     term: Option<u64>,
     floor: u64,
     watch: Watch,
+    /// Objects whose status named another operator when the process saw them last.
+    of_others: BTreeSet<ObjectKey>,
     /// A LIST was complete.
     has_listed: bool,
     is_listing_again: bool,
@@ -121,6 +126,16 @@ struct Process {
     view: Maintained,
     clients: Vec<Client>,
     fleet: Fleet,
+}
+
+/// A status write of a dead process.
+struct LateWrite {
+    key: ObjectKey,
+    uid: Uid,
+    generation: i64,
+    status: MonitoringObjectStatus,
+    /// The operator that the stored status must still name.
+    claimed: Option<Option<String>>,
 }
 
 struct StatusWrite {
@@ -283,6 +298,7 @@ fn misread(planted: Option<Planted>, disk: &ModelDisk, object: &mut MonitoringOb
                     observed_generation: 0,
                     r#type: None,
                     reason: None,
+                    operator: None,
                     satellites: None,
                     published_digest: None,
                     path: None,

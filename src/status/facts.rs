@@ -4,6 +4,7 @@ use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, IcingaType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
+use crate::ownership::{Claim, Owner};
 use crate::publish::InPlace;
 use crate::text::clean_message;
 use std::borrow::Cow;
@@ -20,6 +21,8 @@ pub struct Facts<'a> {
     pub kind: Option<IcingaType>,
     /// First snapshot that holds the published file. `None` if none does yet.
     pub revision: Option<Revision>,
+    /// The operator that says so.
+    pub claim: &'a Claim,
     /// How far this generation got.
     pub state: State<'a>,
 }
@@ -229,6 +232,8 @@ pub struct Recorded {
     pub reason: Option<Reason>,
     /// Whether it has the fields that every version since the first writes.
     pub is_complete: bool,
+    /// Fingerprint of the operator that wrote it. 0 if it names none.
+    operator: u64,
     /// Fingerprint of the satellites that lacked it.
     lacking: u64,
     /// Fingerprint of everything but the times.
@@ -259,6 +264,7 @@ impl Recorded {
             unresolved: has_reason(ConditionType::Ready, Reason::UnresolvedReference),
             reason: status.reason.as_deref().and_then(Reason::of),
             is_complete: status.reason.is_some(),
+            operator: status.operator.as_deref().map_or(0, name_of),
             lacking: fingerprint_of(&status.pending_satellites),
             fingerprint: fingerprint(status),
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
@@ -276,6 +282,26 @@ impl Recorded {
         self.lacking == fingerprint_of(&compose(facts, self, 0).pending_satellites)
     }
 
+    /// Takes over which operator wrote the status, from the one that was seen last.
+    pub fn written_by(&mut self, seen: &Self) {
+        self.operator = seen.operator;
+    }
+
+    /// Returns whether the recorded status names the operator of these facts.
+    pub fn is_of(&self, claim: &Claim) -> bool {
+        self.owner(claim) == Owner::This
+    }
+
+    /// Returns whose status it is. Only the fingerprint of its name is kept.
+    pub(super) fn owner(&self, claim: &Claim) -> Owner {
+        match self.operator {
+            0 => Owner::Nobody,
+            named if named == name_of(claim.name()) => Owner::This,
+            named if Some(named) == claim.takes_over().map(name_of) => Owner::Former,
+            _ => Owner::Other,
+        }
+    }
+
     /// Returns whether `Ready=True` was acknowledged for exactly this generation and digest.
     pub fn is_ready_for(&self, generation: i64, digest: Digest) -> bool {
         self.ready && self.generation == generation && self.published == Some(digest)
@@ -289,13 +315,20 @@ fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
     status.path.hash(&mut hasher);
     status.revision.hash(&mut hasher);
     fingerprint_of(&status.pending_satellites).hash(&mut hasher);
-    (&status.r#type, &status.reason, &status.satellites).hash(&mut hasher);
+    (&status.r#type, &status.reason, &status.operator, &status.satellites).hash(&mut hasher);
     let mut conditions: Vec<_> = status.conditions.iter().collect();
     conditions.sort_by(|a, b| a.r#type.cmp(&b.r#type));
     for c in conditions {
         (&c.r#type, c.status, c.observed_generation, &c.reason, &c.message).hash(&mut hasher);
     }
     hasher.finish()
+}
+
+fn name_of(operator: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    operator.hash(&mut hasher);
+    // 0 is nobody.
+    if operator.is_empty() { 0 } else { hasher.finish() | 1 }
 }
 
 fn fingerprint_of(pending: &Option<PendingSatellites>) -> u64 {
@@ -439,6 +472,7 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         observed_generation: facts.generation,
         r#type: facts.kind.map(|kind| kind.as_str().to_owned()),
         reason: Some(reason.as_str().to_owned()),
+        operator: Some(facts.claim.name().to_owned()),
         satellites,
         published_digest: digest.map(|digest| digest.to_string()),
         path: digest.map(|_| facts.key.path()),

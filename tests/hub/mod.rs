@@ -10,6 +10,7 @@ mod removals;
 mod served;
 mod sinks;
 mod status_faults;
+mod two_operators;
 mod volume_blocked;
 mod volume_changed;
 mod volume_faults;

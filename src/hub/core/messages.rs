@@ -113,6 +113,8 @@ pub enum Command {
     ListAgain,
     /// Remember that what the volume holds was published under this CRD.
     RememberCrd(Uid),
+    /// Write nothing at all, because another operator wrote a status; why. `None` if it goes on.
+    Hold(Option<String>),
     /// Say that removals are held, and why. `None` if they are not any more.
     HoldRemovals(Option<Held>),
     /// Hand a snapshot to the satellites. The latest wins.
@@ -146,6 +148,8 @@ pub enum Part {
     Recovery,
     /// The CRD was deleted.
     Crd,
+    /// Another operator wrote the status of an object.
+    Ownership,
 }
 
 impl Part {
@@ -156,6 +160,7 @@ impl Part {
             Self::MonitoringObjects => "monitoringobjects",
             Self::Recovery => "recovery",
             Self::Crd => "crd",
+            Self::Ownership => "ownership",
         }
     }
 }
@@ -208,6 +213,8 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
+    /// Objects whose status another operator wrote.
+    OfAnotherOperator(usize),
     /// An event was left out: there are too many.
     EventLeftOut,
     /// A part of the work panicked, and the rest went on.

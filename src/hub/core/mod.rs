@@ -9,6 +9,7 @@ mod graces;
 mod inspection;
 mod messages;
 mod objects;
+mod ownership;
 mod publishing;
 mod recovery;
 mod refresh;
@@ -24,6 +25,7 @@ pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
 
 use crate::identity::{ObjectKey, Uid};
+use crate::ownership::Claim;
 use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
@@ -34,6 +36,7 @@ use departures::Departures;
 use graces::Graces;
 use inspection::Inspection;
 use objects::{Objects, Render};
+use ownership::Ownership;
 use publishing::Files;
 use recovery::Recovery;
 use retries::Retries;
@@ -56,6 +59,8 @@ pub struct Start {
     pub crd: Option<Uid>,
     /// What is known of the satellites.
     pub fleet: Fleet,
+    /// The name of this operator, and whom it takes over from.
+    pub claim: Claim,
     /// Where the jitter of retries begins.
     pub seed: u64,
 }
@@ -68,6 +73,7 @@ pub struct Core {
     /// Which of the valid contents may be published.
     index: Index,
     objects: Objects,
+    ownership: Ownership,
     files: Files,
     statuses: Statuses,
     graces: Graces,
@@ -87,13 +93,14 @@ pub struct Core {
 impl Core {
     /// Returns the state at the start. `index` knows the names that exist without a resource.
     pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
-        let Start { scan, crd, fleet, seed } = start;
+        let Start { scan, crd, fleet, claim, seed } = start;
         Self {
             settings,
             guard,
             render: crate::render::content,
             index,
             objects: Objects::default(),
+            ownership: Ownership::new(claim),
             files: Files::default(),
             statuses: Statuses::default(),
             graces: Graces::default(),
@@ -115,8 +122,10 @@ impl Core {
     /// answer to the one before it allows.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Command> {
         self.now = now;
-        now.term.into_iter().for_each(|term| self.snapshots.leads(term));
+        self.hold_before_others();
+        self.now.term.into_iter().for_each(|term| self.snapshots.leads(term));
         self.take(input); //             watch -> validate -> render, and the answers to earlier commands
+        self.hold_before_others(); //    another operator wrote a status: nothing below is done
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory
         self.inspect(); //               files that could not be read are read again

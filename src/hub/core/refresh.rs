@@ -188,11 +188,11 @@ impl Core {
     fn judge(&self, entry: &Entry, facts: &Facts<'_>, sync: &Sync) -> Look {
         let recorded = &entry.recorded;
         let outdated = |is_outdated| if is_outdated { Look::Outdated } else { Look::Fine };
+        // An earlier version wrote it, or the operator that this one takes over from.
+        let is_old = !recorded.is_complete || !recorded.is_of(facts.claim);
         match sync {
-            // An earlier version wrote it.
-            Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if !recorded.is_complete => {
-                Look::Outdated
-            }
+            Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if is_old => Look::Outdated,
+            Sync::Pending { .. } if is_old && !recorded.synced => Look::Outdated,
             // A satellite that joined, or left, changes no status. Whom a status names is true.
             Sync::All { .. } => outdated(recorded.synced && !recorded.names_the_same(facts)),
             Sync::Pending { is_sure: false, .. } => Look::Fine,

@@ -57,7 +57,7 @@ impl Statuses {
 
 impl Core {
     /// Returns what is true of an object. `None` while its generation, or what is kept instead, is on its way to the volume.
-    pub(super) fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
+    pub(super) fn facts<'a>(&'a self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
         let kept = entry.on_volume.in_place();
         let unreadable = entry.on_volume.unreadable().filter(|_| self.index.visible(key).is_none());
         let state = if let Some(message) = unreadable {
@@ -82,12 +82,13 @@ impl Core {
             }
         };
         let revision = self.revision(key, entry);
-        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, state })
+        let claim = &self.ownership.claim;
+        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, claim, state })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
     fn facts_of_earlier<'a>(
-        &self,
+        &'a self,
         key: &'a ObjectKey,
         entry: &'a Entry,
         earlier: &Published,
@@ -95,7 +96,8 @@ impl Core {
         let in_place = entry.on_volume.in_place().filter(|_| entry.awaits_ready(earlier))?;
         let state = State::Published { in_place, sync: self.sync(key, entry) };
         let (generation, revision) = (earlier.generation(), self.revision(key, entry));
-        Some(Facts { key, generation, kind: entry.kind, revision, state })
+        let claim = &self.ownership.claim;
+        Some(Facts { key, generation, kind: entry.kind, revision, claim, state })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.
@@ -124,7 +126,7 @@ impl Core {
             return;
         }
         let Some(facts) = self.facts(key, entry) else { return };
-        let is_said = entry.recorded.says(&facts);
+        let (is_said, published) = (entry.recorded.says(&facts), facts.state.published());
         if let State::Published { sync, .. } = &facts.state {
             // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a
             // satellite cannot hold the object, or refused it.
@@ -133,7 +135,7 @@ impl Core {
             if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
                 self.statuses.queue.push_synced(key.clone());
             }
-            if entry.is_recorded_ready() && entry.recorded.published == facts.state.published() {
+            if entry.is_recorded_ready() && entry.recorded.published == published {
                 self.decided(key);
             } else if !self.files.committing.contains(key) && !self.retries.has_publication(key) {
                 // Another status was written meanwhile (a removal failed, and then it was wanted again).

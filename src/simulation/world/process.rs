@@ -21,8 +21,13 @@ impl World {
         }
         for StatusWrite { write, heard } in process.writes {
             if heard.is_none() && self.random.percent(50) {
-                let (key, uid) = (write.key().clone(), write.uid().clone());
-                self.late_writes.push((key, uid, write.generation(), write.body().clone()));
+                self.late_writes.push(LateWrite {
+                    key: write.key().clone(),
+                    uid: write.uid().clone(),
+                    generation: write.generation(),
+                    status: write.body().clone(),
+                    claimed: write.claimed().map(|named| named.map(str::to_owned)),
+                });
             }
         }
         for (number, client) in process.clients.into_iter().enumerate() {
@@ -58,7 +63,8 @@ impl World {
             client.tell(&mut fleet, None);
         }
         let seed = self.random.next();
-        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
+        let claim = Claim::default();
+        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), claim, seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,
@@ -68,6 +74,7 @@ impl World {
             term: Some(self.terms),
             floor: 0,
             watch: Watch::Idle,
+            of_others: BTreeSet::new(),
             has_listed: false,
             commit: None,
             inspection: None,
@@ -99,7 +106,10 @@ impl World {
     }
 
     /// Tells the core what happened, and carries out what it commands.
-    pub(super) fn tell(&mut self, input: Input) -> Step {
+    pub(super) fn tell(&mut self, mut input: Input) -> Step {
+        if let Input::Watched(events) = &mut input {
+            self.operators_seen(events);
+        }
         let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         if process.term.is_some_and(|term| process.floor > term) {
@@ -114,7 +124,45 @@ impl World {
         Ok(())
     }
 
+    /// Notes which operators the events name.
+    fn operators_seen(&mut self, events: &mut [Event]) {
+        let Some(process) = &mut self.process else { return };
+        for event in events {
+            let Event::Object(received) = event else { continue };
+            let metadata = &received.object.metadata;
+            let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { continue };
+            let key = ObjectKey::new(namespace, name);
+            let Some(status) = &mut received.object.status else {
+                process.of_others.remove(&key);
+                continue;
+            };
+            match status.operator.as_deref() == Some(OTHER_OPERATOR) {
+                true => process.of_others.insert(key),
+                false => process.of_others.remove(&key),
+            };
+            if self.plan.planted == Some(Planted::OperatorNotRead) {
+                status.operator = None;
+            }
+        }
+    }
+
+    fn nothing_is_of_others(&self, what: &str) -> Step {
+        let seen = self.process.iter().flat_map(|process| &process.of_others);
+        let first = seen.filter(|key| self.is_of_another(key)).next();
+        hold(Rule::I13, first.is_none(), || {
+            format!("{what}, and the status of {first:?} names another operator")
+        })
+    }
+
     pub(super) fn carry_out(&mut self, command: Command) -> Step {
+        match &command {
+            Command::Commit(_) => self.nothing_is_of_others("a commit begins")?,
+            Command::WriteStatus(write) => {
+                self.nothing_is_of_others(&format!("{} is written", write.key()))?
+            }
+            Command::Deliver(_) => self.nothing_is_of_others("a snapshot is delivered")?,
+            _ => {}
+        }
         match command {
             Command::Commit(changes) => {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
@@ -144,6 +192,7 @@ impl World {
                 }
             }
             Command::RememberCrd(uid) => self.recorded_crd = Some(uid),
+            Command::Hold(why) => self.say(|| format!("the operator: {why:?}")),
             Command::HoldRemovals(held) => self.say(|| format!("held: {held:?}")),
             Command::Deliver(snapshot) => self.deliver(snapshot)?,
             Command::RaiseTerm { revision, .. } => {
