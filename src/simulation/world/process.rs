@@ -229,8 +229,10 @@ impl World {
         // A satellite that never had it loses nothing.
         let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none())
             && self.servers.iter().any(has_h1);
+        let names_g0 = snapshot.files().any(|file| format!("{:?}", file.uses()).contains("HostGroup!g0"));
         let drops: fn(&ObjectKey) -> bool = match self.plan.planted {
-            Some(Planted::OpenSet) => |key| key.name() == "g0",
+            // A group that nothing names leaves a set closed.
+            Some(Planted::OpenSet) if names_g0 => |key| key.name() == "g0",
             Some(Planted::SnapshotBeforeRecovery) if is_first => |key| key.name() == "h1",
             _ => return snapshot,
         };
