@@ -92,6 +92,8 @@ impl Driver {
             loading: VecDeque::new(),
         };
         driver.apply_effects();
+        let object = driver.actor.object();
+        driver.context.board.post(object, object.status.as_ref());
         driver
     }
 
@@ -285,6 +287,7 @@ impl Driver {
         self.statuses.send_if_modified(|current| {
             let old = current.as_ref().map(|(_, status)| status);
             let Some(next) = actor.status(old, unix).filter(|next| Some(next) != old) else { return false };
+            self.context.board.post(actor.object(), Some(&next));
             *current = Some((actor.object().clone(), next));
             true
         });
