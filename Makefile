@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ reference: ## Rewrite docs/reference from the CRD and examples/reference
 
 docs: ## Build docs/ as a site into target/site (builds mdBook the first time)
 	@hack/docs.sh
+
+pictures: control-plane ## Write docs/images from the status page in a real Chromium
+	@hack/chromium.sh
+	cargo test --locked --test suites status_page::pictures -- --ignored
 
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)

@@ -54,6 +54,8 @@ pub(crate) mod crd_probe;
 
 pub mod hub;
 
+pub mod page;
+
 pub(crate) mod operator;
 
 pub mod import;

@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Address of a second server, for the kubelet: /livez, and /readyz without a reason.
     #[arg(long, env = "GROUNDLINK_PROBES", value_name = "ADDR")]
     probes: Option<SocketAddr>,
+    /// Address of the status page, for people with a token of the hub. Default: no page.
+    #[arg(long, env = "GROUNDLINK_PAGE_ADDRESS", value_name = "ADDR")]
+    page_address: Option<SocketAddr>,
     /// Wait until something is mounted on the volume's directory, so that nothing is written below
     /// an unmounted path.
     #[arg(long, env = "GROUNDLINK_REQUIRE_MOUNT")]
@@ -99,6 +102,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         namespace: arguments.namespace,
         listen: arguments.listen,
         probes: arguments.probes,
+        page: arguments.page_address,
         allow_loopback_satellites: arguments.allow_loopback_satellites,
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,

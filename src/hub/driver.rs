@@ -2,6 +2,7 @@
 
 use super::announcer::Announcer;
 use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
+use super::questions::{self, Question};
 use super::watcher;
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub snapshots: watch::Sender<Option<Latest>>,
     /// What satellites accept and hold.
     pub fleet: watch::Receiver<Fleet>,
+    /// What somebody wants to know of the objects.
+    pub questions: mpsc::Receiver<Question>,
     /// Where measurements go.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
@@ -104,7 +107,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
-    driver.run(parts.events, parts.fleet, touched, stop).await
+    driver.run(parts.events, parts.fleet, touched, parts.questions, stop).await
 }
 
 /// Reads the volume, and under which CRD it was published, however often that takes. `None` if `stop` came first.
@@ -180,6 +183,7 @@ impl Driver {
         mut events: mpsc::Receiver<Event>,
         mut fleet: watch::Receiver<Fleet>,
         mut touched: mpsc::Receiver<Touched>,
+        mut questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut received = Vec::new();
@@ -209,6 +213,10 @@ impl Driver {
                     Touched::Files(keys) => Some(keys),
                     Touched::Some => None,
                 }),
+                Some(question) = questions.recv() => {
+                    questions::answer(&self.core, question);
+                    continue;
+                }
                 Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };

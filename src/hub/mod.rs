@@ -11,6 +11,8 @@
 mod announcer;
 pub mod core;
 mod driver;
+mod questions;
 mod watcher;
 
 pub use driver::{Parts, run};
+pub use questions::{AT_ONCE, Question, Questions};

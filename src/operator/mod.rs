@@ -1,5 +1,6 @@
 //! Wiring of `groundlink run`: settings, clients, tasks. No decisions.
 
+mod status_page;
 mod tasks;
 mod volume;
 
@@ -10,6 +11,7 @@ use crate::hub;
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::ownership::Claim;
+use crate::page;
 use crate::readiness::Readiness;
 use crate::references::{Index, itl};
 use crate::request::configured_client;
@@ -42,6 +44,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where to serve health without a detail, too.
     pub probes: Option<SocketAddr>,
+    /// Where to serve the status page, too.
+    pub page: Option<SocketAddr>,
     /// Accept satellites whose API server has a loopback or link-local address.
     pub allow_loopback_satellites: bool,
     /// Namespaces that may declare commands. If empty, the operator's own.
@@ -92,6 +96,10 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     if let Some(probes) = &probes {
         tracing::info!(address = %probes.local_addr()?, "listening for probes");
     }
+    let page = match options.page {
+        Some(address) => Some(listen("--page-address", address).await?),
+        None => None,
+    };
     let serving = CancellationToken::new();
     let health = tokio::spawn({
         let exposed = metrics.clone();
@@ -141,6 +149,19 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     let (held, removals_held) = channel::channel(None);
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());
+    let board = satellite::Board::default();
+    let (questions, asked) = hub::Questions::channel();
+    if let Some(listener) = page {
+        let sources = page::Sources {
+            questions: questions.clone(),
+            board: board.clone(),
+            fleet: fleet_seen.clone(),
+            readiness: readiness.clone(),
+            leadership: leadership.clone(),
+        };
+        let guard = page::Guard::new(client.clone(), &options.namespace);
+        status_page::start(listener, sources, guard, serving.clone())?;
+    }
     let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
     let announcements = satellite::Events::new(client.clone());
     let context = satellite::Context {
@@ -157,6 +178,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         snapshots: latest,
         removals_held,
         fleet: Arc::new(fleet),
+        board: board.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     };
@@ -178,6 +200,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         events: received,
         snapshots,
         fleet: fleet_seen,
+        questions: asked,
         metrics,
         readiness,
     };

@@ -91,6 +91,8 @@ impl Driver {
             loading: VecDeque::new(),
         };
         driver.apply_effects();
+        let object = driver.actor.object();
+        driver.context.board.post(object, object.status.as_ref());
         driver
     }
 
@@ -288,6 +290,7 @@ impl Driver {
             if Some(&next) == old {
                 return false;
             }
+            self.context.board.post(actor.object(), Some(&next));
             *current = Some((actor.object().clone(), next));
             true
         });

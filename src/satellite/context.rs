@@ -1,3 +1,4 @@
+use super::board::Board;
 use super::client::HostPolicy;
 use super::credential::ServerPolicy;
 use super::events::Events;
@@ -60,6 +61,8 @@ pub struct Context {
     pub removals_held: watch::Receiver<Option<String>>,
     /// The hub's knowledge of its satellites.
     pub fleet: Arc<watch::Sender<Fleet>>,
+    /// The statuses of the satellites, for a reader beside the API server.
+    pub board: Board,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The state that `/readyz` reports.

@@ -295,6 +295,7 @@ impl Registry {
         self.context.fleet.send_modify(|fleet| {
             fleet.satellites.remove(name);
         });
+        self.context.board.remove(name);
         self.context.metrics.satellite_gone(name);
     }
 

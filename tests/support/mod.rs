@@ -52,6 +52,6 @@ pub use reader::{Place, Reader};
 pub use recorder::{Exchange, Recorder, Sequence};
 pub use satellite_watch::SatelliteWatch;
 pub use site::Site;
-pub use supervised::{is_alive, process_state};
+pub use supervised::{Launch, Supervised, is_alive, process_state};
 pub use volume_watch::{Content, FileEvent, FileEventKind, VolumeWatch, digest};
 pub use wait::{eventually, eventually_every};

@@ -18,11 +18,13 @@ mod satellites;
 mod settle;
 mod snapshots;
 mod statuses;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
+pub use survey::{Counts, Outline, State, Waiting};
 
 use crate::identity::{ObjectKey, Uid};
 use crate::ownership::Claim;

@@ -13,6 +13,7 @@ mod refusals;
 mod removals;
 mod satellites;
 mod statuses;
+mod survey;
 mod unreadable;
 mod waiting;
 
