@@ -211,8 +211,9 @@ impl Driver {
                 Verdict::HookMissing(format!("Icinga would not load the set: {place}"))
             }
             Validation::Crashed(why) => Verdict::Crashed(format!("Icinga's validator crashed: {why}")),
+            Validation::Killed(why) => Verdict::Killed(format!("Icinga's validator was killed: {why}")),
             Validation::TimedOut(limit) => {
-                Verdict::Crashed(format!("Icinga's validator did not end within {} s", limit.as_secs()))
+                Verdict::TimedOut(format!("Icinga's validator did not end within {} s", limit.as_secs()))
             }
             Validation::CannotRun(why) => {
                 Verdict::CannotRun(format!("Icinga's validator cannot be run: {why}"))
