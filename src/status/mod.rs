@@ -5,12 +5,14 @@
 
 mod facts;
 mod fair;
+mod loaded;
 mod news;
 mod queue;
 mod write;
 mod writer;
 
 pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use loaded::Loaded;
 pub use news::News;
 pub use queue::{Job, Queue};
 pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};

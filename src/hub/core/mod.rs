@@ -6,12 +6,14 @@ mod changes;
 mod departures;
 mod entry;
 mod graces;
+mod icinga;
 mod inspection;
 mod messages;
 mod objects;
 mod publishing;
 mod recovery;
 mod refresh;
+mod reported;
 mod retries;
 mod satellites;
 mod settle;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
+pub use reported::HubIcinga;
 
 use crate::identity::{ObjectKey, Uid};
 use crate::publish::Scan;
@@ -56,6 +59,8 @@ pub struct Start {
     pub crd: Option<Uid>,
     /// What is known of the satellites.
     pub fleet: Fleet,
+    /// What the agent of the hub's own Icinga 2 reported. `None` if none is followed.
+    pub icinga: Option<HubIcinga>,
     /// Where the jitter of retries begins.
     pub seed: u64,
 }
@@ -74,6 +79,7 @@ pub struct Core {
     announcements: Announcements,
     snapshots: Snapshots,
     satellites: Satellites,
+    icinga: Option<HubIcinga>,
     departures: Departures,
     recovery: Recovery,
     inspection: Inspection,
@@ -87,7 +93,7 @@ pub struct Core {
 impl Core {
     /// Returns the state at the start. `index` knows the names that exist without a resource.
     pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
-        let Start { scan, crd, fleet, seed } = start;
+        let Start { scan, crd, fleet, icinga, seed } = start;
         Self {
             settings,
             guard,
@@ -100,6 +106,7 @@ impl Core {
             announcements: Announcements::default(),
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet, Duration::ZERO),
+            icinga,
             departures: Departures::new(crd),
             recovery: Recovery::new(scan),
             inspection: Inspection::default(),
@@ -158,6 +165,7 @@ impl Core {
             Input::ConsentAnswered(consent) => self.consent_answered(consent),
             Input::ListedAgain(listed) => self.listed_again(listed),
             Input::FleetChanged(fleet) => self.fleet_changed(fleet),
+            Input::IcingaReported(icinga) => self.icinga_reported(icinga),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use super::Core;
 use super::entry::Entry;
+use super::statuses::may_be_restated;
 use crate::identity::{ObjectKey, Revision};
 use crate::status::{Facts, Lacking, State, Sync};
 use std::collections::VecDeque;
@@ -188,6 +189,9 @@ impl Core {
     fn judge(&self, entry: &Entry, facts: &Facts<'_>, sync: &Sync) -> Look {
         let recorded = &entry.recorded;
         let outdated = |is_outdated| if is_outdated { Look::Outdated } else { Look::Fine };
+        if self.may_judge_loaded() && !recorded.says_loaded(facts) && may_be_restated(entry, sync) {
+            return Look::Outdated;
+        }
         match sync {
             // An earlier version wrote it.
             Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if !recorded.is_complete => {

@@ -59,7 +59,12 @@ impl World {
         let satellites = satellites.map(|(number, acked)| (format!("edge-{number}"), known(acked))).collect();
         let fleet = Fleet { listed: self.random.percent(70), satellites };
         let seed = self.random.next();
-        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
+        // The report may not be there yet.
+        let is_reported = self.random.percent(50);
+        let icinga = if is_reported { self.icinga.reported.clone() } else { HubIcinga::default() };
+        self.icinga.is_told = is_reported;
+        let crd = self.recorded_crd.clone();
+        let start = Start { scan: found, crd, fleet: fleet.clone(), icinga: Some(icinga), seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,

@@ -12,7 +12,7 @@ fn every_condition_type_of_an_object_is_composed() {
 }
 
 fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
-    Facts { key, generation: 3, kind: Some(IcingaType::Host), revision: None, state }
+    Facts { key, generation: 3, kind: Some(IcingaType::Host), revision: None, state, loaded: None }
 }
 
 fn lacks(satellite: &str, reason: Reason) -> Lacking {
