@@ -170,6 +170,13 @@ impl Digest {
         text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
     }
 
+    /// Returns the first 16 bytes, as a number.
+    pub(crate) fn start(&self) -> u128 {
+        let mut start = [0; 16];
+        start.copy_from_slice(&self.0[..16]);
+        u128::from_be_bytes(start)
+    }
+
     /// Returns the first byte: the first two digits of the hex part.
     pub fn first_byte(&self) -> u8 {
         self.0[0]

@@ -26,7 +26,9 @@ closed_enum! {
         Reachable,
         /// SatelliteCluster: the kubeconfig was accepted and the API server accepts it.
         CredentialsValid,
-        /// SatelliteCluster: every agent's Icinga 2 loaded the delivered set.
+        /// MonitoringObject: the hub's own Icinga 2 runs this generation, as its agent proved;
+        /// missing if the operator follows no agent. SatelliteCluster: every agent's Icinga 2
+        /// loaded the delivered set.
         Loaded,
         /// SatelliteCluster: someone else changed what was delivered.
         Drifted,
@@ -43,13 +45,10 @@ impl ConditionType {
     /// Returns the kinds of resource that have this condition.
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled => BOTH_KINDS,
-            Self::Reachable
-            | Self::CredentialsValid
-            | Self::Loaded
-            | Self::Drifted
-            | Self::RemovalsHeld
-            | Self::Checked => SATELLITE_CLUSTER,
+            Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled | Self::Loaded => BOTH_KINDS,
+            Self::Reachable | Self::CredentialsValid | Self::Drifted | Self::RemovalsHeld | Self::Checked => {
+                SATELLITE_CLUSTER
+            }
         }
     }
 

@@ -39,7 +39,7 @@ closed_enum! {
         /// Satellites that should hold it cannot be delivered to. The message names them, each with
         /// its own reason.
         SatelliteFailing,
-        /// The satellite refused it.
+        /// Icinga 2 refused it: that of a satellite, or of the hub.
         Rejected,
         /// Nothing is pending.
         Complete,
@@ -81,7 +81,8 @@ closed_enum! {
         InSync,
         /// More objects left at once than may be removed without a person.
         ManyRemovals,
-        /// Every agent of the satellite proved that its Icinga 2 runs the delivered set.
+        /// The agent of the hub's Icinga 2 proved that it runs the object. Every agent of the
+        /// satellite proved that its Icinga 2 runs the delivered set.
         Loaded,
         /// Another operator wrote a status, and this one writes nothing.
         OtherOperator,
@@ -123,7 +124,9 @@ impl Reason {
             | Self::Pending
             | Self::Rejected
             | Self::Complete
-            | Self::ContentChanged => BOTH_KINDS,
+            | Self::ContentChanged
+            | Self::AwaitingAgent
+            | Self::Loaded => BOTH_KINDS,
             Self::Connected
             | Self::Unreachable
             | Self::TLSError
@@ -133,7 +136,6 @@ impl Reason {
             | Self::QuotaExceeded
             | Self::Conflict
             | Self::DriftFight
-            | Self::AwaitingAgent
             | Self::CredentialRefused
             | Self::CredentialMissing
             | Self::CredentialExpiring
@@ -141,7 +143,6 @@ impl Reason {
             | Self::Unsupported
             | Self::InSync
             | Self::ManyRemovals
-            | Self::Loaded
             | Self::ChecksOverdue => SATELLITE_CLUSTER,
         }
     }

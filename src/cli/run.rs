@@ -72,6 +72,10 @@ pub struct Arguments {
     /// deliver.
     #[arg(long, env = "GROUNDLINK_RELIST_EVERY", value_name = "DURATION", default_value = "30m", value_parser = period)]
     relist_every: Duration,
+    /// Directory in which the agent of the hub's own Icinga 2 reports (groundlink agent
+    /// --report-dir). Objects then have the condition Loaded.
+    #[arg(long, env = "GROUNDLINK_HUB_AGENT", value_name = "DIR")]
+    hub_agent: Option<PathBuf>,
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
@@ -110,6 +114,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         icinga_version: arguments.icinga_version,
         removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
         relist: arguments.relist_every,
+        hub_agent: arguments.hub_agent,
         lease_name: arguments.lease_name,
         take_over_from: arguments.take_over_from,
         identity: arguments.identity,

@@ -1,7 +1,7 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
 use super::announcer::Announcer;
-use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
+use super::core::{Command, Consent, Core, HubIcinga, Input, Measurement, Now, Part, RemovalGuard, Start};
 use super::questions::{self, Question};
 use super::watcher;
 use crate::backoff::Backoff;
@@ -71,6 +71,8 @@ pub struct Parts {
     pub fleet: watch::Receiver<Fleet>,
     /// What somebody wants to know of the objects.
     pub questions: mpsc::Receiver<Question>,
+    /// What the agent of the hub's own Icinga 2 reports. `None` if none is followed.
+    pub icinga: Option<watch::Receiver<HubIcinga>>,
     /// Where measurements go.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
@@ -86,7 +88,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let found = scan(&parts.volume, &parts.readiness, &stop).await;
     let Some((scan, crd)) = found else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
-    let start = Start { scan, crd, fleet, claim: parts.claim, seed: rand::random() };
+    let icinga = parts.icinga.as_ref().map(|icinga| icinga.borrow().clone());
+    let start = Start { scan, crd, fleet, claim: parts.claim, icinga, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let (touches, touched) = mpsc::channel(TOUCHES);
     watcher::start(parts.volume.clone(), touches, stop.clone())
@@ -107,7 +110,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
-    driver.run(parts.events, parts.fleet, touched, parts.questions, stop).await
+    driver.run(parts.events, (parts.fleet, parts.icinga), touched, parts.questions, stop).await
 }
 
 /// Reads the volume, and under which CRD it was published, however often that takes. `None` if `stop` came first.
@@ -137,6 +140,17 @@ async fn scan(
         }
     }
     None
+}
+
+/// Returns the next report of the hub's agent. Never, if none is followed.
+async fn next(icinga: &mut Option<watch::Receiver<HubIcinga>>) -> HubIcinga {
+    match icinga {
+        Some(icinga) => match icinga.changed().await {
+            Ok(()) => icinga.borrow_and_update().clone(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 fn published_under(volume: &Volume) -> Option<Uid> {
@@ -181,7 +195,7 @@ impl Driver {
     async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut fleet: watch::Receiver<Fleet>,
+        (mut fleet, mut icinga): (watch::Receiver<Fleet>, Option<watch::Receiver<HubIcinga>>),
         mut touched: mpsc::Receiver<Touched>,
         mut questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
@@ -218,6 +232,7 @@ impl Driver {
                     continue;
                 }
                 Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
+                reported = next(&mut icinga) => Input::IcingaReported(reported),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             let now = Now {

@@ -60,6 +60,8 @@ pub struct Options {
     pub removal_guard: hub::core::RemovalGuard,
     /// How often all MonitoringObjects are listed again, about.
     pub relist: Duration,
+    /// Directory in which the agent of the hub's own Icinga 2 reports. None if there is none.
+    pub hub_agent: Option<PathBuf>,
     /// Name of the Lease.
     pub lease_name: String,
     /// Name of the operator whose statuses this one takes over.
@@ -201,6 +203,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         snapshots,
         fleet: fleet_seen,
         questions: asked,
+        icinga: options.hub_agent.map(|directory| hub::icinga::follow(&directory, stop.clone())),
         metrics,
         readiness,
     };

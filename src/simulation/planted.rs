@@ -50,6 +50,8 @@ pub enum Planted {
     StatusesNotRead,
     /// The driver gives up each status write while it is still under way.
     WritesGivenUp,
+    /// The hub's agent reports what it is about to load.
+    LoadedTooEarly,
     /// The driver ends every pause of a satellite's actor at once.
     PausesIgnored,
     /// The hub never hears whether a satellite gets what it lacks.
@@ -60,7 +62,7 @@ pub enum Planted {
 
 impl Planted {
     /// Every planted violation, with the rules of which one must catch it.
-    pub const ALL: [(Self, &'static [Rule]); 25] = [
+    pub const ALL: [(Self, &'static [Rule]); 26] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
@@ -79,12 +81,14 @@ impl Planted {
         (Self::PointerBeforeShards, &[Rule::R3]),
         (Self::PreviousShardsDeleted, &[Rule::R3]),
         (Self::RevisionGoesBack, &[Rule::R4]),
-        (Self::DeletedFileStays, &[Rule::I5, Rule::R5]),
+        // Of a resource that is not published any more, the satellites show it.
+        (Self::DeletedFileStays, &[Rule::I5, Rule::R5, Rule::I4]),
         (Self::DeadSatelliteBlocks, &[Rule::I6]),
         (Self::StatusesNotRead, &[Rule::I8]),
         (Self::WritesGivenUp, &[Rule::I9]),
         (Self::PausesIgnored, &[Rule::I9]),
         (Self::HealthNotReported, &[Rule::I11]),
+        (Self::LoadedTooEarly, &[Rule::I12]),
         (Self::OperatorNotRead, &[Rule::I13]),
     ];
 }

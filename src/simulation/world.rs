@@ -1,6 +1,7 @@
 //! One run: a hub, its volume, satellites and one operator process after another, with everything that can go wrong
 //! between them. The seed chooses what happens next; after each step the rules are checked.
 
+mod icinga;
 mod people;
 mod process;
 mod quiet;
@@ -17,11 +18,14 @@ use super::random::Random;
 use super::rules::{Rule, Violation, hold};
 use super::satellite::{self, Server};
 use super::witness::{Witness, desired, in_set, on_volume};
+use crate::api::agent_report::{HeldContent, HeldObject};
+use crate::api::hub_report::HubReport;
 use crate::api::satellite_cluster::Layout;
 use crate::api::{
-    ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus, SatelliteClusterStatus,
+    AgentReport, AgentResult, ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus,
+    Reason, SatelliteClusterStatus,
 };
-use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
+use crate::hub::core::{Command, Consent, Core, HubIcinga, Input, Now, RemovalGuard, Start};
 use crate::identity::{Digest, ObjectKey, Revision, Uid};
 use crate::ownership::Claim;
 use crate::publish::{Change, Outcome, Volume};
@@ -32,6 +36,7 @@ use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
 use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
 use crate::watch::{Crd, Event};
+use icinga::ModelIcinga;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -95,6 +100,8 @@ struct World {
     layout: Layout,
     /// Files that somebody touched and the process has not heard of.
     touched: Vec<ObjectKey>,
+    /// The hub's own Icinga, and its agent.
+    icinga: ModelIcinga,
     /// The status of each SatelliteCluster.
     recorded: Vec<Option<SatelliteClusterStatus>>,
 }
@@ -204,6 +211,7 @@ impl World {
             snapshots: 0,
             layout,
             touched: Vec::new(),
+            icinga: ModelIcinga::default(),
             recorded: vec![None; satellites],
             plan,
         }
@@ -280,7 +288,8 @@ impl World {
             40..52 => self.commit_ends(),
             52..66 => self.status_advances(),
             66..70 => self.hub_answers(),
-            70..95 => self.some_satellite_advances(),
+            70..92 => self.some_satellite_advances(),
+            92..95 => self.icinga_advances(),
             _ => self.time_passes(),
         }
     }

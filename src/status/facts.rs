@@ -1,5 +1,6 @@
 //! What is true of an object, and the status that reports it.
 
+use super::loaded::{self, Loaded};
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, IcingaType, MonitoringObjectStatus, Reason};
@@ -25,6 +26,26 @@ pub struct Facts<'a> {
     pub claim: &'a Claim,
     /// How far this generation got.
     pub state: State<'a>,
+    /// Whether the hub's own Icinga 2 runs what is published. `None` if no agent of it is followed.
+    pub loaded: Option<Loaded>,
+}
+
+impl Facts<'_> {
+    /// Returns the same of an object whose status says Synced, and whose satellites had it when they were seen last or
+    /// have just joined: another cause to write its status takes nothing back for them.
+    #[must_use]
+    pub fn without_taking_back(mut self, recorded: &Recorded) -> Self {
+        if let State::Published { sync, .. } = &mut self.state
+            && let Sync::Pending { expected, lacking, without, is_known, is_sure } = sync
+            && recorded.synced
+            && recorded.generation == self.generation
+            && !(*is_known && *is_sure && lacking.iter().any(Lacking::is_failing))
+        {
+            let joined = if *is_known { lacking.len() } else { 0 };
+            *sync = Sync::All { expected: expected.saturating_sub(joined), without: std::mem::take(without) };
+        }
+        self
+    }
 }
 
 /// How far a generation got. A digest in a status comes from an [`InPlace`] alone: nothing is said of a file that is not
@@ -208,8 +229,13 @@ fn waiting(expected: usize, lacking: &[Lacking], without: &[Lacking]) -> Progres
     [(False, reason, message), reconciling, stalled]
 }
 
-const TYPES: [ConditionType; 4] =
-    [ConditionType::Ready, ConditionType::Synced, ConditionType::Reconciling, ConditionType::Stalled];
+const TYPES: [ConditionType; 5] = [
+    ConditionType::Ready,
+    ConditionType::Synced,
+    ConditionType::Reconciling,
+    ConditionType::Stalled,
+    ConditionType::Loaded,
+];
 
 /// What the API server last acknowledged as an object's status, in the few bytes that decisions need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,9 +265,11 @@ pub struct Recorded {
     /// Fingerprint of everything but the times.
     fingerprint: u64,
     /// Status of each condition, in the order of [`TYPES`].
-    statuses: [Option<ConditionStatus>; 4],
+    statuses: [Option<ConditionStatus>; 5],
     /// When each condition's status changed last, in Unix seconds.
-    transitions: [i64; 4],
+    transitions: [i64; 5],
+    /// Fingerprint of `Loaded`.
+    loaded: u64,
 }
 
 impl Recorded {
@@ -269,6 +297,7 @@ impl Recorded {
             fingerprint: fingerprint(status),
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
             transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
+            loaded: loaded::fingerprint(status),
         }
     }
 
@@ -280,6 +309,16 @@ impl Recorded {
     /// Returns whether the recorded status names the same satellites as these facts.
     pub fn names_the_same(&self, facts: &Facts<'_>) -> bool {
         self.lacking == fingerprint_of(&compose(facts, self, 0).pending_satellites)
+    }
+
+    /// Returns whether the recorded status has the same condition `Loaded` as these facts.
+    pub fn says_loaded(&self, facts: &Facts<'_>) -> bool {
+        self.loaded == loaded::fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns the recorded status of `Loaded`, of whatever generation. `None` if there was none.
+    pub fn loaded(&self) -> Option<ConditionStatus> {
+        self.statuses[4]
     }
 
     /// Takes over which operator wrote the status, from the one that was seen last.
@@ -457,8 +496,16 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
     };
     let [ready, synced, ..] = &conditions;
     let reason = if ready.0 == True { synced.1 } else { ready.1 };
+    let is_suspended = matches!(facts.state, State::Suspended { .. });
+    let loaded = facts.loaded.as_ref().map(|of| match ready.0 {
+        // As Synced: what was so before stays.
+        True if is_suspended && recorded.loaded() == Some(True) => loaded::condition(&Loaded::Runs),
+        True if is_suspended => (False, Reason::Suspended, "spec.suspend is set".to_owned()),
+        True => loaded::condition(of),
+        _ => (False, ready.1, "this generation is not published".to_owned()),
+    });
     let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
-    let conditions = TYPES.into_iter().zip(conditions).zip(recorded).map(
+    let conditions = TYPES.into_iter().zip(conditions.into_iter().chain(loaded)).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
             r#type: kind.into(),
             status,

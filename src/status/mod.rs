@@ -5,6 +5,7 @@
 
 mod facts;
 mod fair;
+mod loaded;
 mod news;
 mod queue;
 mod said;
@@ -12,6 +13,7 @@ mod write;
 mod writer;
 
 pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use loaded::Loaded;
 pub use news::News;
 pub use queue::{Job, Queue};
 pub use said::Said;

@@ -1,5 +1,6 @@
 //! The inputs and the commands of the core.
 
+use super::reported::HubIcinga;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
@@ -65,6 +66,8 @@ pub enum Input {
     ListedAgain(Result<BTreeMap<ObjectKey, Uid>, String>),
     /// What the satellites accept or hold changed.
     FleetChanged(Fleet),
+    /// The agent of the hub's own Icinga 2 reported.
+    IcingaReported(HubIcinga),
 }
 
 /// Removals that wait.

@@ -6,6 +6,7 @@ mod changes;
 mod departures;
 mod entry;
 mod graces;
+mod icinga;
 mod inspection;
 mod messages;
 mod objects;
@@ -13,6 +14,7 @@ mod ownership;
 mod publishing;
 mod recovery;
 mod refresh;
+mod reported;
 mod retries;
 mod satellites;
 mod settle;
@@ -24,6 +26,7 @@ mod tests;
 
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
+pub use reported::HubIcinga;
 pub use survey::{Counts, Outline, State, Waiting};
 
 use crate::identity::{ObjectKey, Uid};
@@ -63,6 +66,8 @@ pub struct Start {
     pub fleet: Fleet,
     /// The name of this operator, and whom it takes over from.
     pub claim: Claim,
+    /// What the agent of the hub's own Icinga 2 reported. `None` if none is followed.
+    pub icinga: Option<HubIcinga>,
     /// Where the jitter of retries begins.
     pub seed: u64,
 }
@@ -82,6 +87,7 @@ pub struct Core {
     announcements: Announcements,
     snapshots: Snapshots,
     satellites: Satellites,
+    icinga: Option<HubIcinga>,
     departures: Departures,
     recovery: Recovery,
     inspection: Inspection,
@@ -95,7 +101,7 @@ pub struct Core {
 impl Core {
     /// Returns the state at the start. `index` knows the names that exist without a resource.
     pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
-        let Start { scan, crd, fleet, claim, seed } = start;
+        let Start { scan, crd, fleet, claim, icinga, seed } = start;
         Self {
             settings,
             guard,
@@ -109,6 +115,7 @@ impl Core {
             announcements: Announcements::default(),
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet, Duration::ZERO),
+            icinga,
             departures: Departures::new(crd),
             recovery: Recovery::new(scan),
             inspection: Inspection::default(),
@@ -169,6 +176,7 @@ impl Core {
             Input::ConsentAnswered(consent) => self.consent_answered(consent),
             Input::ListedAgain(listed) => self.listed_again(listed),
             Input::FleetChanged(fleet) => self.fleet_changed(fleet),
+            Input::IcingaReported(icinga) => self.icinga_reported(icinga),
         }
     }
 

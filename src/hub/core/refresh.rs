@@ -7,6 +7,7 @@
 
 use super::Core;
 use super::entry::Entry;
+use super::statuses::may_be_restated;
 use crate::identity::{ObjectKey, Revision};
 use crate::status::{Facts, Lacking, State, Sync};
 use std::collections::VecDeque;
@@ -190,6 +191,9 @@ impl Core {
         let outdated = |is_outdated| if is_outdated { Look::Outdated } else { Look::Fine };
         // An earlier version wrote it, or the operator that this one takes over from.
         let is_old = !recorded.is_complete || !recorded.is_of(facts.claim);
+        if self.may_judge_loaded() && !recorded.says_loaded(facts) && may_be_restated(entry, sync) {
+            return Look::Outdated;
+        }
         match sync {
             Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if is_old => Look::Outdated,
             Sync::Pending { .. } if is_old && !recorded.synced => Look::Outdated,

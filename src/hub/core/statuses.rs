@@ -6,9 +6,11 @@ use crate::api::Reason;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::Work;
 use crate::publish::Published;
-use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
+use crate::status::{
+    Answer, Error, Facts, Job, Loaded, Queue, Receipt, Recorded, State, Sync, Write, WriteResult,
+};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Status writes under way at once. More does not help: the API server is what saturates.
@@ -29,6 +31,8 @@ pub(super) struct Statuses {
     pub queue: Queue,
     /// The latest status that was seen of an object while a write of it was under way.
     pub seen_in_flight: BTreeMap<ObjectKey, (u64, Recorded)>,
+    /// Objects whose `Loaded` waits, because a write would also say of Synced what is not sure.
+    pub postponed: BTreeSet<ObjectKey>,
     last_ready: Option<Duration>,
     last_synced: Option<Duration>,
 }
@@ -53,6 +57,12 @@ impl Statuses {
         let next = [synced + SYNCED_EVERY, synced + SYNCED_ALONE].into_iter().find(|at| *at > now);
         Some(next.map_or(all, |next| next.min(all))).filter(|at| *at > now)
     }
+}
+
+/// True if a status may be written for another cause than Synced. One that says Synced stays until the
+/// satellites are known.
+pub(super) fn may_be_restated(entry: &Entry, sync: &Sync) -> bool {
+    !entry.recorded.synced || *sync != Sync::Unknown
 }
 
 impl Core {
@@ -83,7 +93,8 @@ impl Core {
         };
         let revision = self.revision(key, entry);
         let claim = &self.ownership.claim;
-        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, claim, state })
+        let loaded = self.loaded(key, entry);
+        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, claim, state, loaded })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
@@ -97,7 +108,8 @@ impl Core {
         let state = State::Published { in_place, sync: self.sync(key, entry) };
         let (generation, revision) = (earlier.generation(), self.revision(key, entry));
         let claim = &self.ownership.claim;
-        Some(Facts { key, generation, kind: entry.kind, revision, claim, state })
+        let loaded = self.loaded(key, entry);
+        Some(Facts { key, generation, kind: entry.kind, revision, claim, state, loaded })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.
@@ -132,7 +144,15 @@ impl Core {
             // satellite cannot hold the object, or refused it.
             let is_left_out = matches!(sync, Sync::LeftOut { .. } | Sync::Rejected { .. }) && !is_said;
             let is_synced = matches!(sync, Sync::All { .. });
-            if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
+            // The same for the hub's own Icinga 2.
+            let is_decided = matches!(facts.loaded, Some(Loaded::Runs | Loaded::Refused(_)));
+            let is_said_later = is_decided && !entry.recorded.says_loaded(&facts);
+            let is_loaded = is_said_later && may_be_restated(entry, sync);
+            if is_said_later && !is_loaded {
+                self.statuses.postponed.insert(key.clone());
+            }
+            if entry.is_recorded_ready() && (is_left_out || is_loaded || !entry.recorded.synced && is_synced)
+            {
                 self.statuses.queue.push_synced(key.clone());
             }
             if entry.is_recorded_ready() && entry.recorded.published == published {
@@ -221,7 +241,10 @@ impl Core {
         let entry = self.objects.entries.get(key)?;
         let (recorded, generation, unix) = (&entry.recorded, entry.generation, self.now.unix);
         let Some(published) = published else {
-            let facts = self.facts(key, entry).filter(|facts| !recorded.says(facts))?;
+            let facts = self.facts(key, entry)?.without_taking_back(recorded);
+            if recorded.says(&facts) {
+                return None;
+            }
             return Write::without_publication(&facts, &entry.uid, recorded, generation, unix);
         };
         let facts = match is_earlier {

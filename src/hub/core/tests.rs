@@ -5,6 +5,7 @@ mod announcements;
 mod changes;
 mod departures;
 mod faults;
+mod icinga;
 mod orphans;
 mod ownership;
 mod promise;

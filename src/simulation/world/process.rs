@@ -64,7 +64,12 @@ impl World {
         }
         let seed = self.random.next();
         let claim = Claim::default();
-        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), claim, seed };
+        // The report may not be there yet.
+        let is_reported = self.random.percent(50);
+        let icinga = if is_reported { self.icinga.reported.clone() } else { HubIcinga::default() };
+        self.icinga.is_told = is_reported;
+        let crd = self.recorded_crd.clone();
+        let start = Start { scan: found, crd, fleet: fleet.clone(), claim, icinga: Some(icinga), seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,

@@ -11,6 +11,7 @@ impl World {
             && process.leads
             && process.is_volume_idle()
             && self.touched.is_empty()
+            && self.is_icinga_quiet()
             && process.writes.is_empty()
             && !process.is_probing
             && !process.is_listing_again
@@ -126,6 +127,7 @@ impl World {
             hold(Rule::I4, is_true(ConditionType::Ready), || format!("{key} is published and not Ready"))?;
             let is_synced = dead.is_some() || is_true(ConditionType::Synced);
             hold(Rule::I4, is_synced, || format!("{key} is everywhere and not Synced"))?;
+            self.says_what_icinga_runs(stored, wanted[key])?;
             self.names_who_lacks_it(stored, dead)?;
         }
         Ok(())

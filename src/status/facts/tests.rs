@@ -13,7 +13,8 @@ fn every_condition_type_of_an_object_is_composed() {
 
 fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
     static CLAIM: std::sync::LazyLock<Claim> = std::sync::LazyLock::new(Claim::default);
-    Facts { key, generation: 3, kind: Some(IcingaType::Host), revision: None, claim: &CLAIM, state }
+    let claim = &CLAIM;
+    Facts { key, generation: 3, kind: Some(IcingaType::Host), revision: None, claim, state, loaded: None }
 }
 
 fn lacks(satellite: &str, reason: Reason) -> Lacking {
