@@ -25,6 +25,7 @@ mod schema;
 mod set;
 mod setups;
 mod types;
+mod unset_paths;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
 
