@@ -26,6 +26,8 @@ pub mod api;
 
 pub mod validate;
 
+pub mod evaluate;
+
 pub mod render;
 
 pub mod references;

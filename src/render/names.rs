@@ -28,7 +28,7 @@ pub(super) fn taken(out: &mut String, key: &ObjectKey, declaration: &Declaration
     if to == ApplyTo::Service {
         name.push_str("service.name + \"!\" + ");
     }
-    let beginning = super::beginning(declaration);
+    let beginning = declaration.beginning();
     quoting::string(&mut name, &beginning);
     let mut variables = String::from(if to == ApplyTo::Service { "host, service" } else { "host" });
     if declaration.for_each.is_some() {

@@ -1,5 +1,9 @@
 //! What is true of an object, and the status that reports it.
 
+mod values;
+
+pub use values::Values;
+
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, IcingaType, MonitoringObjectStatus, Reason};
@@ -8,6 +12,7 @@ use crate::publish::InPlace;
 use crate::text::clean_message;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use values::values;
 
 /// What is true of an object at one generation.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub struct Facts<'a> {
     pub revision: Option<Revision>,
     /// How far this generation got.
     pub state: State<'a>,
+    /// What its expressions come to. `None` if it has none.
+    pub values: Option<Values>,
 }
 
 /// How far a generation got. A digest in a status comes from an [`InPlace`] alone: nothing is said of a file that is not
@@ -237,6 +244,8 @@ pub struct Recorded {
     statuses: [Option<ConditionStatus>; 4],
     /// When each condition's status changed last, in Unix seconds.
     transitions: [i64; 4],
+    /// The condition `ValuesTaken`. `None` if there was none, as for all but rules.
+    values: Option<Box<Condition>>,
 }
 
 impl Recorded {
@@ -263,12 +272,26 @@ impl Recorded {
             fingerprint: fingerprint(status),
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
             transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
+            values: find(ConditionType::ValuesTaken).cloned().map(Box::new),
         }
     }
 
     /// Returns whether the recorded status reports these facts already: a write would change only times.
     pub fn says(&self, facts: &Facts<'_>) -> bool {
         self.fingerprint == fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns whether the recorded status says of the values what these facts say.
+    pub fn says_values(&self, facts: &Facts<'_>) -> bool {
+        let words = |condition: &Condition| {
+            (
+                condition.status,
+                condition.reason.clone(),
+                condition.message.clone(),
+                condition.observed_generation,
+            )
+        };
+        values(facts, self, 0).as_ref().map(words) == self.values.as_deref().map(words)
     }
 
     /// Returns whether the recorded status names the same satellites as these facts.
@@ -424,6 +447,7 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
     };
     let [ready, synced, ..] = &conditions;
     let reason = if ready.0 == True { synced.1 } else { ready.1 };
+    let values = values(facts, recorded, now);
     let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
     let conditions = TYPES.into_iter().zip(conditions).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
@@ -444,7 +468,7 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         path: digest.map(|_| facts.key.path()),
         revision: facts.revision.map(|revision| revision.to_string()),
         pending_satellites,
-        conditions: conditions.collect(),
+        conditions: conditions.chain(values).collect(),
     }
 }
 

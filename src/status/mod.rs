@@ -10,7 +10,7 @@ mod queue;
 mod write;
 mod writer;
 
-pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use facts::{Facts, Lacking, Recorded, State, Sync, Values};
 pub use news::News;
 pub use queue::{Job, Queue};
 pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};

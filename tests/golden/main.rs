@@ -14,6 +14,7 @@ mod cli;
 mod closure;
 mod declared;
 mod docs;
+mod evaluated;
 mod example;
 mod fields;
 mod hostile;

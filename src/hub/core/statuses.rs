@@ -82,7 +82,8 @@ impl Core {
             }
         };
         let revision = self.revision(key, entry);
-        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, state })
+        let values = self.evaluation.values(key);
+        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, state, values })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
@@ -95,7 +96,7 @@ impl Core {
         let in_place = entry.on_volume.in_place().filter(|_| entry.awaits_ready(earlier))?;
         let state = State::Published { in_place, sync: self.sync(key, entry) };
         let (generation, revision) = (earlier.generation(), self.revision(key, entry));
-        Some(Facts { key, generation, kind: entry.kind, revision, state })
+        Some(Facts { key, generation, kind: entry.kind, revision, state, values: None })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.

@@ -4,6 +4,7 @@
 mod announcements;
 mod changes;
 mod departures;
+mod evaluation;
 mod faults;
 mod orphans;
 mod promise;
