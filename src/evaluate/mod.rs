@@ -55,3 +55,6 @@ impl PartialEq for Part {
 }
 
 impl Eq for Part {}
+
+#[cfg(test)]
+mod tests;
