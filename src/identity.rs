@@ -36,6 +36,13 @@ impl ObjectKey {
         format!("objects.d/{}/{}.conf", self.namespace(), self.name())
     }
 
+    /// True if Icinga 2 reads this file first on the hub: it reads directories by name, and the files of each by name. So
+    /// `disk-linux.conf` goes before `disk.conf`, because a hyphen goes before a dot.
+    pub fn goes_before(&self, other: &Self) -> bool {
+        let file = |key: &Self| format!("{}.conf", key.name());
+        self.namespace().cmp(other.namespace()).then_with(|| file(self).cmp(&file(other))).is_lt()
+    }
+
     /// Key of the file in a ConfigMap: `<namespace>.<name>.conf`. A namespace has no dot, so the first dot splits it
     /// again, and no two resources share a key.
     pub fn file_key(&self) -> FileKey<'_> {

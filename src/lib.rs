@@ -28,6 +28,8 @@ pub mod api;
 
 pub mod validate;
 
+pub mod evaluate;
+
 pub mod render;
 
 pub mod references;

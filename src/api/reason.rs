@@ -43,6 +43,13 @@ closed_enum! {
         Rejected,
         /// Nothing is pending.
         Complete,
+        /// Icinga takes every value that a rule reads from variables.
+        AllTaken,
+        /// Icinga leaves out values that a rule reads from variables: they do not fit their fields,
+        /// or name what does not exist. The message names hosts and variables.
+        ValueLeftOut,
+        /// Another rule, or a single object, has the name of an object that the rule would make.
+        NameShared,
         /// The API server answers and accepts the credential.
         Connected,
         /// There is no connection, or no answer within the deadline.
@@ -117,6 +124,9 @@ impl Reason {
             | Self::NoSatellites
             | Self::SatelliteUnreachable
             | Self::SatelliteFailing
+            | Self::AllTaken
+            | Self::ValueLeftOut
+            | Self::NameShared
             | Self::OtherOperator => MONITORING_OBJECT,
             Self::Invalid
             | Self::TooLarge
@@ -154,6 +164,9 @@ impl Reason {
             | Self::AllSatellites
             | Self::NoSatellites
             | Self::Complete
+            | Self::AllTaken
+            | Self::ValueLeftOut
+            | Self::NameShared
             | Self::Connected
             | Self::InSync
             | Self::Loaded => Outlook::Settled,

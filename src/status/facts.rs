@@ -1,5 +1,9 @@
 //! What is true of an object, and the status that reports it.
 
+mod values;
+
+pub use values::Values;
+
 use super::loaded::{self, Loaded};
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
@@ -10,6 +14,7 @@ use crate::publish::InPlace;
 use crate::text::clean_message;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use values::values;
 
 /// What is true of an object at one generation.
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ pub struct Facts<'a> {
     pub state: State<'a>,
     /// Whether the hub's own Icinga 2 runs what is published. `None` if no agent of it is followed.
     pub loaded: Option<Loaded>,
+    /// What its expressions come to. `None` if it has none.
+    pub values: Option<Values>,
 }
 
 impl Facts<'_> {
@@ -270,6 +277,8 @@ pub struct Recorded {
     transitions: [i64; 5],
     /// Fingerprint of `Loaded`.
     loaded: u64,
+    /// The condition `ValuesTaken`. `None` if there was none, as for all but rules.
+    values: Option<Box<Condition>>,
 }
 
 impl Recorded {
@@ -298,12 +307,26 @@ impl Recorded {
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
             transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
             loaded: loaded::fingerprint(status),
+            values: find(ConditionType::ValuesTaken).cloned().map(Box::new),
         }
     }
 
     /// Returns whether the recorded status reports these facts already: a write would change only times.
     pub fn says(&self, facts: &Facts<'_>) -> bool {
         self.fingerprint == fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns whether the recorded status says of the values what these facts say.
+    pub fn says_values(&self, facts: &Facts<'_>) -> bool {
+        let words = |condition: &Condition| {
+            (
+                condition.status,
+                condition.reason.clone(),
+                condition.message.clone(),
+                condition.observed_generation,
+            )
+        };
+        values(facts, self, 0).as_ref().map(words) == self.values.as_deref().map(words)
     }
 
     /// Returns whether the recorded status names the same satellites as these facts.
@@ -504,6 +527,7 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         True => loaded::condition(of),
         _ => (False, ready.1, "this generation is not published".to_owned()),
     });
+    let values = values(facts, recorded, now);
     let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
     let conditions = TYPES.into_iter().zip(conditions.into_iter().chain(loaded)).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
@@ -525,7 +549,7 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         path: digest.map(|_| facts.key.path()),
         revision: facts.revision.map(|revision| revision.to_string()),
         pending_satellites,
-        conditions: conditions.collect(),
+        conditions: conditions.chain(values).collect(),
     }
 }
 

@@ -12,7 +12,7 @@ mod said;
 mod write;
 mod writer;
 
-pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use facts::{Facts, Lacking, Recorded, State, Sync, Values};
 pub use loaded::Loaded;
 pub use news::News;
 pub use queue::{Job, Queue};

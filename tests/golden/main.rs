@@ -14,6 +14,7 @@ mod cli;
 mod closure;
 mod declared;
 mod docs;
+mod evaluated;
 mod example;
 mod fields;
 mod hostile;
@@ -25,6 +26,7 @@ mod schema;
 mod set;
 mod setups;
 mod types;
+mod unset_paths;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
 

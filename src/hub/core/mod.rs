@@ -5,6 +5,7 @@ mod announcements;
 mod changes;
 mod departures;
 mod entry;
+mod evaluation;
 mod graces;
 mod icinga;
 mod inspection;
@@ -38,6 +39,7 @@ use crate::validate::Settings;
 use announcements::Announcements;
 use changes::Changes;
 use departures::Departures;
+use evaluation::Evaluation;
 use graces::Graces;
 use inspection::Inspection;
 use objects::{Objects, Render};
@@ -81,6 +83,7 @@ pub struct Core {
     index: Index,
     objects: Objects,
     ownership: Ownership,
+    evaluation: Evaluation,
     files: Files,
     statuses: Statuses,
     graces: Graces,
@@ -109,6 +112,7 @@ impl Core {
             index,
             objects: Objects::default(),
             ownership: Ownership::new(claim),
+            evaluation: Evaluation::default(),
             files: Files::default(),
             statuses: Statuses::default(),
             graces: Graces::default(),
@@ -143,6 +147,7 @@ impl Core {
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.look_at_satellites(); //    health of satellites that has lasted is reported
+        self.report_values(); //         what rules leave out is reported
         self.refresh_waiting(); //       statuses of objects that wait, when they are no longer true
         self.write_synced(); //          status Synced, once they have it
         self.ask_about_departures(); //  objects that left: did a person delete them?
@@ -155,9 +160,17 @@ impl Core {
         let snapshot = self.snapshot_wake();
         let departures = self.departures.due().filter(|_| self.recovery.is_listed);
         let read = self.read_wake();
-        let (refresh, grace) = (self.refresh_wake(), self.graces.next());
-        let causes =
-            [self.retries.next_due(), departures, self.synced_wake(), snapshot, read, refresh, grace];
+        let (refresh, grace, evaluation) = (self.refresh_wake(), self.graces.next(), self.evaluation_wake());
+        let causes = [
+            self.retries.next_due(),
+            departures,
+            self.synced_wake(),
+            snapshot,
+            read,
+            refresh,
+            grace,
+            evaluation,
+        ];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -189,7 +202,9 @@ impl Core {
     fn resolve_references(&mut self) {
         if self.recovery.is_listed {
             self.index.resolve();
-            self.files.dirty.extend(self.index.take_changed());
+            let changed = self.index.take_changed();
+            self.evaluate(&changed);
+            self.files.dirty.extend(changed);
         }
     }
 

@@ -94,7 +94,9 @@ impl Core {
         let revision = self.revision(key, entry);
         let claim = &self.ownership.claim;
         let loaded = self.loaded(key, entry);
-        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, claim, state, loaded })
+        let values = self.evaluation.values(key);
+        let (generation, kind) = (entry.generation, entry.kind);
+        Some(Facts { key, generation, kind, revision, claim, state, loaded, values })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
@@ -109,7 +111,7 @@ impl Core {
         let (generation, revision) = (earlier.generation(), self.revision(key, entry));
         let claim = &self.ownership.claim;
         let loaded = self.loaded(key, entry);
-        Some(Facts { key, generation, kind: entry.kind, revision, claim, state, loaded })
+        Some(Facts { key, generation, kind: entry.kind, revision, claim, state, loaded, values: None })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.

@@ -4,6 +4,7 @@
 mod announcements;
 mod changes;
 mod departures;
+mod evaluation;
 mod faults;
 mod icinga;
 mod orphans;
