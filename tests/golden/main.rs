@@ -24,6 +24,7 @@ mod random;
 mod schema;
 mod set;
 mod setups;
+mod trees;
 mod types;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
