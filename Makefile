@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
+.PHONY: help demo test faults mutants prove-random simulate e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: control-plane ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
 	@hack/icinga.sh || true
@@ -27,6 +27,10 @@ faults: control-plane ## Run the tests of every fault and threat, one line of JS
 mutants: ## Break the code in one place at a time, and run the tests that must notice (ARGS="--list", "--only mass-removal")
 	@cargo build --locked --quiet --example mutants
 	@target/debug/examples/mutants $(ARGS)
+
+prove-random: ## Import random configurations and let Icinga prove them (ARGS="TREES=10000", "SEED=17", "SHOW=17" prints one)
+	@cargo build --locked --quiet --bin groundlink --example prove-random
+	@env $(ARGS) target/debug/examples/prove-random
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact

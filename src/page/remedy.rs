@@ -13,6 +13,12 @@ pub const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::UnresolvedReference => {
             "Create what is missing, correct the reference, or break the circle. The object is published by itself once everything that it names is published."
         }
+        Reason::ValueLeftOut => {
+            "Correct the variable of the host, or declare what it names. If that exists in Icinga's own files, list it in the setting `externalObjects`."
+        }
+        Reason::NameShared => {
+            "Give the rules different names, or exclude these hosts by `ignoreWhere`."
+        }
         Reason::NotAllowed => {
             "Move the command to a privileged namespace, or add the namespace to `settings.privilegedNamespaces` of the chart."
         }

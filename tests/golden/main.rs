@@ -25,6 +25,7 @@ mod random;
 mod schema;
 mod set;
 mod setups;
+mod trees;
 mod types;
 mod unset_paths;
 #[path = "../../fuzz/oracles/vocabulary.rs"]

@@ -37,12 +37,9 @@ impl Template {
         let is_var = name.starts_with("vars");
         self.sets.contains(name)
             || (is_var && self.sets.contains("vars"))
-            || (name == "vars" && self.sets.range("vars.".to_owned()..).next().is_some_and(is_variable))
+            || (name == "vars"
+                && self.sets.range("vars.".to_owned()..).next().is_some_and(|set| set.starts_with("vars.")))
     }
-}
-
-fn is_variable(name: &String) -> bool {
-    name.starts_with("vars.")
 }
 
 /// What the files say.

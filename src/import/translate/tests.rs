@@ -459,3 +459,13 @@ fn an_empty_dictionary_that_is_added_is_a_value() {
         assert!(host.contains("a: {}") && !host.contains("unset"), "{host}");
     }
 }
+
+#[test]
+fn what_null_took_back_stays_away() {
+    for after in ["vars.a += { }", "vars.a += { c = 1 }", "vars.a.c = 1"] {
+        let spec = specs(&format!(
+            "template Host \"t\" {{ check_command = \"d\"; vars.a = {{ b = 1 }} }}\nobject Host \"h\" {{\n  import \"t\"\n  vars.a = null\n  {after}\n}}"
+        ));
+        assert!(spec.contains("unset: [vars.a]"), "{after}: {spec}");
+    }
+}

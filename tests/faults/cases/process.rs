@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
         "60",
         "the clock jumps",
         "in the simulation: a day forwards and backwards, again and again",
-        "R4 R7 I4 I8 I11",
+        "R4 R7 I4 I8",
         &[SIMULATION],
     )
     .open("the clock of the real process"),

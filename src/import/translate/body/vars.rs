@@ -56,6 +56,10 @@ impl Draft<'_> {
                 });
                 let of_template = !self.is_whole(keys);
                 match (old, given) {
+                    // What the template has went with the null.
+                    (Some(Node::Null), given @ Value::Constant(Node::Map(_))) if is_sure => {
+                        self.set_var(place, keys, given)
+                    }
                     // Nothing is added, but a variable without a value becomes an empty dictionary.
                     (None, Value::Constant(Node::Map(entries))) if entries.is_empty() && of_template => {
                         self.keep_dictionary(place, keys)
@@ -155,6 +159,17 @@ impl Draft<'_> {
                 let path = var_path(keys);
                 if !self.unset.contains(&path) && self.has_imports() {
                     self.unset.push(path);
+                }
+            }
+            // A null that an entry replaces had taken the template's dictionary back.
+            for length in 1..keys.len() {
+                let above = keys.get(..length).unwrap_or_default();
+                let old = above.iter().try_fold(&self.vars, |node, key| node.get(key));
+                if old == Some(&Node::Null) && !self.is_whole(above) && self.has_imports() {
+                    let path = var_path(above);
+                    if !self.unset.contains(&path) {
+                        self.unset.push(path);
+                    }
                 }
             }
             let node = node.clone();
