@@ -16,9 +16,7 @@ pub const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::ValueLeftOut => {
             "Correct the variable of the host, or declare what it names. If that exists in Icinga's own files, list it in the setting `externalObjects`."
         }
-        Reason::NameShared => {
-            "Give the rules different names, or exclude these hosts by `ignoreWhere`."
-        }
+        Reason::NameShared => "Give the rules different names, or exclude these hosts by `ignoreWhere`.",
         Reason::NotAllowed => {
             "Move the command to a privileged namespace, or add the namespace to `settings.privilegedNamespaces` of the chart."
         }
@@ -60,7 +58,7 @@ pub const fn remedy(reason: Reason) -> Option<&'static str> {
             "Find the other writer by the field manager in the ConfigMap's `metadata.managedFields`, and stop one of the two."
         }
         Reason::AwaitingAgent => {
-            "Start the agent that the message names, or delete its Lease if it is gone for good. To prepare an agent, or to grant the right to read Leases, run `groundlink satellite add <name> --context <satellite>`, with `--agent <agent>` for an agent. Without agents, set `spec.ackLevel` to Written; a reason on `Loaded` or `Checked` alone then needs no action."
+            "Start the agent that the message names, or delete its Lease if it is gone for good. To prepare an agent, or to grant the right to read Leases, run `groundlink satellite add <name> --context <satellite>`, with `--agent <agent>` for an agent. Without agents, set `spec.ackLevel` to Written; a reason on `Loaded` or `Checked` alone then needs no action. From Synced to monitored explains agents."
         }
         Reason::CredentialRefused => "Remove or correct the field that the message names.",
         Reason::CredentialMissing => {
