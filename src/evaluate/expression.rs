@@ -1,24 +1,12 @@
 //! Evaluates an expression as Icinga does with the text that `render` makes of it, guards included.
 
 use super::host::Host;
-use super::values::{add, contains, equal, is_true, matched_text, number_text};
+use super::values::{Evaluated, Stop, add, contains, equal, is_true, matched_text, number_text};
 use crate::validate::expression::{
     Attribute, Comparison, Entries, Expression, Subject, Type, pattern_matches,
 };
 use crate::validate::value::Value;
 use std::collections::BTreeMap;
-
-/// Why an expression has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// Icinga cannot make it: an error that the rendered file catches.
-    Fails,
-    /// It depends on more than is known here.
-    Unknown,
-}
-
-/// A value, or why there is none.
-pub(super) type Evaluated = Result<Value, Stop>;
 
 /// What an expression may read.
 #[derive(Clone, Copy)]

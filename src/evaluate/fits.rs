@@ -1,7 +1,6 @@
 //! Whether a value fits a field: the same questions as the guards that `render` makes.
 
-use super::expression::Stop;
-use super::values::{number, number_text};
+use super::values::{Stop, number, number_text};
 use crate::api::IcingaType;
 use crate::api::objects::Kind;
 use crate::validate::value::Value;

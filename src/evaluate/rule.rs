@@ -1,9 +1,9 @@
 //! What a rule makes on a host.
 
-use super::expression::{Scene, Stop};
+use super::expression::Scene;
 use super::fits::{Exists, Missing, are_times, fitting, is_variable};
 use super::host::Host;
-use super::values::number_text;
+use super::values::{Stop, number_text};
 use crate::api::IcingaType;
 use crate::api::objects::{ApplyTo, Kind};
 use crate::text::quoted;

@@ -1,4 +1,5 @@
-use super::expression::{Scene, Stop};
+use super::expression::Scene;
+use super::values::Stop;
 use super::*;
 use crate::api::{IcingaVersion, MonitoringObject};
 use crate::validate::expression::{Scope, Subject, parse_in};

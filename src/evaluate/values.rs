@@ -1,7 +1,18 @@
 //! Icinga's values: what is true, equal, added and read as text or number.
 
-use super::expression::{Evaluated, Stop};
 use crate::validate::value::Value;
+
+/// Why an expression has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Icinga cannot make it: an error that the rendered file catches.
+    Fails,
+    /// It depends on more than is known here.
+    Unknown,
+}
+
+/// A value, or why there is none.
+pub(super) type Evaluated = Result<Value, Stop>;
 
 /// True if Icinga takes a value for true.
 pub(super) fn is_true(value: &Value) -> bool {
