@@ -195,8 +195,7 @@ impl Core {
             return Look::Outdated;
         }
         match sync {
-            Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if is_old => Look::Outdated,
-            Sync::Pending { .. } if is_old && !recorded.synced => Look::Outdated,
+            _ if is_old && may_be_restated(entry, sync) => Look::Outdated,
             // A satellite that joined, or left, changes no status. Whom a status names is true.
             Sync::All { .. } => outdated(recorded.synced && !recorded.names_the_same(facts)),
             Sync::Pending { is_sure: false, .. } => Look::Fine,

@@ -7,7 +7,8 @@ use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::Work;
 use crate::publish::Published;
 use crate::status::{
-    Answer, Error, Facts, Job, Loaded, Queue, Receipt, Recorded, State, Sync, Write, WriteResult,
+    Acknowledged, Answer, Error, Facts, Job, Loaded, Queue, Receipt, Recorded, State, Sync, Write,
+    WriteResult,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,11 @@ impl Core {
                 self.statuses.queue.push_synced(key.clone());
             }
             if entry.is_recorded_ready() && entry.recorded.published == published {
+                // Perhaps by a late write of an earlier process, and not yet by one of this process: the first snapshot needs it.
+                let late = entry.on_volume.in_place().filter(|_| self.recovery.undecided.contains(key));
+                if let Some(late) = late.and_then(|found| Acknowledged::recorded(found, &entry.recorded)) {
+                    self.snapshots.offer(self.now.elapsed, late);
+                }
                 self.decided(key);
             } else if !self.files.committing.contains(key) && !self.retries.has_publication(key) {
                 // Another status was written meanwhile (a removal failed, and then it was wanted again).
