@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs fuzz bench tools image clean
+.PHONY: help demo test faults mutants simulate soak e2e reproduce unit lint fmt crds chart golden reference docs fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ mutants: ## Break the code in one place at a time, and run the tests that must n
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
+
+soak: control-plane ## Random load and faults, every rule checked each minute (ARGS="--minutes 60 --objects 10000 --satellites 10"; SEED=17 replays; report in target/soak)
+	SOAK="$(ARGS)" $(if $(SEED),GROUNDLINK_TEST_SEED=$(SEED)) cargo test --release --locked --test suites order::soak::long -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
 	cargo test --locked --lib
