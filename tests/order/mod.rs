@@ -13,5 +13,6 @@ mod planted;
 mod races;
 mod random_load;
 mod rules;
+mod slow;
 mod soak;
 mod witness;
