@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants prove-random simulate e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
+.PHONY: help demo test faults mutants prove-random simulate soak e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ prove-random: ## Import random configurations and let Icinga prove them (ARGS="T
 
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
+
+soak: control-plane ## Random load and faults, every rule checked each minute (ARGS="--minutes 60 --objects 10000 --satellites 10"; SEED=17 replays; report in target/soak)
+	SOAK="$(ARGS)" $(if $(SEED),GROUNDLINK_TEST_SEED=$(SEED)) cargo test --release --locked --test suites order::soak::long -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
 	cargo test --locked --lib

@@ -10,6 +10,8 @@ mod removals;
 mod served;
 mod sinks;
 mod status_faults;
+mod storm;
+mod terminating;
 mod two_operators;
 mod volume_blocked;
 mod volume_changed;

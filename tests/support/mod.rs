@@ -46,7 +46,7 @@ pub use installation::{GENEROUS, Installation, OPERATOR, condition_of, succeeded
 pub use operator::{Operator, OperatorBuilder};
 pub use page::blocks;
 pub use ports::Port;
-pub use process::PeakUsage;
+pub use process::{PeakUsage, usage_of};
 pub use proxy::Proxy;
 pub use reader::{Place, Reader};
 pub use recorder::{Exchange, Recorder, Sequence};
