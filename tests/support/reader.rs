@@ -312,7 +312,7 @@ pub fn untar(archive: &[u8]) -> Result<Files, String> {
     };
     while let Some(head) = rest.get(..512).filter(|head| head[0] != 0) {
         let size = usize::from_str_radix(&text(&head[124..136]), 8).map_err(|error| error.to_string())?;
-        if !matches!(head[156], b'0' | 0) || text(&head[345..500]) != "" {
+        if !matches!(head[156], b'0' | 0) || !text(&head[345..500]).is_empty() {
             return Err(format!("entry {:?} is not a plain file with a short name", text(&head[..100])));
         }
         let bytes = rest.get(512..512 + size).ok_or("the archive ends early")?;

@@ -231,7 +231,7 @@ async fn rest(stage: &Stage, plan: Plan) -> (bool, Vec<String>) {
     let restarts = plan.number % 3 == 1;
     if restarts {
         let operator = stage.operator.lock().await.take().expect("an operator");
-        if plan.number % 2 == 0 {
+        if plan.number.is_multiple_of(2) {
             operator.kill();
         } else {
             operator.terminate(Duration::from_secs(20)).await;
