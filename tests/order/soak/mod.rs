@@ -110,7 +110,7 @@ async fn a_short_soak_ends_equal_silent_and_without_a_violation() {
         out: out.path().to_path_buf(),
         ..Arguments::parse("--minutes 5")
     };
-    soak(&arguments, seed("soak"), 2, Duration::from_secs(8), false).await;
+    soak(&arguments, seed("soak"), 1, Duration::from_secs(8), false).await;
     let plots = std::fs::read_to_string(out.path().join("soak.svg")).unwrap();
     assert!(plots.starts_with("<svg") && plots.contains("latency") && plots.ends_with("</svg>\n"));
 }
