@@ -141,7 +141,7 @@ impl Rule {
                 Value::Number(number) => Some(number_text(number)),
                 _ => None,
             })
-            .filter(|key| !key.contains('!') && !(key.is_empty() && self.beginning.is_empty()))
+            .filter(|key| !(key.contains('!') || key.is_empty() && self.beginning.is_empty()))
             .collect();
         let made = keys.into_iter().map(|key| {
             let value = entries.get(&key).cloned().unwrap_or_else(|| Value::String(key.clone()));

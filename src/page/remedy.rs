@@ -16,6 +16,7 @@ pub const fn remedy(reason: Reason) -> Option<&'static str> {
         Reason::ValueLeftOut => {
             "Correct the variable of the host, or declare what it names. If that exists in Icinga's own files, list it in the setting `externalObjects`."
         }
+        Reason::OtherOperator => "Stop one of the two, or let one take over.",
         Reason::NameShared => "Give the rules different names, or exclude these hosts by `ignoreWhere`.",
         Reason::NotAllowed => {
             "Move the command to a privileged namespace, or add the namespace to `settings.privilegedNamespaces` of the chart."

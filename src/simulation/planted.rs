@@ -67,7 +67,7 @@ impl Planted {
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
         (Self::RenamesOutOfOrder, &[Rule::R9]),
-        (Self::StatusBeforeCommit, &[Rule::I2]),
+        (Self::StatusBeforeCommit, &[Rule::I2, Rule::I4]),
         (Self::AcknowledgementWithoutStore, &[Rule::R1, Rule::R2]),
         (Self::UnknownTakenForStored, &[Rule::R1, Rule::R2]),
         (Self::GenerationNotTested, &[Rule::I2]),
@@ -86,9 +86,9 @@ impl Planted {
         (Self::DeadSatelliteBlocks, &[Rule::I6]),
         (Self::StatusesNotRead, &[Rule::I8]),
         (Self::WritesGivenUp, &[Rule::I9]),
-        (Self::PausesIgnored, &[Rule::I9]),
+        (Self::PausesIgnored, &[Rule::I9, Rule::I4]),
         (Self::HealthNotReported, &[Rule::I11]),
         (Self::LoadedTooEarly, &[Rule::I12]),
-        (Self::OperatorNotRead, &[Rule::I13]),
+        (Self::OperatorNotRead, &[Rule::I13, Rule::I8]),
     ];
 }

@@ -34,6 +34,8 @@ pub struct Consent {
 
 /// What happened.
 #[derive(Debug)]
+// One at a time goes through the loop, so the size of the largest costs nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum Input {
     /// Time went by.
     Tick,

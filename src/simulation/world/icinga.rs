@@ -17,7 +17,7 @@ pub(super) struct ModelIcinga {
 
 /// Whether this Icinga refuses a content.
 fn refuses(digest: Digest) -> bool {
-    digest.first_byte() % 8 == 0
+    digest.first_byte().is_multiple_of(8)
 }
 
 fn report(running: &BTreeMap<ObjectKey, Digest>, scanned: &BTreeMap<ObjectKey, Digest>) -> HubIcinga {

@@ -152,8 +152,8 @@ impl World {
     }
 
     fn nothing_is_of_others(&self, what: &str) -> Step {
-        let seen = self.process.iter().flat_map(|process| &process.of_others);
-        let first = seen.filter(|key| self.is_of_another(key)).next();
+        let mut seen = self.process.iter().flat_map(|process| &process.of_others);
+        let first = seen.find(|key| self.is_of_another(key));
         hold(Rule::I13, first.is_none(), || {
             format!("{what}, and the status of {first:?} names another operator")
         })
