@@ -224,7 +224,7 @@ fn rule(has_entry: bool) -> impl Strategy<Value = Value> {
                     for (index, expression) in given {
                         item.insert((*index.get(&fields)).to_owned(), expression.into());
                     }
-                    if member != "service" && !vars.is_empty() || member == "service" {
+                    if member == "service" || !vars.is_empty() {
                         let vars = vars.into_iter().map(|expression| ("v".to_owned(), expression.into()));
                         item.insert("vars".into(), vars.collect::<Map<_, _>>().into());
                         item.insert("addVars".into(), add_vars.into());
@@ -265,7 +265,7 @@ fn host(i: usize) -> impl Strategy<Value = Value> {
                     host["unset"] = json!(["vars.y", "vars.z.k"]);
                 }
             }
-            if i % 3 == 0 {
+            if i.is_multiple_of(3) {
                 host["address"] = json!("192.0.2.1");
                 host["displayName"] = json!("eva");
             }

@@ -528,7 +528,7 @@ impl Grammar {
         let own = self.own.clone();
         let comment = self.computed_text();
         self.line(format!("apply ScheduledDowntime \"{own}-s\" to Host {{\n  author = \"ops\""));
-        self.line(format!("  comment = {comment}\n  fixed = {}", self.state % 2 == 0));
+        self.line(format!("  comment = {comment}\n  fixed = {}", self.state.is_multiple_of(2)));
         self.line("  duration = 30m\n  ranges = { monday = \"02:00-03:00\" }");
         let condition = self.condition("host", 1);
         self.line(format!("  assign where match(\"{own}-*\", host.name) && ({condition})\n}}"));

@@ -71,7 +71,7 @@ pub const CASES: &[Case] = &[
         "events far faster than the work",
         "an object that is changed as fast as the API server can, while each of its status writes takes 200 ms",
         "R1 I2 I7 I9",
-        &["suites::hub::storm::an_object_that_changes_faster_than_the_work_costs_little_and_delays_no_other", SIMULATION],
+        &["suites::hub::storm::an_object_that_changes_faster_than_the_work_costs_little_and_delays_no_other"],
     )
     .open("10,000 changes a second: a real API server takes some hundred"),
     case(
