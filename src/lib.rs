@@ -18,8 +18,6 @@ pub mod identity;
 pub(crate) mod lasting;
 pub mod text;
 
-pub mod ownership;
-
 pub(crate) mod request;
 
 pub(crate) mod follow;
@@ -27,8 +25,6 @@ pub(crate) mod follow;
 pub mod api;
 
 pub mod validate;
-
-pub mod evaluate;
 
 pub mod render;
 
@@ -55,8 +51,6 @@ pub mod watch;
 pub(crate) mod crd_probe;
 
 pub mod hub;
-
-pub mod page;
 
 pub(crate) mod operator;
 

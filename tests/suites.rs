@@ -13,7 +13,6 @@ mod loaded;
 mod order;
 mod packaging;
 mod satellites;
-mod status_page;
 mod support;
 mod support_selftest;
 

@@ -64,8 +64,7 @@ impl Quarantine {
             content == HeldContent::Previous && good.and_then(|good| good.files.get(key)) == wanted.get(key)
         };
         let object = |(key, (content, message)): (&String, &(HeldContent, String))| {
-            let refused = wanted.get(key).map(|file| file.digest);
-            HeldObject::new(object_of(key), *content, message).of(refused)
+            HeldObject::new(object_of(key), *content, message)
         };
         self.held.iter().filter(|(key, (content, _))| !is_victim(key, *content)).map(object).collect()
     }

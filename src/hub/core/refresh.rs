@@ -7,7 +7,6 @@
 
 use super::Core;
 use super::entry::Entry;
-use super::statuses::may_be_restated;
 use crate::identity::{ObjectKey, Revision};
 use crate::status::{Facts, Lacking, State, Sync};
 use std::collections::VecDeque;
@@ -189,13 +188,11 @@ impl Core {
     fn judge(&self, entry: &Entry, facts: &Facts<'_>, sync: &Sync) -> Look {
         let recorded = &entry.recorded;
         let outdated = |is_outdated| if is_outdated { Look::Outdated } else { Look::Fine };
-        // An earlier version wrote it, or the operator that this one takes over from.
-        let is_old = !recorded.is_complete || !recorded.is_of(facts.claim);
-        if self.may_judge_loaded() && !recorded.says_loaded(facts) && may_be_restated(entry, sync) {
-            return Look::Outdated;
-        }
         match sync {
-            _ if is_old && may_be_restated(entry, sync) => Look::Outdated,
+            // An earlier version wrote it.
+            Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if !recorded.is_complete => {
+                Look::Outdated
+            }
             // A satellite that joined, or left, changes no status. Whom a status names is true.
             Sync::All { .. } => outdated(recorded.synced && !recorded.names_the_same(facts)),
             Sync::Pending { is_sure: false, .. } => Look::Fine,

@@ -93,7 +93,6 @@ impl Core {
             }
             self.check_status(&key);
         }
-        self.look_at_postponed();
         let Some(range) = affected(&old, &self.satellites.fleet) else { return };
         let waiting: Vec<(Revision, ObjectKey)> = self
             .satellites
