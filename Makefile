@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants simulate e2e reproduce unit lint fmt crds chart golden reference docs fuzz bench tools image clean
+.PHONY: help demo test faults mutants prove-random simulate soak e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: control-plane ## Hub, two satellites, objects published, delivered and shown (KEEP=1 leaves it running)
 	@hack/icinga.sh || true
@@ -28,8 +28,15 @@ mutants: ## Break the code in one place at a time, and run the tests that must n
 	@cargo build --locked --quiet --example mutants
 	@target/debug/examples/mutants $(ARGS)
 
+prove-random: ## Import random configurations and let Icinga prove them (ARGS="TREES=10000", "SEED=17", "SHOW=17" prints one)
+	@cargo build --locked --quiet --bin groundlink --example prove-random
+	@env $(ARGS) target/debug/examples/prove-random
+
 simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000"; ARGS="SEED=17" replays one with its trace)
 	env $(ARGS) cargo test --release --locked --lib simulation::endless -- --ignored --nocapture --exact
+
+soak: control-plane ## Random load and faults, every rule checked each minute (ARGS="--minutes 60 --objects 10000 --satellites 10"; SEED=17 replays; report in target/soak)
+	SOAK="$(ARGS)" $(if $(SEED),GROUNDLINK_TEST_SEED=$(SEED)) cargo test --release --locked --test suites order::soak::long -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
 	cargo test --locked --lib
@@ -60,6 +67,10 @@ reference: ## Rewrite docs/reference from the CRD and examples/reference
 
 docs: ## Build docs/ as a site into target/site (builds mdBook the first time)
 	@hack/docs.sh
+
+pictures: control-plane ## Write docs/images from the status page in a real Chromium
+	@hack/chromium.sh
+	cargo test --locked --test suites status_page::pictures -- --ignored
 
 fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its seconds)
 	hack/fuzz.sh $(ARGS)

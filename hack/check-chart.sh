@@ -38,6 +38,7 @@ variants=(
   "--set rbac.create=false,rbac.aggregate=false,serviceAccount.create=false"
   "--set http.address=0.0.0.0,service.enabled=true,networkPolicy.enabled=true"
   "--set rbac.readNamespaces=true"
+  "--values $chart/ci/page-values.yaml"
   "--set settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}"
   "--set extraEnv[0].name=A,extraEnv[0].value=b,extraVolumes[0].name=v,extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/v"
   "--set extraContainers[0].name=icinga,extraContainers[0].image=icinga,imagePullSecrets[0].name=s,priorityClassName=p"
@@ -131,6 +132,11 @@ read_namespaces() {
   equal "$(render rbac.yaml --set rbac.readNamespaces=true | documents ClusterRole | rules | sed 1,5d)" 'apiGroups: [""] resources: [namespaces] verbs: [get, list, watch]'
 }
 check "rbac.readNamespaces adds reading Namespaces and nothing else" read_namespaces
+page_rules() {
+  equal "$(render rbac.yaml --set page.enabled=true | documents ClusterRole | rules | sed 1,5d)" 'apiGroups: [authentication.k8s.io] resources: [tokenreviews] verbs: [create]
+apiGroups: [authorization.k8s.io] resources: [subjectaccessreviews] verbs: [create]'
+}
+check "page.enabled adds asking who a person is and what they may do, and nothing else" page_rules
 namespace_rules() {
   equal "$(render rbac.yaml | documents Role | rules)" \
 "apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch]
@@ -160,6 +166,10 @@ namespace: monitoring"
 check "only the chart's own roles are bound, to the chart's own ServiceAccount" own_roles_bound
 lease_name() { has "$(render rbac.yaml --set settings.leaseName=other)" 'resourceNames: \["other"\]'; }
 check "the Lease in the Role is the one of settings.leaseName" lease_name
+takes_over() {
+  lacks "$(render deployment.yaml)" TAKE_OVER && has "$(render deployment.yaml --set settings.takeOverFrom=old/groundlink)" 'value: "old/groundlink"'
+}
+check "settings.takeOverFrom names the other operator" takes_over
 aggregate() {
   local out label
   out=$(render rbac-aggregate.yaml) || return 1
@@ -288,6 +298,23 @@ network_policy() {
 }
 check "networkPolicy: the kubelet, who is named for /metrics, what is added, and nobody else" network_policy
 
+page_off() { has "$deployment" GROUNDLINK_LISTEN && lacks "$(template)" 'GROUNDLINK_PAGE|tokenreviews|port: page|name: page'; }
+check "page: off by default" page_off
+page_on() {
+  local out
+  out=$(template --set page.enabled=true)
+  has "$out" '"127.0.0.1:8082"' && has "$out" 'containerPort: 8082$' && lacks "$out" '^kind: Service$' || return 1
+  out=$(template --values "$chart/ci/page-values.yaml")
+  has "$out" '"0.0.0.0:8082"' && has "$(documents Service <<<"$out")" '^  name: groundlink-page$' &&
+    equal "$(documents NetworkPolicy <<<"$out" | grep -c 'port: page$')" 1
+}
+check "page: 127.0.0.1 alone, or a Service and a peer of its own" page_on
+page_refused() {
+  ! template --set page.enabled=true,page.service.enabled=true >"$work/out" 2>&1 && has "$(cat "$work/out")" 'page.service.enabled needs a page.address' &&
+    ! template --set page.address=0.0.0.0,page.service.enabled=true >"$work/out" 2>&1 && has "$(cat "$work/out")" 'page.service.enabled needs page.enabled'
+}
+check "refused: a Service for a page that is off, or at 127.0.0.1" page_refused
+
 # ---- the volume
 
 mounted() { has "$1" 'mountPath: /var/lib/groundlink$' && has "$1" "$2"; }
@@ -404,15 +431,15 @@ refused() {
   has "$out" "don't meet the specifications of the schema"
 }
 for typo in replicaCont=1 monitoring.podMonitr.enabled=true monitoring.prometheusRule.enable=true tests.waitfor=ready networkPolicy.egress.port=1 \
-  image.tagg=x settings.icingaVersoin=2.13 persistence.sise=1Gi crds.kep=true serviceAccount.nam=x rbac.aggregat=true http.prt=8080 probes.prt=1 networkPolicy.enable=true \
+  image.tagg=x settings.icingaVersoin=2.13 persistence.sise=1Gi crds.kep=true serviceAccount.nam=x rbac.aggregat=true http.prt=8080 probes.prt=1 page.enable=true page.service.prt=1 networkPolicy.enable=true \
   service.enable=true livenessProbe.period=1 readinessProbe.timeout=1 podSecurityContext.fsGrop=1 resources.limit.cpu=1 affinity.nodeAfinity.a=b \
   'tolerations[0].efect=NoSchedule' 'extraEnv[0].name=A,extraEnv[0].valu=b' 'imagePullSecrets[0].nam=x'; do
   check "refused: a typo, $typo" refused --set "$typo"
 done
 for wrong in replicaCount=2 monitoring.renderMode=maybe 'monitoring.prometheusRule.disabled={Groundlink}' monitoring.podMonitor.interval=10 tests.waitFor=loaded \
   tests.timeout=soon 'global.imageRegistry=a/' namespaceOverride=A 'extraObjects={1}' dnsPolicy=Any image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
-  'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
-  'extraVolumes[0].name=published' http.port=80 probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
+  settings.takeOverFrom=groundlink 'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
+  'extraVolumes[0].name=published' http.port=80 page.port=80 page.address=any probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
   check "refused: a wrong value, $wrong" refused --set "$wrong"
 done
 check "refused: an Icinga version that YAML reads as a number" refused --set-json settings.icingaVersion=2.20

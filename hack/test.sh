@@ -10,7 +10,7 @@ passed=0 failed=0 skipped=0
 notes=() times=()
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
-suites=(unit documentation structure crd corpus golden agent support_selftest commands hub satellites loaded order fleet packaging chart)
+suites=(unit documentation structure crd corpus golden agent support_selftest commands hub satellites loaded order fleet status_page packaging chart)
 
 heading() { printf '\n=== %s (%s s since the start)\n' "$1" "$SECONDS"; }
 
@@ -61,7 +61,7 @@ run() {
   unit) suite "unit tests" cargo test --locked --lib --quiet ;;
   documentation) suite "documentation tests" cargo test --locked --doc --quiet ;;
   structure | corpus | golden) suite "$1" cargo test --locked --test "$1" ;;
-  agent | crd | support_selftest | commands | hub | satellites | loaded | order | fleet | packaging)
+  agent | crd | support_selftest | commands | hub | satellites | loaded | order | fleet | status_page | packaging)
     suite "$1" cargo test --locked --test suites "$1::"
     ;;
   chart)
@@ -107,7 +107,14 @@ icinga() {
   timeout 900 hack/icinga-generations.sh || true
 }
 
+# For the status page. If it cannot be installed, the suite reports that. In CI it fails.
+chromium() {
+  heading "chromium"
+  timeout 600 hack/chromium.sh || true
+}
+
 if [ $# -gt 0 ]; then
+  case " $* " in *" status_page "*) chromium ;; esac
   case " $* " in *" golden "* | *" agent "* | *" loaded "*) icinga ;; esac
   # These need no cluster; everything else does.
   for name in "$@"; do
@@ -120,6 +127,7 @@ fi
 
 control_plane
 icinga
+chromium
 step "format" cargo fmt --check
 step "lint" cargo clippy --locked --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet

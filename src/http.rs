@@ -2,7 +2,7 @@
 //! `/metrics`, which name satellites, objects and addresses. The other is for the kubelet, which
 //! needs a yes or no. No client can hold either up.
 
-mod connections;
+pub(crate) mod connections;
 
 use crate::metrics::Format;
 use crate::readiness::Readiness;

@@ -36,6 +36,13 @@ impl ObjectKey {
         format!("objects.d/{}/{}.conf", self.namespace(), self.name())
     }
 
+    /// True if Icinga 2 reads this file first on the hub: it reads directories by name, and the files of each by name. So
+    /// `disk-linux.conf` goes before `disk.conf`, because a hyphen goes before a dot.
+    pub fn goes_before(&self, other: &Self) -> bool {
+        let file = |key: &Self| format!("{}.conf", key.name());
+        self.namespace().cmp(other.namespace()).then_with(|| file(self).cmp(&file(other))).is_lt()
+    }
+
     /// Key of the file in a ConfigMap: `<namespace>.<name>.conf`. A namespace has no dot, so the first dot splits it
     /// again, and no two resources share a key.
     pub fn file_key(&self) -> FileKey<'_> {
@@ -168,6 +175,13 @@ impl Digest {
     pub fn write_hex(&self, text: &mut String) {
         let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
         text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    }
+
+    /// Returns the first 16 bytes, as a number.
+    pub(crate) fn start(&self) -> u128 {
+        let mut start = [0; 16];
+        start.copy_from_slice(&self.0[..16]);
+        u128::from_be_bytes(start)
     }
 
     /// Returns the first byte: the first two digits of the hex part.

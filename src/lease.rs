@@ -13,7 +13,7 @@ use crate::request::{Failure, Server, ask};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, PostParams};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,6 +43,17 @@ pub struct Leadership {
     first: Arc<AtomicU64>,
     /// Until when the Lease's annotation allows large removals, Unix seconds.
     removals_allowed_until: Arc<AtomicI64>,
+    /// Who sees a status of another operator, one bit each.
+    others: Arc<AtomicU8>,
+}
+
+/// Who sees whose status it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The hub, in MonitoringObjects.
+    Objects = 1,
+    /// The registry, in SatelliteClusters.
+    Satellites = 2,
 }
 
 impl Leadership {
@@ -51,8 +62,21 @@ impl Leadership {
         self.term().is_some()
     }
 
-    /// Returns the term while leadership lasts. It grows with every acquisition.
+    /// Returns the term while leadership lasts and no status of another operator is seen. It grows with every acquisition.
     pub fn term(&self) -> Option<u64> {
+        self.held().filter(|_| self.others.load(Ordering::SeqCst) == 0)
+    }
+
+    /// Takes the right to write away while a status of another operator is seen, or gives it back.
+    pub fn hold(&self, seen: Seen, is_held: bool) {
+        match is_held {
+            true => self.others.fetch_or(seen as u8, Ordering::SeqCst),
+            false => self.others.fetch_and(!(seen as u8), Ordering::SeqCst),
+        };
+    }
+
+    /// Returns the term while the Lease is held.
+    fn held(&self) -> Option<u64> {
         let state = self.state.read().ok()?;
         state.filter(|(_, expiry)| Instant::now() < *expiry).map(|(term, _)| term)
     }
@@ -202,7 +226,7 @@ impl Elector {
             let by = if is_other { format!("held by {holder}") } else { "held and given back".to_owned() };
             return Err(Error::Superseded(format!("{} was {by}", self.described)));
         }
-        let ours = holder == self.identity && self.leadership.term() == Some(term) && term >= floor;
+        let ours = holder == self.identity && self.leadership.held() == Some(term) && term >= floor;
         let term = if ours { term } else { next.max(term + 1) };
         if is_other && !self.is_free(&spec) {
             return Err(Waiting(format!(
@@ -266,7 +290,7 @@ impl Elector {
                     return Err(superseded);
                 }
                 Err(Waiting(why)) => {
-                    match self.leadership.is_current() {
+                    match self.leadership.held().is_some() {
                         true => self.log(Some(why)),
                         false => state(Some(why)),
                     }
@@ -278,7 +302,7 @@ impl Elector {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        let held = self.leadership.is_current();
+        let held = self.leadership.held().is_some();
         self.leadership.set(None);
         if held && let Err(why) = self.release().await {
             tracing::warn!(%why, "cannot give the lease back; a successor waits until it expires");
@@ -320,5 +344,17 @@ mod tests {
         assert_eq!(leadership.term(), Some(1));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!((leadership.term(), leadership.is_current()), (None, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_writes_while_a_status_names_another_operator_and_the_lease_is_kept() {
+        let leadership = Leadership::lasting(DURATION);
+        leadership.hold(Seen::Objects, true);
+        leadership.hold(Seen::Satellites, true);
+        assert_eq!((leadership.term(), leadership.held()), (None, Some(1)));
+        leadership.hold(Seen::Objects, false);
+        assert!(!leadership.is_current(), "a SatelliteCluster still names it");
+        leadership.hold(Seen::Satellites, false);
+        assert_eq!(leadership.term(), Some(1));
     }
 }

@@ -18,6 +18,8 @@ pub mod identity;
 pub(crate) mod lasting;
 pub mod text;
 
+pub mod ownership;
+
 pub(crate) mod request;
 
 pub(crate) mod follow;
@@ -25,6 +27,8 @@ pub(crate) mod follow;
 pub mod api;
 
 pub mod validate;
+
+pub mod evaluate;
 
 pub mod render;
 
@@ -51,6 +55,8 @@ pub mod watch;
 pub(crate) mod crd_probe;
 
 pub mod hub;
+
+pub mod page;
 
 pub(crate) mod operator;
 

@@ -13,6 +13,7 @@ mod loaded;
 mod order;
 mod packaging;
 mod satellites;
+mod status_page;
 mod support;
 mod support_selftest;
 

@@ -80,6 +80,7 @@ fn status(object: &Seen) -> MonitoringObjectStatus {
     };
     let waiting = "0 of 2 satellites have acknowledged; waiting for sat-a (Pending), sat-b (Pending)";
     MonitoringObjectStatus {
+        operator: None,
         observed_generation: generation,
         r#type: Some("Host".to_owned()),
         reason: Some("Pending".to_owned()),

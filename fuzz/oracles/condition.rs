@@ -67,7 +67,7 @@ const FORMS: [(&str, &[&str]); 13] = [
         "(() USE => { try { return cidr_match(TEXT, EXPRESSION ANY) } except { return false } })()",
         &["String", "Array"],
     ),
-    ("len(EXPRESSION)", &["String", "Array", "Dictionary"]),
+    ("len(EXPRESSION)", &[]),
     ("(() USE => { try { return VALUE } except { return OTHERWISE } })()", &[]),
     (
         "((a, b) => (typeof(a) == Number && typeof(b) == Number || typeof(a) == String && typeof(b) == String) \
@@ -83,8 +83,8 @@ const FORMS: [(&str, &[&str]); 13] = [
          v = Dictionary.prototype.get.call(v, k) }; return v })(EXPRESSION)",
         &[],
     ),
-    ("(globals.contains(\"NodeName\") && NodeName)", &[]),
-    ("(globals.contains(\"ZoneName\") && ZoneName)", &[]),
+    ("((globals.contains(\"NodeName\") || null) && NodeName)", &[]),
+    ("((globals.contains(\"ZoneName\") || null) && ZoneName)", &[]),
 ];
 static FORM_TOKENS: LazyLock<Vec<(Vec<Token>, &[&str])>> = LazyLock::new(|| {
     let read = |(form, kinds)| Some((tokens(form, Dialect::Icinga).ok()?, kinds));
@@ -237,6 +237,8 @@ impl<'a> Reader<'a> {
             }
             facts = match operator {
                 "&&" => [facts, more].concat(),
+                // What is true comes from the left side.
+                "||" if matches!(right, [null] if null.is("null")) => facts,
                 "||" => either(&facts, &more),
                 "==" if matches!(right, [null] if null.is("null")) => vec![(left, vec!["Null"])],
                 _ => Vec::new(),

@@ -176,13 +176,20 @@ impl Rule<'_> {
         let mut guards = Vec::new();
         for (i, key) in words.enumerate() {
             if i > 0 {
-                guards.extend(filled("typeof(PATH) == Dictionary &&", &[("PATH", &path)])?);
+                let template =
+                    if i > 1 { "&& typeof(PATH) == Dictionary" } else { "typeof(PATH) == Dictionary" };
+                guards.extend(filled(template, &[("PATH", &path)])?);
             }
             below(&mut path, key);
         }
         let guarded = match guards.is_empty() {
             true => path.clone(),
-            false => filled("(GUARDS PATH)", &[("PATH", &path), ("GUARDS", &guards)])?,
+            false => {
+                let several = guards.iter().any(|token| token.is("&&"));
+                let form =
+                    if several { "(((GUARDS) || null) && PATH)" } else { "((GUARDS || null) && PATH)" };
+                filled(form, &[("PATH", &path), ("GUARDS", &guards)])?
+            }
         };
         let head = "key in (typeof(PATH) == Dictionary && Dictionary.prototype.keys.call(PATH) || typeof(PATH) == Array && PATH)\
                     .filter(entry => typeof(entry) == String || typeof(entry) == Number).map(entry => string(entry))\

@@ -1,6 +1,6 @@
 //! Carries out the tasks of [`Agent`], one after the other.
 
-use super::core::facts::{Blame, FetchProblem, Moment, Offer, Probe, Tree, Verdict};
+use super::core::facts::{Blame, FetchProblem, Files, Moment, Offer, Probe, Tree, Verdict};
 use super::core::{Agent, Effect, Input, Task};
 use super::icinga::api::{Api, NotYet, Password};
 use super::icinga::candidate::{Candidate, hook};
@@ -8,9 +8,10 @@ use super::icinga::daemon::Umbrella;
 use super::icinga::output::Finding;
 use super::icinga::validator::{Constants, Validation, Validator};
 use super::metrics::AgentMetrics;
+use super::reporter::Reported;
 use super::source::{News, Source};
 use super::trees::{ACTIVE, Trees};
-use crate::api::agent_report::{AgentReport, AgentResult, Checked};
+use crate::api::agent_report::{AgentResult, Checked};
 use crate::readiness::Readiness;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ pub(super) struct Parts {
     pub hook: Option<PathBuf>,
     pub metrics: Arc<AgentMetrics>,
     pub readiness: Readiness,
-    pub reports: watch::Sender<Option<AgentReport>>,
+    pub reports: watch::Sender<Option<Reported>>,
 }
 
 /// Carries out the tasks.
@@ -56,13 +57,16 @@ pub(super) struct Driver {
     constants: Option<Constants>,
     /// The checks when they were counted last.
     checkables: Option<u64>,
+    /// The files of an Icinga that runs no set.
+    nothing: Files,
     origin: Instant,
 }
 
 impl Driver {
     pub fn new(agent: Agent, parts: Parts) -> Self {
         let origin = Instant::now();
-        Self { agent, parts, content: BTreeMap::new(), held: None, constants: None, checkables: None, origin }
+        let (content, nothing) = (BTreeMap::new(), Files::default());
+        Self { agent, parts, content, held: None, constants: None, checkables: None, nothing, origin }
     }
 
     /// Works until the source ends, which it never does by itself. It may be dropped at any time:
@@ -211,8 +215,9 @@ impl Driver {
                 Verdict::HookMissing(format!("Icinga would not load the set: {place}"))
             }
             Validation::Crashed(why) => Verdict::Crashed(format!("Icinga's validator crashed: {why}")),
+            Validation::Killed(why) => Verdict::Killed(format!("Icinga's validator was killed: {why}")),
             Validation::TimedOut(limit) => {
-                Verdict::Crashed(format!("Icinga's validator did not end within {} s", limit.as_secs()))
+                Verdict::TimedOut(format!("Icinga's validator did not end within {} s", limit.as_secs()))
             }
             Validation::CannotRun(why) => {
                 Verdict::CannotRun(format!("Icinga's validator cannot be run: {why}"))
@@ -318,9 +323,12 @@ impl Driver {
         let is_loaded = matches!(report.result, AgentResult::Loaded | AgentResult::LoadedInPart);
         let objects = self.agent.good().map_or(0, |good| good.files.len());
         self.parts.metrics.observe(&report, objects, is_loaded);
+        let running = self.agent.good().filter(|_| report.running.is_some());
+        let running = running.map_or_else(|| self.nothing.clone(), |good| good.files.clone());
+        let reported = Reported { report, running };
         self.parts.reports.send_if_modified(|current| {
-            let is_new = current.as_ref() != Some(&report);
-            *current = Some(report);
+            let is_new = !current.as_ref().is_some_and(|current| current.is_same(&reported));
+            *current = Some(reported);
             is_new
         });
     }

@@ -7,6 +7,7 @@ pub mod icinga;
 mod metrics;
 mod reporter;
 mod run;
+mod shared;
 pub mod source;
 pub mod trees;
 

@@ -1,5 +1,6 @@
 //! Writes the agent's report into its Lease, and renews the Lease.
 
+use super::core::facts::Files;
 use crate::api::agent_report::{AgentReport, AgentResult, HEARTBEAT_SECONDS, SILENCE_SECONDS};
 use crate::api::marks::{AGENT_MANAGER, AGENT_REPORT};
 use crate::backoff::Backoff;
@@ -9,6 +10,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -22,6 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Pause after a write that failed.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
+
+/// What an agent reports.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// The report.
+    pub report: AgentReport,
+    /// The files that Icinga proved to run.
+    pub running: Files,
+}
+
+impl Reported {
+    /// True if another report is the same. A tree keeps its files, so they are compared by address.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.report == other.report && Arc::ptr_eq(&self.running, &other.running)
+    }
+}
 
 /// The Lease of one agent.
 pub struct Reporter {
@@ -42,12 +60,12 @@ impl Reporter {
     }
 
     /// Reports until `stop`, and then gives the Lease back.
-    pub async fn run(mut self, mut reports: watch::Receiver<Option<AgentReport>>, stop: CancellationToken) {
+    pub async fn run(mut self, mut reports: watch::Receiver<Option<Reported>>, stop: CancellationToken) {
         let mut failures = 0;
         loop {
             let report = reports.borrow_and_update().clone();
             let written = match &report {
-                Some(report) => self.write(Some(&self.holder), Some(report)).await,
+                Some(reported) => self.write(Some(&self.holder), Some(&reported.report)).await,
                 None => Ok(()),
             };
             let pause = match written {
@@ -107,9 +125,9 @@ impl Reporter {
 }
 
 /// Waits for a report that should be written now.
-async fn next_report(reports: &mut watch::Receiver<Option<AgentReport>>) {
-    let is_loading = |report: &Option<AgentReport>| {
-        report.as_ref().is_some_and(|report| report.result == AgentResult::Loading)
+pub(super) async fn next_report(reports: &mut watch::Receiver<Option<Reported>>) {
+    let is_loading = |reported: &Option<Reported>| {
+        reported.as_ref().is_some_and(|reported| reported.report.result == AgentResult::Loading)
     };
     if reports.changed().await.is_err() {
         return std::future::pending().await;

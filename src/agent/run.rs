@@ -7,6 +7,7 @@ use super::icinga::api::Password;
 use super::icinga::validator::Validator;
 use super::metrics::AgentMetrics;
 use super::reporter::Reporter;
+use super::shared;
 use super::source::Source;
 use super::source::pointer::Pointer;
 use super::source::volume::{CONFIRMED, Volume};
@@ -42,6 +43,8 @@ pub struct Options {
     pub pointer: String,
     /// Name of the agent's Lease. None if the agent reports to nobody.
     pub lease: Option<String>,
+    /// Directory into which the agent of a hub writes its report for the operator.
+    pub report_dir: Option<PathBuf>,
     /// Names this process as the holder of the Lease.
     pub holder: String,
     /// How long the set stays after its pointer is gone.
@@ -149,12 +152,22 @@ pub async fn run(
             let api = Api::namespaced(client, &options.namespace);
             Reporter::new(api, server, &lease, &options.holder)
         });
-        let stop = stop.clone();
+        let (stop, for_operator) = (stop.clone(), reported.clone());
+        let shared = options.report_dir.map(|directory| shared::run(directory, for_operator, stop.clone()));
         async move {
-            match reporter {
-                Some(reporter) => reporter.run(reported, stop).await,
-                None => stop.cancelled().await,
-            }
+            let lease = async {
+                match reporter {
+                    Some(reporter) => reporter.run(reported, stop.clone()).await,
+                    None => stop.cancelled().await,
+                }
+            };
+            let shared = async {
+                match shared {
+                    Some(shared) => shared.await,
+                    None => stop.cancelled().await,
+                }
+            };
+            tokio::join!(lease, shared);
         }
     });
     let ended = tokio::select! {

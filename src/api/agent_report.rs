@@ -65,12 +65,21 @@ pub struct HeldObject {
     pub content: HeldContent,
     /// First line of Icinga's error.
     pub message: String,
+    /// Digest of the content that Icinga refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 impl HeldObject {
     /// Returns a held object. The message is cut, so that the largest report fits its annotation.
     pub fn new(object: String, content: HeldContent, message: &str) -> Self {
-        Self { object, content, message: clean(message, HELD_MESSAGE_MAX) }
+        Self { object, content, message: clean(message, HELD_MESSAGE_MAX), digest: None }
+    }
+
+    /// Returns the same with the digest of the content that Icinga refused.
+    #[must_use]
+    pub fn of(self, digest: Option<Digest>) -> Self {
+        Self { digest: digest.map(|digest| digest.to_string()), ..self }
     }
 }
 
@@ -237,6 +246,7 @@ mod tests {
                 content: HeldContent::Previous,
                 message: "Attribute 'check_command': Object 'nope' of type 'CheckCommand' does not exist."
                     .into(),
+                digest: Some(Digest::of(b"refused").to_string()),
             }],
             ..AgentReport::new("groundlink")
         }
@@ -258,7 +268,7 @@ mod tests {
         let mut report = report();
         report.message = format!("a\u{7}{}", "x".repeat(5000));
         let name = format!("{}/{}", "n".repeat(63), "o".repeat(185));
-        let held = HeldObject::new(name, HeldContent::LeftOut, &"m".repeat(5000));
+        let held = HeldObject::new(name, HeldContent::LeftOut, &"m".repeat(5000)).of(Some(Digest::of(b"")));
         report.held = vec![held; MOST_HELD];
         assert!(report.text().len() < MOST_BYTES, "{}", report.text().len());
         let read = AgentReport::parse(&report.text()).unwrap();

@@ -2,7 +2,7 @@
 //! does not compile. Those that it reads may be of another version ([`Open`]).
 
 use super::closed::closed_enum;
-use super::kind::{BOTH_KINDS, Kind, SATELLITE_CLUSTER};
+use super::kind::{BOTH_KINDS, Kind, MONITORING_OBJECT, SATELLITE_CLUSTER};
 use super::open::{Open, Vocabulary};
 use super::reason::Reason;
 use schemars::JsonSchema;
@@ -22,11 +22,16 @@ closed_enum! {
         Reconciling,
         /// Only a person can resolve what the message says.
         Stalled,
+        /// MonitoringObject: Icinga takes every value of `apply.set`, and makes each object by this
+        /// rule. It is a warning, and changes no other condition.
+        ValuesTaken,
         /// SatelliteCluster: its API server answers.
         Reachable,
         /// SatelliteCluster: the kubeconfig was accepted and the API server accepts it.
         CredentialsValid,
-        /// SatelliteCluster: every agent's Icinga 2 loaded the delivered set.
+        /// MonitoringObject: the hub's own Icinga 2 runs this generation, as its agent proved;
+        /// missing if the operator follows no agent. SatelliteCluster: every agent's Icinga 2
+        /// loaded the delivered set.
         Loaded,
         /// SatelliteCluster: someone else changed what was delivered.
         Drifted,
@@ -43,13 +48,11 @@ impl ConditionType {
     /// Returns the kinds of resource that have this condition.
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled => BOTH_KINDS,
-            Self::Reachable
-            | Self::CredentialsValid
-            | Self::Loaded
-            | Self::Drifted
-            | Self::RemovalsHeld
-            | Self::Checked => SATELLITE_CLUSTER,
+            Self::Ready | Self::Synced | Self::Reconciling | Self::Stalled | Self::Loaded => BOTH_KINDS,
+            Self::ValuesTaken => MONITORING_OBJECT,
+            Self::Reachable | Self::CredentialsValid | Self::Drifted | Self::RemovalsHeld | Self::Checked => {
+                SATELLITE_CLUSTER
+            }
         }
     }
 
@@ -58,6 +61,7 @@ impl ConditionType {
         match self {
             Self::Ready
             | Self::Synced
+            | Self::ValuesTaken
             | Self::Reachable
             | Self::CredentialsValid
             | Self::Loaded

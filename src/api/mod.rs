@@ -9,6 +9,7 @@ mod closed;
 pub mod condition;
 pub(crate) mod crds;
 pub(crate) mod duration;
+pub mod hub_report;
 mod icinga_version;
 mod kind;
 pub mod marks;

@@ -39,10 +39,17 @@ closed_enum! {
         /// Satellites that should hold it cannot be delivered to. The message names them, each with
         /// its own reason.
         SatelliteFailing,
-        /// The satellite refused it.
+        /// Icinga 2 refused it: that of a satellite, or of the hub.
         Rejected,
         /// Nothing is pending.
         Complete,
+        /// Icinga takes every value that a rule reads from variables.
+        AllTaken,
+        /// Icinga leaves out values that a rule reads from variables: they do not fit their fields,
+        /// or name what does not exist. The message names hosts and variables.
+        ValueLeftOut,
+        /// Another rule, or a single object, has the name of an object that the rule would make.
+        NameShared,
         /// The API server answers and accepts the credential.
         Connected,
         /// There is no connection, or no answer within the deadline.
@@ -81,8 +88,11 @@ closed_enum! {
         InSync,
         /// More objects left at once than may be removed without a person.
         ManyRemovals,
-        /// Every agent of the satellite proved that its Icinga 2 runs the delivered set.
+        /// The agent of the hub's Icinga 2 proved that it runs the object. Every agent of the
+        /// satellite proved that its Icinga 2 runs the delivered set.
         Loaded,
+        /// Another operator wrote a status, and this one writes nothing.
+        OtherOperator,
         /// Active checks never had a result, although two of their intervals are over.
         ChecksOverdue,
     }
@@ -113,14 +123,20 @@ impl Reason {
             | Self::AllSatellites
             | Self::NoSatellites
             | Self::SatelliteUnreachable
-            | Self::SatelliteFailing => MONITORING_OBJECT,
+            | Self::SatelliteFailing
+            | Self::AllTaken
+            | Self::ValueLeftOut
+            | Self::NameShared
+            | Self::OtherOperator => MONITORING_OBJECT,
             Self::Invalid
             | Self::TooLarge
             | Self::Suspended
             | Self::Pending
             | Self::Rejected
             | Self::Complete
-            | Self::ContentChanged => BOTH_KINDS,
+            | Self::ContentChanged
+            | Self::AwaitingAgent
+            | Self::Loaded => BOTH_KINDS,
             Self::Connected
             | Self::Unreachable
             | Self::TLSError
@@ -130,7 +146,6 @@ impl Reason {
             | Self::QuotaExceeded
             | Self::Conflict
             | Self::DriftFight
-            | Self::AwaitingAgent
             | Self::CredentialRefused
             | Self::CredentialMissing
             | Self::CredentialExpiring
@@ -138,7 +153,6 @@ impl Reason {
             | Self::Unsupported
             | Self::InSync
             | Self::ManyRemovals
-            | Self::Loaded
             | Self::ChecksOverdue => SATELLITE_CLUSTER,
         }
     }
@@ -150,6 +164,9 @@ impl Reason {
             | Self::AllSatellites
             | Self::NoSatellites
             | Self::Complete
+            | Self::AllTaken
+            | Self::ValueLeftOut
+            | Self::NameShared
             | Self::Connected
             | Self::InSync
             | Self::Loaded => Outlook::Settled,
@@ -172,7 +189,8 @@ impl Reason {
             | Self::QuotaExceeded
             | Self::CredentialRefused
             | Self::CleanupSkipped
-            | Self::Unsupported => Outlook::Stalled,
+            | Self::Unsupported
+            | Self::OtherOperator => Outlook::Stalled,
             Self::Suspended
             | Self::Rejected
             | Self::Conflict

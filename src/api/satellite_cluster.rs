@@ -331,6 +331,11 @@ pub struct SatelliteClusterStatus {
     /// Last `metadata.generation` that the operator acted on; -1 before the first time.
     #[serde(default = "minus_one")]
     pub observed_generation: i64,
+    /// The operator that wrote this status: namespace and name of its Lease. An operator of another
+    /// name that finds it writes nothing, neither here nor on satellites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub operator: Option<String>,
     /// The set that the satellite should hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Watermark>,

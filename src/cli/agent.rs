@@ -36,6 +36,10 @@ pub struct Arguments {
     /// Lease of this agent, in which it reports to the hub. Without one it reports nothing.
     #[arg(long, env = "GROUNDLINK_AGENT_LEASE", value_name = "NAME", value_parser = full_name)]
     lease: Option<String>,
+    /// On the hub: directory into which the agent writes its report for the operator
+    /// (groundlink run --hub-agent). Only the agent may write there.
+    #[arg(long, env = "GROUNDLINK_AGENT_REPORT_DIR", value_name = "DIR", requires = "volume")]
+    report_dir: Option<PathBuf>,
     /// Name of this process as the holder of the Lease.
     #[arg(long, env = "GROUNDLINK_POD_NAME", value_name = "NAME", default_value = "groundlink-agent")]
     identity: String,
@@ -82,6 +86,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         namespace: arguments.namespace,
         pointer: arguments.pointer,
         lease: arguments.lease,
+        report_dir: arguments.report_dir,
         holder: arguments.identity,
         keep_after_deletion: arguments.keep_after_deletion,
         command: arguments.command,

@@ -7,6 +7,7 @@ use crate::api::IcingaVersion;
 use crate::hub::core::RemovalGuard;
 use crate::metrics::Metrics;
 use crate::operator::{self, Options};
+use crate::ownership::operator_name;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Address of a second server, for the kubelet: /livez, and /readyz without a reason.
     #[arg(long, env = "GROUNDLINK_PROBES", value_name = "ADDR")]
     probes: Option<SocketAddr>,
+    /// Address of the status page, for people with a token of the hub. Default: no page.
+    #[arg(long, env = "GROUNDLINK_PAGE_ADDRESS", value_name = "ADDR")]
+    page_address: Option<SocketAddr>,
     /// Wait until something is mounted on the volume's directory, so that nothing is written below
     /// an unmounted path.
     #[arg(long, env = "GROUNDLINK_REQUIRE_MOUNT")]
@@ -68,9 +72,17 @@ pub struct Arguments {
     /// deliver.
     #[arg(long, env = "GROUNDLINK_RELIST_EVERY", value_name = "DURATION", default_value = "30m", value_parser = period)]
     relist_every: Duration,
+    /// Directory in which the agent of the hub's own Icinga 2 reports (groundlink agent
+    /// --report-dir). Objects then have the condition Loaded.
+    #[arg(long, env = "GROUNDLINK_HUB_AGENT", value_name = "DIR")]
+    hub_agent: Option<PathBuf>,
     /// Name of the Lease. Only the process that holds it writes.
     #[arg(long, env = "GROUNDLINK_LEASE_NAME", value_name = "NAME", default_value = "groundlink")]
     lease_name: String,
+    /// Take over what another operator wrote: namespace and name of its Lease. Without this, an
+    /// operator that finds another's name in a status writes nothing. Stop the other one first.
+    #[arg(long, env = "GROUNDLINK_TAKE_OVER_FROM", value_name = "NAMESPACE/NAME", value_parser = operator_name)]
+    take_over_from: Option<String>,
     /// Name of this process as a holder of the Lease. The chart sets the Pod's name.
     #[arg(long, env = "GROUNDLINK_POD_NAME", value_name = "NAME", default_value = "groundlink")]
     identity: String,
@@ -94,6 +106,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         namespace: arguments.namespace,
         listen: arguments.listen,
         probes: arguments.probes,
+        page: arguments.page_address,
         allow_loopback_satellites: arguments.allow_loopback_satellites,
         privileged_namespaces: arguments.privileged_namespaces,
         external_objects: arguments.external_objects,
@@ -101,7 +114,9 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         icinga_version: arguments.icinga_version,
         removal_guard: RemovalGuard { share: arguments.removals_share, least: arguments.removals_least },
         relist: arguments.relist_every,
+        hub_agent: arguments.hub_agent,
         lease_name: arguments.lease_name,
+        take_over_from: arguments.take_over_from,
         identity: arguments.identity,
     };
     service::run(&log, Builder::new_multi_thread(), |stop| operator::run(options, metrics, stop))

@@ -66,6 +66,10 @@ fn argument(value: Value) -> Value {
         Value::Object(entries) if !is_function_object(&entries) => entries,
         value => Map::from_iter([("value".to_owned(), value)]),
     };
+    // It is for people alone.
+    if entries.get("description").is_some_and(|text| text == "") {
+        entries.remove("description");
+    }
     // Icinga makes a text of them before it looks at them (`MacroProcessor::ResolveArguments`).
     for name in ["value", "set_if"] {
         if let Some(value) = entries.get_mut(name) {
@@ -143,6 +147,8 @@ mod tests {
             ("arguments", json!({ "-a": { "value": 1, "order": 0 } }), json!({ "-a": 1.0 }), true),
             ("arguments", json!({ "-a": { "required": false } }), json!({ "-a": {} }), true),
             ("arguments", json!({ "-a": "" }), json!({ "-a": {} }), true),
+            ("arguments", json!({ "-a": { "description": "" } }), json!({ "-a": {} }), true),
+            ("arguments", json!({ "-a": { "description": "x" } }), json!({ "-a": {} }), false),
             ("arguments", json!({ "-a": 443 }), json!({ "-a": { "value": "443" } }), true),
             ("arguments", json!({ "-a": { "set_if": true } }), json!({ "-a": { "set_if": "true" } }), true),
             ("arguments", json!({ "-a": { "set_if": true } }), json!({ "-a": { "set_if": "1" } }), false),

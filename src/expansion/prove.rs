@@ -1,6 +1,6 @@
 //! The proof that resources say the same as the configuration that they were made of.
 
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, Difference, compare};
 use super::objects::{Id, Objects, Place};
 use super::run::Configuration;
 use crate::api::IcingaType;
@@ -21,6 +21,11 @@ pub struct Proof {
     /// Objects of a global zone of the original, equal otherwise, whose resources have no zone:
     /// those go to every satellite.
     pub from_global_zones: usize,
+    /// Zones and endpoints of a zone's directory, equal otherwise, which are everywhere as resources.
+    pub from_zones: usize,
+    /// Dependencies of an object on itself, which resources never make: Icinga 2.14 and later
+    /// refuse them.
+    pub on_themselves: usize,
     /// Number of objects of types that are no resources, such as `ApiListener`, by type.
     pub other_types: BTreeMap<String, usize>,
 }
@@ -74,7 +79,42 @@ pub fn proof(old: &Objects, new: &Objects, stays: impl Fn(&Place) -> bool) -> Pr
     proof.comparison = compare(old, new, is_wanted);
     proof.left_out_comparison = compare(old, new, |id| staying.contains(id));
     proof.from_global_zones = accept_global_zones(old, &mut proof.comparison);
+    proof.from_zones = accept(&mut proof.comparison, |id, one| {
+        let is_everywhere = IcingaType::named(&id.kind).is_some_and(IcingaType::is_everywhere);
+        is_everywhere && one.path == "zone" && has_no_zone(one)
+    });
+    let before = proof.comparison.only_old.len();
+    proof.comparison.only_old.retain(|(id, _)| !is_on_itself(old, id));
+    proof.on_themselves = before - proof.comparison.only_old.len();
     proof
+}
+
+fn has_no_zone(one: &Difference) -> bool {
+    one.new.value.as_deref().is_none_or(|zone| zone == "\"\"")
+}
+
+/// True for a dependency whose parent is its child.
+fn is_on_itself(objects: &Objects, id: &Id) -> bool {
+    let Some(dependency) = objects.get(id).filter(|_| id.kind == "Dependency") else { return false };
+    let name = |attribute: &str| match dependency.attributes.get(attribute) {
+        Some(serde_json::Value::String(name)) => name.clone(),
+        _ => String::new(),
+    };
+    name("child_host_name") == name("parent_host_name")
+        && name("child_service_name") == name("parent_service_name")
+}
+
+/// Takes out the differences that `is_accepted` names. Returns how many objects are equal without
+/// them.
+fn accept(comparison: &mut Comparison, is_accepted: impl Fn(&Id, &Difference) -> bool) -> usize {
+    let before = comparison.changed.len();
+    for changed in &mut comparison.changed {
+        changed.differences.retain(|one| !is_accepted(&changed.id, one));
+    }
+    comparison.changed.retain(|changed| !changed.differences.is_empty() || changed.more > 0);
+    let accepted = before - comparison.changed.len();
+    comparison.equal += accepted;
+    accepted
 }
 
 /// Takes out the differences between a global zone and none. Returns how many objects are equal
@@ -86,18 +126,10 @@ fn accept_global_zones(old: &Objects, comparison: &mut Comparison) -> usize {
         .filter(|(_, zone)| is_global(zone))
         .map(|(id, _)| serde_json::Value::from(id.name.as_str()).to_string())
         .collect();
-    let before = comparison.changed.len();
-    for changed in &mut comparison.changed {
-        changed.differences.retain(|one| {
-            let was_global = one.old.value.as_ref().is_some_and(|zone| global.contains(zone));
-            let has_none = one.new.value.as_deref().is_none_or(|zone| zone == "\"\"");
-            !(one.path == "zone" && was_global && has_none)
-        });
-    }
-    comparison.changed.retain(|changed| !changed.differences.is_empty() || changed.more > 0);
-    let accepted = before - comparison.changed.len();
-    comparison.equal += accepted;
-    accepted
+    accept(comparison, |_, one| {
+        let was_global = one.old.value.as_ref().is_some_and(|zone| global.contains(zone));
+        one.path == "zone" && was_global && has_no_zone(one)
+    })
 }
 
 #[cfg(test)]
@@ -136,5 +168,35 @@ mod tests {
         let paths: Vec<_> =
             changed.map(|one| (one.id.name.as_str(), one.differences[0].path.as_str())).collect();
         assert_eq!(paths, [("b", "zone"), ("c", "other")]);
+    }
+
+    #[test]
+    fn only_a_dependency_on_itself_may_be_missing() {
+        let dependency = |name: &str, parent: &str, service: &str| {
+            let attributes = json!({
+                "child_host_name": "h", "child_service_name": "s",
+                "parent_host_name": parent, "parent_service_name": service,
+            });
+            record("Dependency", name, attributes, 1)
+        };
+        let old = objects(&[
+            dependency("itself", "h", "s"),
+            dependency("other service", "h", "t"),
+            dependency("other host", "i", "s"),
+        ]);
+        let proof = proof(&old, &objects(&[]), |_| false);
+        let missing: Vec<_> = proof.comparison.only_old.iter().map(|(id, _)| id.name.as_str()).collect();
+        assert_eq!((proof.on_themselves, missing), (1, vec!["other host", "other service"]));
+    }
+
+    #[test]
+    fn only_zones_and_endpoints_may_lose_their_zone() {
+        let of = |kind: &str, zone: &str| record(kind, "x", json!({ "zone": zone, "other": 1 }), 1);
+        let kinds = ["Zone", "Endpoint", "User"];
+        let old = objects(&kinds.map(|kind| of(kind, "satellite")));
+        let new = objects(&kinds.map(|kind| of(kind, "")));
+        let proof = proof(&old, &new, |_| false);
+        let changed: Vec<_> = proof.comparison.changed.iter().map(|one| one.id.kind.as_str()).collect();
+        assert_eq!((proof.from_zones, proof.comparison.equal, changed), (2, 2, vec!["User"]));
     }
 }

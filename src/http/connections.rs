@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// The bounds of a server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Most open connections. The oldest one ends for a new one, so that a probe is answered
     /// whoever else holds connections.
     pub connections: usize,
@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// Serves for ever. Each connection has one request: no client needs more, and an idle one would
 /// cost a place.
-pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
+pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
     let mut tasks = JoinSet::new();
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {

@@ -1,13 +1,15 @@
 //! Carries out the commands of the core, and reports what happened. It decides nothing.
 
 use super::announcer::Announcer;
-use super::core::{Command, Consent, Core, Input, Measurement, Now, Part, RemovalGuard, Start};
+use super::core::{Command, Consent, Core, HubIcinga, Input, Measurement, Now, Part, RemovalGuard, Start};
+use super::questions::{self, Question};
 use super::watcher;
 use crate::backoff::Backoff;
 use crate::crd_probe::CrdProbe;
 use crate::identity::{ObjectKey, Uid};
-use crate::lease::Leadership;
+use crate::lease::{Leadership, Seen};
 use crate::metrics::{EventResult, Metrics};
+use crate::ownership::Claim;
 use crate::publish::{Change, Error, Scan, Touched, Volume};
 use crate::readiness::Readiness;
 use crate::references::Index;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub writer: Writer,
     /// Publishes events.
     pub announcements: Events,
+    /// The name of this operator.
+    pub claim: Claim,
     /// The right to write.
     pub leadership: Leadership,
     /// Asks for the CRD.
@@ -65,6 +69,10 @@ pub struct Parts {
     pub snapshots: watch::Sender<Option<Latest>>,
     /// What satellites accept and hold.
     pub fleet: watch::Receiver<Fleet>,
+    /// What somebody wants to know of the objects.
+    pub questions: mpsc::Receiver<Question>,
+    /// What the agent of the hub's own Icinga 2 reports. `None` if none is followed.
+    pub icinga: Option<watch::Receiver<HubIcinga>>,
     /// Where measurements go.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
@@ -80,7 +88,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let found = scan(&parts.volume, &parts.readiness, &stop).await;
     let Some((scan, crd)) = found else { return Ok(()) };
     let fleet = parts.fleet.borrow().clone();
-    let start = Start { scan, crd, fleet, seed: rand::random() };
+    let icinga = parts.icinga.as_ref().map(|icinga| icinga.borrow().clone());
+    let start = Start { scan, crd, fleet, claim: parts.claim, icinga, seed: rand::random() };
     let core = Core::new(parts.settings, parts.guard, parts.index, start);
     let (touches, touched) = mpsc::channel(TOUCHES);
     watcher::start(parts.volume.clone(), touches, stop.clone())
@@ -101,7 +110,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
         metrics: parts.metrics,
         readiness: parts.readiness,
     };
-    driver.run(parts.events, parts.fleet, touched, stop).await
+    driver.run(parts.events, (parts.fleet, parts.icinga), touched, parts.questions, stop).await
 }
 
 /// Reads the volume, and under which CRD it was published, however often that takes. `None` if `stop` came first.
@@ -131,6 +140,17 @@ async fn scan(
         }
     }
     None
+}
+
+/// Returns the next report of the hub's agent. Never, if none is followed.
+async fn next(icinga: &mut Option<watch::Receiver<HubIcinga>>) -> HubIcinga {
+    match icinga {
+        Some(icinga) => match icinga.changed().await {
+            Ok(()) => icinga.borrow_and_update().clone(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 fn published_under(volume: &Volume) -> Option<Uid> {
@@ -175,8 +195,9 @@ impl Driver {
     async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut fleet: watch::Receiver<Fleet>,
+        (mut fleet, mut icinga): (watch::Receiver<Fleet>, Option<watch::Receiver<HubIcinga>>),
         mut touched: mpsc::Receiver<Touched>,
+        mut questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut received = Vec::new();
@@ -206,7 +227,12 @@ impl Driver {
                     Touched::Files(keys) => Some(keys),
                     Touched::Some => None,
                 }),
+                Some(question) = questions.recv() => {
+                    questions::answer(&self.core, question);
+                    continue;
+                }
                 Ok(()) = fleet.changed() => Input::FleetChanged(fleet.borrow_and_update().clone()),
+                reported = next(&mut icinga) => Input::IcingaReported(reported),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             let now = Now {
@@ -276,6 +302,10 @@ impl Driver {
                         tracing::warn!(%error, "cannot record the CRD's UID on the volume; a CRD that is lost while no operator runs is not noticed");
                     }
                 });
+            }
+            Command::Hold(why) => {
+                self.leadership.hold(Seen::Objects, why.is_some());
+                self.readiness.set(Part::Ownership.name(), why);
             }
             Command::HoldRemovals(held) => {
                 self.readiness.note("removals", held.as_ref().map(|held| held.why.clone()));
@@ -364,6 +394,7 @@ fn record(metrics: &Metrics, measurement: Measurement) {
             metrics.snapshot(revision.term, revision.counter, objects);
         }
         Measurement::Undecided(count) => metrics.unconfirmed(count),
+        Measurement::OfAnotherOperator(count) => metrics.of_another_operator("MonitoringObject", count),
         Measurement::EventLeftOut => metrics.event(EventResult::LeftOut),
         Measurement::Panicked(work) => metrics.panicked(work),
         Measurement::Corrected(what) => metrics.volume_corrected(what),

@@ -1,9 +1,9 @@
 //! A configuration without the blocks that were imported: what stays in Icinga's own configuration.
 //! Every statement that is left keeps its line.
 
-use super::language::{Kind, Position, Statement, StatementKind};
+use super::language::{Expression, Kind, Position, Statement, StatementKind};
 use super::report::Span;
-use super::tree::{Content, Included, SourceFile, Tree, join, nested_includes, parent};
+use super::tree::{Content, Included, SourceFile, Tree, join, parent};
 use crate::render::quoting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl<'a> Remaining<'a> {
                 | StatementKind::IncludeZones(..) => edits.extend(self.include(file, statement)),
                 _ => {
                     let mut nested = Vec::new();
-                    nested_includes(statement, &mut nested);
+                    every_include(statement, &mut nested);
                     edits.extend(nested.into_iter().filter_map(|inner| absolute(&file.source, inner)));
                 }
             }
@@ -137,6 +137,23 @@ impl<'a> Remaining<'a> {
         let includes: Vec<String> = self.included.get(&place).into_iter().flatten().map(include).collect();
         let text = if includes.is_empty() { NOTHING.to_owned() } else { includes.join("; ") };
         Some(Edit { from: statement.at, to: statement.end, text })
+    }
+}
+
+/// Collects the includes inside of a statement, those of blocks and dictionaries as well.
+fn every_include<'s>(statement: &'s Statement, found: &mut Vec<&'s Statement>) {
+    let mut bodies: Vec<&[Statement]> = statement.bodies().collect();
+    match &statement.kind {
+        StatementKind::Block(block) => bodies.push(&block.body),
+        StatementKind::Rule(rule) => bodies.push(&rule.body),
+        StatementKind::Set(_, _, Expression { kind: Kind::Dictionary(body), .. }) => bodies.push(body),
+        _ => {}
+    }
+    for inner in bodies.into_iter().flatten() {
+        match &inner.kind {
+            StatementKind::Include(_, false) | StatementKind::IncludeRecursive(..) => found.push(inner),
+            _ => every_include(inner, found),
+        }
     }
 }
 

@@ -240,6 +240,10 @@ reasons! {
     Attribute: "Groundlink has no such attribute for this type",
     /// A value of another type.
     Value: "the attribute does not take this value",
+    /// A value that is too large.
+    Large: "the value, or the block, is too large",
+    /// Constants and variables are used so often that the manifests would be too large.
+    TooMany: "the values of constants and variables are more than 256 MiB in all blocks together",
     /// An operator that sets.
     Operator: "the attribute cannot be set in this way",
     /// An import after a value.

@@ -12,7 +12,7 @@ pub use labels::{Correction, EventResult, Work};
 pub use satellite::WriteCounts;
 
 use crate::status::{Kind, WriteResult};
-use labels::{CorrectionLabel, PanicLabel, ResultLabel, StateLabel, StatusWriteLabel};
+use labels::{CorrectionLabel, KindLabel, PanicLabel, ResultLabel, StateLabel, StatusWriteLabel};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -39,6 +39,7 @@ pub struct Metrics {
     snapshot_objects: Gauge,
     unconfirmed: Gauge,
     removals_held: Gauge,
+    of_another_operator: Family<KindLabel, Gauge>,
     tasks: Gauge,
     log_lines_lost: Counter,
     satellite: SatelliteMetrics,
@@ -62,11 +63,13 @@ impl Default for Metrics {
             snapshot_objects: Gauge::default(),
             unconfirmed: Gauge::default(),
             removals_held: Gauge::default(),
+            of_another_operator: Family::default(),
             tasks: Gauge::default(),
             log_lines_lost: Counter::default(),
             satellite: SatelliteMetrics::default(),
         };
         metrics.register();
+        ["MonitoringObject", "SatelliteCluster"].iter().for_each(|kind| metrics.of_another_operator(kind, 0));
         // From the start, so that the first one is an increase.
         Work::ALL.iter().for_each(|work| drop(metrics.panics.get_or_create(&PanicLabel::new(*work))));
         Correction::ALL
@@ -134,6 +137,11 @@ impl Metrics {
             "removals_held",
             "Objects whose removal waits for a person, because too many left at once",
             self.removals_held.clone(),
+        );
+        r.register(
+            "objects_of_another_operator",
+            "Resources whose status another operator wrote, by kind: MonitoringObject, SatelliteCluster",
+            self.of_another_operator.clone(),
         );
         r.register("tasks", "Live tasks of this process", self.tasks.clone());
         r.register(
@@ -216,6 +224,11 @@ impl Metrics {
     /// Records how many objects the first snapshot still waits for.
     pub fn unconfirmed(&self, count: usize) {
         self.unconfirmed.set(count as i64);
+    }
+
+    /// Records how many resources of a kind have a status of another operator.
+    pub fn of_another_operator(&self, kind: &'static str, count: usize) {
+        self.of_another_operator.get_or_create(&KindLabel { kind }).set(count as i64);
     }
 
     /// Records how many objects wait for a person before they are removed.

@@ -1,5 +1,6 @@
 //! Wiring of `groundlink run`: settings, clients, tasks. No decisions.
 
+mod status_page;
 mod tasks;
 mod volume;
 
@@ -9,6 +10,8 @@ use crate::http::{serve, serve_probes};
 use crate::hub;
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
+use crate::ownership::Claim;
+use crate::page;
 use crate::readiness::Readiness;
 use crate::references::{Index, itl};
 use crate::request::configured_client;
@@ -41,6 +44,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where to serve health without a detail, too.
     pub probes: Option<SocketAddr>,
+    /// Where to serve the status page, too.
+    pub page: Option<SocketAddr>,
     /// Accept satellites whose API server has a loopback or link-local address.
     pub allow_loopback_satellites: bool,
     /// Namespaces that may declare commands. If empty, the operator's own.
@@ -55,8 +60,12 @@ pub struct Options {
     pub removal_guard: hub::core::RemovalGuard,
     /// How often all MonitoringObjects are listed again, about.
     pub relist: Duration,
+    /// Directory in which the agent of the hub's own Icinga 2 reports. None if there is none.
+    pub hub_agent: Option<PathBuf>,
     /// Name of the Lease.
     pub lease_name: String,
+    /// Name of the operator whose statuses this one takes over.
+    pub take_over_from: Option<String>,
     /// Name of this process among the holders of the Lease.
     pub identity: String,
 }
@@ -89,6 +98,10 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     if let Some(probes) = &probes {
         tracing::info!(address = %probes.local_addr()?, "listening for probes");
     }
+    let page = match options.page {
+        Some(address) => Some(listen("--page-address", address).await?),
+        None => None,
+    };
     let serving = CancellationToken::new();
     let health = tokio::spawn({
         let exposed = metrics.clone();
@@ -124,6 +137,8 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         volume.id(),
         leadership.clone(),
     );
+    let claim = Claim::new(&options.namespace, &options.lease_name);
+    let claim = claim.taking_over_from(options.take_over_from.as_deref());
     let leading = CancellationToken::new();
     let lease = tokio::spawn({
         let readiness = readiness.clone();
@@ -136,12 +151,26 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     let (held, removals_held) = channel::channel(None);
     let (snapshots, latest) = channel::channel(None);
     let (fleet, fleet_seen) = channel::channel(Fleet::default());
+    let board = satellite::Board::default();
+    let (questions, asked) = hub::Questions::channel();
+    if let Some(listener) = page {
+        let sources = page::Sources {
+            questions: questions.clone(),
+            board: board.clone(),
+            fleet: fleet_seen.clone(),
+            readiness: readiness.clone(),
+            leadership: leadership.clone(),
+        };
+        let guard = page::Guard::new(client.clone(), &options.namespace);
+        status_page::start(listener, sources, guard, serving.clone())?;
+    }
     let policy = HostPolicy { allow_loopback: options.allow_loopback_satellites, hub: address(&url) };
     let announcements = satellite::Events::new(client.clone());
     let context = satellite::Context {
         hub: client.clone(),
         namespace: options.namespace.clone(),
         policy,
+        claim: claim.clone(),
         leadership: leadership.clone(),
         external_objects: Arc::new(settings.external_objects.clone()),
         servers: ServerPolicy::from(policy).without_hub(&url),
@@ -151,6 +180,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         snapshots: latest,
         removals_held,
         fleet: Arc::new(fleet),
+        board: board.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     };
@@ -167,10 +197,13 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         crd: CrdProbe::new(client.clone()),
         lister: watch::Lister::new(client, server),
         held,
+        claim,
         leadership,
         events: received,
         snapshots,
         fleet: fleet_seen,
+        questions: asked,
+        icinga: options.hub_agent.map(|directory| hub::icinga::follow(&directory, stop.clone())),
         metrics,
         readiness,
     };

@@ -75,16 +75,11 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
         Expression::InNetwork(network, operand, entries) => {
             guarded_call(out, "cidr_match", network, operand, *entries)
         }
+        // It is 0 of what has no length, and never an error.
         Expression::Length(operand) => {
-            out.push('(');
-            for (i, kind) in ["String", "Array", "Dictionary"].into_iter().enumerate() {
-                out.push_str(if i > 0 { " || typeof(" } else { "(typeof(" });
-                print(out, operand);
-                out.push_str(&format!(") == {kind}"));
-            }
-            out.push_str(") && len(");
+            out.push_str("len(");
             print(out, operand);
-            out.push_str("))");
+            out.push(')');
         }
         Expression::HostHasService(service) => {
             out.push_str("(typeof(get_service(host.name, ");
@@ -101,7 +96,7 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
         Expression::List(items) => list(out, items, print),
         Expression::Dictionary(entries) => dictionary(out, entries, print),
         Expression::Constant(name) => {
-            out.push_str(&format!("(globals.contains(\"{name}\") && {name})"));
+            out.push_str(&format!("((globals.contains(\"{name}\") || null) && {name})"));
         }
         Expression::Attribute(attribute) => self::attribute(out, attribute),
         Expression::Text(text) => quoting::string(out, text),
@@ -269,10 +264,8 @@ fn is_text(out: &mut String, operand: &Expression, matters: &dyn Fn(&str) -> boo
         print(out, operand);
         out.push_str(" == null) || ");
     }
-    // Below something that is no dictionary, the operand itself is false.
-    let has_parents = matches!(operand, Expression::Attribute(attribute) if attribute.keys.len() > 1 || attribute.subject == Subject::Value);
     let kinds = ["String", "Number", "Array", "Boolean"];
-    let has_flags = !has_parents && (matters("true") || matters("false"));
+    let has_flags = matters("true") || matters("false");
     is_one_of(out, operand, if has_flags { &kinds } else { &kinds[..3] });
 }
 
@@ -304,22 +297,23 @@ fn guarded_call(out: &mut String, function: &str, pattern: &str, operand: &Expre
 }
 
 /// Prints an attribute. A custom variable below another is read only if that one is a dictionary;
-/// otherwise the whole is false.
+/// otherwise the whole is null, as a variable that is not set. It must not be false, the value of
+/// the guard: in Icinga that equals 0, and null equals only null and empty text.
 pub(super) fn attribute(out: &mut String, attribute: &Attribute) {
     let (last, parents) = (attribute.keys.len(), guarded(attribute));
-    let is_guarded = !parents.is_empty();
-    if is_guarded {
-        out.push('(');
+    if parents.is_empty() {
+        return path(out, attribute, last);
     }
-    for count in parents {
-        out.push_str("typeof(");
+    let several = parents.len() > 1;
+    out.push_str(if several { "(((" } else { "((" });
+    for (i, count) in parents.enumerate() {
+        out.push_str(if i > 0 { " && typeof(" } else { "typeof(" });
         path(out, attribute, count);
-        out.push_str(") == Dictionary && ");
+        out.push_str(") == Dictionary");
     }
+    out.push_str(if several { ") || null) && " } else { " || null) && " });
     path(out, attribute, last);
-    if is_guarded {
-        out.push(')');
-    }
+    out.push(')');
 }
 
 /// Returns the numbers of keys that lead to what must be a dictionary.

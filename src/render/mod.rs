@@ -12,6 +12,7 @@ mod unset;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
+use crate::evaluate::Part;
 use crate::identity::{Digest, ObjectKey};
 use crate::validate::{
     Declaration, Form, Header, Link, Name, Provided, Refusal, Relay, Settings, Use, validate, value::Value,
@@ -48,6 +49,7 @@ pub struct Rendered {
     provides: Box<[Provided]>,
     uses: Box<[Use]>,
     relays: Box<[Relay]>,
+    part: Part,
 }
 
 impl Rendered {
@@ -103,6 +105,11 @@ impl Rendered {
             })
         };
         self.uses.iter().flat_map(|needed| &needed.any_of).filter(own)
+    }
+
+    /// Returns what an evaluation needs of the file. Nothing if it was read back.
+    pub fn part(&self) -> &Part {
+        &self.part
     }
 
     /// Returns the names that the file passes on.
@@ -190,9 +197,9 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         }
     };
     let _ = write!(out, "{form} {} ", declaration.kind);
-    quoting::string(&mut out, &beginning(declaration));
+    quoting::string(&mut out, &declaration.beginning());
     if let Some(for_each) = &declaration.for_each {
-        for_each::head(&mut out, for_each, &beginning(declaration));
+        for_each::head(&mut out, for_each, &declaration.beginning());
     }
     match declaration.form {
         Form::Apply(ApplyTo::Host) => out.push_str(" to Host"),
@@ -256,14 +263,7 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
         provides: declaration.provides.as_slice().into(),
         uses: declaration.uses.as_slice().into(),
         relays: declaration.relays.as_slice().into(),
-    }
-}
-
-/// Returns the name, or what Icinga puts before each key.
-fn beginning(declaration: &Declaration) -> String {
-    match &declaration.for_each {
-        Some(for_each) => for_each.prefix.clone().unwrap_or_else(|| format!("{} ", declaration.name)),
-        None => declaration.name.clone(),
+        part: Part::of(declaration),
     }
 }
 
@@ -281,6 +281,7 @@ pub fn read_back(key: &ObjectKey, bytes: Vec<u8>) -> Option<Rendered> {
         uses: header.all_uses().into(),
         link: header.link,
         relays: header.relays.into(),
+        part: Part::None,
         packed: Packed::new(&bytes),
     })
 }

@@ -1,6 +1,8 @@
 //! One name, several rules. Icinga refuses two objects of one name, so a rule makes none where a
 //! single object has the name, or a rule whose file Icinga read before. Rules note their names in a
-//! dictionary of the process; single objects exist before the first rule is asked.
+//! dictionary of the process; single objects exist before the first rule is asked. Icinga reads the
+//! files of a directory by name: on the hub that is the order of [`ObjectKey::goes_before`], and on a
+//! satellite, where all are in one directory, that of [`crate::identity::FileKey`].
 
 use super::quoting;
 use crate::api::objects::ApplyTo;
@@ -26,7 +28,7 @@ pub(super) fn taken(out: &mut String, key: &ObjectKey, declaration: &Declaration
     if to == ApplyTo::Service {
         name.push_str("service.name + \"!\" + ");
     }
-    let beginning = super::beginning(declaration);
+    let beginning = declaration.beginning();
     quoting::string(&mut name, &beginning);
     let mut variables = String::from(if to == ApplyTo::Service { "host, service" } else { "host" });
     if declaration.for_each.is_some() {

@@ -8,9 +8,9 @@ use super::core::agents::Heard;
 use super::core::config::Config;
 use super::core::delivery::{Ended, Job};
 use super::core::order::Wanted;
+use super::core::tell::tell;
 use super::core::times::Moment;
 use super::credential::Credential;
-use super::fleet::{Health, Satellite};
 use super::problem::Problem;
 use super::remote::AgentWatch;
 use super::status_writer::{self, Letter};
@@ -69,8 +69,7 @@ impl Driver {
     ) -> Self {
         let (statuses, mailbox) = watch::channel(None);
         let api = Api::namespaced(context.hub.clone(), &context.namespace);
-        let (leadership, metrics) = (context.leadership.clone(), context.metrics.clone());
-        tokio::spawn(status_writer::write(api, leadership, metrics, mailbox));
+        tokio::spawn(status_writer::write(api, context.clone(), mailbox));
         let first = config.borrow_and_update().clone();
         let mut driver = Self {
             actor: Actor::new(first, context.hub_id.clone()),
@@ -92,6 +91,8 @@ impl Driver {
             loading: VecDeque::new(),
         };
         driver.apply_effects();
+        let object = driver.actor.object();
+        driver.context.board.post(object, object.status.as_ref());
         driver
     }
 
@@ -135,7 +136,7 @@ impl Driver {
             now: self.started.elapsed(),
             unix: jiff::Timestamp::now().as_second(),
             random: rand::random(),
-            is_leader: self.context.leadership.is_current(),
+            is_leader: self.context.is_current(),
         }
     }
 
@@ -284,7 +285,12 @@ impl Driver {
         let (actor, unix) = (&self.actor, jiff::Timestamp::now().as_second());
         self.statuses.send_if_modified(|current| {
             let old = current.as_ref().map(|(_, status)| status);
-            let Some(next) = actor.status(old, unix).filter(|next| Some(next) != old) else { return false };
+            let Some(mut next) = actor.status(old, unix) else { return false };
+            next.operator = Some(self.context.claim.name().to_owned());
+            if Some(&next) == old {
+                return false;
+            }
+            self.context.board.post(actor.object(), Some(&next));
             *current = Some((actor.object().clone(), next));
             true
         });
@@ -297,40 +303,17 @@ impl Driver {
     }
 
     fn apply(&mut self, effect: Effect) {
+        let (mut is_for_hub, recorded) = (false, self.actor.recorded_revision());
+        self.context.fleet.send_if_modified(|fleet| {
+            let told = tell(fleet, &self.name, &effect, recorded);
+            is_for_hub = told.is_some();
+            told.unwrap_or(false)
+        });
+        if is_for_hub {
+            return;
+        }
         let (name, metrics) = (&self.name, &self.context.metrics);
         match effect {
-            Effect::Accepts(acceptance, exempt) => self.context.fleet.send_modify(|fleet| {
-                let (held_before, health) = match fleet.satellites.get(name) {
-                    Some(before) => (before.held_before, before.health),
-                    None => (self.actor.recorded_revision(), Health::default()),
-                };
-                let entry = Satellite { acceptance, exempt, held_before, health, ..Satellite::default() };
-                fleet.satellites.insert(name.clone(), entry);
-            }),
-            Effect::NotHeld => {
-                self.tell_hub(|held| held.acked.take().is_some());
-            }
-            Effect::Lost => self.tell_hub(|held| held.held_before.take().is_some()),
-            Effect::Health(health) => {
-                self.tell_hub(|held| std::mem::replace(&mut held.health, health) != health);
-            }
-            Effect::Holds(revision, left_out) => self.tell_hub(|held| {
-                let is_news = held.acked < Some(revision);
-                if is_news {
-                    held.acked = Some(revision);
-                    held.held_before = held.held_before.max(held.acked);
-                    if held.left_out != left_out {
-                        held.left_out = left_out;
-                    }
-                }
-                is_news
-            }),
-            Effect::Rejects(rejected) => {
-                self.tell_hub(|held| {
-                    held.rejected = rejected;
-                    true
-                });
-            }
             Effect::Breaker(state) => metrics.satellite_breaker(name, state),
             Effect::Event { is_warning, reason, note } => {
                 let (events, object) = (self.context.events.clone(), self.actor.object().clone());
@@ -384,13 +367,14 @@ impl Driver {
                 self.agents = None;
             }
             Effect::ForgetPointer => self.on_connection(|connection| connection.remote.forget_pointer()),
+            // The hub's, and applied above.
+            Effect::Accepts(..)
+            | Effect::NotHeld
+            | Effect::Lost
+            | Effect::Health(_)
+            | Effect::Holds(..)
+            | Effect::Rejects(_) => {}
         }
-    }
-
-    /// Changes the hub's knowledge of this satellite; `change` returns true if it changed
-    /// something.
-    fn tell_hub(&self, change: impl FnOnce(&mut Satellite) -> bool) {
-        self.context.fleet.send_if_modified(|fleet| fleet.satellites.get_mut(&self.name).is_some_and(change));
     }
 
     fn on_connection(&mut self, change: impl FnOnce(&mut Connection)) {

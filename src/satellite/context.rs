@@ -1,3 +1,4 @@
+use super::board::Board;
 use super::client::HostPolicy;
 use super::credential::ServerPolicy;
 use super::events::Events;
@@ -6,6 +7,7 @@ use super::views::Views;
 use crate::api::IcingaVersion;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::ownership::Claim;
 use crate::readiness::Readiness;
 use crate::references::itl;
 use crate::snapshot::Snapshot;
@@ -38,6 +40,8 @@ pub struct Context {
     pub namespace: String,
     /// Which addresses a satellite may have.
     pub policy: HostPolicy,
+    /// The name of this operator.
+    pub claim: Claim,
     /// The right to write.
     pub leadership: Leadership,
     /// External objects: every Icinga gets them from elsewhere.
@@ -57,6 +61,8 @@ pub struct Context {
     pub removals_held: watch::Receiver<Option<String>>,
     /// The hub's knowledge of its satellites.
     pub fleet: Arc<watch::Sender<Fleet>>,
+    /// The statuses of the satellites, for a reader beside the API server.
+    pub board: Board,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The state that `/readyz` reports.
@@ -64,6 +70,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns whether this process may write now. Nobody may before every SatelliteCluster is known: one of them may have a
+    /// status of another operator.
+    pub fn is_current(&self) -> bool {
+        self.leadership.is_current() && self.fleet.borrow().listed
+    }
+
     /// Returns the names that exist in an Icinga of this version without any resource.
     pub fn reserved(&self, version: IcingaVersion) -> HashSet<Name> {
         itl(version).into_iter().chain(self.external_objects.iter().cloned()).collect()

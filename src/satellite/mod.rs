@@ -6,6 +6,7 @@
 //! execute its decisions.
 
 mod actor;
+mod board;
 mod client;
 mod connection;
 mod context;
@@ -24,6 +25,7 @@ mod supervise;
 mod views;
 
 pub use self::core::order::{AllShards, PointerWrite};
+pub use board::{Board, Posted};
 pub use client::{HTTPS, HostPolicy, connect};
 pub use context::{Context, Latest};
 pub use events::Events;

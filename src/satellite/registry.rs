@@ -8,7 +8,9 @@ use super::received::Received;
 use super::supervise::supervise;
 use crate::api::satellite_cluster::NamespacesFrom;
 use crate::follow::{RELIST, follow};
+use crate::lease::Seen;
 use crate::metrics::Work;
+use crate::ownership::Others;
 use crate::readiness::Interruption;
 use crate::request::{Failure, ask};
 use futures::StreamExt;
@@ -29,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 /// The names of the two watches in `/readyz`.
 const SATELLITES: &str = "satellites";
 const SECRETS: &str = "secrets";
+/// The name in `/readyz` of SatelliteClusters with a status of another operator.
+const OWNERSHIP: &str = "satellite-ownership";
 
 struct Handle {
     uid: Option<String>,
@@ -57,6 +61,7 @@ pub async fn run(mut context: Context, stop: CancellationToken) {
         stop: stop.clone(),
         handles: BTreeMap::new(),
         listed: BTreeSet::new(),
+        others: Others::default(),
         namespaces: namespaces.clone(),
         unfollowed: Some(sender),
         broken: BTreeMap::new(),
@@ -88,6 +93,7 @@ struct Registry {
     stop: CancellationToken,
     handles: BTreeMap<String, Handle>,
     listed: BTreeSet<String>,
+    others: Others<String>,
     namespaces: watch::Receiver<Known>,
     /// The sender for the task that watches the namespaces. None once that task runs.
     unfollowed: Option<watch::Sender<Known>>,
@@ -150,12 +156,17 @@ impl Registry {
 
     async fn cluster(&mut self, event: Result<Event<Received>, Failure>) {
         match event {
-            Ok(Event::Init) => self.listed.clear(),
+            Ok(Event::Init) => {
+                self.listed.clear();
+                self.others.list_begins();
+            }
             Ok(Event::InitApply(object)) => {
                 self.listed.insert(object.name_any());
                 self.apply(object).await;
             }
             Ok(Event::InitDone) => {
+                self.others.list_complete();
+                self.hold_before_others();
                 let gone: Vec<_> =
                     self.handles.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();
                 for name in gone {
@@ -165,9 +176,26 @@ impl Registry {
                 self.restored(SATELLITES);
             }
             Ok(Event::Apply(object)) => self.apply(object).await,
-            Ok(Event::Delete(object)) => self.remove(&object.name_any()).await,
+            Ok(Event::Delete(object)) => {
+                self.others.gone(&object.name_any());
+                self.hold_before_others();
+                self.remove(&object.name_any()).await;
+            }
             Err(why) => self.fails(SATELLITES, format!("cannot watch SatelliteClusters: {why}")),
         }
+    }
+
+    /// Takes the right to write away while the status of a SatelliteCluster names another operator.
+    fn hold_before_others(&self) {
+        let claim = &self.context.claim;
+        let first = self.others.first();
+        let why = first.map(|(name, other)| {
+            let cluster = format!("SatelliteCluster {}/{name}", self.context.namespace);
+            claim.refusal(&cluster, other)
+        });
+        self.context.leadership.hold(Seen::Satellites, why.is_some());
+        self.context.metrics.of_another_operator("SatelliteCluster", self.others.count());
+        self.context.readiness.set(OWNERSHIP, why);
     }
 
     fn fails(&mut self, watch: &'static str, why: String) {
@@ -200,6 +228,9 @@ impl Registry {
     /// else: it was not deleted.
     async fn apply(&mut self, mut received: Received) {
         let name = received.name_any();
+        let operator = received.object.status.as_ref().and_then(|status| status.operator.as_deref());
+        self.others.seen(&name, &self.context.claim, operator);
+        self.hold_before_others();
         if self.handles.get(&name).is_some_and(|handle| handle.uid != received.object.metadata.uid) {
             self.remove(&name).await;
         }
@@ -264,6 +295,7 @@ impl Registry {
         self.context.fleet.send_modify(|fleet| {
             fleet.satellites.remove(name);
         });
+        self.context.board.remove(name);
         self.context.metrics.satellite_gone(name);
     }
 

@@ -63,7 +63,8 @@ pub struct HubApi {
     contents: BTreeMap<(ObjectKey, Spec), (MonitoringObjectSpec, Option<Digest>)>,
 }
 
-/// True if a resource of the model is a host group. All others are hosts.
+/// True if a resource of the model is a host group. A name with `p` is that of a time period, and
+/// one with `r` that of a rule that sets the period from a variable. All others are hosts.
 pub fn is_group(key: &ObjectKey) -> bool {
     key.name().starts_with('g')
 }
@@ -87,11 +88,20 @@ impl HubApi {
     fn content(&mut self, key: &ObjectKey, spec: Spec) -> (MonitoringObjectSpec, Option<Digest>) {
         let settings = &self.settings;
         let make = || {
+            let notes = format!("text {}", spec.text);
             let json = if is_group(key) {
-                serde_json::json!({ "hostGroup": { "displayName": format!("group {}", spec.text), "notes": format!("text {}", spec.text) } })
+                serde_json::json!({ "hostGroup": { "displayName": format!("group {}", spec.text), "notes": notes } })
+            } else if key.name().starts_with('p') {
+                serde_json::json!({ "timePeriod": { "ranges": { "monday": "00:00-24:00" } } })
+            } else if key.name().starts_with('r') {
+                // All rules make the same service.
+                let set = serde_json::json!([{ "checkPeriod": "host.vars.period" }]);
+                let apply = serde_json::json!({ "assignWhere": ["true"], "set": set });
+                serde_json::json!({ "name": "rule", "service": { "checkCommand": "hostalive", "notes": notes, "apply": apply } })
             } else {
                 let groups: Vec<_> = spec.group.iter().map(|number| format!("g{number}")).collect();
-                serde_json::json!({ "host": { "checkCommand": "hostalive", "groups": groups, "notes": format!("text {}", spec.text) } })
+                let vars = serde_json::json!({ "period": format!("p{}", spec.text) });
+                serde_json::json!({ "host": { "checkCommand": "hostalive", "groups": groups, "notes": notes, "vars": vars } })
             };
             #[allow(clippy::unwrap_used, reason = "a test's own resource")]
             let mut parsed: MonitoringObjectSpec = serde_json::from_value(json).unwrap();
@@ -153,10 +163,15 @@ impl HubApi {
         uid: &Uid,
         generation: i64,
         status: &MonitoringObjectStatus,
+        claimed: Option<Option<&str>>,
         tests: bool,
     ) -> Written {
         let Some(old) = self.objects.get(key) else { return Written::Gone };
         if tests && (Uid::new(&old.uid) != *uid || old.generation != generation) {
+            return Written::Stale;
+        }
+        let named = old.status.as_ref().and_then(|status| status.operator.as_deref());
+        if tests && claimed.is_some_and(|claimed| claimed != named) {
             return Written::Stale;
         }
         if old.status.as_ref() == Some(status) {

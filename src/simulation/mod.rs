@@ -1,7 +1,7 @@
-//! Simulates the whole promise in one thread: the hub's core, the group commit and the deliveries
-//! run on models of the disk, the API servers and the network. A seed decides what happens next:
+//! Simulates the whole promise in one thread: the hub's core, the group commit, the actors of the
+//! satellites and their deliveries run on models of the disk, the API servers and the network. A seed decides what happens next:
 //! changes by people, delays, lost answers, stale reads, failing disks, kills, power cuts. After
-//! every step the rules R1 to R9, I1 to I9 and I11 are checked (`rules.rs`).
+//! every step the rules R1 to R9, I1 to I9 and I11 to I13 are checked (`rules.rs`).
 //!
 //! `cargo test --lib simulation` runs 10,000 seeds. `make simulate ARGS="SEEDS=1000000"` runs as
 //! many as given, and `make simulate ARGS="SEED=42"` shows one seed step by step.

@@ -50,18 +50,24 @@ pub enum Planted {
     StatusesNotRead,
     /// The driver gives up each status write while it is still under way.
     WritesGivenUp,
+    /// The hub's agent reports what it is about to load.
+    LoadedTooEarly,
+    /// The driver ends every pause of a satellite's actor at once.
+    PausesIgnored,
     /// The hub never hears whether a satellite gets what it lacks.
     HealthNotReported,
+    /// The driver hides from the core which operator wrote a status.
+    OperatorNotRead,
 }
 
 impl Planted {
     /// Every planted violation, with the rules of which one must catch it.
-    pub const ALL: [(Self, &'static [Rule]); 23] = [
+    pub const ALL: [(Self, &'static [Rule]); 26] = [
         (Self::HalfFile, &[Rule::I1]),
         (Self::ContentNotSynced, &[Rule::I2, Rule::I1]),
         (Self::DirectoryNotSynced, &[Rule::I2]),
         (Self::RenamesOutOfOrder, &[Rule::R9]),
-        (Self::StatusBeforeCommit, &[Rule::I2]),
+        (Self::StatusBeforeCommit, &[Rule::I2, Rule::I4]),
         (Self::AcknowledgementWithoutStore, &[Rule::R1, Rule::R2]),
         (Self::UnknownTakenForStored, &[Rule::R1, Rule::R2]),
         (Self::GenerationNotTested, &[Rule::I2]),
@@ -75,10 +81,14 @@ impl Planted {
         (Self::PointerBeforeShards, &[Rule::R3]),
         (Self::PreviousShardsDeleted, &[Rule::R3]),
         (Self::RevisionGoesBack, &[Rule::R4]),
-        (Self::DeletedFileStays, &[Rule::I5, Rule::R5]),
+        // Of a resource that is not published any more, the satellites show it.
+        (Self::DeletedFileStays, &[Rule::I5, Rule::R5, Rule::I4]),
         (Self::DeadSatelliteBlocks, &[Rule::I6]),
         (Self::StatusesNotRead, &[Rule::I8]),
         (Self::WritesGivenUp, &[Rule::I9]),
+        (Self::PausesIgnored, &[Rule::I9, Rule::I4]),
         (Self::HealthNotReported, &[Rule::I11]),
+        (Self::LoadedTooEarly, &[Rule::I12]),
+        (Self::OperatorNotRead, &[Rule::I13, Rule::I8]),
     ];
 }

@@ -1,5 +1,5 @@
 //! The rules that every step of a run is checked against: R1 to R9 of the design, and the oracles
-//! I1 to I9 and I11 of the fault cases. Their names are defined here and nowhere else in the simulation.
+//! I1 to I9 and I11 to I13 of the fault cases. Their names are defined here and nowhere else in the simulation.
 //!
 //! I10 (no credential leaves the process) is missing, because the model has no credentials.
 //! `tests/fleet/hostile.rs` and `tests/satellites/refused.rs` check it.
@@ -50,10 +50,17 @@ pub enum Rule {
     I7,
     /// A restart with nothing to do writes nothing.
     I8,
-    /// The work under way is limited: one commit, 16 status writes, 4 requests to a satellite.
+    /// The work under way is limited: one commit, 16 status writes, 4 requests to a satellite. One
+    /// that answered nothing five times is probed, and not more often than every 8 s.
     I9,
     /// Once things have settled, a status names the satellites that lack the object, and no other.
     I11,
+    /// `Loaded=True` of an object is only reported for bytes that the hub's own Icinga was reported
+    /// to run.
+    I12,
+    /// Nothing is written, published or delivered while a status that the process has seen names
+    /// another operator.
+    I13,
 }
 
 /// A rule that a step broke, and how.

@@ -39,6 +39,8 @@ pub struct Server {
     pub log: Vec<Event>,
     /// It answers nothing.
     pub is_silent: bool,
+    /// It answers, and far more slowly than the hub's objects change.
+    pub is_slow: bool,
     /// Requests that changed something for the operator.
     pub writes: u64,
     /// Of these, the pointers.
@@ -57,6 +59,7 @@ impl Server {
             version: 0,
             log: Vec::new(),
             is_silent: false,
+            is_slow: false,
             writes: 0,
             pointers: 0,
             highest: None,

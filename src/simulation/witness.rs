@@ -34,6 +34,8 @@ pub struct Witness {
     contents: BTreeMap<Digest, Arc<Rendered>>,
     /// What each satellite ever had.
     held: BTreeSet<(usize, ObjectKey, Digest)>,
+    /// What the hub's Icinga ever ran.
+    ran: BTreeSet<(ObjectKey, Digest)>,
 }
 
 /// Returns the resource of a file's key in a ConfigMap.
@@ -213,6 +215,12 @@ impl Witness {
                 )
             })?;
         }
+        if is_true(ConditionType::Loaded) {
+            let ran = self.ran.contains(&(key.clone(), digest));
+            hold(Rule::I12, ran, || {
+                format!("{key} is said to be Loaded, and the hub's Icinga never ran it")
+            })?;
+        }
         let is_everywhere = is_true(ConditionType::Synced)
             && of(ConditionType::Synced).is_some_and(|condition| condition.reason == Reason::AllSatellites);
         let is_current = api.objects.contains_key(key);
@@ -281,6 +289,11 @@ impl Witness {
     /// A satellite had an object.
     pub fn had(&mut self, satellite: usize, key: ObjectKey, digest: Digest) {
         self.held.insert((satellite, key, digest));
+    }
+
+    /// The hub's Icinga runs these.
+    pub fn icinga_loaded(&mut self, running: &BTreeMap<ObjectKey, Digest>) {
+        self.ran.extend(running.iter().map(|(key, digest)| (key.clone(), *digest)));
     }
 
     /// Checks that contents were acknowledged.

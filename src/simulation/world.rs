@@ -1,6 +1,7 @@
 //! One run: a hub, its volume, satellites and one operator process after another, with everything that can go wrong
 //! between them. The seed chooses what happens next; after each step the rules are checked.
 
+mod icinga;
 mod people;
 mod process;
 mod quiet;
@@ -9,7 +10,7 @@ mod statuses;
 mod volume;
 mod watch;
 
-use super::client::Client;
+use super::client::{Chance, Client};
 use super::disk::ModelDisk;
 use super::hub_api::{HubApi, Logged, Spec, Stored, Written, group, host, is_group};
 use super::planted::Planted;
@@ -17,19 +18,26 @@ use super::random::Random;
 use super::rules::{Rule, Violation, hold};
 use super::satellite::{self, Server};
 use super::witness::{Witness, desired, in_set, on_volume};
+use crate::api::agent_report::{HeldContent, HeldObject};
+use crate::api::hub_report::HubReport;
 use crate::api::satellite_cluster::Layout;
-use crate::api::{ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus, Reason};
-use crate::hub::core::{Command, Consent, Core, Input, Now, RemovalGuard, Start};
+use crate::api::{
+    AgentReport, AgentResult, ConditionStatus, ConditionType, MonitoringObject, MonitoringObjectStatus,
+    Reason, SatelliteClusterStatus,
+};
+use crate::hub::core::{Command, Consent, Core, HubIcinga, Input, Now, RemovalGuard, Start};
 use crate::identity::{Digest, ObjectKey, Revision, Uid};
+use crate::ownership::Claim;
 use crate::publish::{Change, Outcome, Volume};
 use crate::references::Index;
+use crate::satellite::Fleet;
 use crate::satellite::core::requests::Request;
-use crate::satellite::{Fleet, Health, Satellite};
 use crate::snapshot::{Acceptance, Catalog, Maintained, Snapshot, SnapshotNames};
 use crate::status::{Error, Kind, Write};
 use crate::validate::{Name, Settings};
 use crate::watch::{Crd, Event};
-use std::collections::BTreeMap;
+use icinga::ModelIcinga;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Host groups and hosts that a person plays with.
@@ -37,6 +45,8 @@ const GROUPS: usize = 3;
 const HOSTS: usize = 6;
 /// Most status writes that may be under way.
 const WRITES: usize = 16;
+/// The name of another operator.
+const OTHER_OPERATOR: &str = "other/groundlink";
 /// Steps in which everything must become quiet after the faults have stopped.
 const QUIET_STEPS: usize = 20_000;
 
@@ -63,6 +73,8 @@ struct World {
     trace: Vec<String>,
     steps: u64,
     clock: Duration,
+    /// How far the wall clock is from the monotonic one, in seconds.
+    jumped: i64,
     /// Things go wrong.
     faults: bool,
     api: HubApi,
@@ -73,7 +85,7 @@ struct World {
     /// Highest term that any process had.
     terms: u64,
     /// Requests of dead processes, on their way.
-    late_writes: Vec<(ObjectKey, Uid, i64, MonitoringObjectStatus)>,
+    late_writes: Vec<LateWrite>,
     late_requests: Vec<(usize, Request)>,
     /// The number of the CRD that is installed. `None` while there is none.
     crd: Option<u64>,
@@ -88,8 +100,10 @@ struct World {
     layout: Layout,
     /// Files that somebody touched and the process has not heard of.
     touched: Vec<ObjectKey>,
-    /// What the status of each SatelliteCluster says was delivered.
-    recorded_acks: Vec<Option<Revision>>,
+    /// The hub's own Icinga, and its agent.
+    icinga: ModelIcinga,
+    /// The status of each SatelliteCluster.
+    recorded: Vec<Option<SatelliteClusterStatus>>,
 }
 
 /// One operator process.
@@ -103,6 +117,8 @@ struct Process {
     term: Option<u64>,
     floor: u64,
     watch: Watch,
+    /// Objects whose status named another operator when the process saw them last.
+    of_others: BTreeSet<ObjectKey>,
     /// A LIST was complete.
     has_listed: bool,
     is_listing_again: bool,
@@ -117,6 +133,16 @@ struct Process {
     view: Maintained,
     clients: Vec<Client>,
     fleet: Fleet,
+}
+
+/// A status write of a dead process.
+struct LateWrite {
+    key: ObjectKey,
+    uid: Uid,
+    generation: i64,
+    status: MonitoringObjectStatus,
+    /// The operator that the stored status must still name.
+    claimed: Option<Option<String>>,
 }
 
 struct StatusWrite {
@@ -167,6 +193,7 @@ impl World {
             trace: Vec::new(),
             steps: 0,
             clock: Duration::from_secs(1),
+            jumped: 0,
             faults: true,
             api: HubApi::default(),
             disk: ModelDisk::new(plan.planted),
@@ -184,7 +211,8 @@ impl World {
             snapshots: 0,
             layout,
             touched: Vec::new(),
-            recorded_acks: vec![None; satellites],
+            icinga: ModelIcinga::default(),
+            recorded: vec![None; satellites],
             plan,
         }
     }
@@ -194,6 +222,18 @@ impl World {
             let line = format!("{:>6} {:>10.3} {}", self.steps, self.clock.as_secs_f64(), what());
             self.trace.push(line);
         }
+    }
+
+    /// What the wall clock says. It orders nothing, so it may jump.
+    fn unix(&self) -> i64 {
+        self.clock.as_secs() as i64 + self.jumped
+    }
+
+    fn wall_clock_jumps(&mut self) -> Step {
+        self.jumped += if self.random.percent(50) { 86_400 } else { -86_400 };
+        let jumped = self.jumped;
+        self.say(|| format!("the wall clock is {jumped} s away"));
+        Ok(())
     }
 
     /// Faults for a while, then quiet, more than once; at the end a restart that has nothing to do.
@@ -209,6 +249,7 @@ impl World {
             let dead = self.dead_satellite();
             for (number, server) in self.servers.iter_mut().enumerate() {
                 server.is_silent = Some(number) == dead;
+                server.is_slow = false;
             }
             self.late_requests.clear();
             self.restore();
@@ -241,12 +282,14 @@ impl World {
             14..16 if self.faults => self.lease_changes(),
             16..19 if self.faults => self.satellite_fault(),
             19..21 if self.faults => self.disk_fault(),
+            94..95 if self.faults => self.wall_clock_jumps(),
             21..23 => self.late_arrives(),
             23..40 => self.watch_reports(),
             40..52 => self.commit_ends(),
             52..66 => self.status_advances(),
             66..70 => self.hub_answers(),
-            70..95 => self.some_satellite_advances(),
+            70..92 => self.some_satellite_advances(),
+            92..95 => self.icinga_advances(),
             _ => self.time_passes(),
         }
     }
@@ -264,6 +307,7 @@ fn misread(planted: Option<Planted>, disk: &ModelDisk, object: &mut MonitoringOb
                     observed_generation: 0,
                     r#type: None,
                     reason: None,
+                    operator: None,
                     satellites: None,
                     published_digest: None,
                     path: None,

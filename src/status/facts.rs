@@ -1,13 +1,20 @@
 //! What is true of an object, and the status that reports it.
 
+mod values;
+
+pub use values::Values;
+
+use super::loaded::{self, Loaded};
 use crate::api::condition::{format_timestamp, parse_timestamp};
 use crate::api::monitoring_object::PendingSatellites;
 use crate::api::{Condition, ConditionStatus, ConditionType, IcingaType, MonitoringObjectStatus, Reason};
 use crate::identity::{Digest, ObjectKey, Revision};
+use crate::ownership::{Claim, Owner};
 use crate::publish::InPlace;
 use crate::text::clean_message;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use values::values;
 
 /// What is true of an object at one generation.
 #[derive(Clone, Debug)]
@@ -20,8 +27,32 @@ pub struct Facts<'a> {
     pub kind: Option<IcingaType>,
     /// First snapshot that holds the published file. `None` if none does yet.
     pub revision: Option<Revision>,
+    /// The operator that says so.
+    pub claim: &'a Claim,
     /// How far this generation got.
     pub state: State<'a>,
+    /// Whether the hub's own Icinga 2 runs what is published. `None` if no agent of it is followed.
+    pub loaded: Option<Loaded>,
+    /// What its expressions come to. `None` if it has none.
+    pub values: Option<Values>,
+}
+
+impl Facts<'_> {
+    /// Returns the same of an object whose status says Synced, and whose satellites had it when they were seen last or
+    /// have just joined: another cause to write its status takes nothing back for them.
+    #[must_use]
+    pub fn without_taking_back(mut self, recorded: &Recorded) -> Self {
+        if let State::Published { sync, .. } = &mut self.state
+            && let Sync::Pending { expected, lacking, without, is_known, is_sure } = sync
+            && recorded.synced
+            && recorded.generation == self.generation
+            && !(*is_known && *is_sure && lacking.iter().any(Lacking::is_failing))
+        {
+            let joined = if *is_known { lacking.len() } else { 0 };
+            *sync = Sync::All { expected: expected.saturating_sub(joined), without: std::mem::take(without) };
+        }
+        self
+    }
 }
 
 /// How far a generation got. A digest in a status comes from an [`InPlace`] alone: nothing is said of a file that is not
@@ -205,8 +236,13 @@ fn waiting(expected: usize, lacking: &[Lacking], without: &[Lacking]) -> Progres
     [(False, reason, message), reconciling, stalled]
 }
 
-const TYPES: [ConditionType; 4] =
-    [ConditionType::Ready, ConditionType::Synced, ConditionType::Reconciling, ConditionType::Stalled];
+const TYPES: [ConditionType; 5] = [
+    ConditionType::Ready,
+    ConditionType::Synced,
+    ConditionType::Reconciling,
+    ConditionType::Stalled,
+    ConditionType::Loaded,
+];
 
 /// What the API server last acknowledged as an object's status, in the few bytes that decisions need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -229,14 +265,20 @@ pub struct Recorded {
     pub reason: Option<Reason>,
     /// Whether it has the fields that every version since the first writes.
     pub is_complete: bool,
+    /// Fingerprint of the operator that wrote it. 0 if it names none.
+    operator: u64,
     /// Fingerprint of the satellites that lacked it.
     lacking: u64,
     /// Fingerprint of everything but the times.
     fingerprint: u64,
     /// Status of each condition, in the order of [`TYPES`].
-    statuses: [Option<ConditionStatus>; 4],
+    statuses: [Option<ConditionStatus>; 5],
     /// When each condition's status changed last, in Unix seconds.
-    transitions: [i64; 4],
+    transitions: [i64; 5],
+    /// Fingerprint of `Loaded`.
+    loaded: u64,
+    /// The condition `ValuesTaken`. `None` if there was none, as for all but rules.
+    values: Option<Box<Condition>>,
 }
 
 impl Recorded {
@@ -259,10 +301,13 @@ impl Recorded {
             unresolved: has_reason(ConditionType::Ready, Reason::UnresolvedReference),
             reason: status.reason.as_deref().and_then(Reason::of),
             is_complete: status.reason.is_some(),
+            operator: status.operator.as_deref().map_or(0, name_of),
             lacking: fingerprint_of(&status.pending_satellites),
             fingerprint: fingerprint(status),
             statuses: TYPES.map(|kind| find(kind).map(|c| c.status)),
             transitions: TYPES.map(|kind| find(kind).map_or(0, |c| parse_timestamp(&c.last_transition_time))),
+            loaded: loaded::fingerprint(status),
+            values: find(ConditionType::ValuesTaken).cloned().map(Box::new),
         }
     }
 
@@ -271,9 +316,52 @@ impl Recorded {
         self.fingerprint == fingerprint(&compose(facts, self, 0))
     }
 
+    /// Returns whether the recorded status says of the values what these facts say.
+    pub fn says_values(&self, facts: &Facts<'_>) -> bool {
+        let words = |condition: &Condition| {
+            (
+                condition.status,
+                condition.reason.clone(),
+                condition.message.clone(),
+                condition.observed_generation,
+            )
+        };
+        values(facts, self, 0).as_ref().map(words) == self.values.as_deref().map(words)
+    }
+
     /// Returns whether the recorded status names the same satellites as these facts.
     pub fn names_the_same(&self, facts: &Facts<'_>) -> bool {
         self.lacking == fingerprint_of(&compose(facts, self, 0).pending_satellites)
+    }
+
+    /// Returns whether the recorded status has the same condition `Loaded` as these facts.
+    pub fn says_loaded(&self, facts: &Facts<'_>) -> bool {
+        self.loaded == loaded::fingerprint(&compose(facts, self, 0))
+    }
+
+    /// Returns the recorded status of `Loaded`, of whatever generation. `None` if there was none.
+    pub fn loaded(&self) -> Option<ConditionStatus> {
+        self.statuses[4]
+    }
+
+    /// Takes over which operator wrote the status, from the one that was seen last.
+    pub fn written_by(&mut self, seen: &Self) {
+        self.operator = seen.operator;
+    }
+
+    /// Returns whether the recorded status names the operator of these facts.
+    pub fn is_of(&self, claim: &Claim) -> bool {
+        self.owner(claim) == Owner::This
+    }
+
+    /// Returns whose status it is. Only the fingerprint of its name is kept.
+    pub(super) fn owner(&self, claim: &Claim) -> Owner {
+        match self.operator {
+            0 => Owner::Nobody,
+            named if named == name_of(claim.name()) => Owner::This,
+            named if Some(named) == claim.takes_over().map(name_of) => Owner::Former,
+            _ => Owner::Other,
+        }
     }
 
     /// Returns whether `Ready=True` was acknowledged for exactly this generation and digest.
@@ -289,13 +377,20 @@ fn fingerprint(status: &MonitoringObjectStatus) -> u64 {
     status.path.hash(&mut hasher);
     status.revision.hash(&mut hasher);
     fingerprint_of(&status.pending_satellites).hash(&mut hasher);
-    (&status.r#type, &status.reason, &status.satellites).hash(&mut hasher);
+    (&status.r#type, &status.reason, &status.operator, &status.satellites).hash(&mut hasher);
     let mut conditions: Vec<_> = status.conditions.iter().collect();
     conditions.sort_by(|a, b| a.r#type.cmp(&b.r#type));
     for c in conditions {
         (&c.r#type, c.status, c.observed_generation, &c.reason, &c.message).hash(&mut hasher);
     }
     hasher.finish()
+}
+
+fn name_of(operator: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    operator.hash(&mut hasher);
+    // 0 is nobody.
+    if operator.is_empty() { 0 } else { hasher.finish() | 1 }
 }
 
 fn fingerprint_of(pending: &Option<PendingSatellites>) -> u64 {
@@ -424,8 +519,17 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
     };
     let [ready, synced, ..] = &conditions;
     let reason = if ready.0 == True { synced.1 } else { ready.1 };
+    let is_suspended = matches!(facts.state, State::Suspended { .. });
+    let loaded = facts.loaded.as_ref().map(|of| match ready.0 {
+        // As Synced: what was so before stays.
+        True if is_suspended && recorded.loaded() == Some(True) => loaded::condition(&Loaded::Runs),
+        True if is_suspended => (False, Reason::Suspended, "spec.suspend is set".to_owned()),
+        True => loaded::condition(of),
+        _ => (False, ready.1, "this generation is not published".to_owned()),
+    });
+    let values = values(facts, recorded, now);
     let recorded = recorded.statuses.into_iter().zip(recorded.transitions);
-    let conditions = TYPES.into_iter().zip(conditions).zip(recorded).map(
+    let conditions = TYPES.into_iter().zip(conditions.into_iter().chain(loaded)).zip(recorded).map(
         |((kind, (status, reason, message)), (old, since))| Condition {
             r#type: kind.into(),
             status,
@@ -439,12 +543,13 @@ pub(super) fn compose(facts: &Facts<'_>, recorded: &Recorded, now: i64) -> Monit
         observed_generation: facts.generation,
         r#type: facts.kind.map(|kind| kind.as_str().to_owned()),
         reason: Some(reason.as_str().to_owned()),
+        operator: Some(facts.claim.name().to_owned()),
         satellites,
         published_digest: digest.map(|digest| digest.to_string()),
         path: digest.map(|_| facts.key.path()),
         revision: facts.revision.map(|revision| revision.to_string()),
         pending_satellites,
-        conditions: conditions.collect(),
+        conditions: conditions.chain(values).collect(),
     }
 }
 

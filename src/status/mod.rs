@@ -5,13 +5,17 @@
 
 mod facts;
 mod fair;
+mod loaded;
 mod news;
 mod queue;
+mod said;
 mod write;
 mod writer;
 
-pub use facts::{Facts, Lacking, Recorded, State, Sync};
+pub use facts::{Facts, Lacking, Recorded, State, Sync, Values};
+pub use loaded::Loaded;
 pub use news::News;
 pub use queue::{Job, Queue};
+pub use said::Said;
 pub use write::{Acknowledged, Answer, Error, Kind, Receipt, Write, WriteResult};
 pub use writer::Writer;

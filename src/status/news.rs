@@ -1,6 +1,7 @@
 //! Which status write is news for a person: one that begins or ends something, and not each write.
 
 use super::facts::{Facts, Recorded, State};
+use super::loaded::Loaded;
 use crate::api::{ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 
 /// News about an object, for `kubectl describe` and `kubectl events`.
@@ -33,6 +34,8 @@ pub(super) fn news(facts: &Facts<'_>, recorded: &Recorded, status: &MonitoringOb
                 about(ConditionType::Ready, false)
             } else if is_stalled && !recorded.stalled || !is_synced && recorded.synced {
                 about(ConditionType::Synced, true)
+            } else if matches!(facts.loaded, Some(Loaded::Refused(_))) && !recorded.says_loaded(facts) {
+                about(ConditionType::Loaded, true)
             } else if is_synced && !recorded.synced {
                 about(ConditionType::Synced, false)
             } else {

@@ -4,6 +4,7 @@ use super::facts::{Facts, Recorded, State, compose};
 use super::news::{News, news};
 use crate::api::MonitoringObjectStatus;
 use crate::identity::{Digest, ObjectKey, Uid};
+use crate::ownership::Owner;
 use crate::publish::{InPlace, Published};
 use crate::render::Rendered;
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub struct Write {
     published: Option<Published>,
     kind: Kind,
     news: Option<News>,
+    claimed: Option<Option<String>>,
 }
 
 impl Write {
@@ -85,6 +87,7 @@ impl Write {
             status,
             published: Some(published),
             kind: Kind::Ready,
+            claimed: claimed(facts, recorded),
         })
     }
 
@@ -119,6 +122,7 @@ impl Write {
             published: None,
             kind,
             news,
+            claimed: claimed(facts, recorded),
         })
     }
 
@@ -135,6 +139,13 @@ impl Write {
     /// Returns the generation that the resource must still have.
     pub fn generation(&self) -> i64 {
         self.generation
+    }
+
+    /// Returns the operator that the stored status must still name, or that it must still name none.
+    /// `None` if the status is this operator's already: of two operators that find a status of
+    /// nobody, one gets it.
+    pub fn claimed(&self) -> Option<Option<&str>> {
+        self.claimed.as_ref().map(Option::as_deref)
     }
 
     /// Returns what the write is for.
@@ -173,6 +184,14 @@ impl Write {
             kind: self.kind,
             result: Err((error, self.published)),
         }
+    }
+}
+
+fn claimed(facts: &Facts<'_>, recorded: &Recorded) -> Option<Option<String>> {
+    match recorded.owner(facts.claim) {
+        Owner::Nobody => Some(None),
+        Owner::Former => Some(facts.claim.takes_over().map(str::to_owned)),
+        Owner::This | Owner::Other => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Sends a status write: a JSON patch that first tests uid and generation, so that a late answer for an old spec, or for a
-//! resource that was deleted and created again, fails instead of lying.
+//! resource that was deleted and created again, fails instead of lying; and, of a status that is not this operator's yet, whose it is.
 
 use super::write::{Answer, Error, Write};
 use crate::api::MonitoringObject;
@@ -36,11 +36,15 @@ impl Writer {
     }
 
     async fn patch(&self, write: &Write) -> Result<u64, Error> {
-        let patch = json!([
-            { "op": "test", "path": "/metadata/uid", "value": write.uid().to_string() },
-            { "op": "test", "path": "/metadata/generation", "value": write.generation() },
-            { "op": "add", "path": "/status", "value": write.status() },
-        ]);
+        let mut patch = vec![
+            json!({ "op": "test", "path": "/metadata/uid", "value": write.uid().to_string() }),
+            json!({ "op": "test", "path": "/metadata/generation", "value": write.generation() }),
+        ];
+        if let Some(operator) = write.claimed() {
+            // null also matches a field that is not there.
+            patch.push(json!({ "op": "test", "path": "/status/operator", "value": operator }));
+        }
+        patch.push(json!({ "op": "add", "path": "/status", "value": write.status() }));
         let path = format!(
             "/apis/groundlink.dev/v1alpha1/namespaces/{}/monitoringobjects/{}/status?fieldManager={OPERATOR_MANAGER}",
             write.key().namespace(),
@@ -52,7 +56,7 @@ impl Writer {
             .uri(path)
             .header(http::header::CONTENT_TYPE, "application/json-patch+json")
             .header(http::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-            .body(patch.to_string().into_bytes())
+            .body(serde_json::Value::from(patch).to_string().into_bytes())
             .map_err(|error| Error::Refused(error.to_string()))?;
         let call = async {
             // A refusal is classified by more than its code, so it is no failure here.

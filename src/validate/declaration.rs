@@ -59,6 +59,14 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// Returns the name, or what Icinga puts before each key of a rule with `forEach`.
+    pub(crate) fn beginning(&self) -> String {
+        match &self.for_each {
+            Some(for_each) => for_each.prefix.clone().unwrap_or_else(|| format!("{} ", self.name)),
+            None => self.name.clone(),
+        }
+    }
+
     /// True if other declarations may import this one: a template, or a command.
     pub(crate) fn is_importable(&self) -> bool {
         self.form == Form::Template || self.kind.is_code() && self.form == Form::Object

@@ -38,6 +38,32 @@ impl Value {
     }
 }
 
+impl Value {
+    /// True unless it depends on constants of the Icinga that loads it.
+    pub(crate) fn is_known(&self) -> bool {
+        match self {
+            Self::Joined(_) => false,
+            Self::Array(items) => items.iter().all(Self::is_known),
+            Self::Dictionary(entries) => entries.values().all(Self::is_known),
+            Self::Null | Self::Boolean(_) | Self::Number(_) | Self::String(_) => true,
+        }
+    }
+
+    /// Returns the value as JSON; null for text with constants.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null | Self::Joined(_) => serde_json::Value::Null,
+            Self::Boolean(is_true) => (*is_true).into(),
+            Self::Number(number) => (*number).into(),
+            Self::String(text) => text.as_str().into(),
+            Self::Array(items) => items.iter().map(Self::to_json).collect(),
+            Self::Dictionary(entries) => {
+                entries.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()
+            }
+        }
+    }
+}
+
 /// Largest whole number that Icinga's doubles hold exactly.
 pub const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 /// Deepest nesting of custom variables. 2.13.6 crashes at 150.

@@ -46,14 +46,23 @@ async fn a_validator_that_hangs_is_killed_with_all_its_processes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_is_no_verdict() {
     let head = "[2026-11-30 02:28:00 +0000]";
-    for (script, wanted) in [
-        ("kill -SEGV $$", "signal 11"),
-        ("kill -KILL $$", "signal 9; perhaps out of memory"),
-        ("exit 139", "exit code 139 (signal 11)"),
+    for (script, is_own, wanted) in [
+        ("kill -SEGV $$", true, "ended by signal 11"),
+        ("kill -ABRT $$", true, "ended by signal 6"),
+        ("exit 139", true, "exit code 139 (signal 11)"),
+        // It cannot have done that itself: somebody else ends it, and the set is not why.
+        ("kill -KILL $$", false, "ended by signal 9"),
+        ("kill -TERM $$", false, "ended by signal 15"),
+        ("exit 137", false, "exit code 137 (signal 9)"),
     ] {
         let said = format!("echo '{head} critical/config: Error: half a word'\n{script}");
         let (result, _directory) = run(&said, LONG).await;
-        assert!(matches!(&result, Validation::Crashed(why) if why.contains(wanted)), "{result:?}");
+        let (why, is_crash) = match &result {
+            Validation::Crashed(why) => (why, true),
+            Validation::Killed(why) => (why, false),
+            other => panic!("{other:?}"),
+        };
+        assert!(is_crash == is_own && why.contains(wanted), "{script}: {result:?}");
     }
 }
 

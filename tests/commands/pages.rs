@@ -338,7 +338,8 @@ async fn every_patch_is_taken() {
 /// The pages that say where to look, with objects in the states that `docs/operate.md` shows: `docs/follow.md`,
 /// `docs/reasons.md`, and the pages below `docs/runbooks/`: `docs/runbooks/GroundlinkSatelliteDown.md`,
 /// `docs/runbooks/GroundlinkSatelliteStale.md`, `docs/runbooks/GroundlinkCredentialExpiring.md`,
-/// `docs/runbooks/GroundlinkObjectsRefused.md` and `docs/runbooks/GroundlinkRemovalsHeld.md`.
+/// `docs/runbooks/GroundlinkObjectsRefused.md`, `docs/runbooks/GroundlinkRemovalsHeld.md` and
+/// `docs/runbooks/GroundlinkOtherOperator.md`.
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_can_be_looked_at() {
     let installation = Installation::start(&[]).await;
@@ -375,6 +376,7 @@ async fn everything_can_be_looked_at() {
         "docs/runbooks/GroundlinkCredentialExpiring.md",
         "docs/runbooks/GroundlinkObjectsRefused.md",
         "docs/runbooks/GroundlinkRemovalsHeld.md",
+        "docs/runbooks/GroundlinkOtherOperator.md",
     ] {
         reader.follow(page, "everything_can_be_looked_at", "".."").await;
     }

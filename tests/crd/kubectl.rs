@@ -46,7 +46,7 @@ async fn columns_names_categories_and_selectors() {
     assert_eq!(row[..5], ["eu-web", "Host", "True", "3/5", "SatelliteUnreachable"], "{table}");
     let wide = kubectl(&["get", "mo", "-n", "kubectl", "-o", "wide"]).await;
     assert!(
-        columns(&wide).ends_with(&["AGE", "ZONE", "STALLED", "REVISION", "PATH", "MESSAGE"])
+        columns(&wide).ends_with(&["AGE", "ZONE", "STALLED", "LOADED", "REVISION", "PATH", "MESSAGE"])
             && wide.contains("7.42       objects.d/kubectl/eu-web.conf   waits"),
         "{wide}"
     );

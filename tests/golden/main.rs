@@ -14,6 +14,7 @@ mod cli;
 mod closure;
 mod declared;
 mod docs;
+mod evaluated;
 mod example;
 mod fields;
 mod hostile;
@@ -24,7 +25,9 @@ mod random;
 mod schema;
 mod set;
 mod setups;
+mod trees;
 mod types;
+mod unset_paths;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
 

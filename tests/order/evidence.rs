@@ -1,11 +1,11 @@
 //! The evidence of a run: requests from the recording proxies, file events from the kernel, and the
 //! JSON header of each file. Shares no code with the operator.
 
-use crate::support::{Exchange, FileEvent, Recorder, VolumeWatch, digest};
+use super::deliveries::{Base, Sent};
+use crate::support::{Exchange, FileEvent, Recorder, VolumeWatch};
 use http::Method;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// Longer than a request takes from the operator to the proxy on a busy machine.
@@ -55,17 +55,8 @@ pub(super) struct StatusWrite {
     pub(super) start: u64,
     pub(super) fate: Fate,
     pub(super) ready: bool,
+    pub(super) generation: i64,
     pub(super) digest: Option<String>,
-}
-
-/// One write of a satellite's pointer.
-pub(super) struct Delivery<'a> {
-    pub(super) exchange: &'a Exchange,
-    pub(super) fate: Fate,
-    pub(super) revision: Option<(u64, u64)>,
-    /// Text by `<namespace>/<name>`.
-    pub(super) files: BTreeMap<String, Arc<str>>,
-    pub(super) foreign: Vec<String>,
 }
 
 /// The content of a file after an event.
@@ -127,7 +118,7 @@ impl Timeline {
 }
 
 /// The second line of a file: the names that it provides and needs.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Header {
     pub(super) exclusive: Vec<String>,
     pub(super) shared: Vec<String>,
@@ -179,8 +170,6 @@ pub fn story(history: &History, key: &str) -> String {
         let late = if event.superseded { " superseded" } else { "" };
         lines.push((event.seq, format!("file {kind} {content}{late}")));
     }
-    // The last content for each satellite: most deliveries repeat it, and are left out.
-    let mut last: HashMap<&str, String> = HashMap::new();
     for exchange in &history.exchanges {
         let end = exchange.seq_end.unwrap_or(0);
         if let Some((_, write)) = status_write(exchange).filter(|(other, _)| other == key) {
@@ -198,14 +187,16 @@ pub fn story(history: &History, key: &str) -> String {
                 exchange.status,
             );
             lines.push((exchange.seq_start, text));
-        } else if let Some(delivery) = delivery(exchange) {
-            let held = delivery.files.get(key).map(|text| short(&digest(text.as_bytes())));
-            let held = held.unwrap_or_else(|| "without it".into());
-            if last.insert(&exchange.server, held.clone()).as_ref() != Some(&held) {
-                let (server, revision) = (&exchange.server, delivery.revision);
-                let text = format!("{server} {revision:?} {held} -> {:?} at {end}", exchange.status);
-                lines.push((exchange.seq_start, text));
-            }
+        }
+    }
+    // The last content for each satellite: most deliveries repeat it, and are left out.
+    let mut last: HashMap<&str, String> = HashMap::new();
+    let sent = Sent::read(&history.exchanges, &Base::default());
+    for delivery in &sent.deliveries {
+        let held = delivery.get(key).map(|file| short(&file.digest)).unwrap_or_else(|| "without it".into());
+        let (satellite, revision) = (delivery.satellite.as_str(), delivery.revision);
+        if last.insert(satellite, held.clone()).as_ref() != Some(&held) {
+            lines.push((delivery.start, format!("{satellite} {revision:?} {held} -> {:?}", delivery.fate)));
         }
     }
     lines.sort();
@@ -233,6 +224,7 @@ pub(super) fn status_write(exchange: &Exchange) -> Option<(String, StatusWrite)>
         start: exchange.seq_start,
         fate: Fate::of(exchange),
         ready,
+        generation: generation.as_i64().unwrap_or_default(),
         digest: status["publishedDigest"].as_str().map(str::to_owned),
     };
     Some((format!("{namespace}/{name}"), write))
@@ -256,25 +248,4 @@ pub(super) fn lists(exchanges: &[Exchange]) -> Vec<(u64, HashMap<String, String>
         Some((exchange.seq_end?, answer["items"].as_array()?.iter().filter_map(digest).collect()))
     };
     lists.filter_map(digests).collect()
-}
-
-pub(super) fn delivery(exchange: &Exchange) -> Option<Delivery<'_>> {
-    let writes =
-        exchange.method == Method::POST || exchange.method == Method::PUT || exchange.method == Method::PATCH;
-    if !writes || exchange.server == "hub" || !exchange.path.contains("/configmaps") {
-        return None;
-    }
-    let body = exchange.request_json();
-    let revision = body["metadata"]["annotations"]["groundlink.dev/revision"].as_str().and_then(|text| {
-        let (term, counter) = text.split_once('.')?;
-        Some((term.parse().ok()?, counter.parse().ok()?))
-    });
-    let (mut files, mut foreign) = (BTreeMap::new(), Vec::new());
-    for (key, text) in body["data"].as_object().into_iter().flatten() {
-        match (key_of_data(key), text.as_str()) {
-            (Some(key), Some(text)) => drop(files.insert(key, text.into())),
-            _ => foreign.push(key.clone()),
-        }
-    }
-    Some(Delivery { exchange, fate: Fate::of(exchange), revision, files, foreign })
 }

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 /// An invented history. Each call takes the next numbers of the sequence.
 #[derive(Default)]
-struct Story {
+pub(super) struct Story {
     seq: u64,
-    files: Vec<FileEvent>,
-    exchanges: Vec<Exchange>,
+    pub(super) files: Vec<FileEvent>,
+    pub(super) exchanges: Vec<Exchange>,
 }
 
 /// Returns a file that provides `Host!<name>`, and uses `hostalive` and the given names.
-fn host(name: &str, version: u32, uses: &[&str]) -> String {
+pub(super) fn host(name: &str, version: u32, uses: &[&str]) -> String {
     let uses: Vec<_> = ["CheckCommand!hostalive"].iter().chain(uses).map(|name| [name]).collect();
     let header = json!({ "provides": [format!("Host!{name}")], "uses": uses });
     format!(
@@ -25,7 +25,7 @@ fn host(name: &str, version: u32, uses: &[&str]) -> String {
     )
 }
 
-fn group(name: &str) -> String {
+pub(super) fn group(name: &str) -> String {
     let header = json!({ "provides": [format!("HostGroup!{name}")] });
     format!("// by hand\n// groundlink: {header}\nobject HostGroup \"{name}\" {{\n}}\n")
 }
@@ -42,16 +42,21 @@ impl Story {
         self.files.last_mut().unwrap()
     }
 
-    fn renamed(&mut self, key: &str, text: &str) -> &mut FileEvent {
+    pub(super) fn renamed(&mut self, key: &str, text: &str) -> &mut FileEvent {
         let content = Content { digest: digest(text.as_bytes()), bytes: text.to_owned().into() };
         self.file(key, FileEventKind::Renamed(Some(content)))
     }
 
-    fn deleted(&mut self, key: &str) -> &mut FileEvent {
+    pub(super) fn found(&mut self, key: &str, text: &str) {
+        let content = Content { digest: digest(text.as_bytes()), bytes: text.to_owned().into() };
+        self.file(key, FileEventKind::Found(Some(content)));
+    }
+
+    pub(super) fn deleted(&mut self, key: &str) -> &mut FileEvent {
         self.file(key, FileEventKind::Deleted)
     }
 
-    fn exchange(
+    pub(super) fn exchange(
         &mut self,
         server: &str,
         method: Method,
@@ -66,7 +71,7 @@ impl Story {
             seq_start,
             started: Instant::now(),
             seq_end,
-            answered: None,
+            answered: answer.map(|_| Instant::now()),
             method,
             path: path.into(),
             query: String::new(),
@@ -96,7 +101,7 @@ impl Story {
     }
 
     /// Adds a rename and an acknowledged Ready=True.
-    fn published(&mut self, key: &str, text: &str) {
+    pub(super) fn published(&mut self, key: &str, text: &str) {
         self.renamed(key, text);
         self.status(key, "True", text, Some(200));
     }
@@ -128,20 +133,20 @@ impl Story {
         self.exchange(satellite, Method::PUT, path, &body, Some(200))
     }
 
-    fn findings(&self) -> Findings {
+    pub(super) fn findings(&self) -> Findings {
         check(&History { files: self.files.clone(), exchanges: self.exchanges.clone(), directories_since: 0 })
     }
 
-    fn broken(&self) -> Vec<(Rule, String)> {
+    pub(super) fn broken(&self) -> Vec<(Rule, String)> {
         self.findings().violations.into_iter().map(|v| (v.rule, v.subject)).collect()
     }
 
-    fn assert_only(&self, rule: Rule, subject: &str) {
+    pub(super) fn assert_only(&self, rule: Rule, subject: &str) {
         assert_eq!(self.broken(), [(rule, subject.to_owned())], "{:#?}", self.findings());
     }
 }
 
-const WEB: &str = "team-a/web";
+pub(super) const WEB: &str = "team-a/web";
 
 #[test]
 fn a_correct_history_has_no_violation() {

@@ -1,8 +1,11 @@
 //! The order of the promise, watched from outside: renamed, acknowledged, delivered; under load,
 //! kills and outages.
 
+mod closed;
+mod deliveries;
 mod evidence;
 mod forged;
+mod forged_shards;
 mod isolation;
 mod kill;
 mod load;
@@ -10,4 +13,6 @@ mod planted;
 mod races;
 mod random_load;
 mod rules;
+mod slow;
+mod soak;
 mod witness;

@@ -31,6 +31,7 @@
 
 use super::evidence::{History, story};
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// A violation that the witness recognises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,20 @@ pub enum Rule {
     DeliveredOpenSet,
     /// R9: the same for the set on the volume, at some instant.
     VolumeOpenSet,
+    /// R3: a pointer was sent before a shard that it names was there.
+    PointerBeforeShard,
+    /// R3: a shard was deleted that the current or the previous pointer names.
+    NamedShardDeleted,
+}
+
+/// A content that a satellite accepted for the first time.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub satellite: String,
+    /// `<namespace>/<name>`.
+    pub key: String,
+    pub digest: String,
+    pub at: Instant,
 }
 
 /// One place where a rule was broken.
@@ -88,6 +103,8 @@ pub struct Findings {
     pub overtaken: usize,
     /// Checks without a result, because the file was replaced again before the watch could read it.
     pub inconclusive: usize,
+    /// Every content that arrived.
+    pub arrivals: Vec<Arrival>,
 }
 
 impl Findings {

@@ -90,6 +90,7 @@ fn holds(report: &AgentReport, object: &str) -> AgentReport {
         object: object.into(),
         content: HeldContent::LeftOut,
         message: "Object 'nope' of type 'CheckCommand' does not exist.".into(),
+        digest: None,
     };
     AgentReport { result: AgentResult::LoadedInPart, held: vec![held], ..report.clone() }
 }

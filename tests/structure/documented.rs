@@ -74,6 +74,34 @@ fn every_reason_has_its_meaning_and_its_remedy() {
     assert!(wrong.is_empty(), "docs/reasons.md: {wrong:#?}");
 }
 
+/// What the line `Do:` of a section says, without links, as the status page shows it.
+fn remedy(section: &str) -> Option<String> {
+    let (_, text) = section.split_once("\nDo: ")?;
+    let text = text.split("\n\n").next()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.split(" See [").next()?;
+    let mut plain = String::new();
+    for (part, piece) in text.split("](").enumerate() {
+        let piece = if part == 0 { piece } else { piece.split_once(')')?.1 };
+        plain.push_str(&piece.replace('[', ""));
+    }
+    let mut signs = plain.chars();
+    signs.next().map(|first| first.to_uppercase().chain(signs).collect())
+}
+
+#[test]
+fn the_status_page_shows_the_remedies_of_the_page() {
+    let page = text_of("docs/reasons.md");
+    let sections = sections(&page);
+    let mut count = 0;
+    for reason in groundlink::api::Reason::ALL {
+        let section = format!("\n{}", sections[reason.as_str()]);
+        let (wanted, shown) = (remedy(&section), groundlink::page::remedy(*reason));
+        assert_eq!(shown, wanted.as_deref(), "src/page/remedy.rs, {}", reason.as_str());
+        count += usize::from(shown.is_some());
+    }
+    assert!(count > 20, "{count}");
+}
+
 #[test]
 fn a_reason_without_meaning_or_remedy_is_found() {
     let page =

@@ -155,8 +155,13 @@ impl ApiServer {
 
     /// Requests a token of an existing ServiceAccount, valid for an hour (TokenRequest).
     pub async fn service_account_token(&self, namespace: &str, account: &str) -> String {
+        self.service_account_token_for(namespace, account, 3600).await
+    }
+
+    /// [`Self::service_account_token`] that is valid for this many seconds.
+    pub async fn service_account_token_for(&self, namespace: &str, account: &str, seconds: i64) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await, namespace);
-        let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
+        let spec = TokenRequestSpec { expiration_seconds: Some(seconds), ..TokenRequestSpec::default() };
         let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let answer = accounts.create_token_request(account, &PostParams::default(), &request).await;
         answer.expect("TokenRequest").status.and_then(|status| status.token).expect("a token")

@@ -11,6 +11,9 @@ use super::installation::{Installation, OPERATOR, succeeded};
 use super::proxy::Proxy;
 use super::reader::Place;
 
+/// The life of a token in seconds: longer than a soak.
+const LONG_LIFE: i64 = 24 * 3600;
+
 const RBAC: &str = include_str!("../../examples/satellite-rbac.yaml");
 
 impl Installation {
@@ -31,7 +34,7 @@ impl Installation {
             for number in 0..each {
                 let name = format!("{server}-{number}");
                 grant(&api_server, &name).await;
-                let token = api_server.service_account_token(&name, "groundlink").await;
+                let token = api_server.service_account_token_for(&name, "groundlink", LONG_LIFE).await;
                 let kubeconfig = api_server.kubeconfig_for(&self.proxies[*server].url(), &token);
                 objects.push(secret(&name, &kubeconfig));
                 objects.push(satellite(&name, &name, &spec));

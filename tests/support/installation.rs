@@ -147,10 +147,16 @@ impl Installation {
     /// proxy.
     pub async fn operator_builder(&self, program: &str) -> OperatorBuilder {
         let server = self.plane.server("hub");
-        let token = server.service_account_token(OPERATOR, OPERATOR).await;
+        let token = server.service_account_token_for(OPERATOR, OPERATOR, 24 * 3600).await;
         let path = self.scratch.path().join("operator.kubeconfig");
         let url = if self.direct { server.url() } else { self.hub_proxy.url() };
         std::fs::write(&path, server.kubeconfig_for(&url, &token)).expect("the kubeconfig is written");
+        self.operator_builder_again(program)
+    }
+
+    /// [`Self::operator_builder`] with the token of the previous one, while the hub is away.
+    pub fn operator_builder_again(&self, program: &str) -> OperatorBuilder {
+        let path = self.scratch.path().join("operator.kubeconfig");
         Operator::builder(program)
             .arg("run")
             .args(["--volume", self.volume.to_str().expect("UTF-8")])

@@ -46,12 +46,12 @@ pub use installation::{GENEROUS, Installation, OPERATOR, condition_of, succeeded
 pub use operator::{Operator, OperatorBuilder};
 pub use page::blocks;
 pub use ports::Port;
-pub use process::PeakUsage;
+pub use process::{PeakUsage, usage_of};
 pub use proxy::Proxy;
 pub use reader::{Place, Reader};
 pub use recorder::{Exchange, Recorder, Sequence};
 pub use satellite_watch::SatelliteWatch;
 pub use site::Site;
-pub use supervised::{is_alive, process_state};
+pub use supervised::{Launch, Supervised, is_alive, process_state};
 pub use volume_watch::{Content, FileEvent, FileEventKind, VolumeWatch, digest};
 pub use wait::{eventually, eventually_every};

@@ -69,3 +69,8 @@ impl PeakUsage {
         self.thread.join().expect("the thread does not panic")
     }
 }
+
+/// Returns the usage of a running process.
+pub fn usage_of(pid: u32) -> Usage {
+    Usage::of(pid)
+}

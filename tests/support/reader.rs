@@ -294,6 +294,34 @@ fn unpack(archive: &[u8]) -> Result<Files, String> {
     Ok(files)
 }
 
+/// Unpacks an archive of plain files, with `gzip` and the public layout of ustar. Faster than
+/// [`Reader`], which lets several programs agree.
+pub fn untar(archive: &[u8]) -> Result<Files, String> {
+    let mut packed = tempfile::tempfile().map_err(|error| error.to_string())?;
+    std::io::Write::write_all(&mut packed, archive).map_err(|error| error.to_string())?;
+    std::io::Seek::rewind(&mut packed).map_err(|error| error.to_string())?;
+    let output = Command::new("gzip").args(["--decompress", "--stdout"]).stdin(packed).output();
+    let output = output.map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("gzip: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let (mut files, mut rest) = (Files::new(), &output.stdout[..]);
+    let text = |bytes: &[u8]| {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
+    };
+    while let Some(head) = rest.get(..512).filter(|head| head[0] != 0) {
+        let size = usize::from_str_radix(&text(&head[124..136]), 8).map_err(|error| error.to_string())?;
+        if !matches!(head[156], b'0' | 0) || !text(&head[345..500]).is_empty() {
+            return Err(format!("entry {:?} is not a plain file with a short name", text(&head[..100])));
+        }
+        let bytes = rest.get(512..512 + size).ok_or("the archive ends early")?;
+        files.insert(text(&head[..100]), bytes.to_vec());
+        rest = rest.get(512 + size.next_multiple_of(512)..).unwrap_or_default();
+    }
+    Ok(files)
+}
+
 fn run(program: &str, command: &mut Command) -> Result<String, String> {
     let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output().expect("the program starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -115,6 +115,11 @@ readOnlyRootFilesystem: true
 {{- or (hasPrefix "127." .Values.http.address) (eq "[::1]" .Values.http.address) }}
 {{- end }}
 
+{{/* Returns "true" if the status page is reached only from inside the Pod. */}}
+{{- define "groundlink.isPageLoopback" -}}
+{{- or (hasPrefix "127." .Values.page.address) (eq "[::1]" .Values.page.address) }}
+{{- end }}
+
 {{/* Returns the block "imagePullSecrets": those of the chart and those of global. Nothing if there is none. */}}
 {{- define "groundlink.imagePullSecrets" -}}
 {{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq -}}

@@ -190,10 +190,25 @@ pub enum Verdict {
     Refused(Blame),
     /// The configuration of Icinga does not include the set, so nothing was validated.
     HookMissing(String),
-    /// The validator ended without a word, or too late.
+    /// The validator crashed.
     Crashed(String),
+    /// Somebody else ended the validator.
+    Killed(String),
+    /// The validator did not end in time.
+    TimedOut(String),
     /// The validator could not be run.
     CannotRun(String),
+}
+
+/// Runs of the validator for one set that ended without a verdict, since the last one with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deaths {
+    /// Digest of the set.
+    pub digest: Digest,
+    /// Crashes.
+    pub crashes: u32,
+    /// Ends by somebody else.
+    pub kills: u32,
 }
 
 /// Returns the name of the object of a file: `<namespace>/<name>`.

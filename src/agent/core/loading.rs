@@ -1,10 +1,12 @@
 //! The load of one set, from the fetch to the proof, and the way back.
 
-use super::facts::{Failure, FetchProblem, Moment, Offer, Plan, Probe, Refusal, Tree, TreeSet, Verdict};
+use super::facts::{
+    Deaths, Failure, FetchProblem, Moment, Offer, Plan, Probe, Refusal, Tree, TreeSet, Verdict,
+};
 use super::quarantine::{MOST_ROUNDS, Quarantine};
 use super::{
-    Agent, Effect, LONGEST_UNPROVED, PROBE_EVERY, PROBE_SOON, Proof, REFUSED, RESTORE_EVERY, RETRY, STRAYED,
-    Task,
+    Agent, Effect, LONGEST_UNPROVED, MOST_CRASHES, MOST_KILLS, PROBE_EVERY, PROBE_SOON, Proof, REFUSED,
+    RESTORE_EVERY, RETRY, STRAYED, Task,
 };
 use crate::api::agent_report::{AgentResult, Durations};
 use crate::api::condition::format_timestamp;
@@ -193,6 +195,9 @@ impl Agent {
         let work = self.work.as_mut()?;
         work.durations.validate += work.lap(moment.now);
         let (tree, offer) = (work.tree.clone()?, work.offer.clone()?);
+        let digest = offer.set.digest;
+        let before = self.deaths.take().filter(|before| before.digest == digest);
+        let before = before.unwrap_or(Deaths { digest, crashes: 0, kills: 0 });
         let (message, object) = match verdict {
             Verdict::Accepted => {
                 work.was_answering = was_answering;
@@ -207,7 +212,22 @@ impl Agent {
                 }
                 first.unwrap_or_else(|| ("Icinga refuses the set without a word".to_owned(), None))
             }
-            Verdict::Crashed(why) => (why, None),
+            Verdict::Crashed(why) if before.crashes + 1 < MOST_CRASHES => {
+                self.deaths = Some(Deaths { crashes: before.crashes + 1, ..before });
+                self.fails(format!("{why}; it is run again"), moment);
+                return None;
+            }
+            Verdict::Killed(why) if before.kills + 1 < MOST_KILLS => {
+                self.deaths = Some(Deaths { kills: before.kills + 1, ..before });
+                self.fails(format!("{why}; the set is not why, and it is validated again"), moment);
+                return None;
+            }
+            Verdict::Crashed(why) | Verdict::TimedOut(why) => (why, None),
+            Verdict::Killed(why) => {
+                let message =
+                    format!("{why}; that happened {MOST_KILLS} times in a row; find out who kills it");
+                (message, None)
+            }
             Verdict::HookMissing(why) | Verdict::CannotRun(why) => {
                 self.fails(why, moment);
                 return None;
@@ -377,10 +397,12 @@ impl Agent {
         let active = self.active.clone()?;
         let mut work = self.work.take();
         let is_new = self.memory.good.as_deref() != Some(&*active.name);
-        (self.attempts, self.failure, self.not_reloaded) = (0, None, None);
+        (self.attempts, self.not_reloaded) = (0, None);
         if !is_new && work.is_none() {
+            // What failed may concern a newer set.
             return None;
         }
+        self.failure = None;
         let took = work.as_mut().filter(|work| work.proving.is_some()).map(|work| {
             work.durations.load = work.lap(moment.now);
             work.durations.clone()

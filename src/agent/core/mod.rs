@@ -21,7 +21,7 @@ use crate::api::agent_report::{AgentResult, Checked, Durations};
 use crate::backoff::Backoff;
 use crate::identity::{Digest, Revision, may_have_been};
 use facts::{
-    Failure, FetchProblem, Found, Memory, Moment, Offer, Plan, Probe, Refusal, Tree, Verdict, Wanted,
+    Deaths, Failure, FetchProblem, Found, Memory, Moment, Offer, Plan, Probe, Refusal, Tree, Verdict, Wanted,
     WantedSet,
 };
 use loading::Work;
@@ -46,6 +46,13 @@ const LONGEST_UNPROVED: Duration = Duration::from_mins(10);
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
 /// Pause before a refused set is tried again: the fault may be in a file of somebody else.
 const REFUSED: Backoff = Backoff { base: Duration::from_mins(5), cap: Duration::from_hours(1) };
+
+/// How often the validator must crash on a set before the set is refused. Icinga compiles on many
+/// threads, so one crash proves little.
+const MOST_CRASHES: u32 = 2;
+/// How often in a row somebody else may end the validator before the set is refused. The set is not
+/// why, but validating it again and again for nothing costs the machine.
+const MOST_KILLS: u32 = 5;
 
 /// What the agent may decide by.
 #[derive(Clone, Debug)]
@@ -190,6 +197,8 @@ pub struct Agent {
     /// When the refused set may be tried again, and how often it was.
     refused_until: Option<Duration>,
     refusals: u32,
+    /// None if the last run of the validator had a verdict.
+    deaths: Option<Deaths>,
     next_probe: Duration,
     next_check: Duration,
     next_restore: Duration,
@@ -225,6 +234,7 @@ impl Agent {
             failure: None,
             refused_until: None,
             refusals: 0,
+            deaths: None,
             next_probe: Duration::ZERO,
             next_check: Duration::ZERO,
             next_restore: Duration::ZERO,
@@ -244,7 +254,7 @@ impl Agent {
         }
         if self.wanted.as_ref() != Some(&wanted) {
             // Something changed, so what failed before may succeed.
-            (self.attempts, self.retry_at) = (0, now);
+            (self.attempts, self.retry_at, self.failure) = (0, now, None);
         }
         self.wanted = Some(wanted);
     }

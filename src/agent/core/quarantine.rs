@@ -64,7 +64,8 @@ impl Quarantine {
             content == HeldContent::Previous && good.and_then(|good| good.files.get(key)) == wanted.get(key)
         };
         let object = |(key, (content, message)): (&String, &(HeldContent, String))| {
-            HeldObject::new(object_of(key), *content, message)
+            let refused = wanted.get(key).map(|file| file.digest);
+            HeldObject::new(object_of(key), *content, message).of(refused)
         };
         self.held.iter().filter(|(key, (content, _))| !is_victim(key, *content)).map(object).collect()
     }

@@ -104,7 +104,7 @@ impl Agent {
             let message = "Icinga does not answer, also not with the last good set, which is active again";
             return plain(AgentResult::Unproved, message);
         }
-        match self.failure.as_ref().filter(|_| self.attempts > 0) {
+        match &self.failure {
             Some(failure) if failure.is_content => plain(AgentResult::Rejected, &failure.why),
             Some(failure) => plain(AgentResult::Loading, &failure.why),
             None => plain(AgentResult::Loading, ""),

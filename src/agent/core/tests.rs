@@ -99,6 +99,68 @@ fn a_set_on_which_the_validator_crashes_is_not_loaded_and_tried_again_seldom() {
 }
 
 #[test]
+fn a_set_whose_validator_somebody_kills_is_not_refused_and_tried_again_soon() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.faith = Faith::Killed(3);
+    world.publish(&[("a.x.conf", "2")]);
+    let is_said = (0..40).any(|_| {
+        world.pass(1);
+        let report = world.report();
+        report.result == AgentResult::Loading && report.message.contains("signal 9; the set is not why")
+    });
+    assert!(is_said, "{:?}", world.report());
+    world.pass(40);
+    assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "2")])));
+    assert_eq!((world.memory.refused.clone(), world.report().message), (None, String::new()));
+
+    // Nobody gets through in the end: then it rests, and says why.
+    world.faith = Faith::Killed(1_000);
+    world.publish(&[("a.x.conf", "3")]);
+    let before = world.validations;
+    world.pass(200);
+    assert_eq!((world.result(), world.validations - before), (AgentResult::Rejected, MOST_KILLS as usize));
+    assert!(world.report().message.contains("5 times in a row"), "{:?}", world.report());
+    world.faith = Faith::Fine;
+    world.pass(3700);
+    assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "3")])));
+}
+
+#[test]
+fn one_crash_of_the_validator_refuses_no_set() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.faith = Faith::Crash;
+    world.publish(&[("a.x.conf", "fault")]);
+    let before = world.validations;
+    world.run_from(Input::Woken);
+    for _ in 0..100 {
+        if world.validations > before {
+            break;
+        }
+        world.now += Duration::from_millis(100);
+        world.run_from(Input::Woken);
+    }
+    assert_eq!((world.validations - before, world.memory.refused.clone()), (1, None));
+    world.faith = Faith::Fine;
+    world.pass(60);
+    assert_eq!((world.result(), world.runs()), (AgentResult::Loaded, map(&[("a.x.conf", "fault")])));
+}
+
+#[test]
+fn why_a_newer_set_fails_is_reported_also_while_the_loaded_one_is_proved_again() {
+    let mut world = loaded(&[("a.x.conf", "1")]);
+    world.failing_builds = usize::MAX;
+    world.publish(&[("a.x.conf", "2")]);
+    world.pass(10);
+    for _ in 0..60 {
+        world.pass(1);
+        assert!(world.report().message.contains("no space"), "{:?}", world.report());
+    }
+    world.failing_builds = 0;
+    world.pass(60);
+    assert_eq!((world.result(), world.report().message), (AgentResult::Loaded, String::new()));
+}
+
+#[test]
 fn an_agent_whose_refused_set_is_not_wanted_any_more_sleeps() {
     let mut world = loaded(&[("a.x.conf", "1")]);
     world.faith = Faith::Crash;
@@ -338,7 +400,8 @@ fn whatever_happened_a_good_set_is_loaded_in_the_end() {
                 }
                 4 => {
                     world.faith =
-                        [Faith::Fine, Faith::Crash, Faith::DiesAtRun, Faith::NotLoaded][random.below(4)];
+                        [Faith::Fine, Faith::Crash, Faith::DiesAtRun, Faith::NotLoaded, Faith::Killed(9)]
+                            [random.below(5)];
                 }
                 5 => (world.is_up, world.running) = (false, None),
                 6 => world.start_icinga(),

@@ -6,6 +6,7 @@ use super::candidate::{CANDIDATE_CONSTANT, DATA_DIR_CONSTANT, MARKER_CONSTANT, P
 use super::output::{self, Finding};
 use super::process::{Check, DEADLINE, DEADLINE_PER_OBJECT, Ended};
 use crate::text::clean;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -46,8 +47,11 @@ pub enum Validation {
     Refused(Vec<Finding>),
     /// Icinga accepted a configuration that does not include the candidate.
     HookMissing,
-    /// The validator ended without a verdict. The text says how.
+    /// The validator ended without a verdict, by a fault of its own or at its memory limit. The
+    /// text says how.
     Crashed(String),
+    /// Somebody else ended the validator. The text says how.
+    Killed(String),
     /// It was ended after this time.
     TimedOut(Duration),
     /// It could not be started, or its result not be read. The text has the cause.
@@ -75,7 +79,7 @@ impl Validator {
     pub async fn validate(&self, candidate: &Path, marker: &str, objects: usize) -> Validation {
         let limit =
             self.deadline + DEADLINE_PER_OBJECT.saturating_mul(u32::try_from(objects).unwrap_or(u32::MAX));
-        let kills = oom_kills();
+        let before = memory_events();
         let ended = match self.run(candidate, limit).await {
             Ok(Some(ended)) => ended,
             Ok(None) => return Validation::TimedOut(limit),
@@ -83,26 +87,27 @@ impl Validator {
         };
         let text = ended.text;
         let findings = output::findings(&text, &self.tree_root.to_string_lossy());
-        let memory = match (kills, oom_kills()) {
-            (Some(before), Some(now)) if now > before => {
-                "; perhaps out of memory: the kernel ended a process of this container"
-            }
-            _ => "",
+        let is_at_limit = before.zip(memory_events()).is_some_and(|(before, now)| now.is_beyond(before));
+        let memory = match is_at_limit {
+            true => "; out of memory: the kernel ended a process at the limit of this container",
+            false => "",
         };
         let words = || output::last_words(&text).unwrap_or_else(|| "no output".into());
         match ended.status.code() {
             None => {
                 let signal = ended.status.signal().unwrap_or(0);
-                let killed = signal == 9 && memory.is_empty();
-                let memory = if killed { "; perhaps out of memory" } else { memory };
-                Validation::Crashed(format!("ended by signal {signal}{memory}; its last words: {}", words()))
+                ended_by(signal, is_at_limit, &format!("ended by signal {signal}{memory}"), &words())
             }
             // What a shell or a container makes of the end by a signal.
-            Some(code) if code > 128 => Validation::Crashed(format!(
-                "exit code {code} (signal {}){memory}; its last words: {}",
-                code - 128,
-                words()
-            )),
+            Some(code) if code > 128 => {
+                let signal = code - 128;
+                ended_by(
+                    signal,
+                    is_at_limit,
+                    &format!("exit code {code} (signal {signal}){memory}"),
+                    &words(),
+                )
+            }
             Some(_) if !findings.is_empty() => Validation::Refused(findings),
             Some(0) => self.accepted(marker, &text).await,
             Some(code) => {
@@ -168,11 +173,89 @@ async fn empty(directory: &Path) -> io::Result<()> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// Returns how many processes of this container the kernel has ended for want of memory. None
-/// where that is not known.
-fn oom_kills() -> Option<u64> {
+/// Signals by which a program is ended for a fault of its own.
+const OWN: [Signal; 9] = [
+    Signal::ILL,
+    Signal::TRAP,
+    Signal::ABORT,
+    Signal::BUS,
+    Signal::FPE,
+    Signal::SEGV,
+    Signal::SYS,
+    Signal::XCPU,
+    Signal::XFSZ,
+];
+
+/// Returns what the end by a signal means that the agent did not send: a crash if it is the
+/// validator's own doing, or else a kill.
+fn ended_by(signal: i32, is_at_limit: bool, how: &str, words: &str) -> Validation {
+    let text = format!("{how}; its last words: {words}");
+    match is_at_limit || OWN.iter().any(|own| own.as_raw() == signal) {
+        true => Validation::Crashed(text),
+        false => Validation::Killed(text),
+    }
+}
+
+/// What the kernel counts of the memory of this container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct MemoryEvents {
+    /// How often its own limit was reached, and nothing could be reclaimed.
+    oom: u64,
+    /// Processes that were ended for want of memory, its own or the machine's.
+    oom_kill: u64,
+}
+
+impl MemoryEvents {
+    /// Reads the text of `memory.events`.
+    fn of(text: &str) -> Option<Self> {
+        let count =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        Some(Self { oom: count("oom ")?, oom_kill: count("oom_kill ")? })
+    }
+
+    /// True if a process was ended since `before` because this container reached its own limit. On
+    /// a machine without memory the limit is not reached, and the set is not why.
+    fn is_beyond(self, before: Self) -> bool {
+        self.oom > before.oom && self.oom_kill > before.oom_kill
+    }
+}
+
+/// Returns the counts of this container. None where they are not known.
+fn memory_events() -> Option<MemoryEvents> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let events = std::fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.events")).ok()?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+    MemoryEvents::of(&std::fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.events")).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_its_own_or_the_own_limit_is_a_crash() {
+        let is_crash = |signal, is_at_limit| match ended_by(signal, is_at_limit, "how", "words") {
+            Validation::Crashed(_) => true,
+            Validation::Killed(_) => false,
+            other => panic!("{other:?}"),
+        };
+        for own in [4, 6, 7, 8, 11] {
+            assert!(is_crash(own, false), "{own}");
+        }
+        for foreign in [0, 1, 2, 9, 15, 34] {
+            assert!(!is_crash(foreign, false), "{foreign}");
+        }
+        assert!(is_crash(9, true));
+    }
+
+    #[test]
+    fn a_machine_without_memory_is_not_the_limit_of_the_container() {
+        let text =
+            |oom, kills| format!("low 0\nhigh 0\nmax 7\noom {oom}\noom_kill {kills}\noom_group_kill 0\n");
+        let of = |oom, kills| MemoryEvents::of(&text(oom, kills)).unwrap();
+        assert_eq!(of(1, 2), MemoryEvents { oom: 1, oom_kill: 2 });
+        assert!(of(2, 3).is_beyond(of(1, 2)));
+        assert!(!of(1, 3).is_beyond(of(1, 2)));
+        assert!(!of(2, 2).is_beyond(of(1, 2)));
+        assert_eq!(MemoryEvents::of("oom x"), None);
+    }
 }

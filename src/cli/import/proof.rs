@@ -123,6 +123,20 @@ pub(super) fn text(proved: &Proved<'_>) -> anyhow::Result<()> {
             proof.from_global_zones
         );
     }
+    if proof.from_zones > 0 {
+        let _ = writeln!(
+            out,
+            "{} zones and endpoints of a zone's directory have no zone as resources: they are everywhere.",
+            proof.from_zones
+        );
+    }
+    if proof.on_themselves > 0 {
+        let _ = writeln!(
+            out,
+            "{} dependencies of an object on itself have no counterpart: Icinga 2.14 and later refuse them.",
+            proof.on_themselves
+        );
+    }
     if !proof.comparison.unknown.is_empty() {
         let _ = writeln!(
             out,
@@ -304,6 +318,8 @@ pub(super) fn json(proved: &Proved<'_>) -> Value {
         "outside": counted(&staying.outside),
         "otherTypes": proof.other_types,
         "fromGlobalZones": proof.from_global_zones,
+        "fromZones": proof.from_zones,
+        "onThemselves": proof.on_themselves,
         "unknown": proof.comparison.unknown.len(),
     })
 }

@@ -115,9 +115,10 @@ impl Journey {
             && self.waited_for().all(|leg| is_fine(leg.delivered) && is_fine(leg.loaded))
     }
 
-    /// True if any satellite that the object waits for has an agent.
+    /// True if the hub's Icinga 2, or any satellite that the object waits for, has an agent.
     pub(super) fn has_agents(&self) -> bool {
-        self.waited_for().any(|leg| leg.loaded != Taken::NotAsked)
+        self.steps.iter().any(|step| step.step == LOADED)
+            || self.waited_for().any(|leg| leg.loaded != Taken::NotAsked)
     }
 
     /// Returns where the object waits, for a person. None if it has arrived.
@@ -146,6 +147,8 @@ pub(super) fn hopeless(object: Observed<'_>) -> Option<String> {
 
 /// The step after which an object is in the snapshots that satellites get.
 const SET: &str = "in the set";
+/// The step after which the hub's own Icinga 2 runs the object. Only with an agent of it.
+const LOADED: &str = "loaded on the hub";
 
 fn steps(object: Observed<'_>) -> Vec<Step> {
     let created = object.0.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string());
@@ -194,7 +197,18 @@ fn steps(object: Observed<'_>) -> Vec<Step> {
             None => object.condition("Synced").map(|synced| synced.explanation()).unwrap_or_default(),
         },
     };
-    vec![declared, published, set]
+    let loaded = object.condition("Loaded").map(|condition| Step {
+        step: LOADED,
+        taken: match condition.status() {
+            _ if !object.is_decided() => Taken::No,
+            "True" => Taken::Yes,
+            "False" => Taken::No,
+            _ => Taken::Unknown,
+        },
+        since: condition.since().map(str::to_owned),
+        detail: condition.explanation(),
+    });
+    [declared, published, set].into_iter().chain(loaded).collect()
 }
 
 fn leg(

@@ -74,7 +74,10 @@ struct Objects {
     total: usize,
     ready: usize,
     synced: usize,
-    /// Objects that are not ready or not synced, by reason.
+    /// Objects that the hub's own Icinga runs. None if none says so: the operator follows no agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<usize>,
+    /// Objects that are not ready, not synced or not loaded on the hub, by reason.
     waiting: BTreeMap<String, usize>,
 }
 
@@ -170,10 +173,15 @@ impl Objects {
         let (is_ready, is_synced) = (object.is("Ready"), object.is("Synced"));
         self.ready += usize::from(is_ready);
         self.synced += usize::from(is_ready && is_synced);
-        let telling = match (is_ready, is_synced) {
-            (true, true) => return,
-            (true, false) => "Synced",
-            (false, _) => "Ready",
+        let is_loaded = object.condition("Loaded").is_none_or(|_| object.is("Loaded"));
+        if object.condition("Loaded").is_some() {
+            *self.loaded.get_or_insert_default() += usize::from(is_ready && is_loaded);
+        }
+        let telling = match (is_ready, is_synced, is_loaded) {
+            (true, true, true) => return,
+            (true, true, false) => "Loaded",
+            (true, false, _) => "Synced",
+            (false, ..) => "Ready",
         };
         let reason = object.condition(telling).filter(|_| object.is_decided());
         let reason = reason.and_then(|condition| condition.reason()).unwrap_or("NotDecided");
@@ -215,7 +223,9 @@ fn row(satellite: Observed<'_>) -> Row {
 impl Fleet {
     fn is_well(&self) -> bool {
         !self.operator.silent
-            && self.objects.as_ref().is_none_or(|objects| objects.synced == objects.total)
+            && self.objects.as_ref().is_none_or(|objects| {
+                objects.synced == objects.total && objects.loaded.is_none_or(|loaded| loaded == objects.total)
+            })
             && self.satellites.iter().all(|row| row.suspended || row.delivered && row.why.is_empty())
     }
 
@@ -236,8 +246,10 @@ impl Fleet {
                 objects.waiting.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             let waiting =
                 if waiting.is_empty() { String::new() } else { format!("; {}", waiting.join(", ")) };
+            let loaded =
+                objects.loaded.map_or_else(String::new, |count| format!(", {count} loaded on the hub"));
             text += &format!(
-                "objects    {}, {} ready, {} synced{waiting}\n",
+                "objects    {}, {} ready, {} synced{loaded}{waiting}\n",
                 objects.total, objects.ready, objects.synced
             );
         }

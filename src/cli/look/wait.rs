@@ -53,7 +53,7 @@ pub(in crate::cli) enum State {
     Ready,
     /// Delivered to every satellite that takes the object.
     Synced,
-    /// Loaded by every Icinga of these satellites; each must have an agent.
+    /// Loaded by every Icinga of these satellites and by the hub's own, as far as they have agents.
     Loaded,
     /// Deleted, off the hub's volume, and every satellite has acknowledged a set without it. Reads
     /// the sets with the credentials in the operator's Secrets.
@@ -111,6 +111,10 @@ async fn look(found: &Found, state: State) -> anyhow::Result<Shown> {
                 Shown::Waiting(journey.stop().or(synced).unwrap_or_default())
             }
         });
+    }
+    let loaded = observed.condition("Loaded").filter(|_| observed.is_decided());
+    if let Some(refused) = loaded.filter(|loaded| loaded.reason() == Some("Rejected")) {
+        return Ok(Shown::Hopeless(refused.explanation()));
     }
     let satellites = found.satellites().await?;
     let all: Vec<_> = satellites.iter().map(Observed).collect();

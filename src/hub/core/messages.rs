@@ -1,5 +1,6 @@
 //! The inputs and the commands of the core.
 
+use super::reported::HubIcinga;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::{Correction, Work};
 use crate::publish::{Change, Found, Outcome, Scan};
@@ -33,6 +34,8 @@ pub struct Consent {
 
 /// What happened.
 #[derive(Debug)]
+// One at a time goes through the loop, so the size of the largest costs nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum Input {
     /// Time went by.
     Tick,
@@ -65,6 +68,8 @@ pub enum Input {
     ListedAgain(Result<BTreeMap<ObjectKey, Uid>, String>),
     /// What the satellites accept or hold changed.
     FleetChanged(Fleet),
+    /// The agent of the hub's own Icinga 2 reported.
+    IcingaReported(HubIcinga),
 }
 
 /// Removals that wait.
@@ -113,6 +118,8 @@ pub enum Command {
     ListAgain,
     /// Remember that what the volume holds was published under this CRD.
     RememberCrd(Uid),
+    /// Write nothing at all, because another operator wrote a status; why. `None` if it goes on.
+    Hold(Option<String>),
     /// Say that removals are held, and why. `None` if they are not any more.
     HoldRemovals(Option<Held>),
     /// Hand a snapshot to the satellites. The latest wins.
@@ -146,6 +153,8 @@ pub enum Part {
     Recovery,
     /// The CRD was deleted.
     Crd,
+    /// Another operator wrote the status of an object.
+    Ownership,
 }
 
 impl Part {
@@ -156,6 +165,7 @@ impl Part {
             Self::MonitoringObjects => "monitoringobjects",
             Self::Recovery => "recovery",
             Self::Crd => "crd",
+            Self::Ownership => "ownership",
         }
     }
 }
@@ -208,6 +218,8 @@ pub enum Measurement {
     },
     /// Objects that the first snapshot waits for.
     Undecided(usize),
+    /// Objects whose status another operator wrote.
+    OfAnotherOperator(usize),
     /// An event was left out: there are too many.
     EventLeftOut,
     /// A part of the work panicked, and the rest went on.

@@ -5,25 +5,33 @@ mod announcements;
 mod changes;
 mod departures;
 mod entry;
+mod evaluation;
 mod graces;
+mod icinga;
 mod inspection;
 mod messages;
 mod objects;
+mod ownership;
 mod publishing;
 mod recovery;
 mod refresh;
+mod reported;
 mod retries;
 mod satellites;
 mod settle;
 mod snapshots;
 mod statuses;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
+pub use reported::HubIcinga;
+pub use survey::{Counts, Outline, State, Waiting};
 
 use crate::identity::{ObjectKey, Uid};
+use crate::ownership::Claim;
 use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
@@ -31,9 +39,11 @@ use crate::validate::Settings;
 use announcements::Announcements;
 use changes::Changes;
 use departures::Departures;
+use evaluation::Evaluation;
 use graces::Graces;
 use inspection::Inspection;
 use objects::{Objects, Render};
+use ownership::Ownership;
 use publishing::Files;
 use recovery::Recovery;
 use retries::Retries;
@@ -56,6 +66,10 @@ pub struct Start {
     pub crd: Option<Uid>,
     /// What is known of the satellites.
     pub fleet: Fleet,
+    /// The name of this operator, and whom it takes over from.
+    pub claim: Claim,
+    /// What the agent of the hub's own Icinga 2 reported. `None` if none is followed.
+    pub icinga: Option<HubIcinga>,
     /// Where the jitter of retries begins.
     pub seed: u64,
 }
@@ -68,12 +82,15 @@ pub struct Core {
     /// Which of the valid contents may be published.
     index: Index,
     objects: Objects,
+    ownership: Ownership,
+    evaluation: Evaluation,
     files: Files,
     statuses: Statuses,
     graces: Graces,
     announcements: Announcements,
     snapshots: Snapshots,
     satellites: Satellites,
+    icinga: Option<HubIcinga>,
     departures: Departures,
     recovery: Recovery,
     inspection: Inspection,
@@ -87,19 +104,22 @@ pub struct Core {
 impl Core {
     /// Returns the state at the start. `index` knows the names that exist without a resource.
     pub fn new(settings: Settings, guard: RemovalGuard, index: Index, start: Start) -> Self {
-        let Start { scan, crd, fleet, seed } = start;
+        let Start { scan, crd, fleet, claim, icinga, seed } = start;
         Self {
             settings,
             guard,
             render: crate::render::content,
             index,
             objects: Objects::default(),
+            ownership: Ownership::new(claim),
+            evaluation: Evaluation::default(),
             files: Files::default(),
             statuses: Statuses::default(),
             graces: Graces::default(),
             announcements: Announcements::default(),
             snapshots: Snapshots::default(),
             satellites: Satellites::new(fleet, Duration::ZERO),
+            icinga,
             departures: Departures::new(crd),
             recovery: Recovery::new(scan),
             inspection: Inspection::default(),
@@ -115,8 +135,10 @@ impl Core {
     /// answer to the one before it allows.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Command> {
         self.now = now;
-        now.term.into_iter().for_each(|term| self.snapshots.leads(term));
+        self.hold_before_others();
+        self.now.term.into_iter().for_each(|term| self.snapshots.leads(term));
         self.take(input); //             watch -> validate -> render, and the answers to earlier commands
+        self.hold_before_others(); //    another operator wrote a status: nothing below is done
         self.resolve_references(); //    references: what may be published
         self.publish(); //               temp file, sync, rename, sync of the directory
         self.inspect(); //               files that could not be read are read again
@@ -125,6 +147,7 @@ impl Core {
         self.write_ready(); //           status Ready, acknowledged by the API server
         self.cut_snapshot(); //          snapshot of what is acknowledged, for the satellites
         self.look_at_satellites(); //    health of satellites that has lasted is reported
+        self.report_values(); //         what rules leave out is reported
         self.refresh_waiting(); //       statuses of objects that wait, when they are no longer true
         self.write_synced(); //          status Synced, once they have it
         self.ask_about_departures(); //  objects that left: did a person delete them?
@@ -137,9 +160,17 @@ impl Core {
         let snapshot = self.snapshot_wake();
         let departures = self.departures.due().filter(|_| self.recovery.is_listed);
         let read = self.read_wake();
-        let (refresh, grace) = (self.refresh_wake(), self.graces.next());
-        let causes =
-            [self.retries.next_due(), departures, self.synced_wake(), snapshot, read, refresh, grace];
+        let (refresh, grace, evaluation) = (self.refresh_wake(), self.graces.next(), self.evaluation_wake());
+        let causes = [
+            self.retries.next_due(),
+            departures,
+            self.synced_wake(),
+            snapshot,
+            read,
+            refresh,
+            grace,
+            evaluation,
+        ];
         causes.into_iter().flatten().fold(self.now.elapsed + LOOK_AROUND, Duration::min)
     }
 
@@ -158,6 +189,7 @@ impl Core {
             Input::ConsentAnswered(consent) => self.consent_answered(consent),
             Input::ListedAgain(listed) => self.listed_again(listed),
             Input::FleetChanged(fleet) => self.fleet_changed(fleet),
+            Input::IcingaReported(icinga) => self.icinga_reported(icinga),
         }
     }
 
@@ -170,7 +202,9 @@ impl Core {
     fn resolve_references(&mut self) {
         if self.recovery.is_listed {
             self.index.resolve();
-            self.files.dirty.extend(self.index.take_changed());
+            let changed = self.index.take_changed();
+            self.evaluate(&changed);
+            self.files.dirty.extend(changed);
         }
     }
 

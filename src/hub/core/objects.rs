@@ -55,10 +55,14 @@ impl Objects {
 impl Core {
     pub(super) fn watched(&mut self, event: Event) {
         match event {
-            Event::ListBegins => self.objects.entries.values_mut().for_each(|entry| entry.listed = false),
+            Event::ListBegins => {
+                self.ownership.others.list_begins();
+                self.objects.entries.values_mut().for_each(|entry| entry.listed = false);
+            }
             Event::Object(received) => self.received(&received),
             Event::Deleted { namespace, name, uid } => {
                 let key = ObjectKey::new(&namespace, &name);
+                self.ownership.others.gone(&key);
                 if let Some(entry) = self.objects.entries.get(&key).filter(|e| e.uid == Uid::new(&uid)) {
                     self.departures.insert_deleted(key, entry.uid.clone(), self.now.elapsed);
                 }
@@ -74,6 +78,7 @@ impl Core {
 
     /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
     fn list_complete(&mut self) {
+        self.ownership.others.list_complete();
         for (key, entry) in self.objects.entries.iter().filter(|(_, entry)| !entry.listed) {
             self.departures.insert_missing(key.clone(), entry.uid.clone(), self.now.elapsed);
         }
@@ -104,6 +109,14 @@ impl Core {
         let generation = metadata.generation.unwrap_or(0);
         let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
         let recorded = received.object.status.as_ref().map(Recorded::of).unwrap_or_default();
+        let known = self.objects.entries.get_mut(&key).filter(|entry| entry.uid == uid);
+        if known.as_ref().is_none_or(|entry| version >= entry.version) {
+            // Also while a write waits or is under way, and of a new generation: the next write tests it.
+            if let Some(entry) = known {
+                entry.recorded.written_by(&recorded);
+            }
+            self.ownership.seen(&key, received.object.status.as_ref());
+        }
         if self.objects.entries.get(&key).is_some_and(|entry| entry.uid != uid) {
             // Deleted and created again while nobody looked. What waited for the old one waits for the new one.
             let is_awaited = self.recovery.undecided.contains(&key);

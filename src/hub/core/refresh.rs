@@ -7,6 +7,7 @@
 
 use super::Core;
 use super::entry::Entry;
+use super::statuses::may_be_restated;
 use crate::identity::{ObjectKey, Revision};
 use crate::status::{Facts, Lacking, State, Sync};
 use std::collections::VecDeque;
@@ -188,11 +189,13 @@ impl Core {
     fn judge(&self, entry: &Entry, facts: &Facts<'_>, sync: &Sync) -> Look {
         let recorded = &entry.recorded;
         let outdated = |is_outdated| if is_outdated { Look::Outdated } else { Look::Fine };
+        // An earlier version wrote it, or the operator that this one takes over from.
+        let is_old = !recorded.is_complete || !recorded.is_of(facts.claim);
+        if self.may_judge_loaded() && !recorded.says_loaded(facts) && may_be_restated(entry, sync) {
+            return Look::Outdated;
+        }
         match sync {
-            // An earlier version wrote it.
-            Sync::All { .. } | Sync::LeftOut { .. } | Sync::Rejected { .. } if !recorded.is_complete => {
-                Look::Outdated
-            }
+            _ if is_old && may_be_restated(entry, sync) => Look::Outdated,
             // A satellite that joined, or left, changes no status. Whom a status names is true.
             Sync::All { .. } => outdated(recorded.synced && !recorded.names_the_same(facts)),
             Sync::Pending { is_sure: false, .. } => Look::Fine,

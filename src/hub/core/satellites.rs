@@ -93,6 +93,7 @@ impl Core {
             }
             self.check_status(&key);
         }
+        self.look_at_postponed();
         let Some(range) = affected(&old, &self.satellites.fleet) else { return };
         let waiting: Vec<(Revision, ObjectKey)> = self
             .satellites

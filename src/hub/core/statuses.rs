@@ -6,9 +6,12 @@ use crate::api::Reason;
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::Work;
 use crate::publish::Published;
-use crate::status::{Answer, Error, Facts, Job, Queue, Receipt, Recorded, State, Sync, Write, WriteResult};
+use crate::status::{
+    Acknowledged, Answer, Error, Facts, Job, Loaded, Queue, Receipt, Recorded, State, Sync, Write,
+    WriteResult,
+};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Status writes under way at once. More does not help: the API server is what saturates.
@@ -29,6 +32,8 @@ pub(super) struct Statuses {
     pub queue: Queue,
     /// The latest status that was seen of an object while a write of it was under way.
     pub seen_in_flight: BTreeMap<ObjectKey, (u64, Recorded)>,
+    /// Objects whose `Loaded` waits, because a write would also say of Synced what is not sure.
+    pub postponed: BTreeSet<ObjectKey>,
     last_ready: Option<Duration>,
     last_synced: Option<Duration>,
 }
@@ -55,9 +60,15 @@ impl Statuses {
     }
 }
 
+/// True if a status may be written for another cause than Synced. One that says Synced stays until the
+/// satellites are known.
+pub(super) fn may_be_restated(entry: &Entry, sync: &Sync) -> bool {
+    !entry.recorded.synced || *sync != Sync::Unknown
+}
+
 impl Core {
     /// Returns what is true of an object. `None` while its generation, or what is kept instead, is on its way to the volume.
-    pub(super) fn facts<'a>(&self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
+    pub(super) fn facts<'a>(&'a self, key: &'a ObjectKey, entry: &'a Entry) -> Option<Facts<'a>> {
         let kept = entry.on_volume.in_place();
         let unreadable = entry.on_volume.unreadable().filter(|_| self.index.visible(key).is_none());
         let state = if let Some(message) = unreadable {
@@ -82,12 +93,16 @@ impl Core {
             }
         };
         let revision = self.revision(key, entry);
-        Some(Facts { key, generation: entry.generation, kind: entry.kind, revision, state })
+        let claim = &self.ownership.claim;
+        let loaded = self.loaded(key, entry);
+        let values = self.evaluation.values(key);
+        let (generation, kind) = (entry.generation, entry.kind);
+        Some(Facts { key, generation, kind, revision, claim, state, loaded, values })
     }
 
     /// Returns what is true of an earlier generation that is in place. `None` if it is not any more.
     fn facts_of_earlier<'a>(
-        &self,
+        &'a self,
         key: &'a ObjectKey,
         entry: &'a Entry,
         earlier: &Published,
@@ -95,7 +110,9 @@ impl Core {
         let in_place = entry.on_volume.in_place().filter(|_| entry.awaits_ready(earlier))?;
         let state = State::Published { in_place, sync: self.sync(key, entry) };
         let (generation, revision) = (earlier.generation(), self.revision(key, entry));
-        Some(Facts { key, generation, kind: entry.kind, revision, state })
+        let claim = &self.ownership.claim;
+        let loaded = self.loaded(key, entry);
+        Some(Facts { key, generation, kind: entry.kind, revision, claim, state, loaded, values: None })
     }
 
     /// Returns the first snapshot that holds what is on the volume. `None` if none does yet.
@@ -124,16 +141,29 @@ impl Core {
             return;
         }
         let Some(facts) = self.facts(key, entry) else { return };
-        let is_said = entry.recorded.says(&facts);
+        let (is_said, published) = (entry.recorded.says(&facts), facts.state.published());
         if let State::Published { sync, .. } = &facts.state {
             // A Ready comes with its own publication. A late satellite rewrites nothing: Synced is written once, or that a
             // satellite cannot hold the object, or refused it.
             let is_left_out = matches!(sync, Sync::LeftOut { .. } | Sync::Rejected { .. }) && !is_said;
             let is_synced = matches!(sync, Sync::All { .. });
-            if entry.is_recorded_ready() && (is_left_out || !entry.recorded.synced && is_synced) {
+            // The same for the hub's own Icinga 2.
+            let is_decided = matches!(facts.loaded, Some(Loaded::Runs | Loaded::Refused(_)));
+            let is_said_later = is_decided && !entry.recorded.says_loaded(&facts);
+            let is_loaded = is_said_later && may_be_restated(entry, sync);
+            if is_said_later && !is_loaded {
+                self.statuses.postponed.insert(key.clone());
+            }
+            if entry.is_recorded_ready() && (is_left_out || is_loaded || !entry.recorded.synced && is_synced)
+            {
                 self.statuses.queue.push_synced(key.clone());
             }
-            if entry.is_recorded_ready() && entry.recorded.published == facts.state.published() {
+            if entry.is_recorded_ready() && entry.recorded.published == published {
+                // Perhaps by a late write of an earlier process, and not yet by one of this process: the first snapshot needs it.
+                let late = entry.on_volume.in_place().filter(|_| self.recovery.undecided.contains(key));
+                if let Some(late) = late.and_then(|found| Acknowledged::recorded(found, &entry.recorded)) {
+                    self.snapshots.offer(self.now.elapsed, late);
+                }
                 self.decided(key);
             } else if !self.files.committing.contains(key) && !self.retries.has_publication(key) {
                 // Another status was written meanwhile (a removal failed, and then it was wanted again).
@@ -219,7 +249,10 @@ impl Core {
         let entry = self.objects.entries.get(key)?;
         let (recorded, generation, unix) = (&entry.recorded, entry.generation, self.now.unix);
         let Some(published) = published else {
-            let facts = self.facts(key, entry).filter(|facts| !recorded.says(facts))?;
+            let facts = self.facts(key, entry)?.without_taking_back(recorded);
+            if recorded.says(&facts) {
+                return None;
+            }
             return Write::without_publication(&facts, &entry.uid, recorded, generation, unix);
         };
         let facts = match is_earlier {

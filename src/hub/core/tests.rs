@@ -4,14 +4,18 @@
 mod announcements;
 mod changes;
 mod departures;
+mod evaluation;
 mod faults;
+mod icinga;
 mod orphans;
+mod ownership;
 mod promise;
 mod recovery;
 mod refusals;
 mod removals;
 mod satellites;
 mod statuses;
+mod survey;
 mod unreadable;
 mod waiting;
 
@@ -80,6 +84,8 @@ struct Hub {
     /// Until when a person allows large removals.
     allowed_until: i64,
     held: Option<Held>,
+    /// Why it writes nothing, because another operator does.
+    stopped: Option<String>,
     snapshots: Vec<Snapshot>,
     raised: Vec<Revision>,
     readiness: BTreeMap<Part, Option<String>>,
@@ -130,6 +136,7 @@ impl Hub {
             crd,
             allowed_until: 0,
             held: None,
+            stopped: None,
             snapshots: Vec::new(),
             raised: Vec::new(),
             readiness: BTreeMap::new(),
@@ -165,6 +172,7 @@ impl Hub {
                 Command::AskConsent => self.probes += 1,
                 Command::ListAgain => self.lists += 1,
                 Command::RememberCrd(uid) => self.crd = Some(uid),
+                Command::Hold(why) => self.stopped = why,
                 Command::HoldRemovals(held) => self.held = held,
                 Command::Deliver(snapshot) => self.snapshots.push(snapshot),
                 Command::RaiseTerm { revision, .. } => self.raised.push(revision),
@@ -297,7 +305,14 @@ impl Hub {
     fn answer(&mut self, name: &str) {
         let write = self.take_write(name);
         let (key, uid) = (write.key().clone(), write.uid().clone());
-        let answer = match self.api.write_status(&key, &uid, write.generation(), write.body(), true) {
+        let answer = match self.api.write_status(
+            &key,
+            &uid,
+            write.generation(),
+            write.body(),
+            write.claimed(),
+            true,
+        ) {
             Written::Stored(version) => write.stored_by_model(version),
             Written::Stale => write.refused_by_model(Error::Stale),
             Written::Gone => write.refused_by_model(Error::Gone),

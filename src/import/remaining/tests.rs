@@ -96,3 +96,19 @@ fn includes_lead_to_the_files_that_take_their_place() {
     assert_eq!(files["zones.d/dmz/unread-000001.conf"], "include \"/e/zones.d/dmz/bad.conf\"\n");
     assert_eq!(files.len(), 7);
 }
+
+#[test]
+fn includes_inside_of_what_stays_are_found_from_everywhere() {
+    let (_, files) = remaining(&[
+        ("/e/icinga2.conf", "include \"conf.d/a.conf\"\n"),
+        (
+            "/e/conf.d/a.conf",
+            "object Host \"h\" {\n  include \"../t/x.tmpl\"\n  if (true) { include \"y.tmpl\" }\n}\n\
+             apply Service \"s\" { vars.d = { include \"z.tmpl\" }\n  assign where true }\n",
+        ),
+    ]);
+    let text = files.values().find(|text| text.contains("object Host")).unwrap();
+    for path in ["/e/t/x.tmpl", "/e/conf.d/y.tmpl", "/e/conf.d/z.tmpl"] {
+        assert!(text.contains(&format!("include \"{path}\"")), "{text}");
+    }
+}

@@ -7,7 +7,7 @@ use super::value::{Printed, Strength, Unsaid, Value, value};
 use crate::api::IcingaType;
 use crate::api::objects::ApplyTo;
 use crate::import::document::Node;
-use crate::import::language::{Block, Expression, Kind, Position, Rule, source};
+use crate::import::language::{Block, Expression, Kind, Position, Rule, StatementKind, source};
 use crate::import::report::{BlockForm, Reason, Subject};
 use crate::import::tree::SourceFile;
 
@@ -77,7 +77,8 @@ fn said_object(
     let own_node = block.name.as_ref().is_some_and(
         |name| matches!(&name.kind, Kind::Name(name) if name == "NodeName" || name == "ZoneName"),
     );
-    if own_node && kind.is_everywhere() {
+    let own_zone = kind == IcingaType::Zone && lists_own_endpoint(block, facts, outer);
+    if (own_node || own_zone) && kind.is_everywhere() {
         let remedy = "keep it there; it is proposed in externalObjects where resources name it";
         return Ok(Translated::Outside(Unsaid::new(at, source(&block.object_type), Reason::OwnNode, remedy)));
     }
@@ -120,7 +121,19 @@ fn said_object(
         subject.name = Some(full.join("!"));
     }
     parts.push(name.clone());
-    let zone = zone_of(&draft, file, kind, facts);
+    let mut zone = zone_of(&draft, file, kind, facts);
+    // Objects inherit the zone of a resource's template, and in Icinga only one that it sets.
+    if block.is_template
+        && draft.zone.is_none()
+        && let Some(of_directory) = &zone
+        && !facts.is_used_only_in(of_directory, kind, &name)
+    {
+        let message = format!(
+            "the template stands in zone {of_directory:?}, and its resource has no zone, because objects of other zones import it; every satellite gets it"
+        );
+        draft.remarks.push((at, message));
+        zone = None;
+    }
     let remarks = std::mem::take(&mut draft.remarks);
     Ok(Translated::Block(Box::new(Said {
         icinga_type: kind,
@@ -131,6 +144,22 @@ fn said_object(
         member: member(&draft, None),
         remarks,
     })))
+}
+
+/// True for a zone that lists the endpoint of the node itself.
+fn lists_own_endpoint(block: &Block, facts: &Facts, outer: &Scope) -> bool {
+    block.body.iter().any(|statement| match &statement.kind {
+        StatementKind::Set(target, _, given) => {
+            let is_endpoints = matches!(&target.kind, Kind::Name(name) if name == "endpoints");
+            let Kind::Array(items) = &given.kind else { return false };
+            let is_own = |item: &Expression| match &item.kind {
+                Kind::Name(name) if name == "NodeName" => true,
+                _ => constant_text(item, outer).is_some_and(|name| facts.is_own_endpoint(&name)),
+            };
+            is_endpoints && items.iter().any(is_own)
+        }
+        _ => false,
+    })
 }
 
 /// A type that Groundlink does not have.
@@ -199,6 +228,7 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
         rule.for_each.as_ref().map(|for_each| walked(&for_each.within, facts, kind, to)).transpose()?;
     let mut draft = Draft::new(scope, facts, kind);
     draft.statements(&rule.body)?;
+    let prefix = draft.name.take().unwrap_or(prefix);
     if rule.ignores_errors {
         draft.remarks.push((
             at,
@@ -250,14 +280,20 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
     if !set.is_empty() {
         apply.push(("set".into(), Node::List(set)));
     }
-    let zone = zone_of(&draft, file, kind, facts);
-    if let Some(zone) = &zone
-        && facts.zones_of_hosts.iter().any(|other| other.as_ref() != Some(zone))
+    let mut zone = zone_of(&draft, file, kind, facts);
+    if draft.zone.is_none()
+        && let Some(of_directory) = &zone
+        && !facts.has_hosts_only_in(of_directory)
     {
         let message = format!(
-            "the rule stands in zone {zone:?}, so its resource makes objects for hosts of this zone only; a node that also has hosts of other zones applied it to these, too"
+            "the rule stands in zone {of_directory:?}, and its resource has no zone, because the rule also makes objects for hosts of other zones; every satellite gets it"
         );
         draft.remarks.push((at, message));
+        zone = None;
+    }
+    if kind == IcingaType::Dependency && draft.field("parentServiceName").is_some() {
+        let message = "where the rule matches the parent itself, its resource makes no dependency of the parent on itself; Icinga 2.13 made one, which later versions refuse";
+        draft.remarks.push((at, message.into()));
     }
     let remarks = std::mem::take(&mut draft.remarks);
     Ok(Translated::Block(Box::new(Said {
@@ -305,7 +341,13 @@ fn captured(
     for (name, given) in uses {
         match given {
             Some(given) => locals.push((name.clone(), Some(value(given, outer)?))),
-            None => locals.extend(outer.locals.iter().rev().find(|(known, _)| known == name).cloned()),
+            None => {
+                let found = outer.locals.iter().rev().find(|(known, _)| known == name);
+                let weight = found.and_then(|(_, value)| value.as_ref()).map_or(0, Value::weight);
+                if outer.constants.spend(weight) {
+                    locals.extend(found.cloned());
+                }
+            }
         }
     }
     Ok(locals)

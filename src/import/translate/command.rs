@@ -53,7 +53,8 @@ pub(super) fn entry(sort: Sort, node: &Node) -> Result<Node, &'static str> {
         Node::Text(text) if text.is_empty() => Ok(Node::Map(Vec::new())),
         Node::Text(_) | Node::Number(_) => text_of(node).map(Node::Text).ok_or("write a text"),
         Node::Map(parts) => {
-            let is_empty = |name: &str, node: &Node| name == "value" && *node == Node::text("");
+            let is_empty =
+                |name: &str, node: &Node| matches!(name, "value" | "description") && *node == Node::text("");
             let parts = parts.iter().filter(|(name, node)| !is_empty(name, node));
             parts.map(|(name, node)| part(name, node)).collect::<Result<_, _>>().map(Node::Map)
         }

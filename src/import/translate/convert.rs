@@ -2,6 +2,7 @@
 
 use super::attributes::Sort;
 use crate::import::document::{Node, whole};
+use std::collections::HashSet;
 
 /// Returns a constant as the value of a field. `Ok(None)` for an empty text, which is the default of
 /// every text. `Err` says which values the field takes.
@@ -75,9 +76,10 @@ pub(super) fn field(sort: Sort, node: &Node) -> Result<Option<Node>, &'static st
 fn names(node: &Node) -> Result<Node, &'static str> {
     let Node::List(items) = node else { return Err("write a list of names") };
     let mut names: Vec<Node> = Vec::new();
+    let mut seen = HashSet::new();
     for item in items {
         match item {
-            Node::Text(_) if names.contains(item) => {}
+            Node::Text(name) if !seen.insert(name) => {}
             Node::Text(_) => names.push(item.clone()),
             _ => return Err("write a list of names"),
         }

@@ -8,19 +8,38 @@ use crate::import::document::Node;
 use crate::import::language::{Expression, Kind, Statement, StatementKind};
 use crate::import::tree::{Content, Tree};
 use crate::validate::facts::GLOBAL_ZONES;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Templates that Icinga imports by itself.
 pub(super) const BUILT_IN: [&str; 4] =
     ["plugin-check-command", "plugin-notification-command", "plugin-event-command", "legacy-timeperiod"];
+/// Most templates that a block imports, with those that they import.
+const MAX_IMPORTED: usize = 1000;
+/// Most templates on each other. The operator's time for a chain grows with its square.
+pub(super) const MAX_CHAIN: usize = 100;
+
 /// What is known of a template.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Template {
     /// Templates that it imports. None for one whose name is computed.
-    pub(super) imports: Vec<Option<String>>,
+    imports: Vec<Option<String>>,
+    /// The same by their numbers. None for one that is not known.
+    links: Vec<Option<usize>>,
     /// Attributes that it sets, by Icinga's names; variables as `vars.<name>`, and `vars` if it may
     /// set any.
-    pub(super) sets: BTreeSet<String>,
+    sets: BTreeSet<String>,
+}
+
+impl Template {
+    /// True if it may set an attribute, or a variable by `vars.<name>`.
+    pub(super) fn may_set(&self, name: &str) -> bool {
+        let is_var = name.starts_with("vars");
+        self.sets.contains(name)
+            || (is_var && self.sets.contains("vars"))
+            || (name == "vars"
+                && self.sets.range("vars.".to_owned()..).next().is_some_and(|set| set.starts_with("vars.")))
+    }
 }
 
 /// What the files say.
@@ -29,12 +48,30 @@ pub(in crate::import) struct Facts {
     pub(super) constants: Constants,
     /// Types of which a template is imported that is not in the files.
     imports_unknown: BTreeSet<IcingaType>,
-    templates: BTreeMap<(IcingaType, String), Template>,
+    templates: Vec<Template>,
+    /// Their numbers.
+    numbers: BTreeMap<(IcingaType, String), usize>,
+    /// How many of them set an attribute.
+    setters: BTreeMap<(IcingaType, String), usize>,
     /// Templates that every object of the type imports by itself.
     defaults: BTreeMap<IcingaType, Vec<String>>,
     global_zones: BTreeSet<String>,
     /// Zones in which hosts are.
-    pub(super) zones_of_hosts: BTreeSet<Option<String>>,
+    zones_of_hosts: BTreeSet<Option<String>>,
+    /// Endpoints that are declared as `NodeName`.
+    own_endpoints: BTreeSet<String>,
+    /// Objects and rules that import templates, until their templates are known.
+    users: Vec<User>,
+    /// Zones of the objects that a template is imported into, by the template's number.
+    users_zones: BTreeMap<usize, BTreeSet<Option<String>>>,
+}
+
+/// An object or rule that imports templates.
+struct User {
+    kind: IcingaType,
+    imports: Vec<Option<String>>,
+    zone: Option<String>,
+    is_rule: bool,
 }
 
 impl Facts {
@@ -58,7 +95,67 @@ impl Facts {
             }
         }
         facts.find_unknown(tree);
+        facts.link();
+        facts.find_users();
         facts
+    }
+
+    /// Finds the zones of the objects that each template is imported into.
+    fn find_users(&mut self) {
+        let zones = std::mem::take(&mut self.zones_of_hosts);
+        self.zones_of_hosts = zones.into_iter().map(|zone| self.placed(zone)).collect();
+        for user in std::mem::take(&mut self.users) {
+            let zone = self.placed(user.zone);
+            let zone = zone.filter(|zone| !user.is_rule || self.has_hosts_only_in(zone));
+            let defaults = self.defaults(user.kind).iter().cloned().map(Some);
+            let imports = user.imports.into_iter().chain(defaults);
+            let mut open: Vec<usize> = imports.filter_map(|name| self.number(user.kind, &name?)).collect();
+            let mut seen: BTreeSet<usize> = open.iter().copied().collect();
+            while let Some(number) = open.pop() {
+                self.users_zones.entry(number).or_default().insert(zone.clone());
+                let links = self.templates.get(number).map(|template| template.links.as_slice());
+                let new = links.unwrap_or_default().iter().flatten().filter(|link| seen.insert(**link));
+                open.extend(new);
+                if seen.len() > MAX_IMPORTED {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Returns the zone that an object of a directory has as a resource.
+    fn placed(&self, zone: Option<String>) -> Option<String> {
+        zone.filter(|zone| !self.is_global(zone))
+    }
+
+    /// True if no host is in another zone.
+    pub(super) fn has_hosts_only_in(&self, zone: &str) -> bool {
+        self.zones_of_hosts.iter().all(|other| other.as_deref() == Some(zone))
+    }
+
+    /// True if no object of another zone imports the template.
+    pub(super) fn is_used_only_in(&self, zone: &str, kind: IcingaType, template: &str) -> bool {
+        let number = self.number(kind, template);
+        let zones = number.and_then(|number| self.users_zones.get(&number));
+        zones.into_iter().flatten().all(|other| other.as_deref() == Some(zone))
+    }
+
+    /// True for an endpoint of the node itself.
+    pub(super) fn is_own_endpoint(&self, name: &str) -> bool {
+        self.own_endpoints.contains(name)
+    }
+
+    /// Finds the templates that each one imports.
+    fn link(&mut self) {
+        for ((kind, _), number) in &self.numbers {
+            let Some(template) = self.templates.get_mut(*number) else { continue };
+            let names = template.imports.iter().filter(|name| !is_built_in(name.as_deref()));
+            let number = |name: &Option<String>| self.numbers.get(&(*kind, name.clone()?)).copied();
+            template.links = names.map(number).collect();
+            for name in &template.sets {
+                *self.setters.entry((*kind, name.clone())).or_default() += 1;
+            }
+        }
     }
 
     /// Finds the types of which a template is imported that is not in the files.
@@ -80,7 +177,7 @@ impl Facts {
                 let mut template = Template::default();
                 collect(body, &scope, &mut template);
                 let is_known = |name: &String| {
-                    BUILT_IN.contains(&name.as_str()) || self.templates.contains_key(&(kind, name.clone()))
+                    BUILT_IN.contains(&name.as_str()) || self.numbers.contains_key(&(kind, name.clone()))
                 };
                 if !template.imports.iter().all(|name| name.as_ref().is_some_and(is_known)) {
                     unknown.insert(kind);
@@ -90,13 +187,19 @@ impl Facts {
         self.imports_unknown = unknown;
     }
 
-    /// True if a template other than this one may set a variable.
-    pub(super) fn is_set_elsewhere(&self, kind: IcingaType, template: &str, variable: &str) -> bool {
-        let variable = format!("vars.{variable}");
-        let others = self.templates.iter().filter(|((other, name), _)| *other == kind && name != template);
-        let mut sets = others.map(|(_, template)| &template.sets);
-        self.imports_unknown.contains(&kind)
-            || sets.any(|sets| sets.contains("vars") || sets.contains(&variable))
+    /// True if a template other than this one may set an attribute, or a variable by `vars.<name>`.
+    pub(super) fn is_set_elsewhere(&self, kind: IcingaType, template: &str, attribute: &str) -> bool {
+        let own = self.number(kind, template).and_then(|number| self.templates.get(number));
+        let is_set = |name: &str| {
+            let all = self.setters.get(&(kind, name.to_owned())).copied().unwrap_or_default();
+            all > usize::from(own.is_some_and(|own| own.sets.contains(name)))
+        };
+        let is_var = attribute.starts_with("vars.");
+        self.imports_unknown.contains(&kind) || (is_var && is_set("vars")) || is_set(attribute)
+    }
+
+    fn number(&self, kind: IcingaType, name: &str) -> Option<usize> {
+        self.numbers.get(&(kind, name.to_owned())).copied()
     }
 
     fn constant_of(&mut self, statement: &Statement, defines: &BTreeMap<String, String>) {
@@ -111,16 +214,29 @@ impl Facts {
     }
 
     fn block_of(&mut self, statement: &Statement, zone: Option<&str>) {
+        if let StatementKind::Rule(rule) = &statement.kind
+            && let Some(kind) = IcingaType::named(&rule.object_type)
+        {
+            self.user_of(kind, &rule.body, zone, true);
+        }
         let StatementKind::Block(block) = &statement.kind else { return };
         let Kind::Name(type_name) = &block.object_type.kind else { return };
         let Some(kind) = IcingaType::named(type_name) else { return };
         let scope = Scope::new(&self.constants, None, Form::Object);
         let name = match block.name.as_ref().map(|name| value(name, &scope)) {
             Some(Ok(Value::Constant(Node::Text(name)))) => name,
-            _ => return,
+            _ if block.is_template => return,
+            _ => String::new(),
         };
+        let is_own = |name: &Expression| matches!(&name.kind, Kind::Name(name) if name == "NodeName");
+        if kind == IcingaType::Endpoint && block.name.as_ref().is_some_and(is_own) {
+            self.own_endpoints.insert(name.clone());
+        }
         let mut template = Template::default();
         collect(&block.body, &scope, &mut template);
+        if !block.is_template && !kind.is_everywhere() {
+            self.user_of(kind, &block.body, zone, false);
+        }
         match kind {
             IcingaType::Zone if sets_true(&block.body, "global") => {
                 self.global_zones.insert(name);
@@ -132,14 +248,34 @@ impl Facts {
                 if block.is_default {
                     self.defaults.entry(kind).or_default().push(name.clone());
                 }
-                self.templates.insert((kind, name), template);
+                let number = *self.numbers.entry((kind, name)).or_insert(self.templates.len());
+                match self.templates.get_mut(number) {
+                    Some(old) => *old = template,
+                    None => self.templates.push(template),
+                }
             }
             _ if kind.is_code() => {
                 // Commands are imported like templates.
-                self.templates.entry((kind, name)).or_insert(template);
+                if let Entry::Vacant(entry) = self.numbers.entry((kind, name)) {
+                    entry.insert(self.templates.len());
+                    self.templates.push(template);
+                }
             }
             _ => {}
         }
+    }
+
+    fn user_of(&mut self, kind: IcingaType, body: &[Statement], zone: Option<&str>, is_rule: bool) {
+        let scope = Scope::new(&self.constants, None, Form::Object);
+        let name = |statement: &Statement| match &statement.kind {
+            StatementKind::Import(name) => Some(match value(name, &scope) {
+                Ok(Value::Constant(Node::Text(name))) => Some(name),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let imports = body.iter().filter_map(name).collect();
+        self.users.push(User { kind, imports, zone: zone.map(str::to_owned), is_rule });
     }
 
     pub(super) fn is_global(&self, zone: &str) -> bool {
@@ -150,23 +286,52 @@ impl Facts {
         self.defaults.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns what a template may set, with all that it imports. None if one of them is unknown.
-    pub(super) fn set_by(&self, kind: IcingaType, name: &str) -> Option<BTreeSet<String>> {
-        let mut sets = BTreeSet::new();
-        let mut open = vec![name.to_owned()];
-        let mut seen = BTreeSet::new();
-        while let Some(name) = open.pop() {
-            if BUILT_IN.contains(&name.as_str()) || !seen.insert(name.clone()) {
-                continue;
+    /// True if more than [`MAX_CHAIN`] templates import each other, the first of them this one.
+    pub(super) fn is_long_chain(&self, kind: IcingaType, name: &str) -> bool {
+        let mut level: Vec<usize> = self.number(kind, name).into_iter().collect();
+        let mut seen: BTreeSet<usize> = level.iter().copied().collect();
+        for _ in 0..MAX_CHAIN {
+            let links = level.iter().filter_map(|number| self.templates.get(*number));
+            let links = links.flat_map(|template| template.links.iter().flatten().copied());
+            level = links.filter(|link| seen.insert(*link)).collect();
+            if level.is_empty() {
+                return false;
             }
-            let template = self.templates.get(&(kind, name))?;
-            sets.extend(template.sets.iter().cloned());
-            for import in &template.imports {
-                open.push(import.clone()?);
+            if seen.len() > MAX_IMPORTED {
+                break;
             }
         }
-        Some(sets)
+        true
     }
+
+    /// Returns a template with all that it imports. None if one of them is unknown, or there are
+    /// too many to ask.
+    pub(super) fn imported(&self, kind: IcingaType, name: &str) -> Option<Vec<&Template>> {
+        if is_built_in(Some(name)) {
+            return Some(Vec::new());
+        }
+        let mut open = vec![self.number(kind, name)?];
+        let mut seen: BTreeSet<usize> = open.iter().copied().collect();
+        let mut found = Vec::new();
+        while let Some(number) = open.pop() {
+            let template = self.templates.get(number)?;
+            found.push(template);
+            for link in &template.links {
+                let link = (*link)?;
+                if seen.insert(link) {
+                    open.push(link);
+                }
+            }
+            if seen.len() > MAX_IMPORTED {
+                return None;
+            }
+        }
+        Some(found)
+    }
+}
+
+fn is_built_in(name: Option<&str>) -> bool {
+    name.is_some_and(|name| BUILT_IN.contains(&name))
 }
 
 fn sets_true(body: &[Statement], name: &str) -> bool {

@@ -25,6 +25,10 @@ use value::{Unsaid, Value, value};
 
 /// Most blocks that loops at top level may make.
 const MAX_UNROLLED: usize = 10_000;
+/// Most blocks. Each needs about 3 KiB of memory.
+const MAX_BLOCKS: usize = 250_000;
+/// Most variables of a file.
+const MAX_VARIABLES: usize = 2000;
 
 /// Translates the files of Icinga's language, one after the other.
 pub(super) struct Work<'a> {
@@ -83,6 +87,9 @@ impl<'a> Work<'a> {
         match &statement.kind {
             StatementKind::Block(_) | StatementKind::Rule(_) => {
                 self.imported.blocks += 1;
+                if self.imported.blocks > MAX_BLOCKS {
+                    return self.too_many(file, statement);
+                }
                 self.block(file, statement, scope, comments);
             }
             // Read before, or without an object.
@@ -98,17 +105,16 @@ impl<'a> Work<'a> {
                 if !is_known {
                     let subject = statement_subject("const", name);
                     let construct = super::language::source(given);
-                    self.leave(
-                        file,
-                        statement,
-                        subject,
-                        Unsaid::new(
+                    let unsaid = match value(given, scope) {
+                        Err(unsaid) if matches!(unsaid.reason, Reason::Large | Reason::TooMany) => unsaid,
+                        _ => Unsaid::new(
                             given.at,
                             construct,
                             Reason::UnknownName,
                             "write a plain value, or --define it; blocks that use it are listed on their own",
                         ),
-                    );
+                    };
+                    self.leave(file, statement, subject, unsaid);
                 }
             }
             StatementKind::For(for_each, body) => {
@@ -123,7 +129,18 @@ impl<'a> Work<'a> {
                 // One that is not known is a reason where it is used.
                 if let Kind::Name(name) = &target.kind {
                     let known = given.and_then(|given| value(given, scope).ok());
-                    scope.locals.push((name.clone(), known));
+                    let has_room = scope.locals.len() < MAX_VARIABLES;
+                    match scope.locals.iter_mut().rev().find(|(known, _)| known == name) {
+                        Some((_, old)) => *old = known,
+                        None if has_room => scope.locals.push((name.clone(), known)),
+                        None => {
+                            let construct = super::language::source(target);
+                            let what = format!("var {construct}, after {MAX_VARIABLES} others");
+                            let remedy = "split the file; blocks that use it are listed on their own";
+                            let unsaid = Unsaid::new(target.at, what, Reason::Large, remedy);
+                            self.leave(file, statement, statement_subject("", ""), unsaid);
+                        }
+                    }
                 }
             }
             StatementKind::Expression(Expression { kind: Kind::If(branches, otherwise), .. }) => {
@@ -234,11 +251,11 @@ impl<'a> Work<'a> {
                 None => return false,
             },
         };
+        self.unrolled = self.unrolled.saturating_add(pairs.len().saturating_mul(body.len().max(1)));
+        if self.unrolled > MAX_UNROLLED {
+            return false;
+        }
         for (key, node) in pairs {
-            self.unrolled += 1;
-            if self.unrolled > MAX_UNROLLED {
-                return false;
-            }
             let depth = scope.locals.len();
             scope.locals.push((for_each.key.clone(), Some(Value::Constant(key))));
             if let (Some(name), Some(node)) = (&for_each.value, node) {
@@ -279,6 +296,12 @@ impl<'a> Work<'a> {
             let origin = Origin { file: file.path.clone(), at: Some(at) };
             self.imported.notes.push(Note { origin, subject: subject.clone(), message });
         }
+        // Blocks of a loop share its text, but not its memory.
+        if !self.facts.constants.spend(value::weight(&translated.member)) {
+            let remedy = "import the tree in parts";
+            let unsaid = Unsaid::new(statement.at, "the block", Reason::TooMany, remedy);
+            return self.leave(file, statement, subject, unsaid);
+        }
         self.pending.push(Pending {
             origin: Origin { file: file.path.clone(), at: Some(statement.at) },
             subject,
@@ -291,6 +314,16 @@ impl<'a> Work<'a> {
             comments,
             span: Some(span(file, statement)),
         });
+    }
+
+    /// Says once that there are too many blocks.
+    fn too_many(&mut self, file: &SourceFile, statement: &Statement) {
+        if self.imported.blocks == MAX_BLOCKS + 1 {
+            let what = format!("this block and all behind it, after {MAX_BLOCKS} others");
+            let remedy = "import the tree in parts";
+            let unsaid = Unsaid::new(statement.at, what, Reason::Large, remedy);
+            self.leave(file, statement, statement_subject("", ""), unsaid);
+        }
     }
 
     fn leave(&mut self, file: &SourceFile, statement: &Statement, subject: Subject, unsaid: Unsaid) {

@@ -121,6 +121,10 @@ impl<'a> Scope<'a> {
 }
 
 impl Names for Scope<'_> {
+    fn spend(&self, weight: usize) -> bool {
+        self.constants.spend(weight)
+    }
+
     fn name(&self, name: &str, expression: &Expression) -> Result<Value, Unsaid> {
         if self.in_filter && FILTERS.contains(&name) {
             return Ok(Value::Constant(Node::text(name)));

@@ -2,17 +2,27 @@ use crate::import::report::Imported;
 use crate::import::tree::{Content, SourceFile, Tree};
 use crate::import::{Options, import, language, yaml};
 
+mod bounds;
+mod zones;
+
 fn imported(source: &str) -> Imported {
-    let content = language::parse(source).unwrap_or_else(|problem| panic!("{source}: {problem:?}"));
-    let file = SourceFile {
-        path: "a.conf".into(),
-        source: "/a.conf".into(),
-        zone: None,
-        included: None,
-        content: Content::Configuration(content),
+    imported_files(&[("a.conf", None, source)])
+}
+
+/// Imports files, each with its path and its zone.
+fn imported_files(files: &[(&str, Option<&str>, &str)]) -> Imported {
+    let file = |(path, zone, source): &(&str, Option<&str>, &str)| {
+        let content = language::parse(source).unwrap_or_else(|problem| panic!("{source}: {problem:?}"));
+        SourceFile {
+            path: (*path).into(),
+            source: format!("/{path}").into(),
+            zone: zone.map(str::to_owned),
+            included: None,
+            content: Content::Configuration(content),
+        }
     };
     let options = Options { namespace: "n".into(), command_namespace: "c".into(), ..Options::default() };
-    import(&Tree { files: vec![file], ..Tree::default() }, &options)
+    import(&Tree { files: files.iter().map(file).collect(), ..Tree::default() }, &options)
 }
 
 /// Returns the specs of all manifests.
@@ -396,4 +406,66 @@ fn what_is_not_known_is_never_taken_for_an_older_value() {
         "apply Service \"s\" { check_command = \"dummy\"\nnotes = host.vars.a + 1 + \"b\"\nvars.x = 1 + host.vars.a + 2 + 3\nassign where true }",
     );
     assert!(spec.contains("host.vars.a + 1 + \"b\"") && spec.contains("1 + host.vars.a + 2 + 3"), "{spec}");
+}
+
+#[test]
+fn a_part_of_a_value_that_no_template_sets() {
+    let with = |template: &str| {
+        format!(
+            "template Notification \"t\" {{ {template} }}\napply Notification \"n\" to Host {{\n  import \"t\"\n  times.begin = 5m\n  assign where true\n}}"
+        )
+    };
+    assert!(specs(&with("command = \"c\"")).contains("times:\n    begin: 5m\n"));
+    assert_eq!(reason(&with("times.end = 1h")).0, "Value");
+    assert!(specs("template Notification \"t\" { times.begin = 5m }").contains("begin: 5m"));
+}
+
+#[test]
+fn a_name_inside_of_a_rule_is_that_of_its_objects() {
+    let imported = imported(
+        "apply Service \"s-\" for (k => v in host.vars.d) {\n  name = \"x-\" + k\n  display_name = name\n  vars += v\n}",
+    );
+    assert_eq!((imported.manifests.len(), imported.notes.len()), (1, 0));
+    let text = yaml::write(&imported.manifests[0].document);
+    assert!(text.contains("prefix: x-") && text.contains("displayName: '\"x-\" + key'"), "{text}");
+    let with = |name: &str| {
+        format!("apply Service for (k => v in host.vars.d) {{\n  name = {name}\n  vars += v\n}}")
+    };
+    assert!(specs(&with("k")).contains("prefix: \"\""));
+    for wrong in ["v.name", "k + \"x\"", "\"x\""] {
+        assert_eq!(reason(&with(wrong)).0, "Name", "{wrong}");
+    }
+    assert!(specs("apply Service \"s\" {\n  name = \"a b\"\n  assign where true\n}").contains("name: a b"));
+}
+
+#[test]
+fn an_empty_description_is_none() {
+    let spec = specs(
+        "object CheckCommand \"c\" { command = [ \"/c\" ], arguments = { \"-a\" = { value = \"1\", description = \"\" } } }",
+    );
+    assert!(!spec.contains("description"), "{spec}");
+}
+
+#[test]
+fn an_empty_dictionary_that_is_added_is_a_value() {
+    let with = |template: &str| {
+        format!(
+            "template Host \"t\" {{ check_command = \"d\"; {template} }}\nobject Host \"h\" {{\n  import \"t\"\n  vars.a += {{ }}\n}}"
+        )
+    };
+    for template in ["", "vars.a = { b = 1 }", "vars.a.b = 1"] {
+        let spec = specs(&with(template));
+        let host = spec.split("---\n").last().unwrap();
+        assert!(host.contains("a: {}") && !host.contains("unset"), "{host}");
+    }
+}
+
+#[test]
+fn what_null_took_back_stays_away() {
+    for after in ["vars.a += { }", "vars.a += { c = 1 }", "vars.a.c = 1"] {
+        let spec = specs(&format!(
+            "template Host \"t\" {{ check_command = \"d\"; vars.a = {{ b = 1 }} }}\nobject Host \"h\" {{\n  import \"t\"\n  vars.a = null\n  {after}\n}}"
+        ));
+        assert!(spec.contains("unset: [vars.a]"), "{after}: {spec}");
+    }
 }

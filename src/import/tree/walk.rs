@@ -9,6 +9,9 @@ use crate::import::language::{self, Expression, File, Kind, Position, Statement,
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Longest path of an include, in bytes: that of Linux. Sums of constants are not longer, either.
+const MAX_PATH: usize = 4096;
+
 /// Reads what a person gave.
 pub struct Reader<'a> {
     source: &'a dyn Source,
@@ -204,6 +207,12 @@ impl Reader<'_> {
         };
         let source: Arc<str> = path.into();
         if path.ends_with(".json") {
+            // Each value needs more memory than its text.
+            self.tokens += text.bytes().filter(|byte| b",:[{".contains(byte)).count();
+            if self.tokens > MAX_TOKENS {
+                let what = format!("is beyond {MAX_TOKENS} words and signs of all files; import in parts");
+                return self.unread(path, zone, None, &what);
+            }
             match serde_json::from_str(&text) {
                 Ok(json) => {
                     let (path, content) = (self.name(path), Content::Director(json));
@@ -292,13 +301,18 @@ impl Reader<'_> {
     /// Returns the text of an expression of texts, plain constants and `+`.
     fn plain(&self, expression: &Expression) -> Option<String> {
         match &expression.kind {
-            Kind::Text(text) => Some(text.clone()),
+            Kind::Text(text) => Some(text.clone()).filter(|text| text.len() <= MAX_PATH),
             Kind::Name(name) => self.texts.get(name).cloned(),
-            Kind::Chain(language::BinaryOperator::Add, parts) => parts
-                .iter()
-                .map(|part| self.plain(part))
-                .collect::<Option<Vec<_>>>()
-                .map(|parts| parts.concat()),
+            Kind::Chain(language::BinaryOperator::Add, parts) => {
+                let mut whole = String::new();
+                for part in parts {
+                    whole.push_str(&self.plain(part)?);
+                    if whole.len() > MAX_PATH {
+                        return None;
+                    }
+                }
+                Some(whole)
+            }
             _ => None,
         }
     }

@@ -17,4 +17,5 @@ mod owner;
 pub(crate) mod report;
 pub(crate) mod requests;
 mod shards;
+pub(crate) mod tell;
 pub(crate) mod times;

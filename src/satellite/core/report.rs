@@ -91,6 +91,7 @@ pub(crate) fn compose(
     let generation = object.metadata.generation.unwrap_or(0);
     let mut status = SatelliteClusterStatus {
         observed_generation: generation,
+        operator: old.operator,
         desired: watermark(old.desired.as_ref(), report.desired, &now).or(old.desired),
         written: watermark(old.written.as_ref(), report.written, &now).or(old.written),
         acked: watermark(old.acked.as_ref(), report.acked, &now).or(old.acked),

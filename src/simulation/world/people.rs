@@ -35,8 +35,36 @@ impl World {
         }
     }
 
-    /// Everything that the CRD took with it is applied again, as it was.
+    /// Returns whether the status of an object names another operator.
+    pub(super) fn is_of_another(&self, key: &ObjectKey) -> bool {
+        let status = self.api.objects.get(key).and_then(|stored| stored.status.as_ref());
+        status.is_some_and(|status| status.operator.as_deref() == Some(OTHER_OPERATOR))
+    }
+
+    /// Another operator writes its name into a status.
+    fn another_operator(&mut self, key: &ObjectKey) {
+        let status = self.api.objects.get(key).and_then(|stored| stored.status.clone());
+        if let Some(status) = status {
+            self.say(|| format!("another operator claims {key}"));
+            let operator = Some(OTHER_OPERATOR.to_owned());
+            self.api.edit_status(key, Some(MonitoringObjectStatus { operator, ..status }));
+        }
+    }
+
+    /// A person decides that the other operator goes.
+    fn other_operator_goes(&mut self) {
+        let keys: Vec<_> = self.api.objects.keys().filter(|key| self.is_of_another(key)).cloned().collect();
+        for key in keys {
+            let status = self.api.objects.get(&key).and_then(|stored| stored.status.clone());
+            let status = status.map(|status| MonitoringObjectStatus { operator: None, ..status });
+            self.say(|| format!("{key} is nobody's"));
+            self.api.edit_status(&key, status);
+        }
+    }
+
+    /// Everything that the CRD took with it is applied again, as it was, and there is one operator.
     pub(super) fn restore(&mut self) {
+        self.other_operator_goes();
         self.crd_returns();
         while let Some(key) = self.lost.keys().next().cloned() {
             self.apply_lost(&key);
@@ -86,6 +114,10 @@ impl World {
                 self.say(|| format!("wipe the status of {key}"));
                 self.api.edit_status(&key, None);
             }
+        } else if what < 16 {
+            self.another_operator(&key);
+        } else if what < 24 && self.api.objects.keys().any(|key| self.is_of_another(key)) {
+            self.other_operator_goes();
         } else {
             self.apply(&key);
         }

@@ -21,8 +21,13 @@ impl World {
         }
         for StatusWrite { write, heard } in process.writes {
             if heard.is_none() && self.random.percent(50) {
-                let (key, uid) = (write.key().clone(), write.uid().clone());
-                self.late_writes.push((key, uid, write.generation(), write.body().clone()));
+                self.late_writes.push(LateWrite {
+                    key: write.key().clone(),
+                    uid: write.uid().clone(),
+                    generation: write.generation(),
+                    status: write.body().clone(),
+                    claimed: write.claimed().map(|named| named.map(str::to_owned)),
+                });
             }
         }
         for (number, client) in process.clients.into_iter().enumerate() {
@@ -50,16 +55,21 @@ impl World {
         };
         self.say(|| format!("a process starts and finds {} files", found.files.len()));
         let names = ["CheckCommand!hostalive"].iter().filter_map(|name| Name::parse(name).ok());
-        let known = |recorded: &Option<Revision>| Satellite {
-            acceptance: Some(Acceptance::default()),
-            held_before: *recorded,
-            ..Satellite::default()
-        };
-        let satellites = self.recorded_acks.iter().enumerate();
-        let satellites = satellites.map(|(number, acked)| (format!("edge-{number}"), known(acked))).collect();
-        let fleet = Fleet { listed: self.random.percent(70), satellites };
+        let recorded = self.recorded.iter().cloned().enumerate();
+        let mut clients: Vec<_> =
+            recorded.map(|(number, status)| Client::new(number, self.layout, status)).collect();
+        let mut fleet = Fleet { listed: self.random.percent(70), ..Fleet::default() };
+        for client in &mut clients {
+            client.tell(&mut fleet, None);
+        }
         let seed = self.random.next();
-        let start = Start { scan: found, crd: self.recorded_crd.clone(), fleet: fleet.clone(), seed };
+        let claim = Claim::default();
+        // The report may not be there yet.
+        let is_reported = self.random.percent(50);
+        let icinga = if is_reported { self.icinga.reported.clone() } else { HubIcinga::default() };
+        self.icinga.is_told = is_reported;
+        let crd = self.recorded_crd.clone();
+        let start = Start { scan: found, crd, fleet: fleet.clone(), claim, icinga: Some(icinga), seed };
         let core = Core::new(Settings::default(), self.guard, Index::new(names.collect()), start);
         self.process = Some(Process {
             core,
@@ -69,6 +79,7 @@ impl World {
             term: Some(self.terms),
             floor: 0,
             watch: Watch::Idle,
+            of_others: BTreeSet::new(),
             has_listed: false,
             commit: None,
             inspection: None,
@@ -78,7 +89,7 @@ impl World {
             is_listing_again: false,
             latest: None,
             view: Maintained::new(Acceptance::default(), None),
-            clients: (0..self.servers.len()).map(|number| Client::new(number, self.layout)).collect(),
+            clients,
             fleet,
         });
         Ok(())
@@ -100,25 +111,63 @@ impl World {
     }
 
     /// Tells the core what happened, and carries out what it commands.
-    pub(super) fn tell(&mut self, input: Input) -> Step {
+    pub(super) fn tell(&mut self, mut input: Input) -> Step {
+        if let Input::Watched(events) = &mut input {
+            self.operators_seen(events);
+        }
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         if process.term.is_some_and(|term| process.floor > term) {
             // The lease's next renewal takes a higher term.
             self.terms = self.terms.max(process.floor);
             process.term = Some(process.floor);
         }
-        let now = Now {
-            elapsed: self.clock - process.started,
-            unix: self.clock.as_secs() as i64,
-            term: process.term,
-        };
+        let now = Now { elapsed: self.clock - process.started, unix, term: process.term };
         for command in process.core.step(now, input) {
             self.carry_out(command)?;
         }
         Ok(())
     }
 
+    /// Notes which operators the events name.
+    fn operators_seen(&mut self, events: &mut [Event]) {
+        let Some(process) = &mut self.process else { return };
+        for event in events {
+            let Event::Object(received) = event else { continue };
+            let metadata = &received.object.metadata;
+            let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { continue };
+            let key = ObjectKey::new(namespace, name);
+            let Some(status) = &mut received.object.status else {
+                process.of_others.remove(&key);
+                continue;
+            };
+            match status.operator.as_deref() == Some(OTHER_OPERATOR) {
+                true => process.of_others.insert(key),
+                false => process.of_others.remove(&key),
+            };
+            if self.plan.planted == Some(Planted::OperatorNotRead) {
+                status.operator = None;
+            }
+        }
+    }
+
+    fn nothing_is_of_others(&self, what: &str) -> Step {
+        let mut seen = self.process.iter().flat_map(|process| &process.of_others);
+        let first = seen.find(|key| self.is_of_another(key));
+        hold(Rule::I13, first.is_none(), || {
+            format!("{what}, and the status of {first:?} names another operator")
+        })
+    }
+
     pub(super) fn carry_out(&mut self, command: Command) -> Step {
+        match &command {
+            Command::Commit(_) => self.nothing_is_of_others("a commit begins")?,
+            Command::WriteStatus(write) => {
+                self.nothing_is_of_others(&format!("{} is written", write.key()))?
+            }
+            Command::Deliver(_) => self.nothing_is_of_others("a snapshot is delivered")?,
+            _ => {}
+        }
         match command {
             Command::Commit(changes) => {
                 self.say(|| format!("commit {:?}", changes.iter().map(Change::key).collect::<Vec<_>>()));
@@ -148,6 +197,7 @@ impl World {
                 }
             }
             Command::RememberCrd(uid) => self.recorded_crd = Some(uid),
+            Command::Hold(why) => self.say(|| format!("the operator: {why:?}")),
             Command::HoldRemovals(held) => self.say(|| format!("held: {held:?}")),
             Command::Deliver(snapshot) => self.deliver(snapshot)?,
             Command::RaiseTerm { revision, .. } => {
@@ -184,8 +234,10 @@ impl World {
         // A satellite that never had it loses nothing.
         let is_first = self.process.as_ref().is_some_and(|process| process.latest.is_none())
             && self.servers.iter().any(has_h1);
+        let names_g0 = snapshot.files().any(|file| format!("{:?}", file.uses()).contains("HostGroup!g0"));
         let drops: fn(&ObjectKey) -> bool = match self.plan.planted {
-            Some(Planted::OpenSet) => |key| key.name() == "g0",
+            // A group that nothing names leaves a set closed.
+            Some(Planted::OpenSet) if names_g0 => |key| key.name() == "g0",
             Some(Planted::SnapshotBeforeRecovery) if is_first => |key| key.name() == "h1",
             _ => return snapshot,
         };

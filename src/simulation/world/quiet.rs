@@ -11,6 +11,7 @@ impl World {
             && process.leads
             && process.is_volume_idle()
             && self.touched.is_empty()
+            && self.is_icinga_quiet()
             && process.writes.is_empty()
             && !process.is_probing
             && !process.is_listing_again
@@ -32,9 +33,8 @@ impl World {
                 quiet += 1;
                 // Long enough for every retry.
                 self.clock += Duration::from_secs(10);
-                self.healths_are_reported()?;
                 self.tell(Input::Tick)?;
-                self.look_at_satellites(dead)?;
+                self.look_at_satellites()?;
                 if quiet > 12 {
                     return Ok(());
                 }
@@ -48,14 +48,12 @@ impl World {
     }
 
     /// Lets each satellite's pointer be read, if it was not for a while.
-    fn look_at_satellites(&mut self, dead: Option<usize>) -> Step {
-        for number in (0..self.servers.len()).filter(|number| Some(*number) != dead) {
-            let looks = |world: &Self| {
-                world.process.as_ref().is_some_and(|process| process.clients[number].looks(world.clock))
-            };
-            // A read is a request and an answer.
-            for _ in 0..4 {
-                if looks(self) {
+    fn look_at_satellites(&mut self) -> Step {
+        for number in 0..self.servers.len() {
+            // A step of an actor is a few requests and answers.
+            for _ in 0..40 {
+                let process = self.process.as_ref();
+                if process.is_some_and(|process| process.clients[number].is_due(self.clock)) {
                     self.satellite_advances(number)?;
                 }
             }
@@ -129,6 +127,7 @@ impl World {
             hold(Rule::I4, is_true(ConditionType::Ready), || format!("{key} is published and not Ready"))?;
             let is_synced = dead.is_some() || is_true(ConditionType::Synced);
             hold(Rule::I4, is_synced, || format!("{key} is everywhere and not Synced"))?;
+            self.says_what_icinga_runs(stored, wanted[key])?;
             self.names_who_lacks_it(stored, dead)?;
         }
         Ok(())

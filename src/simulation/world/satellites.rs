@@ -6,7 +6,7 @@ impl World {
     pub(super) fn satellite_fault(&mut self) -> Step {
         let number = self.random.below(self.servers.len());
         let server = &mut self.servers[number];
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => {
                 server.is_silent = !server.is_silent;
                 let is_silent = server.is_silent;
@@ -21,6 +21,11 @@ impl World {
                 }
             }
             2 => {
+                server.is_slow = !server.is_slow;
+                let is_slow = server.is_slow;
+                self.say(|| format!("edge-{number} is slow: {is_slow}"));
+            }
+            3 => {
                 server.tamper();
                 self.say(|| format!("somebody empties the pointer of edge-{number}"));
             }
@@ -42,57 +47,52 @@ impl World {
         self.satellite_advances(number)
     }
 
-    /// The delivery to one satellite gets a step further.
+    /// The actor of one satellite, or a request of it, gets a step further.
     pub(super) fn satellite_advances(&mut self, number: usize) -> Step {
-        let (now, faults, planted) = (self.clock, self.faults, self.plan.planted);
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
         let (client, server) = (&mut process.clients[number], &mut self.servers[number]);
-        if self.random.percent(30) {
-            client.hear(server, now, &mut self.random, faults);
-        }
-        let (is_leader, may_write) = (process.leads, process.term.is_some());
-        let sent = client.go_on(now, may_write, is_leader)?;
-        self.witness.were_acknowledged(Rule::I3, &sent, "a request")?;
-        let pointers = server.pointers;
-        let mut is_delivered = client.take_end(now);
-        if client.under_way() > 0 {
-            is_delivered |=
-                client.advance(server, now, &mut self.random, faults, planted, &mut process.floor)?;
-        }
-        is_delivered |= planted == Some(Planted::SyncedTooEarly) && client.digest().is_some();
-        self.late_requests.extend(client.take_late().into_iter().map(|request| (number, request)));
-        let delivered = client.delivered.or(process.latest.as_ref().map(Snapshot::revision));
-        self.look_at_set(number, pointers)?;
-        if is_delivered {
-            self.say(|| format!("edge-{number} has {delivered:?}"));
-            let Some(process) = &mut self.process else { return Ok(()) };
-            if let Some(held) = process.fleet.satellites.get_mut(&format!("edge-{number}")) {
-                held.acked = delivered;
-                held.held_before = held.held_before.max(delivered);
-                self.recorded_acks[number] = delivered;
-            }
-            let fleet = process.fleet.clone();
-            return self.tell(Input::FleetChanged(fleet));
-        }
-        Ok(())
-    }
-
-    /// The actor of each satellite reports whether it gets what it lacks.
-    pub(super) fn healths_are_reported(&mut self) -> Step {
-        if self.plan.planted == Some(Planted::HealthNotReported) {
+        let mut chance = Chance {
+            now: self.clock,
+            unix,
+            random: &mut self.random,
+            faults: self.faults,
+            planted: self.plan.planted,
+            may_write: process.term.is_some(),
+            is_leader: process.leads,
+        };
+        if server.is_slow && chance.random.percent(90) {
             return Ok(());
         }
+        if chance.random.percent(30) {
+            client.hear(server, &mut chance);
+        }
+        let sent = client.go_on(&mut chance)?;
+        self.witness.were_acknowledged(Rule::I3, &sent, "a request")?;
+        let pointers = server.pointers;
+        client.take_end(&mut chance)?;
+        client.advance(server, &mut process.floor, &mut chance)?;
+        self.late_requests.extend(client.take_late().into_iter().map(|request| (number, request)));
+        self.look_at_set(number, pointers)?;
+        self.reports_are_taken(number)
+    }
+
+    /// The hub hears what an actor reports, and its status is written, which may fail.
+    fn reports_are_taken(&mut self, number: usize) -> Step {
+        let unix = self.unix();
         let Some(process) = &mut self.process else { return Ok(()) };
-        let mut is_news = false;
-        for (server, held) in self.servers.iter().zip(process.fleet.satellites.values_mut()) {
-            let health = match server.is_silent {
-                true => Health::Failing { reason: Reason::Unreachable, is_overdue: false },
-                false => Health::Well,
-            };
-            is_news |= std::mem::replace(&mut held.health, health) != health;
+        let client = &mut process.clients[number];
+        let is_news = client.tell(&mut process.fleet, self.plan.planted);
+        let is_written = process.term.is_some() && !(self.faults && self.random.percent(30));
+        if let Some(status) = client.status(unix).filter(|_| is_written) {
+            self.recorded[number] = Some(status);
+        }
+        if !is_news {
+            return Ok(());
         }
         let fleet = process.fleet.clone();
-        if is_news { self.tell(Input::FleetChanged(fleet)) } else { Ok(()) }
+        self.say(|| format!("edge-{number}: {:?}", fleet.satellites.get(&format!("edge-{number}"))));
+        self.tell(Input::FleetChanged(fleet))
     }
 
     /// If the operator wrote the pointer, looks at what the satellite has now.
@@ -123,8 +123,6 @@ impl World {
         let clients = process.clients.iter().filter_map(Client::wakes);
         let next = clients.chain([wake]).min().unwrap_or(wake);
         self.clock = self.clock.max(next.min(self.clock + Duration::from_millis(most)));
-        self.healths_are_reported()?;
-        let Some(process) = &mut self.process else { return Ok(()) };
         if !process.fleet.listed {
             process.fleet.listed = true;
             let fleet = process.fleet.clone();

@@ -60,7 +60,10 @@ impl World {
         }
         let (key, uid) = (write.key().clone(), write.uid().clone());
         let tests = planted != Some(Planted::GenerationNotTested);
-        let written = self.api.write_status(&key, &uid, write.generation(), write.body(), tests);
+        // A driver that does not read the operators claims what is its own.
+        let hides = matches!(planted, Some(Planted::StatusesNotRead | Planted::OperatorNotRead));
+        let claimed = write.claimed().filter(|_| !hides);
+        let written = self.api.write_status(&key, &uid, write.generation(), write.body(), claimed, tests);
         self.status_arrived(&key, written)?;
         let is_answer_lost = self.faults && self.random.percent(6);
         Ok(if is_answer_lost { Err(Error::Unknown("no answer".into())) } else { Ok(written) })
@@ -94,10 +97,17 @@ impl World {
 
     pub(super) fn late_arrives(&mut self) -> Step {
         if !self.late_writes.is_empty() {
-            let (key, uid, generation, status) =
+            let LateWrite { key, uid, generation, status, claimed } =
                 self.late_writes.swap_remove(self.random.below(self.late_writes.len()));
             let tests = self.plan.planted != Some(Planted::GenerationNotTested);
-            let written = self.api.write_status(&key, &uid, generation, &status, tests);
+            let written = self.api.write_status(
+                &key,
+                &uid,
+                generation,
+                &status,
+                claimed.as_ref().map(Option::as_deref),
+                tests,
+            );
             self.say(|| format!("a status write of a dead process arrives: {key} {written:?}"));
             return self.status_arrived(&key, written);
         }

@@ -106,7 +106,7 @@ impl World {
             Some(number) => Crd::Installed(Some(Uid::new(&format!("crd-{number}")))),
             None => Crd::Lost,
         };
-        let now = self.clock.as_secs() as i64;
+        let now = self.unix();
         let allowed_until = if !self.faults || self.random.percent(20) { now + 60 } else { 0 };
         self.tell(Input::ConsentAnswered(Consent { crd, allowed_until }))
     }

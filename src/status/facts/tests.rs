@@ -6,13 +6,15 @@ use crate::render::read_back;
 fn every_condition_type_of_an_object_is_composed() {
     let is_of_object = |kind: &ConditionType| kind.kinds().contains(&Kind::MonitoringObject);
     let wanted: Vec<_> = ConditionType::ALL.iter().copied().filter(is_of_object).collect();
-    let mut composed = TYPES.to_vec();
+    let mut composed = [&TYPES[..], &[ConditionType::ValuesTaken]].concat();
     composed.sort();
     assert_eq!(composed, wanted);
 }
 
 fn facts<'a>(key: &'a ObjectKey, state: State<'a>) -> Facts<'a> {
-    Facts { key, generation: 3, kind: Some(IcingaType::Host), revision: None, state }
+    static CLAIM: std::sync::LazyLock<Claim> = std::sync::LazyLock::new(Claim::default);
+    let (claim, kind) = (&CLAIM, Some(IcingaType::Host));
+    Facts { key, generation: 3, kind, revision: None, claim, state, loaded: None, values: None }
 }
 
 fn lacks(satellite: &str, reason: Reason) -> Lacking {

@@ -10,4 +10,4 @@ mod truth;
 
 pub use parser::{Scope, parse, parse_in};
 pub use tree::{Attribute, Comparison, Entries, Expression, Subject, Type};
-pub(crate) use truth::{Known, may_match};
+pub(crate) use truth::{Known, may_match, pattern_matches};

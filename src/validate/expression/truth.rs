@@ -72,6 +72,13 @@ fn matches(pattern: &str, text: &str) -> Option<bool> {
     (exact == any_case).then_some(exact)
 }
 
+/// Returns whether a pattern of `*` and `?` matches, whatever the case of the letters. None where
+/// that depends on how Icinga reads escapes or letters outside ASCII.
+pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Option<bool> {
+    let is_known = !pattern.contains('\\') && pattern.is_ascii() && text.is_ascii();
+    is_known.then(|| glob(pattern.to_ascii_lowercase().as_bytes(), text.to_ascii_lowercase().as_bytes()))
+}
+
 /// Takes time proportional to the product of the lengths, at most.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);

@@ -66,7 +66,14 @@ pub const CASES: &[Case] = &[
             "lib::hub::core::tests::orphans::a_status_that_answers_for_an_earlier_resource_does_not_hide_the_present_one",
         ],
     ),
-    not_injected("29", "events far faster than the work", "10,000 changes a second of one object", NOT_BUILT),
+    case(
+        "29",
+        "events far faster than the work",
+        "an object that is changed as fast as the API server can, while each of its status writes takes 200 ms",
+        "R1 I2 I7 I9",
+        &["suites::hub::storm::an_object_that_changes_faster_than_the_work_costs_little_and_delays_no_other"],
+    )
+    .open("10,000 changes a second: a real API server takes some hundred"),
     case(
         "30",
         "an event that never comes",
@@ -137,11 +144,12 @@ pub const CASES: &[Case] = &[
             SIMULATION,
         ],
     ),
-    not_injected(
+    case(
         "36",
         "namespace of objects that ends",
-        "a namespace that is terminating",
-        "open: not built yet; no MonitoringObject has a finalizer, so none of them holds a namespace",
+        "a namespace that is terminating, with objects that change and are deleted while the satellite hangs",
+        "R5 I4 I5",
+        &["suites::hub::terminating::a_namespace_that_ends_is_served_and_held_by_nothing"],
     ),
     case(
         "37",

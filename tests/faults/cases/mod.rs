@@ -68,8 +68,8 @@ const fn not_injected(
     Case { id, title, injected, oracles: "", by: By::NotInjected(why), open: "" }
 }
 
-/// The reason of a case that could be injected here.
-const NOT_BUILT: &str = "open: not built yet";
+/// Random load and faults on the real process, with every rule checked.
+const SOAK: &str = "suites::order::soak::a_short_soak_ends_equal_silent_and_without_a_violation";
 
 /// 10,000 seeds of `src/simulation`: people, kills, power cuts, failing disks, lost answers.
 const SIMULATION: &str = "lib::simulation::no_seed_breaks_a_rule";

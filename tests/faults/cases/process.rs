@@ -23,12 +23,14 @@ pub const CASES: &[Case] = &[
         "R3 R4 R9 I7",
         &[FROZEN, SIMULATION],
     ),
-    not_injected(
+    case(
         "60",
         "the clock jumps",
-        "a day forwards and backwards",
-        "open: not built yet; waiting uses the monotonic clock, and revisions are numbers",
-    ),
+        "in the simulation: a day forwards and backwards, again and again",
+        "R4 R7 I4 I8",
+        &[SIMULATION],
+    )
+    .open("the clock of the real process"),
     case(
         "61",
         "out of descriptors, threads or memory",
@@ -87,10 +89,12 @@ pub const CASES: &[Case] = &[
             "lib::http::connections::tests::a_client_that_sends_half_a_request_or_does_not_read_is_cut_off",
         ],
     ),
-    not_injected(
+    case(
         "66",
-        "100,000 objects created and deleted ten times",
-        "a load of hours",
-        "open: not built yet; `make bench` measures memory at 100,000 objects, without deletions",
-    ),
+        "objects created and deleted again and again",
+        "blocks of objects deleted and created under load and random faults; `make soak` does so for hours",
+        "R1 R3 R4 R5 R9 I1 I4 I5 I7 I8 I9 I10",
+        &[SOAK],
+    )
+    .open("100,000 objects ten times, in `make test`"),
 ];

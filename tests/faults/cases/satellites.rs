@@ -116,7 +116,13 @@ pub const CASES: &[Case] = &[
     )
     .open("all away, and back in the same second"),
     case("53", "satellite that comes and goes", "up for a second, down for five", "R4 I4 I6", &[HOSTILE]),
-    not_injected("54", "satellite slower than the changes", "a proxy that delays each request", NOT_BUILT),
+    case(
+        "54",
+        "satellite slower than the changes",
+        "a proxy that delays each request by 700 ms while objects change",
+        "R1 R4 R8 R9 I4 I6 I7",
+        &["suites::order::slow::a_satellite_slower_than_the_changes_skips_revisions_and_delays_no_other", SOAK, SIMULATION],
+    ),
     case(
         "55",
         "answer lost after the write was carried out",

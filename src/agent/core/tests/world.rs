@@ -12,6 +12,8 @@ pub enum Faith {
     Fine,
     /// The validator crashes.
     Crash,
+    /// Somebody kills the validator, so many times.
+    Killed(u32),
     /// The validator accepts it, and the new process dies.
     DiesAtRun,
     /// The validator accepts it, the new worker dies, and the old one stays.
@@ -44,6 +46,8 @@ pub struct World {
     pub lost_reloads: usize,
     pub log: Vec<String>,
     pub confirmed: Option<Digest>,
+    /// Trees that cannot be built.
+    pub failing_builds: usize,
     /// Looks at the disk that fail.
     pub failing_looks: usize,
     /// The next switch fails. True if the include file names the new tree nevertheless.
@@ -77,6 +81,7 @@ impl World {
             lost_reloads: 0,
             log: Vec::new(),
             confirmed: None,
+            failing_builds: 0,
             failing_looks: 0,
             failing_switch: None,
             load_time: Duration::ZERO,
@@ -183,6 +188,10 @@ impl World {
                 }
                 Input::Fetched(Ok(Offer { set: self.wanted_set(), files: files.into() }))
             }
+            Task::Build(_) if self.failing_builds > 0 => {
+                self.failing_builds -= 1;
+                Input::Built(Err("no space left".into()))
+            }
             Task::Build(plan) => {
                 assert!(!self.trees.contains_key(&*plan.name), "a tree of this name exists");
                 for (key, (file, from)) in &plan.files {
@@ -202,6 +211,10 @@ impl World {
                 self.validations += 1;
                 if self.faith == Faith::Crash && self.is_at_fault(&tree.name) {
                     return Some(Input::Validated(Verdict::Crashed("signal 11".into())));
+                }
+                if let Faith::Killed(left @ 1..) = self.faith {
+                    self.faith = Faith::Killed(left - 1);
+                    return Some(Input::Validated(Verdict::Killed("signal 9".into())));
                 }
                 let is_bad = |(key, file): &(&String, &HeldFile)| {
                     self.bad.contains(&((*key).clone(), self.texts[&file.digest].clone()))

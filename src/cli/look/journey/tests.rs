@@ -164,3 +164,23 @@ fn waiting_is_in_vain_for_a_refused_object_and_not_for_a_satellite_that_fails() 
     assert!(is(&stalled(3, "SatelliteFailing")).is_none());
     assert!(is(&stalled(2, "Invalid")).is_none(), "of an earlier generation");
 }
+
+#[test]
+fn the_hubs_own_icinga_is_a_step_if_its_agent_is_followed() {
+    let with = |status: &str, reason: &str, message: &str| {
+        let conditions = json!([
+            condition("Ready", "True", "Published", ""),
+            condition("Synced", "True", "NoSatellites", ""),
+            condition("Loaded", status, reason, message),
+        ]);
+        published(json!({ "revision": "1.2", "conditions": conditions }))
+    };
+    let loaded = journey(&with("True", "Loaded", ""), &[]);
+    assert!(loaded.has_arrived() && loaded.has_agents(), "{loaded:?}");
+    let refused = journey(&with("False", "Rejected", "no such command"), &[]);
+    assert!(!refused.has_arrived());
+    assert_eq!(refused.stop().unwrap(), "loaded on the hub: Rejected: no such command");
+    assert!(!journey(&with("Unknown", "AwaitingAgent", "silent"), &[]).has_arrived());
+    let without = journey(&published(json!({ "revision": "1.2" })), &[]);
+    assert!(without.has_arrived() && !without.has_agents());
+}

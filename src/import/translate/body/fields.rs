@@ -10,6 +10,9 @@ use crate::import::translate::scope::Form;
 use crate::import::translate::value::{Printed, Strength, Unsaid, Value, literal, text_of};
 use crate::import::translate::{command, convert};
 
+/// Most arguments or variables of the environment. The time for them grows with their square.
+const MAX_ARGUMENTS: usize = 1000;
+
 impl Draft<'_> {
     pub(super) fn assign_command(&mut self, place: &Place, given: Value) -> Result<(), Unsaid> {
         let wrong = |remedy: &str| Unsaid::new(place.given.at, place.text(), Reason::Value, remedy);
@@ -32,6 +35,9 @@ impl Draft<'_> {
         let old = self.field(place.field).cloned();
         let mut entries = old.clone().unwrap_or(Node::Map(Vec::new()));
         match (place.below, place.operator, &node) {
+            ([], _, Node::Map(new)) if new.len() > MAX_ARGUMENTS => {
+                return Err(wrong("write at most 1000 entries"));
+            }
             ([], SetOperator::Set | SetOperator::Add, Node::Map(new)) => {
                 if place.operator == SetOperator::Set {
                     entries = Node::Map(Vec::new());
@@ -97,7 +103,8 @@ impl Draft<'_> {
                     return Err(wrong("write the whole value with `=`"));
                 }
                 let [key] = place.below else { return Err(wrong("write the whole value with `=`")) };
-                if is_late || self.has_imports() && self.field(place.field).is_none() {
+                let is_known = self.scope.own.get(name).is_some() || self.is_only_here(name);
+                if is_late || !is_known {
                     return Err(wrong("write the whole value with `=`"));
                 }
                 let Value::Constant(node) = given else {

@@ -8,12 +8,14 @@ mod fields;
 mod vars;
 
 use super::attributes::{Sort, attribute};
-use super::facts::{BUILT_IN, Facts};
+use super::facts::{BUILT_IN, Facts, MAX_CHAIN};
 use super::scope::{Form, Scope};
 use super::value::{Printed, Strength, Unsaid, Value, condition, is_true, keys, value};
 use crate::api::IcingaType;
 use crate::import::document::Node;
-use crate::import::language::{Expression, Kind, SetOperator, Statement, StatementKind, source};
+use crate::import::language::{
+    BinaryOperator, Expression, Kind, Position, SetOperator, Statement, StatementKind, source,
+};
 use crate::import::report::Reason;
 use std::collections::BTreeSet;
 
@@ -53,6 +55,11 @@ pub(super) struct Draft<'a> {
     when: Vec<Printed>,
     /// Attributes that were set so far, `vars.<name>` for variables.
     touched: BTreeSet<String>,
+    /// Statements and variables so far.
+    statements: usize,
+    /// The name that a rule's objects have instead of the rule's; in a loop, what stands before the
+    /// key.
+    pub(super) name: Option<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -76,6 +83,8 @@ impl<'a> Draft<'a> {
             entry_added: false,
             when: Vec::new(),
             touched: BTreeSet::new(),
+            statements: 0,
+            name: None,
         }
     }
 
@@ -88,8 +97,19 @@ impl<'a> Draft<'a> {
         body.iter().try_for_each(|statement| self.statement(statement))
     }
 
+    /// Counts a statement, or a variable of one.
+    fn count(&mut self, at: Position) -> Result<(), Unsaid> {
+        self.statements += 1;
+        if self.statements <= MAX_STATEMENTS {
+            return Ok(());
+        }
+        let what = format!("more than {MAX_STATEMENTS} statements and variables in one block");
+        Err(Unsaid::new(at, what, Reason::Large, "put variables that belong together into a dictionary"))
+    }
+
     fn statement(&mut self, statement: &Statement) -> Result<(), Unsaid> {
         let at = statement.at;
+        self.count(at)?;
         match &statement.kind {
             StatementKind::Import(name) => self.import(name),
             StatementKind::Set(target, operator, given) => self.assignment(target, *operator, given),
@@ -225,6 +245,10 @@ impl<'a> Draft<'a> {
                 .push((name.at, format!("import {text:?} is left out, because Icinga imports it by itself")));
             return Ok(());
         }
+        if self.facts.is_long_chain(self.kind, &text) {
+            let what = format!("import {text:?}, with more than {MAX_CHAIN} templates on each other");
+            return Err(Unsaid::new(name.at, what, Reason::Large, "put several of them into one"));
+        }
         if let Some(clash) = self.overlap(&text) {
             return Err(Unsaid::new(
                 name.at,
@@ -242,20 +266,12 @@ impl<'a> Draft<'a> {
         if self.touched.is_empty() {
             return None;
         }
-        let Some(sets) = self.facts().set_by(self.kind, template) else {
+        let Some(imported) = self.facts().imported(self.kind, template) else {
             // A template of Icinga's library, or one that is not here.
             return self.touched.iter().next().cloned();
         };
-        let all_vars = sets.contains("vars");
-        self.touched
-            .iter()
-            .find(|name| {
-                let is_var = name.starts_with("vars");
-                sets.contains(*name)
-                    || (is_var && all_vars)
-                    || (*name == "vars" && sets.iter().any(|set| set.starts_with("vars.")))
-            })
-            .cloned()
+        let mut touched = self.touched.iter();
+        touched.find(|name| imported.iter().any(|template| template.may_set(name))).cloned()
     }
 
     fn assignment(
@@ -300,6 +316,17 @@ impl<'a> Draft<'a> {
             )
         };
         let [name, below @ ..] = path.as_slice() else { return Err(unknown()) };
+        // What a rule makes has this name instead.
+        let is_rule = matches!(self.scope.form, Form::Rule(_)) && self.when.is_empty();
+        if name == "name" && below.is_empty() && is_rule && operator == SetOperator::Set {
+            let new = name_of(given, &self.scope).ok_or_else(|| {
+                let remedy = "write a text, and in a loop a text before its first variable";
+                Unsaid::new(given.at, source(given), Reason::Name, remedy)
+            })?;
+            self.scope.name = Some(value(given, &self.scope)?);
+            self.name = Some(new);
+            return Ok(());
+        }
         let (field, sort) = attribute(self.kind, name).ok_or_else(unknown)?;
         self.scope.in_command = matches!(sort, Sort::Command | Sort::Arguments | Sort::Environment);
         self.scope.in_filter = sort == Sort::Filter;
@@ -396,6 +423,25 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Returns the text of a name; in a loop, the text before its first variable.
+fn name_of(given: &Expression, scope: &Scope) -> Option<String> {
+    let text = |expression: &Expression| match value(expression, scope) {
+        Ok(Value::Constant(Node::Text(text))) => Some(text),
+        _ => None,
+    };
+    let Some(for_each) = scope.for_each else { return text(given) };
+    let is_key =
+        |expression: &Expression| matches!(&expression.kind, Kind::Name(name) if *name == for_each.key);
+    match &given.kind {
+        _ if is_key(given) => Some(String::new()),
+        Kind::Chain(BinaryOperator::Add, parts) => {
+            let (_, before) = parts.split_last().filter(|(last, _)| is_key(last))?;
+            before.iter().map(text).collect::<Option<Vec<_>>>().map(|texts| texts.concat())
+        }
+        _ => None,
+    }
+}
+
 /// A target and what it gets.
 struct Place<'p> {
     target: &'p Expression,
@@ -416,6 +462,8 @@ impl Place<'_> {
     }
 }
 
+/// Most statements of a block, and most variables. The time for a block grows with their square.
+const MAX_STATEMENTS: usize = 8000;
 /// Longest expression of a manifest, in characters.
 const MAX_EXPRESSION: usize = 1000;
 

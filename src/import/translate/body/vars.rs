@@ -56,6 +56,17 @@ impl Draft<'_> {
                 });
                 let of_template = !self.is_whole(keys);
                 match (old, given) {
+                    // What the template has went with the null.
+                    (Some(Node::Null), given @ Value::Constant(Node::Map(_))) if is_sure => {
+                        self.set_var(place, keys, given)
+                    }
+                    // Nothing is added, but a variable without a value becomes an empty dictionary.
+                    (None, Value::Constant(Node::Map(entries))) if entries.is_empty() && of_template => {
+                        self.keep_dictionary(place, keys)
+                    }
+                    (None, given @ Value::Constant(Node::Map(_))) if is_sure && !of_template => {
+                        self.set_var(place, keys, given)
+                    }
                     (_, Value::Constant(Node::Map(entries))) => {
                         for (key, node) in entries {
                             let path: Vec<String> = keys.iter().cloned().chain([key]).collect();
@@ -82,16 +93,34 @@ impl Draft<'_> {
         }
     }
 
+    /// Sets an empty dictionary, which leaves that of a template as it is.
+    fn keep_dictionary(&mut self, place: &Place, keys: &[String]) -> Result<(), Unsaid> {
+        let is_taken_back = |path: &String| var_path(keys).starts_with(path.as_str());
+        let is_set = !self.unset.iter().any(is_taken_back)
+            && self.when.is_empty()
+            && put(&mut self.vars, keys, Node::Map(Vec::new()));
+        if is_set {
+            self.touched.extend(keys.first().map(|first| format!("vars.{first}")));
+            return Ok(());
+        }
+        let remedy = "write the whole value with `=`; it adds to the value of a template";
+        Err(Unsaid::new(place.target.at, place.text(), Reason::Operator, remedy))
+    }
+
     /// True if no template can have set this variable.
     pub(super) fn is_whole(&self, keys: &[String]) -> bool {
-        let Some(first) = keys.first() else { return false };
+        keys.first().is_some_and(|first| self.is_only_here(&format!("vars.{first}")))
+    }
+
+    /// True if no template can have set this attribute, or a variable by `vars.<name>`.
+    pub(super) fn is_only_here(&self, name: &str) -> bool {
         if self.scope.form == Form::Template {
-            let name = self.template_name.as_deref().unwrap_or_default();
-            return !self.facts().is_set_elsewhere(self.kind, name, first);
+            let template = self.template_name.as_deref().unwrap_or_default();
+            return !self.facts().is_set_elsewhere(self.kind, template, name);
         }
         let mut imports = self.defaults().iter().chain(&self.imports);
-        imports.all(|import| match self.facts().set_by(self.kind, import) {
-            Some(sets) => !sets.contains("vars") && !sets.contains(&format!("vars.{first}")),
+        imports.all(|import| match self.facts().imported(self.kind, import) {
+            Some(imported) => !imported.iter().any(|template| template.may_set(name)),
             // Templates of Icinga's library for hosts and services set no variables; commands do.
             None => false,
         })
@@ -119,6 +148,7 @@ impl Draft<'_> {
 
     pub(super) fn set_var(&mut self, place: &Place, keys: &[String], given: Value) -> Result<(), Unsaid> {
         let Some(first) = keys.first().cloned() else { return Ok(()) };
+        self.count(place.target.at)?;
         let root = format!("vars.{first}");
         self.touched.insert(root.clone());
         let is_late =
@@ -129,6 +159,17 @@ impl Draft<'_> {
                 let path = var_path(keys);
                 if !self.unset.contains(&path) && self.has_imports() {
                     self.unset.push(path);
+                }
+            }
+            // A null that an entry replaces had taken the template's dictionary back.
+            for length in 1..keys.len() {
+                let above = keys.get(..length).unwrap_or_default();
+                let old = above.iter().try_fold(&self.vars, |node, key| node.get(key));
+                if old == Some(&Node::Null) && !self.is_whole(above) && self.has_imports() {
+                    let path = var_path(above);
+                    if !self.unset.contains(&path) {
+                        self.unset.push(path);
+                    }
                 }
             }
             let node = node.clone();

@@ -7,9 +7,12 @@ use crate::import::language::Position;
 use crate::import::language::{Body, Expression, Kind, Statement, StatementKind, Word, source};
 use crate::import::report::Reason;
 use crate::render::quoting;
+use std::collections::BTreeMap;
 
-/// Most elements of a value that is put together.
-const MAX_TEXT: usize = 64 * 1024;
+/// Largest value, by [`Value::weight`]. Kubernetes takes no object of this size.
+const MAX_VALUE: usize = 1 << 20;
+/// What an entry weighs beside its texts.
+const ENTRY: usize = 16;
 
 /// What names mean at a place.
 pub(super) trait Names {
@@ -29,6 +32,8 @@ pub(super) trait Names {
     /// # Errors
     /// If the block has not set it.
     fn own_path(&self, expression: &Expression) -> Result<Option<Value>, Unsaid>;
+    /// Counts a copy of a value. False if there were too many.
+    fn spend(&self, weight: usize) -> bool;
 }
 
 /// A value.
@@ -97,7 +102,48 @@ impl Printed {
     }
 }
 
+/// Returns the bytes of a node's texts, and a constant for each entry.
+pub(super) fn weight(node: &Node) -> usize {
+    ENTRY
+        + match node {
+            Node::Text(text) => text.len(),
+            Node::List(items) => items.iter().map(weight).sum(),
+            Node::Map(entries) => entries.iter().map(|(key, node)| key.len() + weight(node)).sum(),
+            Node::Null | Node::Boolean(_) | Node::Number(_) => 0,
+        }
+}
+
+/// The weight of what is put together, so that it is refused before it is large.
+struct Sum<'e> {
+    expression: &'e Expression,
+    weight: usize,
+}
+
+impl<'e> Sum<'e> {
+    fn new(expression: &'e Expression) -> Self {
+        Self { expression, weight: 0 }
+    }
+
+    fn add(&mut self, weight: usize) -> Result<(), Unsaid> {
+        self.weight += weight;
+        if self.weight <= MAX_VALUE {
+            return Ok(());
+        }
+        let remedy = "write a smaller value, or several";
+        Err(Unsaid::of(self.expression, Reason::Large, remedy))
+    }
+}
+
 impl Value {
+    /// Returns the bytes of its texts, and a constant for each entry.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Constant(node) => weight(node),
+            Self::Expression(printed) => ENTRY + printed.text.len(),
+            Self::Map(entries) => entries.iter().map(|(key, value)| key.len() + value.weight()).sum(),
+        }
+    }
+
     /// Returns the value as an expression.
     ///
     /// # Errors
@@ -151,6 +197,26 @@ pub(super) fn literal(node: &Node) -> Option<String> {
 /// # Errors
 /// If it cannot be said.
 pub(super) fn value(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
+    let found = meaning(expression, scope)?;
+    match &expression.kind {
+        Kind::Name(_) | Kind::Member(..) | Kind::Index(..) => {
+            let weight = found.weight();
+            Sum::new(expression).add(weight)?;
+            if !scope.spend(weight) {
+                let remedy = "import the tree in parts";
+                return Err(Unsaid::of(expression, Reason::TooMany, remedy));
+            }
+        }
+        // The texts of operators and calls grow with those of their operands.
+        Kind::Chain(..) | Kind::Binary(..) | Kind::Unary(..) | Kind::Call(..) => {
+            Sum::new(expression).add(found.weight())?;
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+fn meaning(expression: &Expression, scope: &dyn Names) -> Result<Value, Unsaid> {
     let constant = |node| Ok(Value::Constant(node));
     match &expression.kind {
         Kind::Null => constant(Node::Null),
@@ -161,8 +227,8 @@ pub(super) fn value(expression: &Expression, scope: &dyn Names) -> Result<Value,
         Kind::Word(Word::This | Word::Globals | Word::Locals | Word::CurrentFilename | Word::CurrentLine) => {
             Err(Unsaid::of(expression, Reason::Form, "write the value itself"))
         }
-        Kind::Array(items) => array(items, scope),
-        Kind::Dictionary(statements) => dictionary(statements, scope),
+        Kind::Array(items) => array(expression, items, scope),
+        Kind::Dictionary(statements) => dictionary(expression, statements, scope),
         Kind::Member(..) | Kind::Index(..) => path(expression, scope),
         Kind::Call(function, arguments) => operators::call(expression, function, arguments, scope),
         Kind::Unary(operator, inner) => operators::unary(expression, *operator, inner, scope),
@@ -180,8 +246,8 @@ pub(super) fn value(expression: &Expression, scope: &dyn Names) -> Result<Value,
     }
 }
 
-fn array(items: &[Expression], scope: &dyn Names) -> Result<Value, Unsaid> {
-    let values = items.iter().map(|item| value(item, scope)).collect::<Result<Vec<_>, _>>()?;
+fn array(expression: &Expression, items: &[Expression], scope: &dyn Names) -> Result<Value, Unsaid> {
+    let values = all(expression, items, scope)?;
     let constants: Option<Vec<Node>> = values
         .iter()
         .map(|value| match value {
@@ -197,8 +263,22 @@ fn array(items: &[Expression], scope: &dyn Names) -> Result<Value, Unsaid> {
     Ok(Value::Expression(Printed::atom(format!("[{}]", printed.collect::<Result<Vec<_>, _>>()?.join(", ")))))
 }
 
-fn dictionary(statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsaid> {
+/// Returns several values that one will hold.
+fn all(expression: &Expression, items: &[Expression], scope: &dyn Names) -> Result<Vec<Value>, Unsaid> {
+    let mut sum = Sum::new(expression);
+    let mut values = Vec::new();
+    for item in items {
+        let found = value(item, scope)?;
+        sum.add(found.weight())?;
+        values.push(found);
+    }
+    Ok(values)
+}
+
+fn dictionary(expression: &Expression, statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsaid> {
     let mut entries: Vec<(String, Value)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut sum = Sum::new(expression);
     for statement in statements {
         let StatementKind::Set(target, operator, given) = &statement.kind else {
             return Err(Unsaid::new(
@@ -214,7 +294,8 @@ fn dictionary(statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsa
             return Err(Unsaid::of(target, Reason::Form, "write the inner dictionary in full"));
         };
         let given = value(given, scope)?;
-        let old = entries.iter().position(|(known, _)| known == key);
+        sum.add(key.len() + given.weight())?;
+        let old = places.get(key).copied();
         let new = match (operator.as_str(), old) {
             ("=", _) => given,
             // Adding to nothing.
@@ -223,7 +304,10 @@ fn dictionary(statements: &[Statement], scope: &dyn Names) -> Result<Value, Unsa
         };
         match old {
             Some(at) => entries[at].1 = new,
-            None => entries.push((key.clone(), new)),
+            None => {
+                places.insert(key.clone(), entries.len());
+                entries.push((key.clone(), new));
+            }
         }
     }
     let constants: Option<Vec<(String, Node)>> = entries

@@ -1,9 +1,10 @@
 //! Calls and operators.
 
-use super::{MAX_TEXT, Names, Printed, Strength, Unsaid, Value, is_true, text_of, value};
+use super::{Names, Printed, Strength, Unsaid, Value, all, is_true, text_of, value};
 use crate::import::document::Node;
 use crate::import::language::{BinaryOperator, Expression, Kind, UnaryOperator};
 use crate::import::report::Reason;
+use std::collections::BTreeMap;
 
 pub(super) fn call(
     expression: &Expression,
@@ -90,7 +91,7 @@ pub(super) fn chain(
     operands: &[Expression],
     scope: &dyn Names,
 ) -> Result<Value, Unsaid> {
-    let values = operands.iter().map(|operand| value(operand, scope)).collect::<Result<Vec<_>, _>>()?;
+    let values = all(expression, operands, scope)?;
     if operator == BinaryOperator::Add {
         return add(expression, operands, values);
     }
@@ -111,19 +112,17 @@ fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> 
         let is_start = starts_constant && joined.len() == 1;
         let last = joined.last_mut();
         match (last, value) {
-            (Some(Value::Constant(left)), Value::Constant(right)) => match plus(left, &right, is_start) {
-                Some(sum) => *left = sum,
-                None => joined.push(Value::Constant(right)),
-            },
+            (Some(Value::Constant(left)), Value::Constant(right)) => {
+                if let Err(right) = plus(left, right, is_start) {
+                    joined.push(Value::Constant(right));
+                }
+            }
             (_, value) => joined.push(value),
         }
     }
     if joined.len() == 1
         && let Some(Value::Constant(node)) = joined.pop()
     {
-        if matches!(&node, Node::Text(text) if text.len() > MAX_TEXT) {
-            return Err(Unsaid::of(expression, Reason::Value, "make the text shorter"));
-        }
         return Ok(Value::Constant(node));
     }
     if joined.iter().all(|value| matches!(value, Value::Constant(_))) {
@@ -137,28 +136,40 @@ fn add(expression: &Expression, operands: &[Expression], values: Vec<Value>) -> 
     }))
 }
 
-/// Returns the sum of two constants as Icinga adds them. Two numbers behind an expression stay
-/// apart, because that may be text.
-fn plus(left: &Node, right: &Node, is_start: bool) -> Option<Node> {
-    match (left, right) {
-        (Node::Number(a), Node::Number(b)) if is_start => Some(Node::Number(a + b)),
+/// Adds a constant to another as Icinga adds them, or gives it back. Two numbers behind an
+/// expression stay apart, because that may be text.
+fn plus(left: &mut Node, right: Node, is_start: bool) -> Result<(), Node> {
+    match (&mut *left, right) {
+        (Node::Number(a), Node::Number(b)) if is_start => *a += b,
         // What stands before the number may be one, too.
-        (Node::Number(_), Node::Text(_)) if !is_start => None,
-        (Node::Text(_), Node::Text(_) | Node::Number(_)) | (Node::Number(_), Node::Text(_)) => {
-            Some(Node::Text(text_of(left)? + &text_of(right)?))
+        (Node::Number(_), right @ Node::Text(_)) if !is_start => return Err(right),
+        (Node::Text(text), right @ (Node::Text(_) | Node::Number(_))) => match text_of(&right) {
+            Some(more) => text.push_str(&more),
+            None => return Err(right),
+        },
+        (Node::Number(_), right @ Node::Text(_)) => match (text_of(left), text_of(&right)) {
+            (Some(text), Some(more)) => *left = Node::Text(text + &more),
+            _ => return Err(right),
+        },
+        (Node::Text(_) | Node::List(_) | Node::Map(_), Node::Null) => {}
+        (Node::Null, right @ (Node::Text(_) | Node::List(_) | Node::Map(_))) => *left = right,
+        (Node::List(items), Node::List(more)) => items.extend(more),
+        (Node::Map(entries), Node::Map(more)) => {
+            let mut places: BTreeMap<String, usize> =
+                entries.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect();
+            for (key, value) in more {
+                match places.get(&key) {
+                    Some(at) => entries[*at].1 = value,
+                    None => {
+                        places.insert(key.clone(), entries.len());
+                        entries.push((key, value));
+                    }
+                }
+            }
         }
-        (Node::Text(text), Node::Null) | (Node::Null, Node::Text(text)) => Some(Node::text(text)),
-        (Node::List(a), Node::List(b)) => Some(Node::List(a.iter().chain(b).cloned().collect())),
-        (Node::Map(_), Node::Map(b)) => {
-            let mut sum = left.clone();
-            b.iter().for_each(|(key, value)| sum.set(key, value.clone()));
-            Some(sum)
-        }
-        (Node::Null, other) | (other, Node::Null) if matches!(other, Node::List(_) | Node::Map(_)) => {
-            Some(other.clone())
-        }
-        _ => None,
+        (_, right) => return Err(right),
     }
+    Ok(())
 }
 
 pub(super) fn binary(

@@ -56,6 +56,7 @@ fn held(objects: &[&str], report: AgentReport) -> AgentReport {
         object: (*name).into(),
         content: HeldContent::Previous,
         message: "no such command".into(),
+        digest: None,
     };
     AgentReport { result: AgentResult::LoadedInPart, held: objects.iter().map(object).collect(), ..report }
 }

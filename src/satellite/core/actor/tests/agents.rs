@@ -9,6 +9,7 @@ fn loads(set: &Wanted, held: &[&str]) -> AgentReport {
         object: (*name).into(),
         content: HeldContent::Previous,
         message: "no such command".into(),
+        digest: None,
     };
     AgentReport {
         revision: Some(set.revision.to_string()),
