@@ -107,9 +107,8 @@ pub(super) struct Entry {
     /// The publication of an earlier generation that is in place and not acknowledged. Its Ready is written before the
     /// refusal of the present generation, because nothing else acknowledges it.
     pub earlier: Option<Box<Published>>,
-    /// Generation of the content that the index keeps while the present one waits or is not valid. 0 for what the scan
-    /// found.
-    pub kept_generation: i64,
+    /// The content that the index held when the present generation came, and its generation.
+    pub held_before: Option<(Digest, i64)>,
     /// Digest of the content whose Ready was acknowledged last, or whose publication is lost: that counts as acknowledged
     /// once a status that names it is.
     pub acknowledged: Option<Digest>,
@@ -140,12 +139,21 @@ impl Entry {
             attempts: 0,
             on_volume: OnVolume::Absent,
             earlier: None,
-            kept_generation: 0,
+            held_before: None,
             acknowledged: None,
             published: false,
             revision: recorded.revision,
             written: Duration::ZERO,
             recorded,
+        }
+    }
+
+    /// Returns the generation of this content. 0 if it is that of another one, and nobody knows of which: the scan found it, or
+    /// the volume still had it.
+    pub fn generation_of(&self, digest: Digest) -> i64 {
+        match self.candidate == Some(digest) && !self.suspended {
+            true => self.generation,
+            false => self.held_before.filter(|(held, _)| *held == digest).map_or(0, |(_, generation)| generation),
         }
     }
 

@@ -169,8 +169,8 @@ impl Core {
         let created = new.created;
         let entry = self.objects.entries.entry(key.clone()).or_insert_with(|| Box::new(new));
         let visible = self.index.visible(&key).map(|content| content.digest());
-        if visible.is_some() && visible == entry.candidate && !entry.suspended {
-            entry.kept_generation = entry.generation;
+        if let Some(visible) = visible.filter(|visible| entry.candidate == Some(*visible) && !entry.suspended) {
+            entry.held_before = Some((visible, entry.generation));
         }
         entry.generation = generation;
         entry.kind = match received.unreadable {
@@ -224,13 +224,14 @@ impl Core {
     pub(super) fn status_seen(&mut self, key: &ObjectKey, version: u64, recorded: Recorded) {
         if self.statuses.queue.is_in_flight(key) {
             // Ours or another's: the answer will tell.
-            self.statuses.seen_in_flight.insert(key.clone(), (version, recorded));
+            let seen = self.statuses.seen_in_flight.entry(key.clone()).or_default();
+            if version > seen.0 {
+                *seen = (version, recorded);
+            }
             return;
         }
         let is_busy = self.statuses.queue.has_ready(key);
-        let Some(entry) =
-            self.objects.entries.get_mut(key).filter(|entry| version > entry.version && !is_busy)
-        else {
+        let Some(entry) = self.objects.entries.get_mut(key).filter(|entry| version > entry.version) else {
             return;
         };
         entry.version = version;
@@ -238,6 +239,10 @@ impl Core {
             // Ours is written again, after the file was confirmed again. Another program may answer each of our writes
             // with one of its own.
             entry.recorded = recorded;
+            if is_busy {
+                // The write that waits says what is true, and whose the status is that it replaces.
+                return;
+            }
             entry.published = false;
             if self.correct_status(key) {
                 tracing::warn!(object = %key, "somebody keeps changing its status, which is written again every few minutes only; find out who");

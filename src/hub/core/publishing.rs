@@ -111,7 +111,7 @@ impl Core {
         if is_in_place && (entry.published || !is_this_generation) {
             return None;
         }
-        let generation = if is_this_generation { entry.generation } else { entry.kept_generation };
+        let generation = entry.generation_of(new.digest());
         let (new, uid) = (new.clone(), entry.uid.clone());
         Some(Change::Publish { old, is_known, is_unread, new, uid, generation })
     }

@@ -118,6 +118,11 @@ impl World {
             self.another_operator(&key);
         } else if what < 24 && self.api.objects.keys().any(|key| self.is_of_another(key)) {
             self.other_operator_goes();
+        } else if what < 27 {
+            // Far faster than anybody follows.
+            for _ in 0..20 + self.random.below(60) {
+                self.apply(&key);
+            }
         } else {
             self.apply(&key);
         }

@@ -11,7 +11,6 @@ impl World {
             && process.leads
             && process.is_volume_idle()
             && self.touched.is_empty()
-            && self.is_icinga_quiet()
             && process.writes.is_empty()
             && !process.is_probing
             && !process.is_listing_again
@@ -20,6 +19,8 @@ impl World {
             && satellites
                 .filter(|(number, _)| Some(*number) != dead)
                 .all(|(_, (client, server))| client.is_quiet(server))
+            // Reads every file, so it is asked last.
+            && self.is_icinga_quiet()
     }
 
     /// Lets everything go on until nothing happens any more.

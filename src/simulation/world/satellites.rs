@@ -84,7 +84,7 @@ impl World {
         let client = &mut process.clients[number];
         let is_news = client.tell(&mut process.fleet, self.plan.planted);
         let is_written = process.term.is_some() && !(self.faults && self.random.percent(30));
-        if let Some(status) = client.status(unix).filter(|_| is_written) {
+        if let Some(status) = is_written.then(|| client.status(unix)).flatten() {
             self.recorded[number] = Some(status);
         }
         if !is_news {

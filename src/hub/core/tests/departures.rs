@@ -116,3 +116,31 @@ fn a_deleted_group_takes_its_hosts_out_of_the_set_and_they_say_so() {
     assert_eq!(hub.ready("h0"), not_ready(Reason::UnresolvedReference));
     assert_eq!((hub.delivered("h0"), hub.delivered("g0")), (None, None));
 }
+
+/// The change that waited was never in place, and what is published again beside it is older.
+#[test]
+fn what_the_volume_still_has_is_not_published_as_a_generation_that_was_never_in_place() {
+    let in_g1 = Spec { group: Some(1), ..PLAIN };
+    let mut hub =
+        Hub::with(&[("g0", PLAIN), ("g1", PLAIN), ("h0", in_g1), ("h1", PLAIN), ("h2", PLAIN), ("h3", PLAIN)]);
+    let first = hub.wanted("h0");
+    hub.change("h1", OTHER);
+    hub.api.delete(&key("g0"));
+    hub.watch();
+    hub.pass(SECOND);
+    // The group is there as long as nobody has said that it may go.
+    hub.change("h0", IN_GROUP);
+    hub.change("h0", INVALID);
+    hub.probed(INSTALLED);
+    hub.commit();
+    hub.change("h0", Spec { text: 1, ..INVALID });
+    let removed = hub.take_commit();
+    assert!(keys(&removed).contains(&"h0"), "{removed:?}");
+    let outcomes = hub.volume.commit(removed, &|| true);
+    hub.tell(Input::Committed { outcomes, took: MILLISECOND });
+    hub.commit();
+    assert_eq!(hub.on_disk("h0"), first);
+    assert_eq!(hub.kind_of("h0"), Kind::Refusal);
+    hub.settle();
+    assert_eq!((hub.observed("h0"), hub.delivered("h0")), (Some(4), first));
+}
