@@ -28,7 +28,7 @@ const SEEDS: u64 = 10_000;
 /// Most seeds that may be needed to catch a planted violation.
 const SEEDS_PLANTED: u64 = 3_000;
 /// Last lines of a trace that are shown.
-const TRACE: usize = 40_000;
+const TRACE: usize = 2000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

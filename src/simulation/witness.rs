@@ -143,8 +143,9 @@ impl Witness {
                 continue;
             }
             self.whole(&key, &bytes)?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            self.volume.insert(key.file_key().to_string(), (Digest::of(&bytes), text));
+            let (digest, text) = (Digest::of(&bytes), String::from_utf8_lossy(&bytes).into_owned());
+            self.back_to_what_survived(&key, digest);
+            self.volume.insert(key.file_key().to_string(), (digest, text));
         }
         Ok(())
     }
@@ -169,6 +170,16 @@ impl Witness {
         })?;
         self.lowest.insert((place, key.clone()), next);
         Ok(())
+    }
+
+    /// A power cut may take what nobody was told of, and the volume goes on from what it left. That it takes nothing of which
+    /// a status says Ready is checked when that is written.
+    fn back_to_what_survived(&mut self, key: &ObjectKey, digest: Digest) {
+        let Some(lowest) = self.lowest.get_mut(&(None, key.clone())) else { return };
+        let generations = self.generations.get(&(key.clone(), digest));
+        if let Some(latest) = generations.and_then(BTreeSet::last).filter(|latest| *latest < lowest) {
+            lowest.clone_from(latest);
+        }
     }
 
     /// A status write is sent.

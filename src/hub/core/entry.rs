@@ -153,7 +153,9 @@ impl Entry {
     pub fn generation_of(&self, digest: Digest) -> i64 {
         match self.candidate == Some(digest) && !self.suspended {
             true => self.generation,
-            false => self.held_before.filter(|(held, _)| *held == digest).map_or(0, |(_, generation)| generation),
+            false => {
+                self.held_before.filter(|(held, _)| *held == digest).map_or(0, |(_, generation)| generation)
+            }
         }
     }
 

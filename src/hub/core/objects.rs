@@ -169,7 +169,8 @@ impl Core {
         let created = new.created;
         let entry = self.objects.entries.entry(key.clone()).or_insert_with(|| Box::new(new));
         let visible = self.index.visible(&key).map(|content| content.digest());
-        if let Some(visible) = visible.filter(|visible| entry.candidate == Some(*visible) && !entry.suspended) {
+        if let Some(visible) = visible.filter(|visible| entry.candidate == Some(*visible) && !entry.suspended)
+        {
             entry.held_before = Some((visible, entry.generation));
         }
         entry.generation = generation;

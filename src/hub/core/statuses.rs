@@ -369,7 +369,9 @@ impl Core {
             return;
         }
         let admitted = self.snapshots.catalog.admitted(&key).map(|content| content.digest());
-        let is_done = |p: &Published| entry.is_recorded_ready() && admitted == Some(p.digest());
+        // A status that names nobody says all this, too, if a person took the name away.
+        let is_ours = entry.recorded.is_of(&self.ownership.claim);
+        let is_done = |p: &Published| is_ours && entry.is_recorded_ready() && admitted == Some(p.digest());
         match published {
             Some(published) if !is_done(&published) => {
                 self.statuses.queue.push_ready(key, Some(published));

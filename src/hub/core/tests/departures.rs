@@ -121,8 +121,14 @@ fn a_deleted_group_takes_its_hosts_out_of_the_set_and_they_say_so() {
 #[test]
 fn what_the_volume_still_has_is_not_published_as_a_generation_that_was_never_in_place() {
     let in_g1 = Spec { group: Some(1), ..PLAIN };
-    let mut hub =
-        Hub::with(&[("g0", PLAIN), ("g1", PLAIN), ("h0", in_g1), ("h1", PLAIN), ("h2", PLAIN), ("h3", PLAIN)]);
+    let mut hub = Hub::with(&[
+        ("g0", PLAIN),
+        ("g1", PLAIN),
+        ("h0", in_g1),
+        ("h1", PLAIN),
+        ("h2", PLAIN),
+        ("h3", PLAIN),
+    ]);
     let first = hub.wanted("h0");
     hub.change("h1", OTHER);
     hub.api.delete(&key("g0"));

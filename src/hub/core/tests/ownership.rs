@@ -154,3 +154,18 @@ fn statuses_of_a_version_without_names_are_adopted() {
     }
     assert_eq!(hub.api.status_writes, written, "and then nothing is written");
 }
+
+/// The write that takes the status back fails: it is not done because the status says all else.
+#[test]
+fn a_status_that_names_nobody_is_claimed_also_after_the_first_write_failed() {
+    let mut hub = Hub::with(&[("h1", PLAIN)]);
+    hub.named("h1", None);
+    hub.watch();
+    hub.pass(SECOND);
+    hub.commit();
+    hub.answer_with("h1", Error::Refused("403".into()));
+    hub.settle();
+    hub.pass(SECOND);
+    hub.settle();
+    assert_eq!(hub.operator("h1"), Some("groundlink/groundlink"));
+}
