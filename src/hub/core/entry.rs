@@ -118,7 +118,8 @@ pub(super) struct Entry {
     pub recorded: Recorded,
     /// When this process wrote it last. 0 if it did not.
     pub written: Duration,
-    /// First snapshot with what satellites may have of it.
+    /// First snapshot from which on every later one holds what is on the volume; after a start the one that is recorded.
+    /// `None` if there is none yet.
     pub revision: Option<Revision>,
 }
 

@@ -232,7 +232,9 @@ impl Core {
             return;
         }
         let is_busy = self.statuses.queue.has_ready(key);
-        let Some(entry) = self.objects.entries.get_mut(key).filter(|entry| version > entry.version) else {
+        let Some(entry) =
+            self.objects.entries.get_mut(key).filter(|entry| version > entry.version && !is_busy)
+        else {
             return;
         };
         entry.version = version;
@@ -240,10 +242,6 @@ impl Core {
             // Ours is written again, after the file was confirmed again. Another program may answer each of our writes
             // with one of its own.
             entry.recorded = recorded;
-            if is_busy {
-                // The write that waits says what is true, and whose the status is that it replaces.
-                return;
-            }
             entry.published = false;
             if self.correct_status(key) {
                 tracing::warn!(object = %key, "somebody keeps changing its status, which is written again every few minutes only; find out who");

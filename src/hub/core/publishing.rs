@@ -69,6 +69,15 @@ impl Core {
         }
     }
 
+    /// Takes an object out of the set, because its file was removed. Whatever is published of it later is new to satellites,
+    /// also the same bytes.
+    fn withdraw(&mut self, key: &ObjectKey) {
+        self.snapshots.withdraw(self.now.elapsed, key);
+        if let Some(entry) = self.objects.entries.get_mut(key) {
+            entry.revision = None;
+        }
+    }
+
     /// Takes an object out of the set that neither is on the volume nor comes back there: somebody else removed its file.
     fn leave_set(&mut self, key: &ObjectKey) {
         let is_on_volume = self.objects.entries.get(key).is_some_and(|entry| !entry.on_volume.is_absent());
@@ -78,7 +87,7 @@ impl Core {
         }
         let catalog = &self.snapshots.catalog;
         if catalog.admitted(key).is_some() || catalog.is_waiting(key) {
-            self.snapshots.withdraw(self.now.elapsed, key);
+            self.withdraw(key);
         }
     }
 
@@ -131,7 +140,7 @@ impl Core {
             self.snapshots.catalog.publishing(&key);
             if on_volume.is_absent() {
                 // The commit removed it, or had not written it yet.
-                self.snapshots.withdraw(self.now.elapsed, &key);
+                self.withdraw(&key);
             }
             match self.objects.entries.get_mut(&key) {
                 Some(entry) => (entry.on_volume, entry.published) = (on_volume, false),
@@ -175,6 +184,9 @@ impl Core {
             self.files.dirty.insert(key);
             return;
         };
+        if entry.on_volume.visible().is_none_or(|visible| visible.digest() != digest) {
+            entry.revision = None;
+        }
         entry.on_volume = OnVolume::InPlace(in_place);
         entry.failing = None;
         let is_admitted = |admitted: &std::sync::Arc<crate::render::Rendered>| admitted.digest() == digest;
@@ -195,7 +207,7 @@ impl Core {
 
     pub(super) fn file_removed(&mut self, key: &ObjectKey) {
         self.objects.orphans.remove(key);
-        self.snapshots.withdraw(self.now.elapsed, key);
+        self.withdraw(key);
         if let Some(entry) = self.objects.entries.get_mut(key) {
             entry.on_volume = OnVolume::Absent;
             entry.published = false;

@@ -161,7 +161,7 @@ impl Core {
             // After a restart the recorded revision stays true for content that did not change. One above ours is of
             // terms that somebody took back with the Lease: no satellite would ever reach it.
             let is_true = |known: &Revision| entry.recorded.published == Some(admitted) && *known <= revision;
-            entry.revision = entry.recorded.revision.filter(is_true).or(Some(revision));
+            entry.revision = entry.revision.filter(is_true).or(Some(revision));
         }
         tracing::debug!(%revision, changed = changed.len(), "snapshot");
         self.command(Command::Deliver(snapshot));

@@ -121,7 +121,7 @@ impl Core {
         match self.snapshots.catalog.admitted(key) {
             Some(admitted) => entry.revision.filter(|_| admitted.digest() == on_volume),
             // Not in a snapshot of this process yet: what was recorded about the same bytes is true.
-            None => entry.recorded.revision.filter(|_| entry.recorded.published == Some(on_volume)),
+            None => entry.revision.filter(|_| entry.recorded.published == Some(on_volume)),
         }
     }
 

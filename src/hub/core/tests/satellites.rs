@@ -198,3 +198,23 @@ fn a_new_generation_is_not_synced_by_the_snapshot_of_the_one_before() {
     hub.fleet(&[Some(revision)]);
     assert_eq!(hub.kind_of("h0"), Kind::Synced);
 }
+
+/// The same bytes come back after a snapshot without them: who has that snapshot lacks them.
+#[test]
+fn what_left_the_set_is_not_synced_by_the_snapshot_that_held_it_before() {
+    let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP), ("h1", PLAIN), ("h2", PLAIN), ("h3", PLAIN)]);
+    hub.delete("g0");
+    hub.settle();
+    hub.pass(MINUTE);
+    assert_eq!(hub.delivered("h0"), None);
+    hub.fleet(&[Some(hub.revision())]);
+    hub.apply("g0", PLAIN);
+    hub.settle();
+    assert!(hub.delivered("h0").is_some() && hub.ready("h0") == READY);
+    let synced = hub.condition("h0", ConditionType::Synced).map(|(status, _)| status);
+    assert_eq!(synced, Some(ConditionStatus::False), "the satellite has the snapshot without it");
+    hub.fleet(&[Some(hub.revision())]);
+    hub.settle();
+    let synced = hub.condition("h0", ConditionType::Synced).map(|(status, _)| status);
+    assert_eq!(synced, Some(ConditionStatus::True));
+}

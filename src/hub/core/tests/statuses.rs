@@ -219,27 +219,6 @@ fn readiness_tells_the_watch_and_the_recovery() {
     assert_eq!(hub.missing(Part::MonitoringObjects), "", "it has not failed again");
 }
 
-/// The write that waits tests whose the status was, and would be refused for ever.
-#[test]
-fn a_late_status_of_an_earlier_process_is_seen_while_a_ready_waits() {
-    let mut earlier = Hub::committed(&[("h0", PLAIN)]);
-    let late = earlier.take_write("h0");
-    let mut hub = earlier.restarted();
-    hub.list();
-    hub.pass(SECOND);
-    hub.commit();
-    hub.answer_with("h0", Error::Unknown("no answer".into()));
-    hub.leads(None);
-    hub.pass(SECOND);
-    assert!(hub.writes.is_empty(), "nothing is written without a term");
-    hub.api.write_status(&key("h0"), late.uid(), late.generation(), late.body(), late.claimed(), true);
-    hub.watch();
-    hub.leads(Some(3));
-    hub.answer("h0");
-    hub.settle();
-    assert_eq!((hub.ready("h0"), hub.delivered("h0")), (READY, hub.wanted("h0")));
-}
-
 /// An older server reports the object as it was. What was seen before is not forgotten.
 #[test]
 fn an_older_status_that_is_seen_while_a_write_is_under_way_changes_nothing() {
