@@ -203,9 +203,12 @@ fn a_new_generation_is_not_synced_by_the_snapshot_of_the_one_before() {
 #[test]
 fn what_left_the_set_is_not_synced_by_the_snapshot_that_held_it_before() {
     let mut hub = Hub::with(&[("g0", PLAIN), ("h0", IN_GROUP), ("h1", PLAIN), ("h2", PLAIN), ("h3", PLAIN)]);
-    hub.delete("g0");
+    hub.fleet(&[Some(hub.revision())]);
     hub.settle();
-    hub.pass(MINUTE);
+    hub.delete("g0");
+    hub.commit();
+    // Nobody can say that it is not published any more.
+    hub.answer_with("h0", Error::Unknown("no answer".into()));
     assert_eq!(hub.delivered("h0"), None);
     hub.fleet(&[Some(hub.revision())]);
     hub.apply("g0", PLAIN);
