@@ -118,9 +118,9 @@ pub(super) struct Entry {
     pub recorded: Recorded,
     /// When this process wrote it last. 0 if it did not.
     pub written: Duration,
-    /// First snapshot from which on every later one holds what is on the volume; after a start the one that is recorded.
-    /// `None` if there is none yet.
-    pub revision: Option<Revision>,
+    /// A content that satellites have, and the first snapshot from which on every later one holds it; after a start what is
+    /// recorded. `None` while no snapshot holds it.
+    pub held_since: Option<(Digest, Revision)>,
 }
 
 impl Entry {
@@ -143,10 +143,15 @@ impl Entry {
             held_before: None,
             acknowledged: None,
             published: false,
-            revision: recorded.revision,
+            held_since: recorded.published.zip(recorded.revision),
             written: Duration::ZERO,
             recorded,
         }
+    }
+
+    /// Returns the first snapshot that holds this content, if it never left the set since.
+    pub fn revision_of(&self, digest: Digest) -> Option<Revision> {
+        self.held_since.filter(|(held, _)| *held == digest).map(|(_, revision)| revision)
     }
 
     /// Returns the generation of this content. 0 if it is that of another one, and nobody knows of which: the scan found it, or

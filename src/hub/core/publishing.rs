@@ -74,7 +74,7 @@ impl Core {
     fn withdraw(&mut self, key: &ObjectKey) {
         self.snapshots.withdraw(self.now.elapsed, key);
         if let Some(entry) = self.objects.entries.get_mut(key) {
-            entry.revision = None;
+            entry.held_since = None;
         }
     }
 
@@ -185,7 +185,7 @@ impl Core {
             return;
         };
         if entry.on_volume.visible().is_none_or(|visible| visible.digest() != digest) {
-            entry.revision = None;
+            entry.held_since = None;
         }
         entry.on_volume = OnVolume::InPlace(in_place);
         entry.failing = None;

@@ -62,7 +62,7 @@ impl Core {
         if entry.is_recorded_ready()
             && !entry.recorded.synced
             && !matches!(self.sync(key, entry), Sync::All { .. })
-            && let Some(revision) = entry.revision
+            && let Some((_, revision)) = entry.held_since
         {
             self.satellites.wait(revision, key.clone());
             // A satellite may have had the content before it was acknowledged.
@@ -88,7 +88,7 @@ impl Core {
         let rejected = otherwise_rejected(&old, &self.satellites.fleet);
         for key in newly_left_out(&old, &self.satellites.fleet).into_iter().chain(rejected) {
             // Also if Synced was written before: it is taken back as soon as the others have answered.
-            if let Some(revision) = self.objects.entries.get(&key).and_then(|entry| entry.revision) {
+            if let Some((_, revision)) = self.objects.entries.get(&key).and_then(|entry| entry.held_since) {
                 self.satellites.wait(revision, key.clone());
             }
             self.check_status(&key);
@@ -104,7 +104,7 @@ impl Core {
         for (revision, key) in waiting {
             let (is_news, is_done) = match self.objects.entries.get(&key) {
                 None => (true, true),
-                Some(entry) if entry.revision != Some(revision) => (true, true),
+                Some(entry) if entry.held_since.is_none_or(|(_, since)| since != revision) => (true, true),
                 Some(entry) => match self.sync(&key, entry) {
                     Sync::Unknown | Sync::Pending { .. } => (false, false),
                     // A later snapshot, or a change of the satellite, may have what it lacks.

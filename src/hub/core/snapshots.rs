@@ -160,8 +160,8 @@ impl Core {
             let Some(entry) = self.objects.entries.get_mut(key) else { continue };
             // After a restart the recorded revision stays true for content that did not change. One above ours is of
             // terms that somebody took back with the Lease: no satellite would ever reach it.
-            let is_true = |known: &Revision| entry.recorded.published == Some(admitted) && *known <= revision;
-            entry.revision = entry.revision.filter(is_true).or(Some(revision));
+            let known = entry.revision_of(admitted).filter(|known| *known <= revision);
+            entry.held_since = Some((admitted, known.unwrap_or(revision)));
         }
         tracing::debug!(%revision, changed = changed.len(), "snapshot");
         self.command(Command::Deliver(snapshot));

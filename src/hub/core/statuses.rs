@@ -119,9 +119,9 @@ impl Core {
     fn revision(&self, key: &ObjectKey, entry: &Entry) -> Option<Revision> {
         let on_volume = entry.on_volume.digest()?;
         match self.snapshots.catalog.admitted(key) {
-            Some(admitted) => entry.revision.filter(|_| admitted.digest() == on_volume),
+            Some(admitted) => entry.revision_of(on_volume).filter(|_| admitted.digest() == on_volume),
             // Not in a snapshot of this process yet: what was recorded about the same bytes is true.
-            None => entry.revision.filter(|_| entry.recorded.published == Some(on_volume)),
+            None => entry.revision_of(on_volume).filter(|_| entry.recorded.published == Some(on_volume)),
         }
     }
 
@@ -321,7 +321,9 @@ impl Core {
         let acknowledged = receipt.acknowledged.filter(|_| entry.on_volume.in_place().is_some());
         if let Some(acknowledged) = acknowledged.or_else(|| entry.kept()) {
             entry.acknowledged = Some(acknowledged.digest());
-            entry.revision = self.snapshots.revision_after(key, &acknowledged, entry.revision);
+            let (digest, known) = (acknowledged.digest(), entry.revision_of(acknowledged.digest()));
+            let revision = self.snapshots.revision_after(key, &acknowledged, known);
+            entry.held_since = revision.map(|revision| (digest, revision));
             self.snapshots.offer(self.now.elapsed, acknowledged);
             self.decided(key);
         }
