@@ -78,7 +78,7 @@ fuzz: ## Fuzz with a nightly compiler (ARGS="decoder 600" for one target and its
 bench: control-plane ## Benchmarks next to Icinga, and on real API servers next to a null operator (ARGS="--quick", ARGS="--only P4,P5"; benches/README.md)
 	cargo bench --locked --no-fail-fast --bench language --bench pipeline -- $(ARGS)
 
-tools: ## Build what the tests need into .cache/bin: kube-apiserver, etcd, kubectl, helm, prometheus (about 15 minutes, once)
+tools: ## Build what the tests need into .cache/bin: kube-apiserver, etcd, kubectl, helm, prometheus (about eight minutes, once)
 	@hack/tools/build.sh --all
 
 .PHONY: control-plane

@@ -4,8 +4,11 @@
 # reason, and ends with the time of each suite and the totals of all runners.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
+log=$work/suite
+declare -A background=()
+# A background job is a process group of its own, so its compilers end with it.
+trap 'for pid in "${background[@]}"; do kill -- "-$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
 passed=0 failed=0 skipped=0
 notes=() times=()
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
@@ -92,52 +95,96 @@ skip() {
   printf '\nSKIPPED: %s\n' "$1"
 }
 
-control_plane() {
-  heading "control plane"
-  hack/tools/build.sh --all && return
-  echo "the control plane could not be built; nothing can be tested without it" >&2
-  echo "total: 0 passed, 1 failed"
-  exit 1
-}
+control_plane() { hack/tools/build.sh --all; }
 
 # If Icinga cannot be installed, the golden suite reports which version is missing. In CI it fails.
 icinga() {
-  heading "icinga2"
-  hack/icinga.sh || true
-  timeout 900 hack/icinga-generations.sh || true
+  hack/icinga.sh
+  timeout 900 hack/icinga-generations.sh
 }
 
 # For the status page. If it cannot be installed, the suite reports that. In CI it fails.
-chromium() {
-  heading "chromium"
-  timeout 600 hack/chromium.sh || true
+chromium() { timeout 600 hack/chromium.sh; }
+
+# One after the other: apt-get runs once at a time.
+from_debian() {
+  icinga
+  chromium
+}
+
+cargo_deny() { hack/cargo-deny.sh >"$work/cargo_deny.path"; }
+
+# start FUNCTION: begins it in the background. `join` waits for it, and shows its output and its time.
+start() {
+  set -m
+  { "$1"; status=$?; echo "$SECONDS" >"$work/$1.end"; exit "$status"; } >"$work/$1.log" 2>&1 </dev/null &
+  background[$1]=$!
+  set +m
+}
+
+join() {
+  local status=0
+  wait "${background[$1]}" || status=$?
+  unset "background[$1]"
+  heading "$2, in the background"
+  cat "$work/$1.log"
+  times+=("$(printf '%6s s  %s, in the background' "$(cat "$work/$1.end")" "$2")")
+  return "$status"
+}
+
+# needed STATUS: ends the run if the control plane could not be built.
+needed() {
+  [ "$1" -eq 0 ] && return
+  echo "the control plane could not be built; nothing can be tested without it" >&2
+  echo "total: $passed passed, $((failed + 1)) failed"
+  exit 1
 }
 
 if [ $# -gt 0 ]; then
-  case " $* " in *" status_page "*) chromium ;; esac
-  case " $* " in *" golden "* | *" agent "* | *" loaded "*) icinga ;; esac
+  case " $* " in *" status_page "*) heading "chromium" && chromium ;; esac
+  case " $* " in *" golden "* | *" agent "* | *" loaded "*) heading "icinga2" && icinga ;; esac
   # These need no cluster; everything else does.
   for name in "$@"; do
-    case $name in unit | documentation | structure | corpus | golden | agent) ;; *) control_plane && break ;; esac
+    case $name in
+    unit | documentation | structure | corpus | golden | agent) ;;
+    *)
+      heading "control plane"
+      control_plane
+      needed $?
+      break
+      ;;
+    esac
   done
   for name in "$@"; do run "$name"; done
   result
   exit
 fi
 
-control_plane
-icinga
-chromium
+# Installs the toolchain if it is missing, before two commands at once do.
+cargo --version
+# Downloads, linkers and the compiler of a single crate leave cores idle; so these run beside the checks that need
+# the sources alone, and end before the first suite, which is timed.
+start control_plane
+start from_debian
+start cargo_deny
 step "format" cargo fmt --check
 step "lint" cargo clippy --locked --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 heading "build"
 # Built here, so that the time of a suite is that of its tests. If this fails, each suite reports the error.
-cargo test --locked --no-run --quiet || true
+begun=$SECONDS
+cargo test --locked --no-run --quiet --lib --test '*' || true
+took "build" "$begun"
+join from_debian "icinga2 and chromium"
+join cargo_deny "cargo deny"
+deny_installed=$?
+join control_plane "control plane"
+needed $?
 for name in "${suites[@]}"; do run "$name"; done
 
 heading "cargo deny"
-if deny=$(hack/cargo-deny.sh); then
+if [ "$deny_installed" -eq 0 ]; then
+  deny=$(cat "$work/cargo_deny.path")
   step "licences, bans, sources" "$deny" check bans licenses sources
   heading "advisories"
   if "$deny" check advisories 2>"$log"; then

@@ -17,3 +17,5 @@ for command in kube-apiserver kube-controller-manager kube-proxy kube-scheduler 
   go mod edit -tool="k8s.io/kubernetes/cmd/$command"
 done
 go mod tidy
+# Completes go.work.sum, by which the programs of the tests are built together.
+GOWORK=$PWD/../go.work go list -deps tool >/dev/null

@@ -12,7 +12,7 @@ pub fn binary(name: &str) -> PathBuf {
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/bin").join(name);
     assets.into_iter().chain([built.clone()]).find(|path| path.is_file()).unwrap_or_else(|| {
         panic!(
-            "{name} is missing: run hack/tools/build.sh (about ten minutes, once), or set KUBEBUILDER_ASSETS \
+            "{name} is missing: run hack/tools/build.sh (about six minutes, once), or set KUBEBUILDER_ASSETS \
              to a directory that holds it; looked for {}",
             built.display()
         )
