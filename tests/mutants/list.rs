@@ -305,8 +305,8 @@ pub const MUTANTS: &[Mutant] = &[
         id: "withdrawn-stays-in-set",
         what: "an object whose file was removed stays in the set (R5)",
         file: "src/hub/core/publishing.rs",
-        find: "self.objects.orphans.remove(key);\n        self.snapshots.withdraw(self.now.elapsed, key);",
-        replace: "self.objects.orphans.remove(key);\n        if !{on} {\n            self.snapshots.withdraw(self.now.elapsed, key);\n        }",
+        find: "self.objects.orphans.remove(key);\n        self.withdraw(key);",
+        replace: "self.objects.orphans.remove(key);\n        if !{on} {\n            self.withdraw(key);\n        }",
         tests: &["hub::core::tests::departures::a_deleted_object_leaves_after_the_probe"],
     },
     Mutant {
