@@ -86,7 +86,7 @@ const WAITING_FOR: [(&str, &str); 4] = [
 /// task fails, or if another process led after this one did.
 pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
-    let (client, url, server) = configured_client().await?;
+    let (client, url, server) = configured_client("hub").await?;
     let readiness = Readiness::waiting_for(&WAITING_FOR);
 
     let listener = listen("--listen", options.listen).await?;
