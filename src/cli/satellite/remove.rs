@@ -10,6 +10,7 @@ use crate::cli::clusters::apply::{delete, line, read, typed};
 use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, satellite_clusters};
 use crate::cli::join::access::Access;
 use crate::cli::join::account::Account;
+use crate::cli::join::agents::is_of_agent;
 use crate::cli::join::token::Claims;
 use crate::cli::output::{Format, progress, word};
 use crate::cli::report::{Line, Outcome, Report};
@@ -366,7 +367,7 @@ impl Removal<'_> {
             let (namespace, name) = self.account_name(claims);
             let uid = claims.and_then(|claims| claims.account_uid.as_deref());
             report.notes.push(format!(
-                "on the satellite the account {namespace}/{name} is left; to delete it run {} satellite remove {} --namespace \
+                "on the satellite the account {namespace}/{name} is left, and those of its agents; to delete them run {} satellite remove {} --namespace \
                  {namespace} --account {name}{} --context <the satellite's>{}",
                 program(),
                 self.arguments.name,
@@ -380,3 +381,12 @@ impl Removal<'_> {
         Ok(())
     }
 }
+        let is_agent = |line: &&Line| line.kind == "ServiceAccount" && is_of_agent(&line.name);
+        let agents: Vec<_> = report.objects.iter().filter(is_agent).map(|line| line.name.as_str()).collect();
+        if !agents.is_empty() {
+            let note = format!(
+                "agents whose accounts go with that of the hub: {}; end them, they can neither read a set nor report any more",
+                agents.join(", ")
+            );
+            report.notes.push(note);
+        }
