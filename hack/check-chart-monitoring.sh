@@ -44,6 +44,13 @@ runbooks() {
     "$(sed -nE 's/^ *- alert: //p' "$chart/files/alerts.yaml" | sort)"
 }
 check "each alert has its runbook below runbookBase" runbooks
+runbook_files() {
+  local file files
+  files=$(rules_of --set monitoring.prometheusRule.runbookBase=docs/runbooks/,monitoring.prometheusRule.runbookSuffix=.md | sed -nE 's/^ +runbook_url: //p')
+  has "$files" '^docs/runbooks/.*\.md$' || return 1
+  for file in $files; do [ -s "$root/$file" ] || { echo "no $file"; return 1; }; done
+}
+check "with runbookSuffix .md, each runbook_url is a page of docs/runbooks" runbook_files
 tuned() {
   local out
   out=$(rules_of --set 'monitoring.prometheusRule.disabled={GroundlinkObjectsRefused},monitoring.prometheusRule.ruleLabels.severity=page')

@@ -39,6 +39,7 @@ variants=(
   "--set http.address=0.0.0.0,service.enabled=true,networkPolicy.enabled=true"
   "--set rbac.readNamespaces=true"
   "--values $chart/ci/page-values.yaml"
+  "--values $chart/ci/namespaced-values.yaml"
   "--set settings.externalObjects={Zone!master,CheckCommand!my-check},settings.privilegedNamespaces={a,b}"
   "--set extraEnv[0].name=A,extraEnv[0].value=b,extraVolumes[0].name=v,extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/v"
   "--set extraContainers[0].name=icinga,extraContainers[0].image=icinga,imagePullSecrets[0].name=s,priorityClassName=p"
@@ -156,7 +157,7 @@ check "rbac.renewTokens adds patching Secrets in that Role and nothing else" ren
 namespaced_role() { has "$(render rbac.yaml | documents Role)" '^  namespace: monitoring$'; }
 check "the Role is in the release namespace" namespaced_role
 own_roles_bound() {
-  equal "$(documents '(Cluster)?RoleBinding' <<<"$everything" | awk '/^roleRef:/ { on = 1 } on && /^  name:/ { print $2; on = 0 }' | grep -cvE '^(groundlink|a-very-long-.*)$')" 0 &&
+  equal "$(documents '(Cluster)?RoleBinding' <<<"$everything" | awk '/^roleRef:/ { on = 1 } on && /^  name:/ { print $2; on = 0 }' | grep -cvE '^(groundlink(-objects)?|a-very-long-.*)$')" 0 &&
     equal "$(render rbac.yaml | documents ClusterRoleBinding | grep -A3 '^subjects:' | sed 's/^ *//')" \
 "subjects:
 - kind: ServiceAccount
@@ -180,6 +181,61 @@ aggregate() {
 check "roles are aggregated to view (reading only), edit and admin, and can be switched off" aggregate
 rbac_off() { lacks "$(template --set rbac.create=false,rbac.aggregate=false)" '^kind: (Cluster)?Role'; }
 check "rbac.create=false and rbac.aggregate=false render no role" rbac_off
+
+# ---- named namespaces
+
+named=(--values "$chart/ci/namespaced-values.yaml")
+no_cluster() {
+  local out
+  out=$("$helm" template groundlink "$chart" --namespace monitoring "${named[@]}" --set rbac.renewTokens=true,rbac.satelliteReaders={a})
+  has "$out" '^kind: Role$' && lacks "$out" 'ClusterRole|CustomResourceDefinition'
+}
+check "watchNamespaces: no ClusterRole, and nothing else outside of namespaces" no_cluster
+objects_rules() {
+  local role='apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
+apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
+apiGroups: [""] resources: [namespaces] resourceNames: ["NAME"] verbs: [get]' out
+  out=$(render rbac.yaml "${named[@]}")
+  equal "$(documents Role <<<"$out" | rules | head -n 8)" "${role/NAME/team-a}
+${role/NAME/team-b}" && equal "$(documents Role <<<"$out" | awk '/^  namespace:/ { print $2 }' | xargs)" "team-a team-b monitoring" &&
+    equal "$(documents RoleBinding <<<"$out" | awk '/^  namespace:/ { print $2 }' | xargs)" "team-a team-b monitoring" &&
+    equal "$(documents RoleBinding <<<"$out" | awk '/^    namespace:/ { print $2 }' | xargs)" "monitoring monitoring monitoring"
+}
+check "watchNamespaces: each has a Role for its MonitoringObjects, bound to the operator" objects_rules
+own_rules() {
+  equal "$(diff <(render rbac.yaml | documents Role | rules) <(render rbac.yaml "${named[@]}" | documents Role | rules | sed 1,8d) | sed -n 's/^[<>] *//p')" \
+'apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
+apiGroups: [""] resources: [namespaces] resourceNames: ["monitoring"] verbs: [get]'
+}
+check "watchNamespaces: the Role of the operator's own namespace adds its events and its UID" own_rules
+named_environment() {
+  lacks "$(render deployment.yaml)" WATCH_NAMESPACES && has "$(render deployment.yaml "${named[@]}")" 'value: "team-a,team-b"$'
+}
+check "watchNamespaces names the namespaces to the operator" named_environment
+named_selftest() {
+  local out
+  selftest_in() { "$helm" template groundlink "$chart" --namespace monitoring --show-only templates/tests/selftest.yaml "$@" | sed -E '/^[[:space:]]*#/d'; }
+  out=$(selftest_in "${named[@]}")
+  has "$out" '- --namespace=team-a$' && equal "$(documents '(Role|RoleBinding)' <<<"$out" | awk '/^  namespace:/ { print $2 }' | xargs)" "team-a team-a" &&
+    has "$(documents RoleBinding <<<"$out")" '^    namespace: monitoring$' || return 1
+  has "$(selftest_in "${named[@]}" --set 'watchNamespaces={team-a,monitoring}')" '- --namespace=monitoring$'
+}
+check "watchNamespaces: helm test uses a namespace that is watched" named_selftest
+# beyond VALUES WORDS: refused together with watchNamespaces, with these words.
+beyond() {
+  ! template --set "watchNamespaces={a},crds.enabled=false,rbac.aggregate=false" --set "$1" >"$work/out" 2>&1 && has "$(cat "$work/out")" "$2"
+}
+check "watchNamespaces refuses crds.enabled" beyond crds.enabled=true 'crds.enabled must be false: .*applies crds/ once'
+check "watchNamespaces refuses rbac.aggregate" beyond rbac.aggregate=true 'rbac.aggregate must be false'
+check "watchNamespaces refuses rbac.readNamespaces" beyond rbac.readNamespaces=true 'rbac.readNamespaces must be false: .*from: List'
+check "watchNamespaces refuses page.enabled" beyond page.enabled=true 'page.enabled must be false: .*rbac.create=false'
+own_page_roles() { template "${named[@]}" --set page.enabled=true,rbac.create=false >/dev/null; }
+check "watchNamespaces with the page, if the roles are somebody else's" own_page_roles
+readers() {
+  equal "$(render rbac-aggregate.yaml --set 'rbac.satelliteReaders={a},namespaceOverride=elsewhere' | awk '/^  namespace:/ { print $2 }' | xargs)" "elsewhere elsewhere"
+}
+check "rbac.satelliteReaders: the Role is where the SatelliteClusters are" readers
 
 satellite_rules() {
   equal "$(grep -v '^ *#' "$root/examples/satellite-rbac.yaml" | documents Role | rules)" \
@@ -438,7 +494,7 @@ for typo in replicaCont=1 monitoring.podMonitr.enabled=true monitoring.prometheu
 done
 for wrong in replicaCount=2 monitoring.renderMode=maybe 'monitoring.prometheusRule.disabled={Groundlink}' monitoring.podMonitor.interval=10 tests.waitFor=loaded \
   tests.timeout=soon 'global.imageRegistry=a/' namespaceOverride=A 'extraObjects={1}' dnsPolicy=Any image.digest=sha256:abc image.pullPolicy=always image.repository=Groundlink settings.logFormat=xml settings.icingaVersion=3 \
-  settings.takeOverFrom=groundlink 'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
+  settings.takeOverFrom=groundlink 'watchNamespaces={A_b}' 'watchNamespaces={a,a}' 'settings.externalObjects={master}' 'settings.constants={my-dir}' 'settings.privilegedNamespaces={A_b}' 'persistence.accessModes={RWO}' 'persistence.accessModes={ReadWriteOnce,ReadWriteOncePod}' persistence.subPath=../x persistence.subPath=/x persistence.size=big \
   'extraVolumes[0].name=published' http.port=80 page.port=80 page.address=any probes.port=80 probes.address=any podSecurityContext.runAsUser=0 terminationGracePeriodSeconds=5 crds.annotations.a=1 'podLabels.app\.kubernetes\.io/name=x' livenessProbe=null; do
   check "refused: a wrong value, $wrong" refused --set "$wrong"
 done

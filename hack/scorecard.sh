@@ -37,6 +37,11 @@ open() { say "-" "$@"; }
 
 refuses() { ! "$helm" template x $chart --set "$1"; }
 renders() { local wanted=$1; shift; grep -qE -- "$wanted" <<<"$("$helm" template x $chart "$@")"; }
+without_cluster_roles() {
+  local all
+  all=$("$helm" template x $chart --set 'watchNamespaces={a,b},crds.enabled=false,rbac.aggregate=false') || return 1
+  [ "$(grep -c ClusterRole <<<"$all")" -eq 0 ]
+}
 never() { ! grep -rn -- "$1" $chart/templates; }
 small() { local file; for file in crds/*.yaml; do [ "$(wc -c <"$file")" -lt 262144 ] || return 1; done; }
 files() { local file; for file in "$@"; do [ -s "$file" ] || { echo "no $file"; return 1; }; done; }
@@ -55,7 +60,8 @@ held 6 "crds/ is what the program prints" suites::crd::files::the_stored_crds_ar
 runs 7 "CRDs are below 256 KiB" small
 held 7 "and an API server takes them" suites::crd::accepted::the_api_server_has_nothing_to_say_against_the_crds
 held 8 "a restricted namespace takes the Pod" suites::packaging::values::every_set_of_values_is_installed_upgraded_and_removed
-open 9 "a mode without ClusterRole" "there is none"
+runs 9 "a mode without ClusterRole" without_cluster_roles
+held 9 "whose Roles are enough" suites::hub::namespaced::the_roles_of_the_chart_are_enough_and_nothing_beyond_them_is_asked
 runs 10 "no wildcard, no Secrets of the cluster" checked "no wildcard in any rule"
 runs 11 "aggregated roles" checked "roles are aggregated to view"
 runs 12 "NetworkPolicy in both directions" checked "networkPolicy.egress"

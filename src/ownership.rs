@@ -120,16 +120,16 @@ impl<K> Default for Others<K> {
 }
 
 impl<K: Ord + Clone> Others<K> {
-    /// A LIST begins.
-    pub fn list_begins(&mut self) {
-        self.unlisted = self.foreign.keys().chain(&self.former).cloned().collect();
+    /// A LIST of these resources begins.
+    pub fn list_begins(&mut self, is_listed: impl Fn(&K) -> bool) {
+        let known = self.foreign.keys().chain(&self.former).filter(|key| is_listed(key));
+        self.unlisted.extend(known.cloned());
     }
 
-    /// The LIST is complete: what it did not name is gone.
-    pub fn list_complete(&mut self) {
-        for key in std::mem::take(&mut self.unlisted) {
-            self.gone(&key);
-        }
+    /// The LIST of these resources is complete: those that it did not name are gone.
+    pub fn list_complete(&mut self, is_listed: impl Fn(&K) -> bool) {
+        let gone: Vec<_> = self.unlisted.iter().filter(|key| is_listed(key)).cloned().collect();
+        gone.iter().for_each(|key| self.gone(key));
     }
 
     /// A resource was seen, with this name in its status.
@@ -198,12 +198,16 @@ mod tests {
         others.seen(&"d", &claim(), None);
         assert_eq!((others.count(), others.first()), (3, Some((&"a", "x/y"))));
 
-        others.list_begins();
+        others.list_begins(|_| true);
         others.seen(&"c", &claim(), Some("x/y"));
         assert_eq!(others.count(), 3, "a LIST that broke off says nothing of the others");
-        others.list_begins();
+        others.list_begins(|key| *key == "c");
         others.seen(&"c", &claim(), Some("x/y"));
-        others.list_complete();
+        others.list_complete(|key| *key == "c");
+        assert_eq!(others.count(), 3, "nor does one of another place");
+        others.list_begins(|_| true);
+        others.seen(&"c", &claim(), Some("x/y"));
+        others.list_complete(|_| true);
         assert_eq!((others.count(), others.first()), (1, Some((&"c", "x/y"))));
         others.seen(&"c", &claim(), Some("team/groundlink"));
         assert_eq!((others.count(), others.first()), (0, None));

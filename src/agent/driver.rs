@@ -230,9 +230,13 @@ impl Driver {
         let objects = self.parts.trees.path(tree).join("objects.d");
         let prefix = format!("{}/", objects.display());
         let mut blame = Blame::default();
-        for Finding { file, line, message, .. } in findings {
+        let node_name = self.constants.as_ref().map(|constants| constants.node_name.as_str());
+        for finding in findings {
+            let remedy = finding.remedy(node_name);
+            let Finding { file, line, message, .. } = finding;
             // Which tree it was helps nobody, and the rest would be cut.
             let message = message.replace(&prefix, "");
+            let message = remedy.map(|remedy| format!("{remedy}: {message}")).unwrap_or(message);
             let path = file.as_deref().map(std::path::Path::new);
             let key = path.and_then(|path| path.strip_prefix(&objects).ok()?.to_str());
             match key.filter(|key| tree.files.contains_key(*key)) {

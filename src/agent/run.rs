@@ -79,7 +79,8 @@ pub async fn run(
     let cluster = match (&options.volume, &options.lease) {
         (Some(_), None) => None,
         _ => {
-            let (client, _, server) = configured_client().await?;
+            let (client, _, server) =
+                configured_client(if options.volume.is_some() { "hub" } else { "satellite" }).await?;
             Some((client, server))
         }
     };

@@ -5,8 +5,8 @@
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "groundlink");
 /// Label of a delivered ConfigMap: name of the SatelliteCluster.
 pub const SATELLITE: &str = "groundlink.dev/satellite";
-/// Label of a delivered ConfigMap: identity of the hub (UID of its namespace kube-system), so that
-/// two hubs can share a namespace.
+/// Label of a delivered ConfigMap: identity of the hub (UID of its namespace kube-system, or
+/// of the operator's own if it watches named namespaces), so that two hubs can share a namespace.
 pub const HUB: &str = "groundlink.dev/hub";
 /// Label of a delivered ConfigMap: pointer or shard.
 pub const PART: &str = "groundlink.dev/part";

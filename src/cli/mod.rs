@@ -29,6 +29,7 @@ mod snapshot;
 mod usage;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use usage::{WrongUsage, program};
 
@@ -68,8 +69,21 @@ enum Command {
 
 /// Reads the command line. If it is wrong, the process ends with exit code 2 and the usage.
 pub fn parse() -> Cli {
-    let matches = Cli::command().bin_name(program()).get_matches();
+    let arguments = help_of_help(std::env::args_os().collect());
+    let matches = Cli::command().bin_name(program()).get_matches_from(arguments);
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Returns the command line of `help` for `help --help`: clap's own command takes no flag.
+fn help_of_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is = |at: usize, words: &[&str]| {
+        arguments.get(at).is_some_and(|argument| words.iter().any(|word| argument == word))
+    };
+    let at = if is(1, &["satellite", "removals"]) { 2 } else { 1 };
+    if is(at, &["help"]) && is(at + 1, &["--help", "-h"]) {
+        arguments.truncate(at + 1);
+    }
+    arguments
 }
 
 /// Runs the chosen command. After a wrong use that clap cannot see, the process ends with exit
@@ -104,5 +118,28 @@ fn run_command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Selftest(arguments) => selftest::main(&arguments),
         Command::Completion(arguments) => completion::main(&arguments),
         Command::Man(arguments) => man::main(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_of_help_is_help() {
+        let of = |line: &str| help_of_help(line.split(' ').map(OsString::from).collect()).join(" ".as_ref());
+        for (line, same) in [
+            ("groundlink help --help", "groundlink help"),
+            ("groundlink help -h", "groundlink help"),
+            ("groundlink satellite help --help", "groundlink satellite help"),
+            ("groundlink help satellite", "groundlink help satellite"),
+            ("groundlink trace help --help", "groundlink trace help --help"),
+        ] {
+            assert_eq!(of(line), same, "{line}");
+        }
+        for line in ["groundlink help", "groundlink satellite help", "groundlink removals help"] {
+            let shown = Cli::command().try_get_matches_from(line.split(' ')).unwrap_err();
+            assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{line}");
+        }
     }
 }

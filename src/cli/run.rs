@@ -2,7 +2,7 @@
 
 use super::log::LogArguments;
 use super::service;
-use super::usage::duration;
+use super::usage::{duration, object_name};
 use crate::api::IcingaVersion;
 use crate::hub::core::RemovalGuard;
 use crate::metrics::Metrics;
@@ -29,6 +29,10 @@ pub struct Arguments {
     /// Namespace of the operator, with its SatelliteClusters, their Secrets and the Lease.
     #[arg(long, env = "GROUNDLINK_NAMESPACE", value_name = "NAME")]
     namespace: String,
+    /// Namespaces whose MonitoringObjects are published. No others are read, and no right beyond
+    /// these namespaces is needed. Default: all namespaces.
+    #[arg(long, env = "GROUNDLINK_WATCH_NAMESPACES", value_name = "NAME", value_delimiter = ',', value_parser = object_name)]
+    watch_namespaces: Vec<String>,
     /// Address of /metrics, of /readyz with every reason, and of /livez. Who reaches it learns the
     /// names of satellites and objects. Port 0 chooses a free port, which is logged.
     #[arg(long, env = "GROUNDLINK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -104,6 +108,7 @@ pub(super) fn main(arguments: Arguments) -> anyhow::Result<ExitCode> {
         volume: arguments.volume,
         require_mount: arguments.require_mount,
         namespace: arguments.namespace,
+        watch_namespaces: arguments.watch_namespaces,
         listen: arguments.listen,
         probes: arguments.probes,
         page: arguments.page_address,

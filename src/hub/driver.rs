@@ -16,8 +16,8 @@ use crate::references::Index;
 use crate::satellite::{Events, Fleet, Latest};
 use crate::status::{Answer, Writer};
 use crate::validate::Settings;
-use crate::watch::{Crd, Event, Lister};
-use std::collections::{BTreeMap, HashMap};
+use crate::watch::{Crd, Listed, Lister, Scope, Seen as Watched};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +63,10 @@ pub struct Parts {
     pub lister: Lister,
     /// Tells everybody who should know that removals wait for a person.
     pub held: watch::Sender<Option<String>>,
-    /// Events of the watch.
-    pub events: mpsc::Receiver<Event>,
+    /// The namespaces that are watched.
+    pub scope: Scope,
+    /// What the watches saw.
+    pub events: mpsc::Receiver<Watched>,
     /// Where snapshots go.
     pub snapshots: watch::Sender<Option<Latest>>,
     /// What satellites accept and hold.
@@ -90,7 +92,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), Error> {
     let fleet = parts.fleet.borrow().clone();
     let icinga = parts.icinga.as_ref().map(|icinga| icinga.borrow().clone());
     let start = Start { scan, crd, fleet, claim: parts.claim, icinga, seed: rand::random() };
-    let core = Core::new(parts.settings, parts.guard, parts.index, start);
+    let core = Core::new(parts.settings, parts.guard, parts.index, start).watching(parts.scope);
     let (touches, touched) = mpsc::channel(TOUCHES);
     watcher::start(parts.volume.clone(), touches, stop.clone())
         .map_err(|source| Error::Io { action: "start its watcher".into(), source })?;
@@ -142,6 +144,23 @@ async fn scan(
     None
 }
 
+/// Returns what the watches saw as an input. One watch sees all namespaces, or each sees one.
+fn watched(seen: Vec<Watched>) -> Input {
+    match seen.first() {
+        Some((Some(_), _)) => {
+            Input::WatchedIn(seen.into_iter().filter_map(|(place, event)| Some((place?, event))).collect())
+        }
+        _ => Input::Watched(seen.into_iter().map(|(_, event)| event).collect()),
+    }
+}
+
+fn listed_again(listed: Result<Listed, String>) -> Input {
+    match listed {
+        Ok(listed) if !listed.unknown.is_empty() => Input::ListedInPart(listed),
+        listed => Input::ListedAgain(listed.map(|listed| listed.objects)),
+    }
+}
+
 /// Returns the next report of the hub's agent. Never, if none is followed.
 async fn next(icinga: &mut Option<watch::Receiver<HubIcinga>>) -> HubIcinga {
     match icinga {
@@ -188,13 +207,13 @@ struct Tasks {
     /// Whose status each write is: a write that panics does not say.
     writing: HashMap<Id, ObjectKey>,
     probes: JoinSet<Crd>,
-    lists: JoinSet<Result<BTreeMap<ObjectKey, Uid>, String>>,
+    lists: JoinSet<Result<Listed, String>>,
 }
 
 impl Driver {
     async fn run(
         mut self,
-        mut events: mpsc::Receiver<Event>,
+        mut events: mpsc::Receiver<Watched>,
         (mut fleet, mut icinga): (watch::Receiver<Fleet>, Option<watch::Receiver<HubIcinga>>),
         mut touched: mpsc::Receiver<Touched>,
         mut questions: mpsc::Receiver<Question>,
@@ -215,13 +234,13 @@ impl Driver {
                 Some(done) = self.tasks.writes.join_next_with_id() => self.tasks.written(done),
                 Some(done) = self.tasks.probes.join_next() => self.probed(done),
                 Some(done) = self.tasks.lists.join_next() => {
-                    Input::ListedAgain(done.unwrap_or_else(|panic| Err(panic.to_string())))
+                    listed_again(done.unwrap_or_else(|panic| Err(panic.to_string())))
                 }
                 count = events.recv_many(&mut received, EVENTS_AT_ONCE) => {
                     if count == 0 {
                         break;
                     }
-                    Input::Watched(std::mem::take(&mut received))
+                    watched(std::mem::take(&mut received))
                 }
                 Some(touched) = touched.recv() => Input::Touched(match touched {
                     Touched::Files(keys) => Some(keys),

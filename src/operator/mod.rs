@@ -16,10 +16,10 @@ use crate::readiness::Readiness;
 use crate::references::{Index, itl};
 use crate::request::configured_client;
 use crate::satellite::credential::ServerPolicy;
-use crate::satellite::{self, Fleet, HTTPS, HostPolicy};
+use crate::satellite::{self, Fleet, HTTPS, HostPolicy, HubIdentity};
 use crate::status::Writer;
 use crate::validate::Settings;
-use crate::watch;
+use crate::watch::{self, Scope};
 use anyhow::Context as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -40,6 +40,8 @@ pub struct Options {
     pub require_mount: bool,
     /// The operator's namespace.
     pub namespace: String,
+    /// Namespaces whose MonitoringObjects are watched. If empty, all, which needs a ClusterRole.
+    pub watch_namespaces: Vec<String>,
     /// Where to serve health with its details, and metrics; port 0 chooses one.
     pub listen: SocketAddr,
     /// Where to serve health without a detail, too.
@@ -86,7 +88,7 @@ const WAITING_FOR: [(&str, &str); 4] = [
 /// task fails, or if another process led after this one did.
 pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<()> {
     let settings = settings(&options)?;
-    let (client, url, server) = configured_client().await?;
+    let (client, url, server) = configured_client("hub").await?;
     let readiness = Readiness::waiting_for(&WAITING_FOR);
 
     let listener = listen("--listen", options.listen).await?;
@@ -146,7 +148,10 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     });
 
     let (events, received) = mpsc::channel(watch::CAPACITY);
-    let watch = tokio::spawn(watch::run(client.clone(), server.clone(), options.relist, events));
+    let scope = Scope::of(&options.watch_namespaces);
+    say_scope(&scope, &settings);
+    let watch =
+        tokio::spawn(watch::run(client.clone(), server.clone(), options.relist, scope.clone(), events));
 
     let (held, removals_held) = channel::channel(None);
     let (snapshots, latest) = channel::channel(None);
@@ -174,6 +179,7 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         leadership: leadership.clone(),
         external_objects: Arc::new(settings.external_objects.clone()),
         servers: ServerPolicy::from(policy).without_hub(&url),
+        identity: HubIdentity::of(&options.namespace, scope.namespaces().is_some()),
         hub_id: "".into(),
         views: Arc::default(),
         events: announcements.clone(),
@@ -194,8 +200,12 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
         volume: Arc::new(volume),
         writer: Writer::new(client.clone()),
         announcements,
-        crd: CrdProbe::new(client.clone()),
-        lister: watch::Lister::new(client, server),
+        crd: match scope.namespaces() {
+            None => CrdProbe::new(client.clone()),
+            Some(_) => CrdProbe::by_discovery(client.clone()),
+        },
+        lister: watch::Lister::new(client, server, scope.clone()),
+        scope,
         held,
         claim,
         leadership,
@@ -210,6 +220,19 @@ pub async fn run(options: Options, metrics: Arc<Metrics>, stop: CancellationToke
     let hub = tokio::spawn(hub::run(parts, stop.clone()));
 
     Tasks { health, watch, lease, satellites, hub, leading, serving }.supervise(stop).await
+}
+
+/// Says that only these namespaces are watched, and that nobody may declare a command if that is so.
+fn say_scope(scope: &Scope, settings: &Settings) {
+    let Some(namespaces) = scope.namespaces() else { return };
+    let names = namespaces.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+    tracing::info!(namespaces = %names, "only these namespaces are watched");
+    if !settings.privileged_namespaces.iter().any(|name| scope.has(name)) {
+        tracing::warn!(
+            "no namespace that may declare commands is watched; name one of them in --privileged-namespaces \
+             (settings.privilegedNamespaces of the chart), or declare the commands elsewhere and name them in --external-objects"
+        );
+    }
 }
 
 async fn listen(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

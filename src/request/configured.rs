@@ -1,8 +1,8 @@
 //! The client of the API server that this process belongs to: the one that kubectl would use, or
 //! that of the Pod.
 
-use super::Server;
-use anyhow::Context as _;
+use super::{Server, causes};
+use anyhow::{Context as _, bail};
 use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
@@ -26,14 +26,14 @@ enum Source {
 /// Longest time without a sign from the API server before a client gives up a read.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Returns a client of the API server, its URL, and the server for messages. The client never
+/// Returns a client of the API server of this side (hub or satellite), its URL, and the server for messages. The client never
 /// retries by itself, and gives up an answer that does not begin.
 ///
 /// # Errors
 /// If there is neither a kubeconfig that can be read nor the account of a Pod, or if it cannot be
 /// used.
-pub async fn configured_client() -> anyhow::Result<(Client, http::Uri, Server)> {
-    let (mut config, source) = configuration().await?;
+pub async fn configured_client(side: &str) -> anyhow::Result<(Client, http::Uri, Server)> {
+    let (mut config, source) = configuration(side).await?;
     if config.proxy_url.take().is_some() {
         // Without its URL, which may hold a password.
         tracing::warn!(
@@ -54,16 +54,19 @@ pub async fn configured_client() -> anyhow::Result<(Client, http::Uri, Server)> 
 
 /// Reads the kubeconfig, or else what the Pod has: the order of `Config::infer`, which does not
 /// say which of them it read.
-async fn configuration() -> anyhow::Result<(Config, Source)> {
+async fn configuration(side: &str) -> anyhow::Result<(Config, Source)> {
     let kubeconfig = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
         Ok(config) => return Ok((config, Source::Kubeconfig)),
-        Err(error) => anyhow::Error::new(error),
+        Err(error) => causes(&error),
     };
     match Config::incluster() {
         Ok(config) => Ok((config, Source::Pod)),
-        Err(pod) => Err(kubeconfig.context(format!(
-            "no API server is configured: set KUBECONFIG, or run in a Pod with a ServiceAccount ({pod}); the kubeconfig"
-        ))),
+        // Each cause once.
+        Err(pod) => bail!(
+            "the API server of the {side} is not configured: set KUBECONFIG, or run in a Pod with a ServiceAccount ({}); the \
+             kubeconfig: {kubeconfig}",
+            causes(&pod)
+        ),
     }
 }
 

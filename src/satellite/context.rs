@@ -31,6 +31,30 @@ pub struct Latest {
     pub cut: Instant,
 }
 
+/// The namespace whose UID is the identity of the hub, as all that it delivers is labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubIdentity {
+    /// `kube-system`, which lives as long as the cluster.
+    Cluster,
+    /// The operator's own. An operator of named namespaces may read no other, and there may be several in one cluster.
+    Own(String),
+}
+
+impl HubIdentity {
+    /// Returns the identity of an operator in `namespace`.
+    pub fn of(namespace: &str, is_namespaced: bool) -> Self {
+        if is_namespaced { Self::Own(namespace.to_owned()) } else { Self::Cluster }
+    }
+
+    /// Returns the name of the namespace.
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Cluster => "kube-system",
+            Self::Own(name) => name,
+        }
+    }
+}
+
 /// The context that all actors share.
 #[derive(Clone)]
 pub struct Context {
@@ -48,8 +72,9 @@ pub struct Context {
     pub external_objects: Arc<BTreeSet<Name>>,
     /// Which API servers a satellite may have.
     pub servers: ServerPolicy,
-    /// Identity of the hub: the UID of its namespace kube-system, which lives as long as the
-    /// cluster. Empty until it is read.
+    /// The namespace whose UID is the identity of the hub.
+    pub identity: HubIdentity,
+    /// Identity of the hub. Empty until it is read.
     pub hub_id: Arc<str>,
     /// The sets, shared by the satellites that accept the same.
     pub views: Arc<Views>,

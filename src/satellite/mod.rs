@@ -27,7 +27,7 @@ mod views;
 pub use self::core::order::{AllShards, PointerWrite};
 pub use board::{Board, Posted};
 pub use client::{HTTPS, HostPolicy, connect};
-pub use context::{Context, Latest};
+pub use context::{Context, HubIdentity, Latest};
 pub use events::Events;
 pub use explain::{Redaction, transport};
 pub use fleet::{Exempt, Fleet, Health, Rejection, Satellite, sync_of};

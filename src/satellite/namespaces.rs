@@ -21,6 +21,10 @@ type Labels = BTreeMap<String, BTreeMap<String, String>>;
 /// does not remove known labels.
 pub type Known = Result<Arc<Labels>, String>;
 
+/// Why the namespaces are unknown to an operator of named ones.
+pub const NOT_READ: &str = "the operator watches named namespaces (--watch-namespaces) and may not read all of them; set \
+    spec.namespaces.from to List, and name them";
+
 /// Watches the namespaces until the receivers are gone.
 pub async fn follow(hub: Client, known: Sender<Known>) {
     let api = Api::<PartialObjectMeta<Namespace>>::all(hub);

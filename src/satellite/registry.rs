@@ -1,7 +1,7 @@
 //! Starts and stops one actor for each SatelliteCluster of the operator's namespace.
 
 use super::actor::Driver;
-use super::context::{Context, HUB_TIMEOUT};
+use super::context::{Context, HUB_TIMEOUT, HubIdentity};
 use super::core::config::Config;
 use super::namespaces::{self, Known};
 use super::received::Received;
@@ -107,14 +107,15 @@ struct Registry {
 async fn hub_id(context: &Context) -> Arc<str> {
     let api = Api::<PartialObjectMeta<Namespace>>::all(context.hub.clone());
     loop {
-        let why = match ask(HUB_TIMEOUT, api.get_metadata("kube-system")).await {
-            Ok(namespace) => match namespace.metadata.uid {
+        let namespace = context.identity.namespace();
+        let why = match ask(HUB_TIMEOUT, api.get_metadata(namespace)).await {
+            Ok(found) => match found.metadata.uid {
                 Some(uid) => return uid.into(),
                 None => "it has no UID".to_owned(),
             },
             Err(failure) => failure.to_string(),
         };
-        let why = format!("cannot read Namespace kube-system, whose UID is the hub's identity: {why}");
+        let why = format!("cannot read Namespace {namespace}, whose UID is the hub's identity: {why}");
         context.readiness.set(SATELLITES, Some(why));
         tokio::time::sleep(Duration::from_secs(2).mul_f64(rand::random_range(0.5..1.0))).await;
     }
@@ -129,7 +130,12 @@ impl Registry {
             return Config { object, selected: Ok(BTreeSet::new()), unreadable };
         }
         if let Some(known) = self.unfollowed.take() {
-            tokio::spawn(namespaces::follow(self.context.hub.clone(), known));
+            match &self.context.identity {
+                HubIdentity::Cluster => {
+                    drop(tokio::spawn(namespaces::follow(self.context.hub.clone(), known)));
+                }
+                HubIdentity::Own(_) => drop(known.send_replace(Err(namespaces::NOT_READ.to_owned()))),
+            }
         }
         let selected = namespaces::selected(&self.namespaces.borrow(), selection);
         Config { object, selected, unreadable }
@@ -158,14 +164,14 @@ impl Registry {
         match event {
             Ok(Event::Init) => {
                 self.listed.clear();
-                self.others.list_begins();
+                self.others.list_begins(|_| true);
             }
             Ok(Event::InitApply(object)) => {
                 self.listed.insert(object.name_any());
                 self.apply(object).await;
             }
             Ok(Event::InitDone) => {
-                self.others.list_complete();
+                self.others.list_complete(|_| true);
                 self.hold_before_others();
                 let gone: Vec<_> =
                     self.handles.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();

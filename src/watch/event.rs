@@ -1,15 +1,17 @@
 //! What the hub learns from its API server, as values.
 
 use crate::api::{MonitoringObject, MonitoringObjectSpec};
-use crate::identity::Uid;
+use crate::identity::{ObjectKey, Uid};
 use crate::text::clean;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An event of the watch.
 #[derive(Debug)]
 pub enum Event {
-    /// A LIST begins. An object that it does not name is gone once it is complete.
+    /// A LIST begins. An object of the place where it looks that it does not name is gone once it is complete.
     ListBegins,
     /// An object of the LIST, or one that changed.
     Object(Box<Received>),
@@ -80,6 +82,22 @@ impl<'de> Deserialize<'de> for Received {
             status: serde_json::from_value(status).ok(),
         };
         Ok(Self { object, unreadable })
+    }
+}
+
+/// What one LIST beside the watch named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The resources with their UIDs, of every namespace that could be listed.
+    pub objects: BTreeMap<ObjectKey, Uid>,
+    /// Namespaces that could not be listed, and why. Nothing is known of their objects.
+    pub unknown: BTreeMap<Arc<str>, String>,
+}
+
+impl Listed {
+    /// Returns the LIST of everything that there is.
+    pub fn of_all(objects: BTreeMap<ObjectKey, Uid>) -> Self {
+        Self { objects, unknown: BTreeMap::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 //! rights of the new account.
 
 use super::fixture::{Clusters, OPERATOR, apply, assert_same, everything, kubectl};
-use crate::support::eventually;
+use crate::support::{blocks, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -380,4 +380,45 @@ fn content(object: &Value) -> Value {
     }
     let text = object.to_string().replace("ns-two", "ns-one").replace("\"two\"", "\"one\"");
     serde_json::from_str(&text).unwrap()
+}
+
+/// `docs/satellites.md`: a person with exactly the Roles of the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_the_page_lists_are_enough() {
+    let clusters = Clusters::start().await;
+    kubectl(&clusters.edge, &["create", "namespace", "icinga"]).await;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/satellites.md")).unwrap();
+    let roles: Vec<_> = blocks(&page).into_iter().map(|block| block.lines.join("\n")).collect();
+    let roles: Vec<_> = roles.iter().filter(|text| text.contains("name: groundlink-join")).collect();
+    assert_eq!(roles.len(), 2);
+    let mut kubeconfigs = Vec::new();
+    for (cluster, namespace, role) in
+        [(&clusters.hub, OPERATOR, roles[1]), (&clusters.edge, "icinga", roles[0])]
+    {
+        apply(cluster, role).await;
+        kubectl(cluster, &["-n", namespace, "create", "serviceaccount", "person"]).await;
+        let bind = ["-n", namespace, "create", "rolebinding", "groundlink-join", "--role=groundlink-join"];
+        let subject = format!("--serviceaccount={namespace}:person");
+        kubectl(cluster, &[&bind[..], &[&subject]].concat()).await;
+        let kubeconfig = cluster.service_account_kubeconfig(namespace, "person").await;
+        let path = clusters.file(&format!("person.{}.kubeconfig", cluster.name()), &kubeconfig);
+        kubeconfigs.push(path.to_str().unwrap().to_owned());
+    }
+    let of_the_person =
+        ["--hub-kubeconfig", &kubeconfigs[0], "--kubeconfig", &kubeconfigs[1]].map(str::to_owned);
+    let run = async |arguments: &[&str]| {
+        let mine = of_the_person.iter().map(String::as_str);
+        let all: Vec<_> = arguments.iter().copied().chain(mine).collect();
+        clusters.satellite(&all).await
+    };
+    let loopback = "--allow-loopback-satellites";
+    run(&["add", "edge-a", "--agent", "one", loopback]).await.exits_with(0);
+    run(&["add", "edge-a", "--agent", "one", loopback]).await.exits_with(0);
+    let hub = ["--hub-kubeconfig", &kubeconfigs[0]];
+    clusters.satellite(&[&["check", "edge-a", loopback], &hub[..]].concat()).await.exits_with(0);
+    let said = run(&["remove", "edge-a"]).await.exits_with(0);
+    println!("{}", said.out);
+    assert!(said.out.contains("groundlink-agent-one"), "{}", said.out);
+    let left = ["-n", "icinga", "get", "serviceaccounts,secrets,leases", "-o", "name"];
+    assert_eq!(kubectl(&clusters.edge, &left).await, "serviceaccount/person\n");
 }

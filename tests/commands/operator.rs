@@ -55,6 +55,8 @@ async fn a_satellite_is_joined_rotated_and_removed_while_the_operator_delivers()
     let said = run(&["remove", "edge-a", "--context", "edge"]).await.exits_with(0);
     println!("{}", said.out);
     assert!(said.out.contains("no ConfigMap of edge-a is left"), "{}", said.out);
+    let agents = "agents whose accounts go with that of the hub: groundlink-agent-one; end them";
+    assert!(said.out.contains(agents), "{}", said.out);
     let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings,leases";
     assert_eq!(kubectl(&edge, &["-n", "icinga", "get", kinds, "-o", "name"]).await, "");
     let mine = ["-n", OPERATOR, "get", "satelliteclusters,secrets", "-o", "name"];

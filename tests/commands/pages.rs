@@ -270,6 +270,36 @@ async fn a_satellite_is_managed() {
     assert!(reader.follow("docs/satellites.md", "a_satellite_is_managed", "".."").await >= 6);
 }
 
+/// `docs/namespaces.md`: an installation, and a change of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn named_namespaces_are_published() {
+    let (test, change) = ("named_namespaces_are_published", "## Change an installation");
+    let plane = ControlPlane::start(&["hub"]).await;
+    Reader::new(&[&plane.server("hub")]).follow("docs/namespaces.md", test, ""..change).await;
+
+    let installation = Installation::start(&["edge-a"]).await;
+    for namespace in ["team-a", "team-b"] {
+        installation.namespace(namespace).await;
+        installation.put(namespace, namespace, host(namespace)).await;
+    }
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.synced("team-a", "team-a").await;
+    installation.synced("team-b", "team-b").await;
+    let before = installation.pointer("edge-a").await.unwrap();
+    drop(operator);
+    let reader = Reader::new(&[&installation.plane.server("hub")]);
+    reader.follow("docs/namespaces.md", test, change.."").await;
+    let named = ["--watch-namespaces", "team-a,team-b"];
+    let operator = installation.operator_builder(GROUNDLINK).await.args(named).spawn();
+    installation.ready(&operator).await;
+    installation.put("team-a", "new", host("new")).await;
+    installation.synced("team-a", "new").await;
+    let after = installation.pointer("edge-a").await.unwrap();
+    let hub = |pointer: &ConfigMap| pointer.metadata.labels.as_ref().unwrap()[HUB].clone();
+    assert_ne!(hub(&before), hub(&after));
+    assert_eq!((before.metadata.uid, after.data.unwrap().len()), (after.metadata.uid, 3));
+}
+
 /// `docs/upgrade.md`: to the same version and back.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hub_is_upgraded() {

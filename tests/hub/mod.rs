@@ -5,6 +5,7 @@ mod crd_loss;
 mod explained;
 mod lifecycle;
 mod missing_things;
+mod namespaced;
 mod outages;
 mod removals;
 mod served;

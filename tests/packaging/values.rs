@@ -4,6 +4,7 @@
 use super::{documents, repository, text_of};
 use crate::support::{ApiServer, ControlPlane, succeeded};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Applies manifests in a dry run of the API server, which must take each without a warning.
 async fn is_taken(server: &ApiServer, what: &str, namespace: &str, manifest: &str) {
@@ -41,6 +42,14 @@ fn sets() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Returns the namespaces that a set names, which must exist.
+fn watched(set: &str) -> Vec<String> {
+    let values: Value =
+        serde_saphyr::from_str(&text_of(&format!("charts/groundlink/ci/{set}-values.yaml"))).unwrap();
+    let names = values["watchNamespaces"].as_array().into_iter().flatten();
+    names.map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 async fn install(server: &ApiServer, set: &str, namespace: &str) -> std::process::Output {
@@ -86,6 +95,9 @@ async fn every_set_of_values_is_installed_upgraded_and_removed() {
             "label",
             &server.kubectl(&["label", "namespace", &namespace, &enforce[0], &enforce[1]]).await,
         );
+        for watched in watched(set) {
+            succeeded("namespace", &server.kubectl(&["create", "namespace", &watched]).await);
+        }
         let installed = install(&server, set, &namespace).await;
         succeeded(&format!("helm install of {set}"), &installed);
         let said = String::from_utf8_lossy(&installed.stderr);
@@ -93,8 +105,16 @@ async fn every_set_of_values_is_installed_upgraded_and_removed() {
 
         let manifest = server.helm(&["get", "manifest", "groundlink", "-n", &namespace]).await;
         let manifest = String::from_utf8(manifest.stdout).unwrap();
-        is_taken(&server, set, &namespace, &manifest).await;
         let all = documents(&manifest);
+        // kubectl takes objects of one namespace at a time.
+        let place_of =
+            |document: &Value| document["metadata"]["namespace"].as_str().unwrap_or(&namespace).to_owned();
+        let places: BTreeSet<_> = all.iter().map(place_of).collect();
+        for place in places {
+            let items: Vec<_> = all.iter().filter(|document| place_of(document) == place).collect();
+            let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+            is_taken(&server, &format!("{set} in {place}"), &place, &list).await;
+        }
         let deployment = all.iter().find(|document| document["kind"] == "Deployment").unwrap();
         is_taken(&server, &format!("the Pod of {set}"), &namespace, &pod(deployment)).await;
         let kinds = all.iter().map(|document| document["kind"].as_str().unwrap());

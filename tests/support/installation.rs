@@ -40,16 +40,22 @@ impl Installation {
     /// Starts hub and satellites, installs the chart on the hub and the Role on each satellite, and
     /// joins them.
     pub async fn start(satellites: &[&str]) -> Self {
-        Self::start_with(satellites, false).await
+        Self::start_with(satellites, false, &[]).await
+    }
+
+    /// [`Self::start`], but the chart gives rights in these namespaces alone. It creates them, and
+    /// the CRDs are applied beside the chart.
+    pub async fn start_in(satellites: &[&str], namespaces: &[&str]) -> Self {
+        Self::start_with(satellites, false, namespaces).await
     }
 
     /// [`Self::start`], but the operator connects to the servers directly, past the proxies. For
     /// benchmarks: a proxy costs about 1 ms per request.
     pub async fn start_direct(satellites: &[&str]) -> Self {
-        Self::start_with(satellites, true).await
+        Self::start_with(satellites, true, &[]).await
     }
 
-    async fn start_with(satellites: &[&str], direct: bool) -> Self {
+    async fn start_with(satellites: &[&str], direct: bool, namespaces: &[&str]) -> Self {
         let mut names = vec!["hub"];
         names.extend(satellites);
         let plane = ControlPlane::start(&names).await;
@@ -60,7 +66,16 @@ impl Installation {
         let recorder = Recorder::default();
         let hub_proxy = Proxy::start(&server, &recorder);
         let hub = server.client().await;
-        install_chart(&server).await;
+        match namespaces {
+            [] => install_chart(&server, &[]).await,
+            namespaces => {
+                apply_crds(&server).await;
+                for namespace in namespaces {
+                    succeeded("namespace", &server.kubectl(&["create", "namespace", namespace]).await);
+                }
+                install_chart(&server, &watching(namespaces)).await;
+            }
+        }
         let mut installation =
             Self { recorder, hub_proxy, proxies: BTreeMap::new(), plane, hub, volume, scratch, direct };
         for name in satellites {
@@ -321,11 +336,26 @@ pub fn condition_of(
     current.then(|| (condition.status, reason, condition.message.clone()))
 }
 
-async fn install_chart(server: &Arc<ApiServer>) {
+/// Returns the arguments of helm for a release of named namespaces.
+pub fn watching(namespaces: &[&str]) -> Vec<String> {
+    let namespaces = namespaces.join(",");
+    let values = format!("watchNamespaces={{{namespaces}}},crds.enabled=false,rbac.aggregate=false");
+    vec!["--set".into(), values]
+}
+
+async fn apply_crds(server: &Arc<ApiServer>) {
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+    succeeded("crds", &server.kubectl(&["apply", "--server-side", "-f", crds]).await);
+    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
+    succeeded("kubectl wait", &server.kubectl(&wait).await);
+}
+
+async fn install_chart(server: &Arc<ApiServer>, values: &[String]) {
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
     let arguments =
         ["install", OPERATOR, chart, "--namespace", OPERATOR, "--create-namespace", "--wait=false"];
-    succeeded("helm install", &server.helm(&arguments).await);
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    succeeded("helm install", &server.helm(&[&arguments[..], &values].concat()).await);
     let arguments = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
     succeeded("kubectl wait", &server.kubectl(&arguments).await);
 }

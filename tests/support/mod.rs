@@ -42,7 +42,7 @@ pub use gate::{At, Gate};
 pub use hostile::{Hostile, Manner};
 pub use icinga::{Hook, Icinga, NODE, generations};
 pub use injected::{Injected, skip};
-pub use installation::{GENEROUS, Installation, OPERATOR, condition_of, succeeded};
+pub use installation::{GENEROUS, Installation, OPERATOR, condition_of, succeeded, watching};
 pub use operator::{Operator, OperatorBuilder};
 pub use page::blocks;
 pub use ports::Port;

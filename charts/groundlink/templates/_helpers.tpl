@@ -142,3 +142,35 @@ true
 {{- fail (printf "the cluster does not know the kind %s (monitoring.coreos.com/v1); install the Prometheus operator's CRDs, or set monitoring.renderMode" $kind) }}
 {{- end }}
 {{- end }}
+
+{{/* Fails if a value needs something outside of namespaces, and watchNamespaces says that the release makes nothing there. */}}
+{{- define "groundlink.checkScope" -}}
+{{- if .Values.watchNamespaces }}
+{{- $wrong := list }}
+{{- if .Values.crds.enabled }}
+{{- $wrong = append $wrong "crds.enabled must be false: CRDs belong to the whole cluster; an administrator of the cluster applies crds/ once" }}
+{{- end }}
+{{- if .Values.rbac.aggregate }}
+{{- $wrong = append $wrong "rbac.aggregate must be false: aggregated roles are ClusterRoles; an administrator of the cluster applies them once" }}
+{{- end }}
+{{- if .Values.rbac.readNamespaces }}
+{{- $wrong = append $wrong "rbac.readNamespaces must be false: no Role can give the right to read all Namespaces; name them in the SatelliteCluster (spec.namespaces.from: List)" }}
+{{- end }}
+{{- if and .Values.page.enabled .Values.rbac.create }}
+{{- $wrong = append $wrong "page.enabled must be false: no Role can give the right to ask who a person is; or set rbac.create=false, apply the roles yourself, and bind the ClusterRole system:auth-delegator to the ServiceAccount" }}
+{{- end }}
+{{- if $wrong }}
+{{- fail (printf "watchNamespaces: this release makes nothing outside of namespaces (docs/install.md):\n- %s" (join "\n- " $wrong)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Returns the namespace of the object of helm test: one that is watched, and the operator's own if that is. */}}
+{{- define "groundlink.selftestNamespace" -}}
+{{- $own := include "groundlink.namespace" . }}
+{{- if or (not .Values.watchNamespaces) (has $own .Values.watchNamespaces) }}
+{{- $own }}
+{{- else }}
+{{- first .Values.watchNamespaces }}
+{{- end }}
+{{- end }}

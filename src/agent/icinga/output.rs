@@ -136,6 +136,25 @@ fn head(line: &str) -> Option<(&str, &str, &str)> {
     (is_time && is_word(severity) && !facility.is_empty()).then_some((severity, facility, text))
 }
 
+impl Finding {
+    /// Returns what to do if the set declares a zone or an endpoint that Icinga's own configuration declares, too. `node_name`
+    /// is this node's name, if it is known.
+    pub(crate) fn remedy(&self, node_name: Option<&str>) -> Option<String> {
+        let (kind, name) = self.object.as_ref()?;
+        let is_twice = ["already exists", "re-defined"].iter().any(|words| self.message.contains(words));
+        if !is_twice || !["Endpoint", "Zone"].contains(&kind.as_str()) {
+            return None;
+        }
+        let what = match kind == "Endpoint" && node_name == Some(name) {
+            true => "the set declares this node's own endpoint".to_owned(),
+            false => format!("the set declares {kind} {name} as Icinga's own configuration does"),
+        };
+        Some(format!(
+            "{what}; delete that MonitoringObject, and add {kind}!{name} to settings.externalObjects"
+        ))
+    }
+}
+
 impl<'a> Entry<'a> {
     /// Returns the fault that the entry reports. `root` ends with a slash.
     fn finding(&self, root: &str) -> Option<Finding> {

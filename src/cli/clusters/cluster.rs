@@ -1,7 +1,7 @@
 //! A cluster, through a context of a kubeconfig. Every request has a deadline, and every error
 //! names the cluster, the object and the action.
 
-use super::flags::{HubArguments, SatelliteArguments};
+use super::flags::{HUB, HubArguments, SATELLITE, SatelliteArguments};
 use super::kubeconfig::{cluster_of, read};
 use crate::cli::output::progress;
 use crate::request::{Failure, ask};
@@ -19,11 +19,6 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The hub in results and errors.
-const HUB: &str = "hub";
-/// The satellite in results and errors.
-pub(crate) const SATELLITE: &str = "satellite";
 
 /// The hub or a satellite.
 pub(crate) struct Cluster {
@@ -74,7 +69,7 @@ impl Cluster {
         }
         Self::open(
             HUB,
-            read(arguments.hub_kubeconfig.as_deref(), "--hub-kubeconfig")?,
+            read(HUB, arguments.hub_kubeconfig.as_deref(), "--hub-kubeconfig")?,
             arguments.hub_context.clone(),
         )
         .await
@@ -85,7 +80,7 @@ impl Cluster {
     /// # Errors
     /// If no kubeconfig can be used.
     pub(crate) async fn satellite(arguments: &SatelliteArguments) -> anyhow::Result<Self> {
-        let kubeconfig = read(arguments.kubeconfig.as_deref(), "--kubeconfig")?;
+        let kubeconfig = read(SATELLITE, arguments.kubeconfig.as_deref(), "--kubeconfig")?;
         Self::open(SATELLITE, kubeconfig, arguments.context.clone()).await
     }
 

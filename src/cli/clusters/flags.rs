@@ -5,6 +5,11 @@ use crate::cli::usage::WrongUsage;
 use clap::Args;
 use std::path::PathBuf;
 
+/// The hub in results and errors.
+pub(super) const HUB: &str = "hub";
+/// The satellite in results and errors.
+pub(crate) const SATELLITE: &str = "satellite";
+
 /// Flags that name the hub.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hub")]

@@ -1,20 +1,25 @@
 //! What a kubeconfig says of a cluster.
 
-use super::flags::SatelliteArguments;
+use super::flags::{SATELLITE, SatelliteArguments};
 use crate::cli::output::word;
+use crate::request::causes;
 use crate::text::clean;
 use anyhow::{Context as _, anyhow};
 use kube::config::Kubeconfig;
 use std::path::Path;
 
-pub(super) fn read(path: Option<&Path>, flag: &str) -> anyhow::Result<Kubeconfig> {
+/// Reads the kubeconfig of one side.
+///
+/// # Errors
+/// If it cannot be read. The error says of which side, and each cause once.
+pub(super) fn read(side: &str, path: Option<&Path>, flag: &str) -> anyhow::Result<Kubeconfig> {
     match path {
-        Some(path) => {
-            Kubeconfig::read_from(path).with_context(|| format!("{flag} {} cannot be read", path.display()))
-        }
-        None => {
-            Kubeconfig::read().with_context(|| format!("no kubeconfig can be read: set KUBECONFIG or {flag}"))
-        }
+        Some(path) => Kubeconfig::read_from(path).map_err(|error| {
+            anyhow!("the {side}: {flag} {} cannot be read: {}", path.display(), causes(&error))
+        }),
+        None => Kubeconfig::read().map_err(|error| {
+            anyhow!("the {side}: no kubeconfig can be read; set KUBECONFIG or {flag}: {}", causes(&error))
+        }),
     }
 }
 
@@ -36,7 +41,7 @@ pub(crate) struct Endpoint {
 /// # Errors
 /// If the kubeconfig, the context or a file that it names cannot be read.
 pub(crate) fn endpoint(arguments: &SatelliteArguments) -> anyhow::Result<Endpoint> {
-    let kubeconfig = read(arguments.kubeconfig.as_deref(), "--kubeconfig")?;
+    let kubeconfig = read(SATELLITE, arguments.kubeconfig.as_deref(), "--kubeconfig")?;
     let cluster = cluster_of(&kubeconfig, arguments.context.as_deref())?;
     let ca = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
         (Some(data), _) => {
@@ -80,4 +85,20 @@ pub(super) fn cluster_of<'a>(
             word(wanted)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_that_is_missing_is_named_once_and_for_its_side() {
+        let error = read(SATELLITE, Some(Path::new("/nonexistent/config")), "--kubeconfig").unwrap_err();
+        let said = format!("{error:#}");
+        assert!(
+            said.starts_with("the satellite: --kubeconfig /nonexistent/config cannot be read: "),
+            "{said}"
+        );
+        assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    }
 }

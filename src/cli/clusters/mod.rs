@@ -8,7 +8,7 @@ mod kubeconfig;
 mod observed;
 pub(super) mod owned;
 
-pub(super) use cluster::{Cluster, Refused, SATELLITE, satellite_clusters};
-pub(super) use flags::{HubArguments, SatelliteArguments};
+pub(super) use cluster::{Cluster, Refused, satellite_clusters};
+pub(super) use flags::{HubArguments, SATELLITE, SatelliteArguments};
 pub(super) use kubeconfig::{Endpoint, endpoint};
 pub(super) use observed::Observed;

@@ -9,6 +9,11 @@ pub(crate) fn object_name(agent: &str) -> String {
     format!("groundlink-agent-{agent}")
 }
 
+/// Returns whether this is the name of the objects of an agent.
+pub(crate) fn is_of_agent(name: &str) -> bool {
+    name.starts_with(&object_name(""))
+}
+
 /// The account on a satellite whose agents are made.
 pub(super) struct Place<'a> {
     /// Name of the hub's account.

@@ -10,13 +10,14 @@ use crate::cli::clusters::apply::{delete, line, read, typed};
 use crate::cli::clusters::{Cluster, HubArguments, SatelliteArguments, satellite_clusters};
 use crate::cli::join::access::Access;
 use crate::cli::join::account::Account;
+use crate::cli::join::agents::is_of_agent;
 use crate::cli::join::token::Claims;
 use crate::cli::output::{Format, progress, word};
 use crate::cli::report::{Line, Outcome, Report};
 use crate::cli::usage::{DryRun, DryRunArguments, program};
 use crate::request::ask;
-use crate::satellite::HostPolicy;
-use anyhow::{Context as _, bail};
+use crate::satellite::{HostPolicy, HubIdentity};
+use anyhow::bail;
 use clap::Args;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
@@ -271,69 +272,89 @@ impl Removal<'_> {
         }
         // Selected by hub, too: another hub may have a satellite of the same name in the same
         // namespace.
-        let hub = match self.hub_id().await {
-            Ok(hub) => hub,
-            Err(why) => {
-                report.notes.push(format!(
-                    "ConfigMaps that are left on the satellite were not looked for: the uid of the hub's namespace kube-system, by which \
-                     they are known, cannot be read ({why})"
-                ));
-                return Ok(());
-            }
-        };
-        let label =
-            format!("{}={},{SATELLITE}={},{HUB}={hub}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name);
-        let parameters = ListParams::default().labels(&label).limit(100);
-        let by_hand = format!("kubectl -n {} delete configmaps -l {label}", self.target);
-        let found: Result<ObjectList<ConfigMap>, String> = match (&self.satellite, access) {
-            (Some(satellite), _) => {
-                let api = satellite.typed::<ConfigMap>(&self.target);
-                satellite
-                    .ask("list ConfigMaps", api.list(&parameters))
-                    .await
-                    .map_err(|error| error.to_string())
-            }
-            (None, Some(access)) => {
-                let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
-                match access.client(policy, ANSWER_TIMEOUT).await {
-                    Err(why) => Err(why),
-                    Ok(client) => {
-                        let api = Api::<ConfigMap>::namespaced(client, &self.target);
-                        ask(LIST_TIMEOUT, api.list(&parameters)).await.map_err(|failure| failure.to_string())
-                    }
+        let hubs = self.hub_ids(report).await;
+        if hubs.is_empty() {
+            return Ok(());
+        }
+        let labels = hubs.iter().map(|hub| {
+            format!("{}={},{SATELLITE}={},{HUB}={hub}", MANAGED_BY.0, MANAGED_BY.1, self.arguments.name)
+        });
+        let mut is_any_left = false;
+        for label in labels {
+            let by_hand = format!("kubectl -n {} delete configmaps -l {label}", self.target);
+            let left = match self.find_config_maps(access, &label).await {
+                Ok(list) => list.items,
+                Err(why) => {
+                    report.notes.push(format!(
+                        "it is unknown whether ConfigMaps are left on the satellite ({why}); to delete them there: {by_hand}"
+                    ));
+                    return Ok(());
                 }
+            };
+            if left.is_empty() {
+                continue;
             }
-            (None, None) => Err("there is no credential; name the satellite with --context".into()),
-        };
-        match found {
-            Err(why) => report.notes.push(format!(
-                "it is unknown whether ConfigMaps are left on the satellite ({why}); to delete them there: {by_hand}"
-            )),
-            Ok(list) if list.items.is_empty() => {
-                report.notes.push(format!("no ConfigMap of {} is left on the satellite", self.arguments.name));
-            }
-            Ok(list) => {
-                for map in list.items {
-                    report.objects.push(Line {
-                        cluster: crate::cli::clusters::SATELLITE,
-                        kind: "ConfigMap".into(),
-                        namespace: Some(self.target.clone()),
-                        name: map.metadata.name.unwrap_or_default(),
-                        result: Outcome::Left,
-                        note: None,
-                    });
-                }
-                report.notes.push(format!("to delete what is left: {by_hand}"));
-            }
+            is_any_left = true;
+            report.objects.extend(left.into_iter().map(|map| Line {
+                cluster: crate::cli::clusters::SATELLITE,
+                kind: "ConfigMap".into(),
+                namespace: Some(self.target.clone()),
+                name: map.metadata.name.unwrap_or_default(),
+                result: Outcome::Left,
+                note: None,
+            }));
+            report.notes.push(format!("to delete what is left: {by_hand}"));
+        }
+        if !is_any_left {
+            report.notes.push(format!("no ConfigMap of {} is left on the satellite", self.arguments.name));
         }
         Ok(())
     }
 
-    /// Returns the identity of the hub, as the operator labels its ConfigMaps.
-    async fn hub_id(&self) -> anyhow::Result<String> {
-        let manifest = json!({ "kind": "Namespace", "metadata": { "name": "kube-system" } });
-        let found = read(&self.hub, &manifest).await?;
-        found.and_then(|namespace| namespace.metadata.uid).context("it does not exist")
+    /// Lists the ConfigMaps of a label on the satellite.
+    async fn find_config_maps(
+        &self,
+        access: Option<&Access>,
+        label: &str,
+    ) -> Result<ObjectList<ConfigMap>, String> {
+        let parameters = ListParams::default().labels(label).limit(100);
+        if let Some(satellite) = &self.satellite {
+            let api = satellite.typed::<ConfigMap>(&self.target);
+            let list = satellite.ask("list ConfigMaps", api.list(&parameters)).await;
+            return list.map_err(|error| error.to_string());
+        }
+        let access = access.ok_or("there is no credential; name the satellite with --context")?;
+        let policy = HostPolicy { allow_loopback: true, ..HostPolicy::default() };
+        let client = access.client(policy, ANSWER_TIMEOUT).await?;
+        let api = Api::<ConfigMap>::namespaced(client, &self.target);
+        ask(LIST_TIMEOUT, api.list(&parameters)).await.map_err(|failure| failure.to_string())
+    }
+
+    /// Returns the identities by which an operator in this namespace labels its ConfigMaps: that of one that watches all
+    /// namespaces, and that of one that watches named ones. What cannot be read is noted.
+    async fn hub_ids(&self, report: &mut Report) -> Vec<String> {
+        let cluster = (HubIdentity::Cluster, "all namespaces");
+        let own = (HubIdentity::of(self.operator(), true), "named namespaces");
+        let mut found = Vec::new();
+        for (identity, watched) in [cluster, own] {
+            let namespace = identity.namespace();
+            let manifest = json!({ "kind": "Namespace", "metadata": { "name": namespace } });
+            let why = match read(&self.hub, &manifest).await {
+                Ok(object) => match object.and_then(|object| object.metadata.uid) {
+                    Some(uid) => {
+                        found.push(uid);
+                        continue;
+                    }
+                    None => "it does not exist".to_owned(),
+                },
+                Err(error) => error.to_string(),
+            };
+            report.notes.push(format!(
+                "ConfigMaps that an operator of {watched} left on the satellite were not looked for: the uid of the hub's namespace \
+                 {namespace}, by which they are known, cannot be read ({why})"
+            ));
+        }
+        found
     }
 
     /// Deletes the hub's Secret, unless another SatelliteCluster uses it.
@@ -366,7 +387,7 @@ impl Removal<'_> {
             let (namespace, name) = self.account_name(claims);
             let uid = claims.and_then(|claims| claims.account_uid.as_deref());
             report.notes.push(format!(
-                "on the satellite the account {namespace}/{name} is left; to delete it run {} satellite remove {} --namespace \
+                "on the satellite the account {namespace}/{name} is left, and those of its agents; to delete them run {} satellite remove {} --namespace \
                  {namespace} --account {name}{} --context <the satellite's>{}",
                 program(),
                 self.arguments.name,
@@ -377,6 +398,15 @@ impl Removal<'_> {
         };
         account.delete(&mut report.objects, self.arguments.dry_run.mode).await?;
         report.notes.push(account.note());
+        let is_agent = |line: &&Line| line.kind == "ServiceAccount" && is_of_agent(&line.name);
+        let agents: Vec<_> = report.objects.iter().filter(is_agent).map(|line| line.name.as_str()).collect();
+        if !agents.is_empty() {
+            let note = format!(
+                "agents whose accounts go with that of the hub: {}; end them, they can neither read a set nor report any more",
+                agents.join(", ")
+            );
+            report.notes.push(note);
+        }
         Ok(())
     }
 }

@@ -192,7 +192,11 @@ impl Core {
                     return;
                 }
                 if matches!(content, Content::Foreign | Content::Visible(_) | Content::InPlace(_)) {
-                    tracing::warn!(object = %key, "somebody put a file in the place of one that is not published; it is removed");
+                    let what = match self.watched.has(key.namespace()) {
+                        true => "it is removed",
+                        false => "it stays until a person decides, because its namespace is not watched",
+                    };
+                    tracing::warn!(object = %key, "somebody put a file in the place of one that is not published; {what}");
                 }
                 self.unclaimed(key.clone(), content);
                 if self.objects.orphans.contains_key(&key) {

@@ -4,12 +4,13 @@
 //!
 //! - The CRD is lost, or is another one than before: what left is held until it has been back for a while.
 //! - Much left within a short time: a second LIST must agree, and a person must allow it.
+//! - A file is of a namespace that is not watched: nobody can know its resource, so a person must allow it.
 
 use super::{Command, Consent, Core, Held, Part};
 use crate::api::marks::REMOVALS_ALLOWED_UNTIL;
 use crate::identity::{ObjectKey, Uid};
 use crate::references::Index;
-use crate::watch::Crd;
+use crate::watch::{Crd, Listed};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -246,9 +247,14 @@ impl Core {
     /// Returns whether more would leave with these than may leave without a person.
     fn are_too_many(&mut self, about: &[ObjectKey]) -> bool {
         let (removed, recent) = self.removed_with(about);
-        !about.is_empty()
-            && removed >= self.guard.least
-            && removed * 100 > self.set_before(recent) * usize::from(self.guard.share)
+        let is_large = removed >= self.guard.least
+            && removed * 100 > self.set_before(recent) * usize::from(self.guard.share);
+        !about.is_empty() && is_large || self.unwatched(about).next().is_some()
+    }
+
+    /// Returns those of namespaces that are not watched.
+    fn unwatched<'a>(&'a self, about: &'a [ObjectKey]) -> impl Iterator<Item = &'a ObjectKey> {
+        about.iter().filter(|key| !self.watched.has(key.namespace()))
     }
 
     /// Returns how many objects leave, with those that left lately, and how many these are.
@@ -263,19 +269,30 @@ impl Core {
     }
 
     /// A second LIST was complete, or failed: what it names did not leave.
-    pub(super) fn listed_again(&mut self, listed: Result<BTreeMap<ObjectKey, Uid>, String>) {
+    pub(super) fn listed_again(&mut self, listed: Result<Listed, String>) {
         let Some(Asking::List { mut about, allowed_until }) = self.departures.asking.take() else { return };
+        let unconfirmed = |count: usize, why: &str| {
+            format!("{count} objects left, and a second LIST cannot confirm it: {why}")
+        };
         let listed = match listed {
             Ok(listed) => listed,
             Err(why) => {
                 self.departures.look_again = Some(self.now.elapsed + LOOK_AGAIN);
-                let why = format!("{} objects left, and a second LIST cannot confirm it: {why}", about.len());
-                return self.hold(about.len(), why);
+                return self.hold(about.len(), unconfirmed(about.len(), &why));
             }
         };
+        // Nobody knows what left of a namespace that could not be listed: that waits, and the rest does not.
+        let asked = about.len();
+        about.retain(|key| !listed.unknown.contains_key(key.namespace()));
+        if let Some((namespace, why)) = listed.unknown.first_key_value().filter(|_| about.len() < asked) {
+            self.departures.look_again = Some(self.now.elapsed + LOOK_AGAIN);
+            if about.is_empty() {
+                return self.hold(asked, unconfirmed(asked, &format!("namespace {namespace}: {why}")));
+            }
+        }
         let mut refuted = 0;
         about.retain(|key| {
-            let Some(present) = listed.get(key) else { return true };
+            let Some(present) = listed.objects.get(key) else { return true };
             refuted += 1;
             // A file stays without a resource until the watch brings that.
             if self.departures.leaving.get(key).is_some_and(|uid| uid.as_ref() == Some(present)) {
@@ -307,13 +324,25 @@ impl Core {
         let (removed, recent) = self.removed_with(about);
         let set = self.set_before(recent);
         let example = about.first().map(ToString::to_string).unwrap_or_default();
-        let mut why = format!(
-            "{removed} of {set} objects would be removed within {} minutes, for example {example}, and more than {} % may not \
-             without a person; they stay on the volume and on the satellites. If they were deleted on purpose, run \
-             `groundlink removals allow`; if not, apply them again",
-            WINDOW.as_secs() / 60,
-            self.guard.share
-        );
+        let unwatched: Vec<_> = self.unwatched(about).collect();
+        let mut why = if let Some(first) = unwatched.first() {
+            format!(
+                "{} files on the volume are of namespaces that this operator does not watch, for example {}; they stay there and \
+                 on the satellites, and with them everything else that was deleted. Add these namespaces to --watch-namespaces \
+                 (watchNamespaces of the chart), use another volume if another operator publishes them, or, if they were taken \
+                 out on purpose, run `groundlink removals allow`",
+                unwatched.len(),
+                first.path()
+            )
+        } else {
+            format!(
+                "{removed} of {set} objects would be removed within {} minutes, for example {example}, and more than {} % may \
+                 not without a person; they stay on the volume and on the satellites. If they were deleted on purpose, run \
+                 `groundlink removals allow`; if not, apply them again",
+                WINDOW.as_secs() / 60,
+                self.guard.share
+            )
+        };
         if allowed_until.saturating_sub(self.now.unix) > ALLOWED_MAX {
             why += &format!(
                 ". The Lease's annotation {REMOVALS_ALLOWED_UNTIL} does not count: it must be a time (RFC 3339) within the next \

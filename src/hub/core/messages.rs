@@ -7,8 +7,9 @@ use crate::publish::{Change, Found, Outcome, Scan};
 use crate::satellite::Fleet;
 use crate::snapshot::Snapshot;
 use crate::status::{Answer, Kind, News, Write, WriteResult};
-use crate::watch::{Crd, Event};
+use crate::watch::{Crd, Event, Listed};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When something happens, and whether this process leads then.
@@ -39,8 +40,10 @@ pub struct Consent {
 pub enum Input {
     /// Time went by.
     Tick,
-    /// Events of the watch of MonitoringObjects, in their order.
+    /// Events of the watch of MonitoringObjects in all namespaces, in their order.
     Watched(Vec<Event>),
+    /// Events of watches that each look at one namespace, in the order of each.
+    WatchedIn(Vec<(Arc<str>, Event)>),
     /// A commit ended.
     Committed {
         /// One outcome for each change.
@@ -66,6 +69,8 @@ pub enum Input {
     ConsentAnswered(Consent),
     /// A second, consistent LIST was complete, or why it was not. The resources with their UIDs.
     ListedAgain(Result<BTreeMap<ObjectKey, Uid>, String>),
+    /// The same of named namespaces, of which some could not be listed.
+    ListedInPart(Listed),
     /// What the satellites accept or hold changed.
     FleetChanged(Fleet),
     /// The agent of the hub's own Icinga 2 reported.

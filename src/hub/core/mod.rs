@@ -24,6 +24,7 @@ mod statuses;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use departures::{ALLOWED_MAX, RemovalGuard};
 pub use messages::{Announcement, Command, Consent, Held, Input, Measurement, Now, Part};
@@ -36,6 +37,7 @@ use crate::publish::Scan;
 use crate::references::Index;
 use crate::satellite::Fleet;
 use crate::validate::Settings;
+use crate::watch::Listed;
 use announcements::Announcements;
 use changes::Changes;
 use departures::Departures;
@@ -51,6 +53,7 @@ use satellites::Satellites;
 use snapshots::Snapshots;
 use statuses::Statuses;
 use std::time::Duration;
+use watched::Watched;
 
 /// How often the loop looks around without a cause: the leadership may have come, and the gauges are counted.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
@@ -81,6 +84,7 @@ pub struct Core {
     render: Render,
     /// Which of the valid contents may be published.
     index: Index,
+    watched: Watched,
     objects: Objects,
     ownership: Ownership,
     evaluation: Evaluation,
@@ -110,6 +114,7 @@ impl Core {
             guard,
             render: crate::render::content,
             index,
+            watched: Watched::default(),
             objects: Objects::default(),
             ownership: Ownership::new(claim),
             evaluation: Evaluation::default(),
@@ -177,7 +182,10 @@ impl Core {
     fn take(&mut self, input: Input) {
         match input {
             Input::Tick => self.tick(),
-            Input::Watched(events) => events.into_iter().for_each(|event| self.watched(event)),
+            Input::Watched(events) => events.into_iter().for_each(|event| self.watched(None, event)),
+            Input::WatchedIn(seen) => {
+                seen.into_iter().for_each(|(place, event)| self.watched(Some(place), event))
+            }
             Input::Committed { outcomes, took } => self.committed(outcomes, took),
             Input::CommitPanicked(found) => self.commit_panicked(found),
             Input::Inspected(result) => self.inspected(result),
@@ -187,7 +195,8 @@ impl Core {
             Input::StatusAnswered(answer) => self.status_answered(answer),
             Input::StatusPanicked(key) => self.status_panicked(&key),
             Input::ConsentAnswered(consent) => self.consent_answered(consent),
-            Input::ListedAgain(listed) => self.listed_again(listed),
+            Input::ListedAgain(listed) => self.listed_again(listed.map(Listed::of_all)),
+            Input::ListedInPart(listed) => self.listed_again(Ok(listed)),
             Input::FleetChanged(fleet) => self.fleet_changed(fleet),
             Input::IcingaReported(icinga) => self.icinga_reported(icinga),
         }

@@ -2,16 +2,15 @@
 //! that is published.
 
 use super::entry::{Entry, OnVolume};
-use super::{Command, Core, Measurement, Part};
+use super::{Command, Core, Measurement};
 use crate::api::{MonitoringObject, Reason};
 use crate::identity::{ObjectKey, Revision, Uid};
 use crate::metrics::Work;
-use crate::readiness::Interruption;
 use crate::render::Rendered;
 use crate::status::Recorded;
 use crate::text::clean;
 use crate::validate::{Refusal, Settings};
-use crate::watch::{Event, Received};
+use crate::watch::{Event, Place, Received};
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,8 +39,6 @@ pub(super) struct Objects {
     pub entries: HashMap<ObjectKey, Box<Entry>>,
     /// Files on the volume whose resource is gone. Never absent.
     pub orphans: BTreeMap<ObjectKey, OnVolume>,
-    /// When the watch failed last. It says nothing when it works again.
-    broken: Option<Interruption>,
 }
 
 impl Objects {
@@ -53,12 +50,10 @@ impl Objects {
 }
 
 impl Core {
-    pub(super) fn watched(&mut self, event: Event) {
+    /// Takes what the watch of this place saw.
+    pub(super) fn watched(&mut self, place: Place, event: Event) {
         match event {
-            Event::ListBegins => {
-                self.ownership.others.list_begins();
-                self.objects.entries.values_mut().for_each(|entry| entry.listed = false);
-            }
+            Event::ListBegins => self.list_begins(place.as_deref()),
             Event::Object(received) => self.received(&received),
             Event::Deleted { namespace, name, uid } => {
                 let key = ObjectKey::new(&namespace, &name);
@@ -67,33 +62,8 @@ impl Core {
                     self.departures.insert_deleted(key, entry.uid.clone(), self.now.elapsed);
                 }
             }
-            Event::ListComplete => self.list_complete(),
-            Event::Broken(why) => {
-                let interruption = Interruption::again(self.objects.broken, self.now.elapsed);
-                self.objects.broken = Some(interruption);
-                self.readiness(Part::MonitoringObjects, Some(why));
-            }
-        }
-    }
-
-    /// What a complete LIST did not name is gone: deletes that a broken watch missed are found here.
-    fn list_complete(&mut self) {
-        self.ownership.others.list_complete();
-        for (key, entry) in self.objects.entries.iter().filter(|(_, entry)| !entry.listed) {
-            self.departures.insert_missing(key.clone(), entry.uid.clone(), self.now.elapsed);
-        }
-        self.readiness(Part::MonitoringObjects, None);
-        if !self.recovery.is_listed {
-            self.recover();
-        }
-    }
-
-    /// A watch that has not failed for long enough works again.
-    pub(super) fn watch_may_work(&mut self) {
-        let is_over = self.objects.broken.is_some_and(|broken| broken.over() < self.now.elapsed);
-        if self.recovery.is_listed && is_over {
-            self.objects.broken = None;
-            self.readiness(Part::MonitoringObjects, None);
+            Event::ListComplete => self.list_complete(place),
+            Event::Broken(why) => self.watch_fails(place, why),
         }
     }
 

@@ -14,6 +14,7 @@ mod recovery;
 mod refusals;
 mod removals;
 mod satellites;
+mod scope;
 mod statuses;
 mod survey;
 mod unreadable;
@@ -50,8 +51,10 @@ const INVALID: Spec = Spec { is_valid: false, ..PLAIN };
 /// The CRD is there, and nobody may ask for its UID.
 const INSTALLED: Crd = Crd::Installed(None);
 
+/// Returns the key of an object in the namespace `a`, or in the one that the name begins with.
 fn key(name: &str) -> ObjectKey {
-    ObjectKey::new("a", name)
+    let (namespace, name) = name.split_once('/').unwrap_or(("a", name));
+    ObjectKey::new(namespace, name)
 }
 
 fn core(scan: Scan, crd: Option<Uid>) -> Core {
@@ -245,8 +248,9 @@ impl Hub {
     /// The second LIST that is under way ends.
     fn listed_again(&mut self) {
         assert_eq!(std::mem::take(&mut self.lists), 1, "one LIST is under way");
-        let all =
-            self.api.objects.values().map(|stored| (stored.key.clone(), Uid::new(&stored.uid))).collect();
+        let watched =
+            self.api.objects.values().filter(|stored| self.core.watched.has(stored.key.namespace()));
+        let all = watched.map(|stored| (stored.key.clone(), Uid::new(&stored.uid))).collect();
         self.tell(Input::ListedAgain(Ok(all)));
     }
 
@@ -373,7 +377,7 @@ impl Hub {
 
     /// Returns the objects whose status is being written.
     fn written(&self) -> Vec<String> {
-        self.writes.iter().map(|write| write.key().name().to_owned()).collect()
+        self.writes.iter().map(|write| write.key().as_str().trim_start_matches("a/").to_owned()).collect()
     }
 
     fn kind_of(&self, name: &str) -> Kind {
@@ -387,7 +391,8 @@ impl Hub {
 
     /// Returns the digest of an object's file.
     fn on_disk(&self, name: &str) -> Option<Digest> {
-        let place = ("a".to_owned(), format!("{name}.conf"));
+        let key = key(name);
+        let place = (key.namespace().to_owned(), format!("{}.conf", key.name()));
         self.disk.all_visible().get(&place).map(|bytes| Digest::of(bytes))
     }
 

@@ -178,12 +178,13 @@ pub const CASES: &[Case] = &[
     case(
         "39",
         "permissions revoked",
-        "each verb of a satellite's Role in mid-run; the ClusterRoleBinding of the hub at the start; 403 for a status",
+        "each verb of a satellite's Role in mid-run; the ClusterRoleBinding of the hub at the start; the RoleBinding of one of two namespaces, in mid-run and at the start; 403 for a status",
         "R2 I4 I6",
         &[
             "suites::fleet::permissions::each_revoked_permission_is_named_and_its_return_heals",
             MISSING,
             "suites::hub::status_faults::nothing_reaches_a_satellite_before_its_ready_is_acknowledged",
+            "suites::hub::namespaced::a_namespace_that_cannot_be_listed_keeps_its_objects_and_delays_no_other",
         ],
     )
     .open("the hub's verbs one by one, in mid-run"),

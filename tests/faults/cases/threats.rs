@@ -135,6 +135,7 @@ pub const CASES: &[Case] = &[
             "suites::commands::add::add_makes_the_least_account_and_a_second_run_writes_nothing",
             "suites::fleet::permissions::each_revoked_permission_is_named_and_its_return_heals",
             "suites::support_selftest::control_plane::a_service_account_is_refused_outside_its_role",
+            "suites::hub::namespaced::the_roles_of_the_chart_are_enough_and_nothing_beyond_them_is_asked",
         ],
     )
     .open("each right of the hub taken away in turn"),

@@ -137,3 +137,18 @@ fn nothing_that_is_printed_makes_it_panic() {
         findings(&text[..end], "/");
     }
 }
+
+#[test]
+fn what_icinga_declares_itself_is_to_be_taken_out_of_the_set() {
+    let text = "critical/config: Error: Object 'eu' of type 'Endpoint' re-defined: in /t/7.42-1/objects.d/a.eu.conf: \
+                1:0-1:16; previous definition: in /etc/icinga2/zones.conf: 4:0-4:16\n\
+                Location: in /t/7.42-1/objects.d/a.eu.conf: 1:0-1:16";
+    let found = one(&at("01", text));
+    let own = found.remedy(Some("eu")).unwrap();
+    assert!(own.starts_with("the set declares this node's own endpoint;"), "{own}");
+    assert!(own.contains("Endpoint!eu to settings.externalObjects"), "{own}");
+    let other = found.remedy(None).unwrap();
+    assert!(other.starts_with("the set declares Endpoint eu as Icinga's own configuration does;"), "{other}");
+    let host = one(&at("01", &text.replace("'Endpoint'", "'Host'")));
+    assert_eq!(host.remedy(Some("eu")), None);
+}
