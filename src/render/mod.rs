@@ -245,7 +245,12 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
         for rule in rules {
             let _ = write!(out, "  {word} where ");
-            expression::print(&mut out, rule);
+            match &declaration.for_each {
+                Some(for_each) if for_each::reads_value(rule) => {
+                    for_each::condition(&mut out, for_each, rule);
+                }
+                _ => expression::print(&mut out, rule),
+            }
             out.push('\n');
         }
     }

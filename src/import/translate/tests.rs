@@ -142,7 +142,7 @@ service:
   apply:
     forEach:
       in: host.vars.list
-      keyVar: early
+      valueVar: early
       prefix: p-
     set:
     - displayName: '"p-" + key'
