@@ -3,6 +3,7 @@ use crate::import::tree::{Content, SourceFile, Tree};
 use crate::import::{Options, import, language, yaml};
 
 mod bounds;
+mod forms;
 mod zones;
 
 fn imported(source: &str) -> Imported {
