@@ -188,7 +188,7 @@ fn an_import_is_proved_equal() {
             ": 7 objects, 0 differences.",
             "In Icinga's own configuration: 2 objects of 2 blocks (OwnNode 2).",
             "CheckerComponent 1",
-            "1 objects of global zones have no zone as resources",
+            "From global zones, and without a zone as resources: 1 object.",
         ] {
             assert!(out.contains(words), "{program}: {words} is missing in:\n{out}{err}");
         }
@@ -384,7 +384,7 @@ fn hostile_files_are_refused_by_name() {
         "conf.d/c-nul.conf:1:15: has a NUL byte",
         "conf.d/d-circle.conf: includes itself",
         "conf.d/e-bytes.conf:1:14: is not UTF-8",
-        "1 blocks: 1 manifests in 1 files, 5 left out",
+        "1 block: 1 manifest in 1 file, 5 left out",
     ] {
         assert!(out.contains(words), "{words} is missing in:\n{out}");
     }
