@@ -54,10 +54,11 @@ const TEXTS: &[&str] = &["String", "Number", "Array", "Boolean", "Null"];
 /// - EXPRESSION is an expression, which must be known to have one of the listed types. An empty
 ///   list allows any type.
 /// - VALUE is an expression whose errors are caught.
+/// - TYPE is a type of objects that belong to no host.
 /// - TEXT is a string, STRINGS are some, ENTRIES are some pairs of a string and an expression.
 /// - ANY is `, MatchAny` or nothing, ORDER a comparison, OTHERWISE the value in place of an error.
 /// - USE is `use (...)` or nothing. Behind it, only those variables are there.
-const FORMS: [(&str, &[&str]); 13] = [
+const FORMS: [(&str, &[&str]); 14] = [
     ("typeof(get_service(host.name, TEXT)) == Service", &[]),
     ("typeof(EXPRESSION)", &[]),
     ("match(TEXT, EXPRESSION ANY)", TEXTS),
@@ -75,6 +76,7 @@ const FORMS: [(&str, &[&str]); 13] = [
         &[],
     ),
     ("((a, b) => typeof(b) == Array && a in b)(EXPRESSION, EXPRESSION)", &[]),
+    ("((n) => typeof(n) == String && n != \"\" && get_object(TYPE, n) != null)(EXPRESSION)", &[]),
     // A literal dictionary with keys is refused in a condition.
     ("((l) => { var r = { }; for (e in l) { r[e[0]] = e[1] }; return r })([ ENTRIES ])", &[]),
     // Null below something that is no dictionary.
@@ -90,8 +92,22 @@ static FORM_TOKENS: LazyLock<Vec<(Vec<Token>, &[&str])>> = LazyLock::new(|| {
     let read = |(form, kinds)| Some((tokens(form, Dialect::Icinga).ok()?, kinds));
     FORMS.into_iter().filter_map(read).collect()
 });
-const PLACEHOLDERS: [&str; 9] =
-    ["EXPRESSION", "VALUE", "TEXT", "STRINGS", "ENTRIES", "ANY", "ORDER", "OTHERWISE", "USE"];
+const PLACEHOLDERS: [&str; 10] =
+    ["EXPRESSION", "VALUE", "TEXT", "TYPE", "STRINGS", "ENTRIES", "ANY", "ORDER", "OTHERWISE", "USE"];
+/// Types of objects that belong to no host.
+const OBJECTS: [&str; 11] = [
+    "Host",
+    "HostGroup",
+    "ServiceGroup",
+    "User",
+    "UserGroup",
+    "CheckCommand",
+    "EventCommand",
+    "NotificationCommand",
+    "TimePeriod",
+    "Zone",
+    "Endpoint",
+];
 /// Deepest nesting that is read, far more than a resource may have.
 const MAX_DEPTH: usize = 200;
 /// Most keys below `vars`, or below the value of an entry.
@@ -134,7 +150,8 @@ pub fn holds(source: &str, found: &[Token]) -> Result<(), String> {
             // Keys become text, and the name of a type may be either.
             Token::Word(word) | Token::Text(word) => {
                 let is_text = matches!(token, Token::Text(_));
-                let as_word = !is_text || TYPES.contains(&word.as_str());
+                let is_type = [TYPES.as_slice(), &OBJECTS].iter().any(|types| types.contains(&word.as_str()));
+                let as_word = !is_text || is_type;
                 // The host of a service is read as the host; all entries must match by default.
                 let is_host = word == "service"
                     && wanted[i + 1..].starts_with(&[Token::Symbol("."), Token::Word("host".into())]);
@@ -287,12 +304,19 @@ impl<'a> Reader<'a> {
             }
         }
         while self.take(".") {
-            self.require("contains")?;
+            let method = self.take_one(&["contains", "replace"]);
+            let method = method.ok_or_else(|| self.unexpected("a known method expected"))?;
             if !self.is_caught {
-                return Err(self.unexpected("nothing catches the error of `contains`"));
+                return Err(self.unexpected("nothing catches the error of a method"));
             }
             self.require("(")?;
-            self.expression()?;
+            if method == "contains" {
+                self.expression()?;
+            } else {
+                self.take_text()?;
+                self.require(",")?;
+                self.take_text()?;
+            }
             self.require(")")?;
         }
         Ok(facts)
@@ -352,6 +376,9 @@ impl<'a> Reader<'a> {
                     expressions.push(&tokens[begin..self.at]);
                 }
                 "TEXT" => self.take_text()?,
+                "TYPE" => {
+                    self.take_one(&OBJECTS).ok_or_else(|| self.unexpected("a type expected"))?;
+                }
                 "STRINGS" => self.several(Self::take_text)?,
                 "ENTRIES" => self.several(|reader| {
                     reader.require("[")?;
@@ -372,6 +399,10 @@ impl<'a> Reader<'a> {
                 "USE" => {
                     self.subjects.clone_from(&outside);
                     self.captured()?;
+                    // A parameter is there, too.
+                    if i > 1 && form[i - 1].is(")") && form[i - 2].is("value") {
+                        self.subjects.push("value");
+                    }
                 }
                 name => {
                     let is_new = i > 0 && form[i - 1].is("var");

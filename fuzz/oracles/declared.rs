@@ -93,8 +93,10 @@ pub fn compare(namespace: &str, resource: &str, spec: &Value, statement: &Statem
     };
     let assign = texts(&rules["assignWhere"]);
     let everywhere = usize::from(!for_each.is_null() && assign.is_empty());
-    conditions("assign where", subjects, &assign, &statement.assign, everywhere)?;
-    conditions("ignore where", subjects, &texts(&rules["ignoreWhere"]), ignore, of_zone + of_parent)
+    let by_entry = rule.as_ref().map(|rule| rule.by_entry(&entries)).transpose()?.flatten();
+    let place = Place { subjects: rule.as_ref().map_or(subjects, Rule::subjects), by_entry };
+    conditions("assign where", &place, &assign, &statement.assign, everywhere)?;
+    conditions("ignore where", &place, &texts(&rules["ignoreWhere"]), ignore, of_zone + of_parent)
 }
 
 /// Returns the subjects for conditions of a group.
@@ -200,11 +202,18 @@ fn same_values(path: &str, wanted: &Value, found: &Value) -> Result<(), String> 
     }
 }
 
+/// What conditions may read.
+struct Place<'a> {
+    subjects: &'a [&'a str],
+    /// The form of a condition that reads the value of an entry. None without entries.
+    by_entry: Option<Vec<Token>>,
+}
+
 /// Checks that each condition is one allowed expression, and has every string and number of its
 /// source.
 fn conditions(
     what: &str,
-    subjects: &[&str],
+    place: &Place,
     sources: &[&str],
     found: &[Vec<Token>],
     more: usize,
@@ -212,8 +221,20 @@ fn conditions(
     same(&format!("number of {what}"), &(sources.len() + more), &found.len())?;
     for (i, found) in found.iter().enumerate() {
         let wrong = |why: String| format!("{what} {i}: {why}, in {found:?}");
-        condition::check(found, subjects).map_err(wrong)?;
         let source = sources.get(i).copied().unwrap_or_default();
+        let words = tokens(source, Dialect::Condition)?;
+        let mut found = found.as_slice();
+        // A key below something may have the same name as the value of the entry.
+        let is_value = |(i, token): (usize, &Token)| {
+            *token == Token::Word("value".into()) && (i == 0 || words[i - 1] != Token::Symbol("."))
+        };
+        match &place.by_entry {
+            Some(form) if words.iter().enumerate().any(is_value) => {
+                let inner = condition::fits(found, form, place.subjects).map_err(wrong)?;
+                found = inner.first().copied().ok_or_else(|| wrong("no condition".into()))?;
+            }
+            _ => condition::check(found, place.subjects).map_err(wrong)?,
+        }
         condition::holds(source, found).map_err(wrong)?;
     }
     Ok(())

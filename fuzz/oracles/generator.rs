@@ -334,6 +334,9 @@ fn place(u: &mut Unstructured<'_>, member: &str, object: &mut Value) -> Result<(
                 json!({ "in": u.choose(&paths)?, "keyVar": "key", "valueVar": "value" }),
             );
         }
+        let of_entry: &[_] =
+            if of_services { &["host", "service", "key", "value"] } else { &["host", "key", "value"] };
+        let subjects = if apply.contains_key("forEach") { of_entry } else { subjects };
         if !apply.contains_key("forEach") || u.arbitrary()? {
             apply.insert("assignWhere".into(), conditions(u, subjects)?);
         }

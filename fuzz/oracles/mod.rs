@@ -51,7 +51,7 @@ pub fn expression(bytes: &[u8]) -> Verdict {
         (vec![Subject::User], json!({ "userGroup": { "assignWhere": [source] } })),
         (
             vec![Subject::Host],
-            json!({ "service": { "checkCommand": "dummy", "apply": { "forEach": { "in": "host.vars.a" }, "set": set } } }),
+            json!({ "service": { "checkCommand": "dummy", "apply": { "forEach": { "in": "host.vars.a" }, "assignWhere": [source], "set": set } } }),
         ),
     ];
     let verdicts = rules.map(|(subjects, spec)| {

@@ -133,7 +133,17 @@ impl Rule<'_> {
         !self.fields["apply"]["forEach"].is_null()
     }
 
-    fn subjects(&self) -> &'static [&'static str] {
+    /// Returns the form of a condition that reads the value of an entry. None without entries.
+    ///
+    /// # Errors
+    /// If the form cannot be read.
+    pub fn by_entry(&self, entries: &Entries) -> Result<Option<Vec<Token>>, String> {
+        let form = "((value) USE => EXPRESSION)((() USE => { ENTRY return value })())";
+        self.has_entry().then(|| filled(form, &[("ENTRY", &entries.value)])).transpose()
+    }
+
+    /// Returns what expressions of the rule may read.
+    pub fn subjects(&self) -> &'static [&'static str] {
         match (self.fields["apply"]["to"] == "Service", self.has_entry()) {
             (false, false) => &["host"],
             (true, false) => &["host", "service"],
@@ -201,7 +211,9 @@ impl Rule<'_> {
         let merged =
             "if (typeof(PATH) == Dictionary && typeof(PATH[key]) == Dictionary) {\n vars += PATH[key]\n }";
         let mut given = filled(merged, &[("PATH", &path)])?;
-        let value = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = PATH[key]\n }";
+        let value = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = PATH[key]\n } else {\n vars[NAME] = key\n \
+                     if (len(PATH) <= 500) {\n for (entry in PATH) {\n \
+                     if (typeof(entry) == Number && string(entry) == key) {\n vars[NAME] = entry\n }\n }\n }\n }";
         let key = "if (typeof(PATH) == Dictionary) {\n vars[NAME] = key.replace(\"$\", \"$$\")\n } else {\n vars[NAME] = key\n }";
         for (field, template) in [("valueVar", value), ("keyVar", key)] {
             if let Some(name) = for_each[field].as_str() {
@@ -209,7 +221,9 @@ impl Rule<'_> {
             }
         }
         let value = "var value = key; if (typeof(PATH) == Dictionary) { \
-                     var value = Dictionary.prototype.get.call(PATH, key) };";
+                     var value = Dictionary.prototype.get.call(PATH, key) }; \
+                     if (typeof(PATH) == Array && len(PATH) <= 500) { for (entry in PATH) { \
+                     if (typeof(entry) == Number && string(entry) == key) { var value = entry } } };";
         Ok(Entries {
             head: filled(head, &[("PATH", &guarded), ("NAMED", &named)])?,
             given,

@@ -60,9 +60,10 @@ impl Scene<'_> {
                 Value::Joined(_) => return Err(Stop::Unknown),
                 Value::Null | Value::Boolean(_) | Value::Number(_) => 0.0,
             })),
-            E::HostHasService(_) | E::Constant(_) => Err(Stop::Unknown),
+            E::HostHasService(_) | E::Constant(_) | E::Exists(..) => Err(Stop::Unknown),
             E::Add(..) => self.caught(expression, Value::Null),
             E::Contains(..) => self.caught(expression, Value::Boolean(false)),
+            E::Replace(..) => self.caught(expression, Value::Null),
             E::IsType(operand, kind) => {
                 let value = self.raw(operand).map_err(|_| Stop::Unknown)?;
                 boolean(is_of(&value, *kind)?)
@@ -87,6 +88,11 @@ impl Scene<'_> {
                 let whole = self.raw(whole)?;
                 has(&whole, || self.raw(part)).map(Value::Boolean)
             }
+            Expression::Replace(whole, from, to) => match self.raw(whole)? {
+                Value::String(text) => Ok(Value::String(text.replace(from.as_str(), to))),
+                Value::Joined(_) => Err(Stop::Unknown),
+                _ => Err(Stop::Fails),
+            },
             Expression::List(items) => {
                 items.iter().map(|item| self.raw(item)).collect::<Result<_, _>>().map(Value::Array)
             }

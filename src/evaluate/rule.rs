@@ -7,7 +7,7 @@ use super::values::{Stop, number_text};
 use crate::api::IcingaType;
 use crate::api::objects::{ApplyTo, Kind};
 use crate::text::quoted;
-use crate::validate::expression::Expression;
+use crate::validate::expression::{Expression, Subject};
 use crate::validate::value::Value;
 use crate::validate::{Assignments, Declaration, ForEach};
 use serde_json::Value as Json;
@@ -115,23 +115,39 @@ impl Rule {
     /// known here. `exists` is asked for names alone.
     pub fn on(&self, host: &Host, exists: Exists<'_>) -> Option<Vec<Made>> {
         let scene = Scene { host, entry: None };
-        let any = |conditions: &[Expression]| {
-            conditions
-                .iter()
-                .try_fold(false, |found, condition| Ok::<_, Stop>(found || scene.holds(condition)?))
+        let Some(for_each) = &self.for_each else {
+            let is_made = self.applies(scene)?;
+            return Some(if is_made {
+                vec![self.made(scene, self.beginning.clone(), exists)]
+            } else {
+                Vec::new()
+            });
         };
-        if !any(&self.assign).ok()? || any(&self.ignore).ok()? {
+        let has_entry = |condition: &Expression| {
+            let mut reads = false;
+            condition.attributes(&mut |attribute| {
+                reads |= [Subject::Key, Subject::Value].contains(&attribute.subject);
+            });
+            reads
+        };
+        let is_by_entry = self.assign.iter().chain(&self.ignore).any(has_entry);
+        if !is_by_entry && !self.applies(scene)? {
             return Some(Vec::new());
         }
-        let Some(for_each) = &self.for_each else {
-            return Some(vec![self.made(scene, self.beginning.clone(), exists)]);
-        };
         let list = scene.attribute(&for_each.attribute).ok()?;
         let (keys, entries): (Vec<Value>, _) = match list {
             Value::Dictionary(entries) => {
                 (entries.keys().map(|key| Value::String(key.clone())).collect(), entries)
             }
-            Value::Array(items) => (items, BTreeMap::new()),
+            Value::Array(items) => {
+                let is_looked_for = items.len() <= ForEach::MAX_LOOKED_FOR;
+                let number = |item: &Value| match item {
+                    Value::Number(number) if is_looked_for => Some((number_text(*number), item.clone())),
+                    _ => None,
+                };
+                let numbers = items.iter().filter_map(number).collect();
+                (items, numbers)
+            }
             _ => return Some(Vec::new()),
         };
         let keys: BTreeSet<_> = keys
@@ -143,12 +159,25 @@ impl Rule {
             })
             .filter(|key| !(key.contains('!') || key.is_empty() && self.beginning.is_empty()))
             .collect();
-        let made = keys.into_iter().map(|key| {
+        let mut made = Vec::new();
+        for key in keys {
             let value = entries.get(&key).cloned().unwrap_or_else(|| Value::String(key.clone()));
-            let name = format!("{}{key}", self.beginning);
-            self.made(Scene { host, entry: Some((&key, &value)) }, name, exists)
-        });
-        Some(made.collect())
+            let scene = Scene { host, entry: Some((&key, &value)) };
+            if !is_by_entry || self.applies(scene)? {
+                made.push(self.made(scene, format!("{}{key}", self.beginning), exists));
+            }
+        }
+        Some(made)
+    }
+
+    /// Returns whether the conditions are true. None if that depends on more than is known here.
+    fn applies(&self, scene: Scene<'_>) -> Option<bool> {
+        let any = |conditions: &[Expression]| {
+            conditions
+                .iter()
+                .try_fold(false, |found, condition| Ok::<_, Stop>(found || scene.holds(condition)?))
+        };
+        Some(any(&self.assign).ok()? && !any(&self.ignore).ok()?)
     }
 
     fn made(&self, scene: Scene<'_>, name: String, exists: Exists<'_>) -> Made {

@@ -35,6 +35,26 @@ pub fn import(tree: &Tree, options: &Options) -> Imported {
             dependents: Vec::new(),
         });
     }
+    for ignored in &tree.ignored {
+        let remedy = match &ignored.zone {
+            Some(zone) => format!(
+                "declare object Zone {} in what you import, or remove the directory",
+                crate::text::quoted(zone)
+            ),
+            None => "move it to the directory of a zone, or remove it".into(),
+        };
+        let origin = Origin { file: ignored.path.clone(), at: None };
+        work.imported.left_out.push(LeftOut {
+            block: origin.clone(),
+            span: None,
+            subject: Subject { form: BlockForm::Statement, object_type: String::new(), name: None },
+            origin,
+            construct: String::new(),
+            reason: Reason::UnknownZone,
+            remedy,
+            dependents: Vec::new(),
+        });
+    }
     for file in &tree.files {
         work.imported.sources.insert(file.source.clone());
         match &file.content {

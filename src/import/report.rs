@@ -220,6 +220,8 @@ macro_rules! reasons {
 reasons! {
     /// The file cannot be read.
     Unreadable: "the file cannot be read",
+    /// Files in `zones.d` that belong to no declared zone.
+    UnknownZone: "Icinga does not read it, because no file that was given declares the zone",
     /// A function or lambda.
     Function: "a function runs inside of Icinga, and resources are never code",
     /// A call of a function that expressions do not have.

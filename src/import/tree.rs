@@ -3,9 +3,11 @@
 
 mod paths;
 mod walk;
+mod zones;
 
 pub use paths::{base_name, join, parent, relative};
 pub use walk::{Reader, nested_includes, read};
+pub use zones::Ignored;
 
 use super::language::{File, Position};
 use std::sync::Arc;
@@ -115,6 +117,8 @@ pub struct Tree {
     /// The includes at top level whose files are not known, because the path is computed or
     /// nothing is there.
     pub unresolved: Vec<Included>,
+    /// What is beside the main file, and Icinga does not read.
+    pub ignored: Vec<Ignored>,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub const fn remedy(reason: Reason) -> Option<&'static str> {
             "Delete one of the two objects, or create yours under another name. A name cannot be changed later, so delete and create."
         }
         Reason::UnresolvedReference => {
-            "Create what is missing, correct the reference, or break the circle. The object is published by itself once everything that it names is published."
+            "Create what is missing, correct the reference, or break the circle. If it exists in Icinga's own files, list it in the setting `externalObjects`, as the message writes it. The object is published by itself once everything that it names is published."
         }
         Reason::ValueLeftOut => {
             "Correct the variable of the host, or declare what it names. If that exists in Icinga's own files, list it in the setting `externalObjects`."

@@ -221,7 +221,22 @@ impl Index {
                 "it names itself, directly or through what it names; remove one of the references".into()
             })
         } else {
-            format!("not published: {}; create what is missing, or correct the name", missing.join(", "))
+            // What a person can list in the setting, unless it is there, only in another zone. A
+            // service that a rule makes can be named by nothing.
+            let is_listed = |name: &&Name| name.sort().is_some() && name.as_str().matches('!').count() == 1;
+            let elsewhere = all.iter().filter_map(|needed| needed.any_of.last().filter(is_listed)).next();
+            let elsewhere =
+                elsewhere.filter(|_| !missing.iter().any(|text| text.contains(" is missing here")));
+            let elsewhere = elsewhere
+                .map(|name| {
+                    format!(
+                        ", or list {:?} in externalObjects if Icinga has it from elsewhere",
+                        name.as_str()
+                    )
+                })
+                .unwrap_or_default();
+            let missing = missing.join(", ");
+            format!("not published: {missing}; create what is missing, or correct the name{elsewhere}")
         };
         Some(Waiting { reason: Reason::UnresolvedReference, message, may_come })
     }

@@ -88,6 +88,14 @@ pub(super) fn print(out: &mut String, expression: &Expression) {
         }
         Expression::Add(..) => tried(out, expression, "null"),
         Expression::Contains(..) => tried(out, expression, "false"),
+        Expression::Replace(..) => tried(out, expression, "null"),
+        Expression::Exists(kind, name) => {
+            out.push_str(&format!(
+                "((n) => typeof(n) == String && n != \"\" && get_object({kind}, n) != null)("
+            ));
+            print(out, name);
+            out.push(')');
+        }
         Expression::IsType(operand, kind) => {
             out.push_str("(typeof(");
             raw(out, operand);
@@ -122,6 +130,14 @@ pub(super) fn raw(out: &mut String, expression: &Expression) {
             raw(out, whole);
             out.push_str(".contains(");
             raw(out, part);
+            out.push(')');
+        }
+        Expression::Replace(whole, from, to) => {
+            raw(out, whole);
+            out.push_str(".replace(");
+            quoting::string(out, from);
+            out.push_str(", ");
+            quoting::string(out, to);
             out.push(')');
         }
         Expression::List(items) => list(out, items, raw),

@@ -9,6 +9,7 @@ mod packed;
 pub(crate) mod quoting;
 mod set;
 mod unset;
+mod weight;
 
 use crate::api::objects::ApplyTo;
 use crate::api::{MonitoringObject, Reason};
@@ -163,13 +164,27 @@ pub const MAX_FILE_BYTES: usize = 256 * 1024;
 /// Checks a resource and renders it, without a look at other resources.
 ///
 /// # Errors
-/// If [`validate`] refuses the resource, or the file is larger than [`MAX_FILE_BYTES`].
+/// If [`validate`] refuses the resource, the file is larger than [`MAX_FILE_BYTES`], or an
+/// expression would take too much of the memory of Icinga's parser.
 pub fn content(key: &ObjectKey, object: &MonitoringObject, settings: &Settings) -> Result<Rendered, Refusal> {
-    let rendered = render(key, &validate(object, settings)?);
+    let declaration = validate(object, settings)?;
+    let rendered = render(key, &declaration);
     let size = rendered.size();
     if size > MAX_FILE_BYTES {
         let message = format!(
             "spec: renders to {size} bytes, and at most {MAX_FILE_BYTES} are allowed; make it smaller"
+        );
+        return Err(Refusal::new(Reason::TooLarge, message));
+    }
+    if weight::heaviest(&rendered.text()) > weight::MAX_WEIGHT {
+        let field = match declaration.form {
+            Form::Apply(_) => "apply",
+            Form::Object | Form::Template => "assignWhere",
+        };
+        let message = format!(
+            "spec.{}.{field}: an expression is so large that Icinga's parser would run out of memory, and load nothing; make \
+             it shorter: split conditions into several, and use +, .contains() and .replace() inside of each other less",
+            declaration.kind.member()
         );
         return Err(Refusal::new(Reason::TooLarge, message));
     }
@@ -245,7 +260,12 @@ pub fn render(key: &ObjectKey, declaration: &Declaration) -> Rendered {
     for (word, rules) in [("assign", &declaration.assign), ("ignore", &declaration.ignore)] {
         for rule in rules {
             let _ = write!(out, "  {word} where ");
-            expression::print(&mut out, rule);
+            match &declaration.for_each {
+                Some(for_each) if for_each::reads_value(rule) => {
+                    for_each::condition(&mut out, for_each, rule);
+                }
+                _ => expression::print(&mut out, rule),
+            }
             out.push('\n');
         }
     }

@@ -453,14 +453,13 @@ impl Builder {
     pub fn rules(
         &mut self,
         prefix: &str,
-        subjects: &[Subject],
+        scope: Scope,
         assign: &[text::Expression],
         ignore: &[text::Expression],
     ) {
         for (field, sources) in [("assignWhere", assign), ("ignoreWhere", ignore)] {
             self.count(&format!("{prefix}{field}"), sources.len(), 16);
             for (i, source) in sources.iter().enumerate() {
-                let scope = Scope { subjects, has_entry: false };
                 let parsed = self.expression(&format!("{prefix}{field}[{i}]"), source, scope);
                 match (field, parsed) {
                     ("assignWhere", Some(expression)) => self.declaration.assign.push(expression),

@@ -95,6 +95,11 @@ pub struct ForEach {
     pub value_var: Option<String>,
 }
 
+impl ForEach {
+    /// Longest list in which a number is looked for. Icinga looks again for each entry.
+    pub const MAX_LOOKED_FOR: usize = 500;
+}
+
 /// What an object of a rule gets from expressions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assignments {

@@ -1,6 +1,6 @@
 use super::builder::Builder;
 use super::declaration::{Declaration, Form};
-use super::expression::Subject;
+use super::expression::{Scope, Subject};
 use super::name::IcingaType;
 use crate::api::objects::{ApplyTo, GroupSpec, UserGroupSpec};
 use crate::api::text::{Line, ObjectName, Text};
@@ -48,5 +48,5 @@ fn common(builder: &mut Builder, spec: &UserGroupSpec, zone: Option<&ObjectName>
     if spec.assign_where.is_empty() && !spec.ignore_where.is_empty() {
         builder.problem("ignoreWhere", "is set without assignWhere; set both, or remove it");
     }
-    builder.rules("", subjects, &spec.assign_where, &spec.ignore_where);
+    builder.rules("", Scope { subjects, has_entry: false }, &spec.assign_where, &spec.ignore_where);
 }

@@ -1,7 +1,7 @@
 //! The link between child and parent that a dependency makes, by which it is seen that nothing
 //! depends on itself.
 
-use super::expression::{self, Expression, Known, Subject};
+use super::expression::{self, Expression, Known, Scope, Subject};
 use crate::api::objects::ApplyTo;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -84,7 +84,9 @@ impl Eq for Condition {}
 impl TryFrom<String> for Condition {
     type Error = String;
     fn try_from(source: String) -> Result<Self, String> {
-        let expression = expression::parse(&source, &[Subject::Host, Subject::Service])?;
+        // What is true of one entry of a `forEach` only is not known by names.
+        let scope = Scope { subjects: &[Subject::Host, Subject::Service], has_entry: true };
+        let expression = expression::parse_in(&source, scope)?;
         Ok(Self { source, expression })
     }
 }

@@ -10,7 +10,8 @@ use crate::api::text::{NamePrefix, ObjectName};
 
 /// Declares the rule of `apply`.
 pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, zone: Option<&ObjectName>) {
-    builder.rules("apply.", Subject::of_rule(target), &rule.assign_where, &rule.ignore_where);
+    let scope = Scope { subjects: Subject::of_rule(target), has_entry: rule.for_each.is_some() };
+    builder.rules("apply.", scope, &rule.assign_where, &rule.ignore_where);
     if let Some(for_each) = &rule.for_each {
         match expression::parse(for_each.within.as_str(), Subject::of_rule(target)) {
             Ok(Expression::Attribute(attribute)) if !attribute.keys.is_empty() => {
@@ -52,7 +53,6 @@ pub(super) fn declare(builder: &mut Builder, rule: &ApplyRule, target: ApplyTo, 
     } else if rule.assign_where.is_empty() {
         builder.problem("apply.assignWhere", "is required; set at least one expression, or apply.forEach");
     }
-    let scope = Scope { subjects: Subject::of_rule(target), has_entry: rule.for_each.is_some() };
     set::declare(builder, "apply.set", &rule.set, scope);
     if let Some(zone) = zone {
         // Only the zone's satellites get the rule, so it must make objects only for hosts of the

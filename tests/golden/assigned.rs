@@ -1,5 +1,5 @@
 //! What `set` gives an object that a rule makes. A model of its own, which knows the expressions
-//! of the cases: text, numbers, durations, paths, `+` and `==`.
+//! of the cases: text, numbers, durations, paths, `.replace()`, `+` and `==`.
 
 use crate::vocabulary::{DURATIONS, seconds, snake_case};
 use serde_json::{Map, Value, json};
@@ -83,6 +83,12 @@ impl Place<'_> {
             return Some(
                 seconds(source).map_or_else(|_| serde_json::from_str(source).unwrap(), |n| json!(n)),
             );
+        }
+        // `path.replace("a", "b")`, without parentheses in the texts.
+        if let Some((path, call)) = source.rsplit_once(".replace(") {
+            let texts: (String, String) =
+                serde_json::from_str(&format!("[{}]", call.strip_suffix(')').unwrap())).unwrap();
+            return Some(json!(self.value(path)?.as_str()?.replace(&texts.0, &texts.1)));
         }
         let mut keys = source.split('.');
         let first = keys.next().unwrap();

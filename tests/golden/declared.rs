@@ -157,8 +157,12 @@ impl Declared {
                 (key.replace('$', "$$"), entry.clone())
             }
             Value::Array(entries) => {
-                let entry = text(entries.iter().find(|entry| text(entry) == key)?);
-                (entry.clone(), json!(entry))
+                // A number stays a number.
+                let entry = entries.iter().find(|entry| text(entry) == key)?;
+                keys.extend(
+                    for_each["valueVar"].as_str().map(|variable| (variable.to_owned(), entry.clone())),
+                );
+                (text(entry), entry.clone())
             }
             _ => return None,
         };

@@ -6,8 +6,8 @@ use crate::icinga::{self, Icinga, Object};
 use groundlink::api::{IcingaType, IcingaVersion, MonitoringObject};
 use groundlink::evaluate::{Host, Made, Part, Rule};
 use groundlink::identity::ObjectKey;
-use groundlink::render::{Rendered, render};
-use groundlink::validate::{Settings, validate};
+use groundlink::render::{Rendered, content};
+use groundlink::validate::Settings;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -117,6 +117,7 @@ fn operand(has_entry: bool) -> BoxedStrategy<String> {
         5 => path(has_entry),
         2 => literal.prop_map(String::from),
         1 => path(has_entry).prop_map(|path| format!("len({path})")),
+        1 => path(has_entry).prop_map(|path| format!("{path}.replace(\"e\", \"a\").replace(\"va\", \"\")")),
     ];
     one.prop_recursive(2, 4, 2, |inner| {
         prop_oneof![
@@ -212,8 +213,8 @@ fn rule(has_entry: bool) -> impl Strategy<Value = Value> {
     (
         prop::sample::select(members()),
         prop::collection::vec(item, 1..3),
-        prop::option::weighted(0.5, condition(false)),
-        prop::option::weighted(0.2, condition(false)),
+        prop::option::weighted(0.5, condition(has_entry)),
+        prop::option::weighted(0.2, condition(has_entry)),
     )
         .prop_map(move |((member, mut spec, fields), items, assign, ignore)| {
             let items: Vec<_> = items
@@ -241,7 +242,7 @@ fn rule(has_entry: bool) -> impl Strategy<Value = Value> {
                 apply["to"] = json!("Host");
             }
             if has_entry {
-                apply["forEach"] = json!({ "in": "host.vars.x", "prefix": "e" });
+                apply["forEach"] = json!({ "in": "host.vars.x" });
             }
             let always = if has_entry { None } else { Some("true".to_owned()) };
             if let Some(assign) = assign.or(always) {
@@ -281,8 +282,12 @@ fn rendered(name: &str, spec: &Value) -> Result<Rendered, String> {
     }))
     .map_err(|error| error.to_string())?;
     let settings = Settings::new(&["ops".into()], &[], IcingaVersion::default()).unwrap();
-    let declaration = validate(&object, &settings).map_err(|refusal| refusal.to_string())?;
-    Ok(render(&ObjectKey::new("ops", name), &declaration))
+    content(&ObjectKey::new("ops", name), &object, &settings).map_err(|refusal| refusal.to_string())
+}
+
+/// The beginning of the names that a rule with entries makes.
+fn prefix(rule: &str) -> String {
+    format!("e{rule}-")
 }
 
 fn seed() -> [u8; 32] {
@@ -336,8 +341,13 @@ fn batch(runner: &mut TestRunner) -> Batch {
     let mut rules = Vec::new();
     let mut refused = Vec::new();
     while rules.len() < RULES {
-        let spec = rule(rules.len() % 4 == 3).new_tree(runner).unwrap().current();
+        let mut spec = rule(rules.len() % 4 == 3).new_tree(runner).unwrap().current();
         let name = format!("r{}", rules.len());
+        for fields in spec.as_object_mut().unwrap().values_mut() {
+            if let Some(for_each) = fields["apply"].get_mut("forEach") {
+                for_each["prefix"] = json!(prefix(&name));
+            }
+        }
         match rendered(&name, &spec) {
             Ok(file) => {
                 let Part::Rule(rule) = file.part().clone() else { panic!("{name}") };
@@ -430,8 +440,7 @@ fn compare(icinga: &Icinga, batch: &Batch, count: &mut Count) -> Result<(), Stri
                     host.name
                 ))
             };
-            let prefix = if base["apply"].get("forEach").is_some() { "e" } else { rule_name };
-            let is_alone = prefix == rule_name;
+            let is_alone = base["apply"].get("forEach").is_none();
             let Some(all) = rule.on(host, &exists) else {
                 count.unknown += 1;
                 continue;
@@ -455,13 +464,20 @@ fn compare(icinga: &Icinga, batch: &Batch, count: &mut Count) -> Result<(), Stri
                     (None, None) => {}
                 }
             } else {
-                // Rules with entries share names; the first that makes an object has it.
+                let prefix = format!("{}!{}", host.name, prefix(rule_name));
+                let theirs = objects.iter().filter(|o| o.kind == kind && o.name.starts_with(&prefix));
+                let theirs: BTreeSet<_> = theirs.map(|object| object.name.clone()).collect();
+                let name = |made: &Made| format!("{}!{}", host.name, made.name);
                 for made in all.iter().filter(|made| made.exists && !made.is_partly_unknown) {
-                    let name = format!("{}!{}", host.name, made.name);
-                    if !objects.iter().any(|o| o.kind == kind && o.name == name) {
-                        return say(&format!("Icinga makes no {name}"));
+                    if !theirs.contains(&name(made)) {
+                        return say(&format!("Icinga makes no {}", name(made)));
                     }
                     count.made += 1;
+                }
+                let may_exist = all.iter().filter(|made| made.exists || made.is_partly_unknown).map(name);
+                let may_exist: BTreeSet<_> = may_exist.collect();
+                if let Some(more) = theirs.difference(&may_exist).next() {
+                    return say(&format!("Icinga makes {more}"));
                 }
             }
         }

@@ -30,6 +30,7 @@ mod types;
 mod unset_paths;
 #[path = "../../fuzz/oracles/vocabulary.rs"]
 mod vocabulary;
+mod weight;
 
 use case::Case;
 

@@ -48,6 +48,71 @@ apply Service "left-" for (x in [ "a", os ]) use (os) {
 }
 "#;
 
+/// Rules as people write them.
+const RULES: &str = r#"template Service "base" { max_check_attempts = 3 }
+object Endpoint "web-02" { }
+object Zone "web-02" { endpoints = [ "web-02" ], parent = ZoneName }
+object Host "web-02" {
+  check_command = "dummy"
+  vars.os = "Linux"
+  vars.ports = [ 80, "443", 2.5 ]
+  vars.mounts = { "/" = { size = 5 }, "/var-lib" = { size = 9 }, "/tmp" = "none" }
+}
+object HostGroup "nrpe" { assign where host.name == "web-01" }
+apply Service "port-" for (port in host.vars.ports) {
+  import "base"
+  check_command = "dummy"
+  vars.port = port
+  vars.next = port + 1
+  notes = "Port " + port
+  ignore where port == 443
+}
+apply Service for (mount => config in host.vars.mounts) {
+  check_command = "dummy"
+  vars += config
+  display_name = "Disk " + mount.replace("/", " ").replace("-", "--")
+  assign where typeof(config) == Dictionary && (config.size > 5 || mount == "/")
+  assign where host.name == "web-01"
+  ignore where typeof(config) != Dictionary
+}
+apply Service "agent" {
+  check_command = "dummy"
+  assign where get_object("Endpoint", host.name) != null && host.vars.os
+}
+apply Service "plain" {
+  check_command = "dummy"
+  assign where host.vars.os in [ "Linux", "BSD" ]
+  ignore where get_object(Endpoint, host.name)
+}
+apply Service "users" {
+  import "base"
+  if ("nrpe" in host.groups) {
+    check_command = "nrpe"
+    notes = "by nrpe"
+  } else if (host.vars.ssh) {
+  } else {
+    check_command = "users"
+  }
+  assign where host.vars.os
+}
+apply Service "load" {
+  import "base"
+  if (host.name == "web-01") {
+    check_command = "load"
+  } else {
+    check_command = "dummy"
+  }
+  assign where true
+}
+object User "ops" { }
+object NotificationCommand "mail" { command = [ "/bin/true" ] }
+apply Notification "mail" to Service {
+  command = "mail"
+  users = [ "ops" ]
+  assign where service.host
+}
+"#;
+
 /// A configuration, and a directory for what an import makes of it.
 struct Case {
     directory: tempfile::TempDir,
@@ -123,11 +188,46 @@ fn an_import_is_proved_equal() {
             ": 7 objects, 0 differences.",
             "In Icinga's own configuration: 2 objects of 2 blocks (OwnNode 2).",
             "CheckerComponent 1",
-            "1 objects of global zones have no zone as resources",
+            "From global zones, and without a zone as resources: 1 object.",
         ] {
             assert!(out.contains(words), "{program}: {words} is missing in:\n{out}{err}");
         }
         assert!(!out.contains("Left out, not proved"), "{program}: {out}");
+    }
+}
+
+#[test]
+fn what_rules_say_of_entries_objects_and_branches_is_proved_equal() {
+    for program in programs() {
+        let case = Case::small(RULES);
+        let (code, out, err) = case.prove(&program, &["--strict", "-o", "json"]);
+        let proof = proof(&out);
+        assert_eq!((code, &proof["differences"]), (0, &serde_json::json!([])), "{program}: {out}{err}");
+        assert!(proof["objects"].as_u64() > Some(25), "{program}: {proof:#}");
+    }
+}
+
+#[test]
+fn directories_that_icinga_ignores_are_left_out() {
+    for program in programs() {
+        let case = Case::small("");
+        for (name, text) in [
+            ("zones.d/gone/hosts.conf", "object Host \"gone\" { check_command = \"dummy\" }\n"),
+            ("zones.d/lone.conf", "object Host \"lone\" { check_command = \"dummy\" }\n"),
+        ] {
+            let path = case.path("etc").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+        }
+        let (code, out, err) = case.prove(&program, &[]);
+        assert_eq!(code, 0, "{program}: {out}{err}");
+        for words in [
+            ": 7 objects, 0 differences.",
+            "zones.d/gone: Icinga does not read it, because no file that was given declares the zone; declare object Zone \"gone\"",
+            "zones.d/lone.conf: Icinga does not read it",
+        ] {
+            assert!(out.contains(words), "{program}: {words} is missing in:\n{out}{err}");
+        }
     }
 }
 
@@ -284,7 +384,7 @@ fn hostile_files_are_refused_by_name() {
         "conf.d/c-nul.conf:1:15: has a NUL byte",
         "conf.d/d-circle.conf: includes itself",
         "conf.d/e-bytes.conf:1:14: is not UTF-8",
-        "1 blocks: 1 manifests in 1 files, 5 left out",
+        "1 block: 1 manifest in 1 file, 5 left out",
     ] {
         assert!(out.contains(words), "{words} is missing in:\n{out}");
     }

@@ -7,8 +7,8 @@ use crate::vocabulary::{ACCEPTED_PIECES, PIECES};
 use groundlink::api::IcingaVersion;
 use groundlink::api::MonitoringObject;
 use groundlink::identity::ObjectKey;
-use groundlink::render::render;
-use groundlink::validate::{Settings, validate};
+use groundlink::render::content;
+use groundlink::validate::Settings;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -130,11 +130,9 @@ fn seed() -> [u8; 32] {
 /// The file of one resource.
 fn rendered(document: &Value) -> Result<String, String> {
     let object: MonitoringObject = serde_json::from_value(document.clone()).unwrap();
-    let declaration =
-        validate(&object, &Settings::new(&["random".into()], &[], IcingaVersion::default()).unwrap())
-            .map_err(|refusal| refusal.to_string())?;
+    let settings = Settings::new(&["random".into()], &[], IcingaVersion::default()).unwrap();
     let key = ObjectKey::new("random", document["metadata"]["name"].as_str().unwrap());
-    Ok(String::from_utf8(render(&key, &declaration).bytes().to_vec()).unwrap())
+    content(&key, &object, &settings).map(|rendered| rendered.text()).map_err(|refusal| refusal.to_string())
 }
 
 fn understood(icinga: &Icinga, documents: &[Value], configuration: &str) -> Result<(), String> {

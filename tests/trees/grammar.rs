@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const TEXTS: [&str; 3] = ["os", "site", "owner"];
 /// Custom variables with numbers.
 const NUMBERS: [&str; 2] = ["level", "limit"];
-/// Custom variables with lists of texts.
+/// Custom variables with lists of texts and numbers.
 const LISTS: [&str; 2] = ["roles", "teams"];
 /// Custom variables with dictionaries of dictionaries.
 const DICTIONARIES: [&str; 2] = ["disks", "sites"];
@@ -159,7 +159,11 @@ impl Grammar {
     }
 
     fn list(&mut self) -> String {
-        let items: Vec<String> = (0..self.random(4)).map(|_| self.quoted()).collect();
+        let mut items: Vec<String> = (0..self.random(4))
+            .map(|_| if self.often(2) { self.random(50).to_string() } else { self.quoted() })
+            .collect();
+        items.sort();
+        items.dedup();
         format!("[ {} ]", items.join(", "))
     }
 
@@ -234,7 +238,7 @@ impl Grammar {
                 _ => format!("{one} && {other}"),
             };
         }
-        match self.random(10) {
+        match self.random(13) {
             0 => format!("{subject}.vars.{} == {}", self.pick(&TEXTS), self.quoted()),
             1 => format!("{subject}.vars.{} != {}", self.pick(&TEXTS), self.quoted()),
             2 => format!("{} in {subject}.vars.{}", self.quoted(), self.pick(&LISTS)),
@@ -246,6 +250,12 @@ impl Grammar {
             6 => format!("!{subject}.vars.{}", self.pick(&FLAGS)),
             7 => format!("{subject}.vars.{} == true", self.pick(&FLAGS)),
             8 => format!("{subject}.vars.{}", self.pick(&DICTIONARIES)),
+            9 => {
+                let name = self.pick(&NUMBERS);
+                format!("get_object(Host, \"{}-h\" + {subject}.vars.{name})", self.own)
+            }
+            10 => format!("get_object(\"HostGroup\", \"{}-other\") == null", self.own),
+            11 => format!("({subject} && {subject}.vars.{})", self.pick(&FLAGS)),
             _ => {
                 let number = self.random(3);
                 format!("{subject}.name == \"{}-h{number}\"", self.own)
@@ -254,8 +264,9 @@ impl Grammar {
     }
 
     fn computed_text(&mut self) -> String {
-        match self.random(4) {
+        match self.random(5) {
             0 => "host.name".to_owned(),
+            3 => format!("\"at \" + host.name.replace(\"-\", {}).replace(\"h\", \"\")", self.quoted()),
             1 => format!("{} + host.name", self.quoted()),
             2 => format!("host.name + {} + host.vars.{}", self.quoted(), self.pick(&TEXTS)),
             _ => self.text(),
@@ -432,6 +443,15 @@ impl Grammar {
             self.line("  vars.role = entry");
         }
         self.computed();
+        match each {
+            Some((_, _, true)) if self.often(4) => {
+                self.line("  ignore where typeof(value) != Dictionary || value.warn == 5 || key == \"shop\"");
+            }
+            Some((_, _, false)) if self.often(4) => {
+                self.line("  ignore where entry == 7 || match(\"W*\", entry)")
+            }
+            _ => {}
+        }
         let subject = "host";
         let condition = self.condition(subject, 2);
         self.line(format!("  assign where match(\"{own}-*\", host.name) && ({condition})"));

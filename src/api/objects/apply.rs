@@ -31,8 +31,9 @@ impl ApplyTo {
 )]
 pub struct ApplyRule {
     /// The object exists where at least one of these is true, for example `host.vars.os ==
-    /// "Linux"`. An object of services may also read `service`. Required, unless `forEach` is set;
-    /// then the default is everywhere. At most 16.
+    /// "Linux"`. An object of services may also read `service`, and a rule with `forEach` the entry:
+    /// `key` and `value`. Required, unless `forEach` is set; then the default is everywhere. At most
+    /// 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub assign_where: Vec<Expression>,
@@ -73,7 +74,7 @@ pub struct ForEach {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_var: Option<VarName>,
     /// Custom variable of the object that gets the value of a dictionary's entry, for example
-    /// `port` for `{http: 80}`. Default: none.
+    /// `port` for `{http: 80}`; of a list, the entry, where a number stays a number. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_var: Option<VarName>,
 }

@@ -1,6 +1,7 @@
 //! The proof: as text, or as JSON.
 
 use super::prove::{Owner, Proved, Verdicts};
+use super::report;
 use crate::agent::icinga::output::Finding;
 use crate::cli::output::print;
 use crate::cli::render::{FINDINGS_MAX, in_words};
@@ -97,8 +98,9 @@ pub(super) fn text(proved: &Proved<'_>) -> anyhow::Result<()> {
     let count = proof.comparison.equal + proof.comparison.differing();
     let _ = writeln!(
         out,
-        "\nProof by icinga2 {version}: {count} objects, {} differences.",
-        differences.len() + untold(proof)
+        "\nProof by icinga2 {version}: {}, {}.",
+        report::counted(count, "object"),
+        report::counted(differences.len() + untold(proof), "difference")
     );
     let staying = Staying::of(proved, proof);
     let mut counted = |title: &str, counts: &BTreeMap<&'static str, (usize, usize)>| {
@@ -106,7 +108,8 @@ pub(super) fn text(proved: &Proved<'_>) -> anyhow::Result<()> {
         if objects > 0 {
             let reasons: Vec<String> =
                 counts.iter().map(|(reason, (objects, _))| format!("{reason} {objects}")).collect();
-            let _ = writeln!(out, "{title}: {objects} objects of {blocks} blocks ({}).", reasons.join(", "));
+            let (objects, blocks) = (report::counted(objects, "object"), report::counted(blocks, "block"));
+            let _ = writeln!(out, "{title}: {objects} of {blocks} ({}).", reasons.join(", "));
         }
     };
     counted("Left out, not proved", &staying.left_out);
@@ -119,8 +122,8 @@ pub(super) fn text(proved: &Proved<'_>) -> anyhow::Result<()> {
     if proof.from_global_zones > 0 {
         let _ = writeln!(
             out,
-            "{} objects of global zones have no zone as resources: they go to every satellite.",
-            proof.from_global_zones
+            "From global zones, and without a zone as resources: {}. Every satellite gets them.",
+            report::counted(proof.from_global_zones, "object")
         );
     }
     if proof.from_zones > 0 {

@@ -38,9 +38,7 @@ pub(super) fn text(outcome: &Outcome) -> anyhow::Result<()> {
     };
     section("Left out", imported.left_out.iter().map(line).collect());
     section("Stays in Icinga's own configuration", imported.outside.iter().map(line).collect());
-    let notes =
-        imported.notes.iter().map(|note| format!("{}: {}: {}", note.origin, note.subject, note.message));
-    section("Remarks", notes.collect());
+    section("Remarks", remarks(imported));
     let secrets = imported
         .secrets
         .iter()
@@ -65,14 +63,39 @@ pub(super) fn text(outcome: &Outcome) -> anyhow::Result<()> {
     }
     let _ = writeln!(
         out,
-        "{} blocks: {} manifests in {} files, {} left out, {} in Icinga's own configuration.",
-        imported.blocks,
-        imported.manifests.len(),
-        outcome.files.len(),
+        "{}: {} in {}, {} left out, {} in Icinga's own configuration.",
+        counted(imported.blocks, "block"),
+        counted(imported.manifests.len(), "manifest"),
+        counted(outcome.files.len(), "file"),
         imported.left_out.len(),
         imported.outside.len(),
     );
     print(format_args!("{out}"))
+}
+
+/// Returns the remarks, each once, with the first block.
+fn remarks(imported: &Imported) -> Vec<String> {
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for note in &imported.notes {
+        match places.get(note.message.as_str()).and_then(|place| lines.get_mut(*place)) {
+            Some((_, more)) => *more += 1,
+            None => {
+                places.insert(&note.message, lines.len());
+                lines.push((format!("{}: {}: {}", note.origin, note.subject, note.message), 0));
+            }
+        }
+    }
+    let line = |(line, more): (String, usize)| match more {
+        0 => line,
+        more => format!("{line} (also of {more} more, see -o json)"),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// Returns `1 block` or `2 blocks`.
+pub(super) fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 fn line(left: &LeftOut) -> String {

@@ -228,6 +228,7 @@ fn said_rule(rule: &Rule, file: &SourceFile, facts: &Facts, outer: &Scope) -> Re
         rule.for_each.as_ref().map(|for_each| walked(&for_each.within, facts, kind, to)).transpose()?;
     let mut draft = Draft::new(scope, facts, kind);
     draft.statements(&rule.body)?;
+    draft.complete_command(at);
     let prefix = draft.name.take().unwrap_or(prefix);
     if rule.ignores_errors {
         draft.remarks.push((

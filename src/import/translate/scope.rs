@@ -137,7 +137,9 @@ impl Names for Scope<'_> {
         }
         if let Some(for_each) = self.for_each {
             if for_each.key == name {
-                return Ok(Value::Expression(Printed::atom("key")));
+                // The entry of a list may be a number, and a key is text.
+                let word = if for_each.value.is_none() { "value" } else { "key" };
+                return Ok(Value::Expression(Printed::atom(word)));
             }
             if for_each.value.as_deref() == Some(name) {
                 return Ok(Value::Expression(Printed::atom("value")));

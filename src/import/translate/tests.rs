@@ -3,6 +3,7 @@ use crate::import::tree::{Content, SourceFile, Tree};
 use crate::import::{Options, import, language, yaml};
 
 mod bounds;
+mod forms;
 mod zones;
 
 fn imported(source: &str) -> Imported {
@@ -142,7 +143,7 @@ service:
   apply:
     forEach:
       in: host.vars.list
-      keyVar: early
+      valueVar: early
       prefix: p-
     set:
     - displayName: '"p-" + key'

@@ -63,7 +63,7 @@ fn includes_are_followed_in_order() {
             ("/e/features/a.conf", b""),
             ("/e/features/a.txt", b"{"),
             ("/e/conf.d/x/hosts.conf", b""),
-            ("/e/conf.d/a.conf", b""),
+            ("/e/conf.d/a.conf", b"object Zone \"master\" { }"),
             ("/e/zones.d/master/h.conf", b""),
             ("/e/zones.d/README", b"{"),
         ],
@@ -138,5 +138,42 @@ fn patterns() {
         ("", "a", false),
     ] {
         assert_eq!(paths::matches(pattern, name), matched, "{pattern} {name}");
+    }
+}
+
+#[test]
+fn directories_of_zones_that_nothing_declares_are_not_read() {
+    let read = |files: &[(&str, &[u8])], path: &str| {
+        let tree = read(&Memory::new(files), &[path.to_owned()], &BTreeMap::new(), &mut |_| {});
+        let files: Vec<String> = tree.files.into_iter().map(|file| file.path).collect();
+        let ignored: Vec<String> = tree.ignored.into_iter().map(|ignored| ignored.path).collect();
+        (files.join(" "), ignored.join(" "))
+    };
+    let mut files: Vec<(&str, &[u8])> = vec![
+        ("/e/icinga2.conf", b"const Main = \"master\"\nobject Zone Main { }\n"),
+        ("/e/zones.d/a/x.conf", b"object HostGroup \"a\" { }\n"),
+        ("/e/zones.d/bak/deep/x.conf", b"include \"y.inc\"\nobject Zone \"bak2\" { }\n"),
+        ("/e/zones.d/bak/deep/y.inc", b"object HostGroup \"y\" { }\n"),
+        ("/e/zones.d/bak2/x.conf", b"object HostGroup \"b\" { }\n"),
+        ("/e/zones.d/basket.json", b"{}"),
+        ("/e/zones.d/lone.conf", b"object HostGroup \"l\" { }\n"),
+        ("/e/zones.d/master/zones.conf", b"object Zone \"a\" { parent = Main }\n"),
+    ];
+    let (kept, ignored) = read(&files, "/e");
+    assert_eq!(kept, "icinga2.conf zones.d/a/x.conf zones.d/basket.json zones.d/master/zones.conf");
+    assert_eq!(ignored, "zones.d/bak zones.d/bak2 zones.d/lone.conf");
+    // A directory that is given is read as it is.
+    assert_eq!(read(&files, "/e/zones.d").1, "");
+    // What an include names is read, wherever it is.
+    files.push(("/e/icinga2.conf", b"object Zone \"master\" { }\ninclude \"zones.d/bak/deep/x.conf\"\n"));
+    assert_eq!(read(&files, "/e").1, "zones.d/lone.conf");
+    // An unknown name may be any.
+    for unknown in [
+        b"object Zone \"x\" + f() { }\n".as_slice(),
+        b"for (z in [ \"a\" ]) { object Zone z { } }\n",
+        b"include \"gone.conf\"\n",
+    ] {
+        files.push(("/e/icinga2.conf", unknown));
+        assert_eq!(read(&files, "/e").1, "", "{}", String::from_utf8_lossy(unknown));
     }
 }

@@ -1,6 +1,7 @@
 //! Walks through files, directories and includes.
 
 use super::paths::{base_name, join, matches, parent, relative, zone_of};
+use super::zones;
 use super::{
     Content, Found, Included, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_TOKENS, MAX_TOTAL, Source, SourceFile,
     Tree, Unread, Unreadable,
@@ -32,6 +33,8 @@ pub struct Reader<'a> {
     prefix: String,
     /// Constants with plain texts, for the paths of includes.
     texts: BTreeMap<String, String>,
+    /// The `zones.d` beside each main file.
+    zones: Vec<String>,
     progress: &'a mut dyn FnMut(usize),
 }
 
@@ -55,6 +58,7 @@ pub fn read(
         base: String::new(),
         prefix: String::new(),
         texts: defines.clone(),
+        zones: Vec::new(),
         progress,
     };
     for path in paths {
@@ -66,7 +70,11 @@ pub fn read(
         reader.prefix = if paths.len() > 1 && is_directory { format!("{name}/") } else { String::new() };
         reader.given(path);
     }
-    reader.tree
+    let mut tree = std::mem::take(&mut reader.tree);
+    for directory in &reader.zones {
+        zones::ignore(&mut tree, directory, &|name| reader.plain(name));
+    }
+    tree
 }
 
 impl Reader<'_> {
@@ -89,9 +97,10 @@ impl Reader<'_> {
     /// Icinga reads `zones.d` beside the main file without being told.
     fn main_file(&mut self, path: &str) {
         self.file(path, None, 0);
-        let zones = join(parent(path), "zones.d");
-        if self.source.found(&zones) == Found::Directory {
-            self.directory(&zones, "*.conf", None, 0);
+        let directory = join(parent(path), "zones.d");
+        if self.source.found(&directory) == Found::Directory {
+            self.directory(&directory, "*.conf", None, 0);
+            self.zones.push(directory);
         }
     }
 

@@ -4,11 +4,12 @@
 use super::lexer::Token;
 use super::parser::{MAX_KEYS, Parser};
 use super::tree::{Attribute, Expression, Subject, Type};
+use crate::api::IcingaType;
 use crate::text::quoted;
 
 /// Functions of Icinga's language that people try first, beside those that are there.
 const FUNCTIONS: &str = "functions of Icinga's language are left out, because most can fail, and then Icinga loads nothing at \
-                         all; use match(), regex(), cidr_match(), len(), typeof() and .contains()";
+                         all; use match(), regex(), cidr_match(), len(), typeof(), get_object(), .contains() and .replace()";
 
 impl Parser<'_> {
     /// Returns the message about a word that is not known.
@@ -17,7 +18,7 @@ impl Parser<'_> {
             "not" => "write ! in place of `not`",
             "and" => "write && in place of `and`",
             "or" => "write || in place of `or`",
-            "key" | "value" => "there is an entry only in `set` of a rule with forEach",
+            "key" | "value" => "there is an entry only in a rule with forEach",
             _ if matches!(self.peek(), Token::Symbol("(")) => FUNCTIONS,
             "host" | "service" | "user" => {
                 return format!("{here}, not {}", Token::Identifier(word.to_owned()));
@@ -119,20 +120,11 @@ impl Parser<'_> {
                 let here = self.expected("a name after the dot; write [\"...\"] for any other key");
                 let Token::Identifier(key) = self.next() else { return Err(here) };
                 if matches!(self.peek(), Token::Symbol("(")) {
-                    if key != "contains" {
-                        return Err(format!("column {column}: .{key}() is not known; {FUNCTIONS}"));
-                    }
-                    self.require("(")?;
-                    let column = self.column();
-                    let needle = self.sum()?;
-                    if !needle.is_operand() {
-                        return Err(format!("column {column}: .contains() takes an attribute or a value"));
-                    }
-                    self.require(")")?;
-                    return Ok(Expression::Contains(
-                        Box::new(Expression::Attribute(attribute)),
-                        Box::new(needle),
-                    ));
+                    return match key.as_str() {
+                        "contains" => self.contains_call(attribute),
+                        "replace" => self.replace_call(attribute),
+                        _ => Err(format!("column {column}: .{key}() is not known; {FUNCTIONS}")),
+                    };
                 }
                 attribute.keys.push(key);
             } else if self.take("[") {
@@ -155,5 +147,68 @@ impl Parser<'_> {
                 return Err(format!("column {column}: {whole} is read at most {MAX_KEYS} levels deep"));
             }
         }
+    }
+
+    /// Reads `(operand)` behind `.contains`.
+    fn contains_call(&mut self, attribute: Attribute) -> Result<Expression, String> {
+        self.require("(")?;
+        let column = self.column();
+        let needle = self.sum()?;
+        if !needle.is_operand() {
+            return Err(format!("column {column}: .contains() takes an attribute or a value"));
+        }
+        self.require(")")?;
+        Ok(Expression::Contains(Box::new(Expression::Attribute(attribute)), Box::new(needle)))
+    }
+
+    /// Reads `("text", "other")` behind `.replace`, which may follow once more.
+    fn replace_call(&mut self, attribute: Attribute) -> Result<Expression, String> {
+        let mut replaced = Expression::Attribute(attribute);
+        loop {
+            self.term()?;
+            self.require("(")?;
+            let here = self.expected("a text in double quotes that is not empty");
+            let Token::Text(from) = self.next() else { return Err(here) };
+            if from.is_empty() {
+                return Err(here);
+            }
+            self.require(",")?;
+            let here = self.expected("a text in double quotes");
+            let Token::Text(to) = self.next() else { return Err(here) };
+            self.require(")")?;
+            replaced = Expression::Replace(Box::new(replaced), from, to);
+            if !self.take(".") {
+                return Ok(replaced);
+            }
+            let here = self.expected(".replace() or the end of the value");
+            if !matches!(self.next(), Token::Identifier(word) if word == "replace") {
+                return Err(here);
+            }
+        }
+    }
+
+    /// Reads `(Type, operand)` behind `get_object`, and `== null` or `!= null` behind that.
+    pub(super) fn object_call(&mut self) -> Result<Expression, String> {
+        self.require("(")?;
+        let here = self.expected("the type of an object that belongs to no host, for example Endpoint");
+        let (Token::Identifier(word) | Token::Text(word)) = self.next() else { return Err(here) };
+        let kind = IcingaType::named(&word).filter(|kind| !kind.is_attached()).ok_or(here)?;
+        self.require(",")?;
+        let here = self.expected("an attribute such as host.name, or a text");
+        let name = self.sum()?;
+        if !name.is_operand() {
+            return Err(here);
+        }
+        self.require(")")?;
+        let exists = Expression::Exists(kind, Box::new(name));
+        let is_negated = self.take("==");
+        if !is_negated && !self.take("!=") {
+            return Ok(exists);
+        }
+        let here = self.expected("null: get_object() is compared with nothing else");
+        if !matches!(self.next(), Token::Identifier(word) if word == "null") {
+            return Err(here);
+        }
+        Ok(if is_negated { Expression::Not(Box::new(exists)) } else { exists })
     }
 }

@@ -200,7 +200,7 @@ impl Parser<'_> {
         }
         let here = self.expected(
             "an attribute such as host.vars.os, a string, a number, true, false, null, match(), regex(), cidr_match(), \
-             len() or typeof()",
+             len(), typeof() or get_object()",
         );
         match self.next() {
             Token::Text(text) => Ok(Expression::Text(text)),
@@ -214,6 +214,7 @@ impl Parser<'_> {
                 "cidr_match" => self.network_call(),
                 "len" => self.length_call(),
                 "typeof" => self.typeof_call(),
+                "get_object" => self.object_call(),
                 "NodeName" => Ok(Expression::Constant("NodeName")),
                 "ZoneName" => Ok(Expression::Constant("ZoneName")),
                 "key" if self.scope.has_entry => self.entry(Subject::Key),
@@ -328,6 +329,10 @@ mod tests {
             "service.host.vars.a == NodeName || host.name == ZoneName",
             "\"linux\" in host.templates || host.command_endpoint == \"\"",
             "host.vars.a + 1 > 3 && (host.vars.a + 1) in [3, 4]",
+            "get_object(Endpoint, host.name) && !get_object(\"Zone\", host.name + \"-z\")",
+            "get_object(User, key) == null || get_object(User, key) != null",
+            "\"MySQL \" + key.replace(\"-\", \" \").replace(\"_\", \"\")",
+            "host.vars.a.replace(\"a\", \"b\") == \"b\" || value.a.replace(\"a\", \"\") < \"c\"",
         ] {
             parse_in(source, scope).unwrap_or_else(|problem| panic!("{source}: {problem}"));
         }
@@ -342,7 +347,7 @@ mod tests {
             ("not host.vars.a", "write !"),
             ("host.vars.os = 1", "=="),
             ("$host.name$", "host.address"),
-            ("get_object(\"Endpoint\", host.name)", "left out, because"),
+            ("get_host(\"a\")", "left out, because"),
             ("host.vars.os.lower() == 1", "left out, because"),
             ("key", "forEach"),
         ] {
@@ -361,7 +366,14 @@ mod tests {
             (r#"host.name == 'a'"#, 14),
             (r#"host.name == "a"#, 14),
             (r#"host.name = "a""#, 11),
-            ("get_object(Host, \"a\")", 1),
+            ("get_objects(Host)", 1),
+            ("get_object(Service, host.name)", 12),
+            ("get_object(Endpoint)", 20),
+            ("get_object(Endpoint, host.name) == 1", 36),
+            ("get_object(Endpoint, host.name).zone", 32),
+            ("get_object(Endpoint, !host.name)", 22),
+            ("host.name.replace(\"\", \"a\")", 19),
+            ("host.name.replace(\"a\", host.name)", 24),
             ("{{ true }}", 2),
             ("{a: 1, a: 2}", 8),
             ("host.vars.a and host.vars.b", 13),

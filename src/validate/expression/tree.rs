@@ -1,5 +1,6 @@
 //! The tree of a condition.
 
+use crate::api::IcingaType;
 use crate::api::objects::ApplyTo;
 
 /// A condition or an operand.
@@ -29,6 +30,11 @@ pub enum Expression {
     Contains(Box<Expression>, Box<Expression>),
     /// The operand has this type: `typeof(operand) == Type`.
     IsType(Box<Expression>, Type),
+    /// There is an object of this type with the operand as its name: `get_object(Type, operand)`.
+    Exists(IcingaType, Box<Expression>),
+    /// The operand, a text, with each of the first texts replaced by the second. Null if it is no
+    /// text.
+    Replace(Box<Expression>, String, String),
     /// A list of values.
     List(Vec<Expression>),
     /// A dictionary of values, in the order of the source.
@@ -62,6 +68,7 @@ impl Expression {
             | Self::Constant(_) => true,
             Self::Length(inner) => matches!(**inner, Self::Attribute(_)),
             Self::Add(left, right) => left.is_operand() && right.is_operand(),
+            Self::Replace(..) => true,
             Self::List(items) => items.iter().all(Self::is_operand),
             _ => false,
         }
@@ -70,7 +77,7 @@ impl Expression {
     /// True for a value that is printed more than once at no cost.
     pub(crate) fn is_plain(&self) -> bool {
         match self {
-            Self::Add(..) => false,
+            Self::Add(..) | Self::Replace(..) => false,
             Self::List(items) => {
                 items.iter().all(|item| !matches!(item, Self::Attribute(_)) && item.is_plain())
             }
@@ -95,6 +102,8 @@ impl Expression {
             | Self::Regex(_, inner, _)
             | Self::InNetwork(_, inner, _)
             | Self::Length(inner)
+            | Self::Exists(_, inner)
+            | Self::Replace(inner, ..)
             | Self::IsType(inner, _) => inner.attributes(visit),
             Self::List(items) => items.iter().for_each(|item| item.attributes(visit)),
             Self::Dictionary(entries) => entries.iter().for_each(|(_, item)| item.attributes(visit)),

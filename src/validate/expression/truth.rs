@@ -108,7 +108,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::expression::parse;
+    use crate::validate::expression::{Scope, parse, parse_in};
 
     #[test]
     fn what_names_alone_decide() {
@@ -144,6 +144,18 @@ mod tests {
             ("host.vars.a", None),
         ] {
             let expression = parse(source, &[Subject::Host, Subject::Service]).expect(source);
+            assert_eq!(expression.truth(known), truth, "{source}");
+        }
+        // One entry may be as the condition wants it, and another not.
+        let scope = Scope { subjects: &[Subject::Host], has_entry: true };
+        for (source, truth) in [
+            (r#"key == "core-1""#, None),
+            (r#"typeof(value) != Dictionary || host.name == "core-1""#, Some(true)),
+            (r#"!value && host.name == "edge""#, Some(false)),
+            ("get_object(Endpoint, host.name)", None),
+            (r#"host.name.replace("-", "") == "core1""#, None),
+        ] {
+            let expression = parse_in(source, scope).expect(source);
             assert_eq!(expression.truth(known), truth, "{source}");
         }
         let expression = parse(r#"host.name == "core-1""#, &[Subject::Host]).expect("it is valid");

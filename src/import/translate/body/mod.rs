@@ -4,19 +4,22 @@
 //! statements in their order. So a value before an import, or behind a computed one, is only taken
 //! if the order makes no difference, or goes to `set`, whose items are in order, too.
 
+mod alternatives;
 mod fields;
+mod needed;
 mod vars;
 
 use super::attributes::{Sort, attribute};
 use super::facts::{BUILT_IN, Facts, MAX_CHAIN};
 use super::scope::{Form, Scope};
-use super::value::{Printed, Strength, Unsaid, Value, condition, is_true, keys, value};
+use super::value::{Printed, Strength, Unsaid, Value, condition, is_true, keys, tested, value};
 use crate::api::IcingaType;
 use crate::import::document::Node;
 use crate::import::language::{
     BinaryOperator, Expression, Kind, Position, SetOperator, Statement, StatementKind, source,
 };
 use crate::import::report::Reason;
+use alternatives::alternatives;
 use std::collections::BTreeSet;
 
 /// One entry of `set`.
@@ -26,6 +29,12 @@ pub(super) struct SetItem {
     fields: Vec<(String, Node)>,
     vars: Vec<(String, Node)>,
     add_vars: Vec<String>,
+}
+
+impl SetItem {
+    fn sets_nothing(&self) -> bool {
+        self.fields.is_empty() && self.vars.is_empty() && self.add_vars.is_empty()
+    }
 }
 
 /// A block while its statements are read.
@@ -196,7 +205,7 @@ impl<'a> Draft<'a> {
         let depth = self.when.len();
         let mut closed = false;
         for (expression, body) in branches {
-            match value(expression, &self.scope)? {
+            match tested(value(expression, &self.scope)?) {
                 // What is known now needs no condition.
                 Value::Constant(node) if is_true(&node) => {
                     self.statements(body)?;
@@ -282,7 +291,7 @@ impl<'a> Draft<'a> {
     ) -> Result<(), Unsaid> {
         // `x = condition ? a : b`
         if let Kind::Conditional(test, one, other) = &given.kind {
-            return match value(test, &self.scope)? {
+            return match tested(value(test, &self.scope)?) {
                 Value::Constant(node) => {
                     self.assignment(target, operator, if is_true(&node) { one } else { other })
                 }
@@ -464,26 +473,3 @@ impl Place<'_> {
 
 /// Most statements of a block, and most variables. The time for a block grows with their square.
 const MAX_STATEMENTS: usize = 8000;
-/// Longest expression of a manifest, in characters.
-const MAX_EXPRESSION: usize = 1000;
-
-/// Returns a condition as alternatives that are short enough.
-fn alternatives(expression: &Expression, printed: Printed, scope: &Scope) -> Result<Vec<String>, Unsaid> {
-    let Kind::Chain(operator, operands) = &expression.kind else { return Ok(vec![printed.text]) };
-    if operator.as_str() != "||" || (printed.text.chars().count() <= MAX_EXPRESSION && operands.len() < 50) {
-        return Ok(vec![printed.text]);
-    }
-    let mut texts: Vec<(String, usize)> = Vec::new();
-    for operand in operands {
-        let text = condition(operand, scope)?.inside(Strength::Or);
-        match texts.last_mut() {
-            Some((last, count)) if last.len() + text.len() < MAX_EXPRESSION && *count < 50 => {
-                last.push_str(" || ");
-                last.push_str(&text);
-                *count += 1;
-            }
-            _ => texts.push((text, 1)),
-        }
-    }
-    Ok(texts.into_iter().map(|(text, _)| text).collect())
-}

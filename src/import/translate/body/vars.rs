@@ -128,7 +128,8 @@ impl Draft<'_> {
 
     pub(super) fn add_vars(&mut self, place: &Place, text: String) -> Result<(), Unsaid> {
         self.must_compute(place)?;
-        let is_entry = text == "value" && self.scope.for_each.is_some();
+        let is_entry =
+            text == "value" && self.scope.for_each.is_some_and(|for_each| for_each.value.is_some());
         let overridden = self.scope.unsure.iter().any(|name| name.starts_with("vars"))
             || self.key_var.is_some()
             || self.value_var.is_some();
@@ -214,11 +215,11 @@ impl Draft<'_> {
         if self.when.is_empty() && !was_unsure && is_variable_name(name) && self.scope.for_each.is_some() {
             let is_list = self.scope.for_each.is_some_and(|for_each| for_each.value.is_none());
             // Only these two come after the entry's own values.
-            if (self.entry_added || is_list) && printed == "key" && self.key_var.is_none() {
+            if self.entry_added && printed == "key" && self.key_var.is_none() {
                 self.key_var = Some(name.clone());
                 return Ok(());
             }
-            if self.entry_added && printed == "value" && self.value_var.is_none() {
+            if (self.entry_added || is_list) && printed == "value" && self.value_var.is_none() {
                 self.value_var = Some(name.clone());
                 return Ok(());
             }

@@ -434,7 +434,18 @@ pub(super) fn condition(expression: &Expression, scope: &dyn Names) -> Result<Pr
     if let Kind::Function(_, Body::Expression(_) | Body::Statements(_)) = &expression.kind {
         return Err(Unsaid::of(expression, Reason::Function, "write one condition"));
     }
-    value(expression, scope)?.print(expression.at)
+    tested(value(expression, scope)?).print(expression.at)
+}
+
+/// Returns what a test sees: Icinga takes every object for true.
+pub(super) fn tested(value: Value) -> Value {
+    let objects = ["host", "service", "service.host", "user"];
+    match &value {
+        Value::Expression(printed) if objects.contains(&printed.text.as_str()) => {
+            Value::Constant(Node::Boolean(true))
+        }
+        _ => value,
+    }
 }
 
 /// Returns a constant as Icinga puts it into a text. None for one that is not plain.

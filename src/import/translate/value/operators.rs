@@ -1,6 +1,7 @@
 //! Calls and operators.
 
-use super::{Names, Printed, Strength, Unsaid, Value, all, is_true, text_of, value};
+use super::{Names, Printed, Strength, Unsaid, Value, all, is_true, tested, text_of, value};
+use crate::api::IcingaType;
 use crate::import::document::Node;
 use crate::import::language::{BinaryOperator, Expression, Kind, UnaryOperator};
 use crate::import::report::Reason;
@@ -44,6 +45,19 @@ pub(super) fn call(
                 }
                 _ => Err(unknown()),
             },
+            ("get_object", [kind, argument]) => {
+                let kind = match &kind.kind {
+                    Kind::Name(kind) | Kind::Text(kind) => IcingaType::named(kind),
+                    _ => None,
+                };
+                let kind = kind.filter(|kind| !kind.is_attached()).ok_or_else(unknown)?;
+                let name = value(argument, scope)?.print(argument.at)?.text;
+                Ok(Value::Expression(Printed::atom(format!("get_object({kind}, {name})"))))
+            }
+            ("get_host", [argument]) => {
+                let name = value(argument, scope)?.print(argument.at)?.text;
+                Ok(Value::Expression(Printed::atom(format!("get_object(Host, {name})"))))
+            }
             _ => Err(unknown()),
         },
         Kind::Member(inner, method) => match (method.as_str(), arguments) {
@@ -51,6 +65,23 @@ pub(super) fn call(
                 let inner = value(inner, scope)?.print(inner.at)?.inside(Strength::Atom);
                 Ok(Value::Expression(Printed::atom(format!("{inner}.contains({})", printed(argument)?))))
             }
+            ("replace", [from, to]) => match (value(inner, scope)?, value(from, scope)?, value(to, scope)?) {
+                (_, Value::Constant(Node::Text(from)), _) if from.is_empty() => Err(unknown()),
+                (
+                    Value::Constant(Node::Text(text)),
+                    Value::Constant(Node::Text(from)),
+                    Value::Constant(Node::Text(to)),
+                ) => Ok(Value::Constant(Node::Text(text.replace(&from, &to)))),
+                (
+                    Value::Expression(inner @ Printed { strength: Strength::Atom, .. }),
+                    from @ Value::Constant(Node::Text(_)),
+                    to @ Value::Constant(Node::Text(_)),
+                ) => {
+                    let (from, to) = (from.print(expression.at)?.text, to.print(expression.at)?.text);
+                    Ok(Value::Expression(Printed::atom(format!("{}.replace({from}, {to})", inner.text))))
+                }
+                _ => Err(unknown()),
+            },
             ("len", []) => Ok(Value::Expression(Printed::atom(format!("len({})", printed(inner)?)))),
             ("to_string", []) => match value(inner, scope)? {
                 Value::Constant(node) => {
@@ -70,7 +101,10 @@ pub(super) fn unary(
     inner: &Expression,
     scope: &dyn Names,
 ) -> Result<Value, Unsaid> {
-    let given = value(inner, scope)?;
+    let mut given = value(inner, scope)?;
+    if operator == UnaryOperator::Not {
+        given = tested(given);
+    }
     match (operator, given) {
         (UnaryOperator::Minus, Value::Constant(Node::Number(value))) => {
             Ok(Value::Constant(Node::Number(-value)))
@@ -98,7 +132,7 @@ pub(super) fn chain(
     let strength = if operator == BinaryOperator::Or { Strength::Or } else { Strength::And };
     let mut texts = Vec::new();
     for (value, operand) in values.iter().zip(operands) {
-        texts.push(value.print(operand.at)?.inside(strength));
+        texts.push(tested(value.clone()).print(operand.at)?.inside(strength));
     }
     Ok(Value::Expression(Printed { text: texts.join(&format!(" {} ", operator.as_str())), strength }))
 }

@@ -1,0 +1,138 @@
+//! Forms of conditions and values.
+
+use super::{imported, reason, specs};
+
+/// Returns the part of a spec from a line on.
+fn from(spec: &str, line: &str) -> String {
+    let at = spec.find(line).unwrap_or_else(|| panic!("{line}: {spec}"));
+    spec[at..].to_owned()
+}
+
+#[test]
+fn conditions_read_the_entry() {
+    let spec = specs(
+        r#"apply Service "p-" for (port => config in host.vars.ports) {
+  check_command = "tcp"
+  vars += config
+  assign where host.vars.up && config.speed == 1000
+  ignore where typeof(config) != Dictionary || port == "0"
+}"#,
+    );
+    assert_eq!(
+        from(&spec, "    assignWhere"),
+        "    assignWhere: [host.vars.up && value.speed == 1000]\n    ignoreWhere:\n    - typeof(value) != Dictionary || key == \"0\"\n"
+    );
+}
+
+#[test]
+fn objects_are_looked_for_by_type_and_name() {
+    let spec = specs(
+        r#"apply Service "agent" {
+  check_command = "dummy"
+  assign where get_object("Endpoint", host.name) != null && !get_object(Zone, host.vars.zone)
+  ignore where get_host("parent of " + host.name)
+}"#,
+    );
+    assert_eq!(
+        from(&spec, "    assignWhere"),
+        "    assignWhere:\n    - get_object(Endpoint, host.name) != null && !get_object(Zone, host.vars.zone)\n    \
+         ignoreWhere:\n    - get_object(Host, \"parent of \" + host.name)\n"
+    );
+    let source =
+        "apply Service \"x\" {\n  check_command = \"dummy\"\n  assign where get_object(Service, \"a!b\")\n}";
+    assert_eq!(reason(source).0, "Call");
+}
+
+#[test]
+fn texts_are_replaced() {
+    let spec = specs(
+        r#"const Site = "a-b"
+apply Service "m-" for (mode => config in host.vars.modes) {
+  check_command = "dummy"
+  display_name = "Mode " + mode.replace("-", " ").replace("_", "")
+  notes = Site.replace("-", "+")
+  vars += config
+}"#,
+    );
+    assert_eq!(from(&spec, "  notes").lines().next(), Some("  notes: a+b"));
+    assert_eq!(
+        from(&spec, "    set:"),
+        "    set:\n    - displayName: '\"Mode \" + key.replace(\"-\", \" \").replace(\"_\", \"\")'\n"
+    );
+    for given in
+        ["mode.replace(\"\", \"x\")", "mode.replace(mode, \"x\")", "(mode + \"a\").replace(\"a\", \"x\")"]
+    {
+        let source = format!(
+            "apply Service \"m-\" for (mode => config in host.vars.modes) {{\n check_command = \"dummy\"\n vars += config\n notes = {given}\n}}"
+        );
+        assert_eq!(reason(&source).0, "Call", "{given}");
+    }
+}
+
+#[test]
+fn an_object_is_always_true() {
+    let spec = specs(
+        "apply Notification \"n\" to Service {\n  command = \"mail\"\n  users = [ \"ops\" ]\n  assign where service.host\n  \
+         ignore where !host || service && service.vars.quiet\n}",
+    );
+    assert_eq!(
+        from(&spec, "    assignWhere"),
+        "    assignWhere: [\"true\"]\n    ignoreWhere: [false || true && service.vars.quiet]\n"
+    );
+}
+
+#[test]
+fn long_lists_become_several_conditions() {
+    let names: Vec<String> = (0..180).map(|i| format!("\"192.0.2.{i}\"")).collect();
+    let source = format!(
+        "apply Service \"x\" {{\n  check_command = \"tcp\"\n  assign where host.address in [ {} ] || host.vars.x\n}}",
+        names.join(", ")
+    );
+    let spec = specs(&source);
+    let conditions: Vec<&str> = spec.lines().filter(|line| line.contains("host.address in [")).collect();
+    assert_eq!(conditions.len(), 4, "{spec}");
+    assert!(conditions.iter().all(|line| line.chars().count() < 1024), "{spec}");
+    assert!(names.iter().all(|name| spec.matches(name.as_str()).count() == 1), "{spec}");
+    assert!(spec.contains("host.vars.x"), "{spec}");
+}
+
+#[test]
+fn a_check_command_of_the_last_branch_is_the_field() {
+    let source = |body: &str| {
+        format!(
+            "template Service \"base\" {{ max_check_attempts = 3 }}\napply Service \"users\" {{\n  import \"base\"\n{body}\n  assign where true\n}}"
+        )
+    };
+    let spec = |body: &str| {
+        let specs = specs(&source(body));
+        specs[specs.find("---").unwrap()..].to_owned()
+    };
+    let whole = spec(
+        "if (host.vars.nrpe) { check_command = \"nrpe\" } else if (host.vars.ssh || host.vars.s) { check_command = \"ssh\" } \
+         else { check_command = \"users\"\n notes = \"local\" }",
+    );
+    assert!(whole.contains("\n  checkCommand: users\n") && !whole.contains("ignoreWhere"), "{whole}");
+    assert_eq!(
+        from(&whole, "    set:"),
+        "    set:\n    - when: host.vars.nrpe\n      checkCommand: '\"nrpe\"'\n    \
+         - when: \"!host.vars.nrpe && (host.vars.ssh || host.vars.s)\"\n      checkCommand: '\"ssh\"'\n    \
+         - when: \"!host.vars.nrpe && !(host.vars.ssh || host.vars.s)\"\n      notes: '\"local\"'\n"
+    );
+    // Nothing is made where Icinga would refuse the service.
+    let gap = spec(
+        "if (host.vars.nrpe) { check_command = \"nrpe\" } else if (host.vars.ssh) { } else { check_command = \"users\" }",
+    );
+    assert!(gap.contains("\n  checkCommand: users\n"), "{gap}");
+    assert!(gap.contains("!((host.vars.nrpe) || (!host.vars.nrpe && !host.vars.ssh))"), "{gap}");
+    let one = spec("if (host.vars.nrpe) { check_command = \"nrpe\" }");
+    assert!(one.contains("    ignoreWhere: [\"!(host.vars.nrpe)\"]\n"), "{one}");
+    let computed = spec("check_command = host.vars.command");
+    assert!(computed.contains("\n  checkCommand: dummy\n"), "{computed}");
+    assert!(computed.contains("!get_object(CheckCommand, host.vars.command)"), "{computed}");
+    // A template that sets one is enough.
+    let source = source("check_command = host.vars.command")
+        .replace("max_check_attempts = 3", "check_command = \"ping\"");
+    let imported = imported(&source);
+    let last = crate::import::yaml::write(imported.manifests[1].document.get("spec").unwrap());
+    assert!(!last.contains("ignoreWhere") && !last.contains("dummy"), "{last}");
+}
