@@ -77,11 +77,11 @@ open 21 "signatures, SBOM, provenance" "needs a forge: .github/workflows/release
 held 22 "conditions have observedGeneration" suites::packaging::gitops::the_check_finds_a_script_that_is_wrong
 held 23 "observedGeneration -1 by default" suites::crd::accepted::a_fresh_object_says_that_nobody_has_looked_at_it
 held 24 "kstatus in every state" suites::packaging::gitops::argo_cd_and_kstatus_say_the_same_of_every_state
-held 25 "Synced after an edit is that of the edit" lib::status::facts::a_waiter_never_sees_done_before_it_is
+held 25 "Synced after an edit is that of the edit" lib::status::compose::a_waiter_never_sees_done_before_it_is
 held 26 "columns" suites::crd::kubectl::columns_names_categories_and_selectors
 held 27 "rules of the schema" suites::crd::refused::monitoring_objects_that_are_wrong suites::crd::refused::satellites_that_are_wrong
 runs 28 "list-map keys" grep -q 'x-kubernetes-list-map-keys' crds/monitoringobjects.groundlink.dev.yaml
-held 29 "the list of satellites in a status is bounded" lib::status::facts::forty_satellites_that_are_away_are_counted_and_five_are_named
+held 29 "the list of satellites in a status is bounded" lib::status::compose::forty_satellites_that_are_away_are_counted_and_five_are_named
 held 30 "health for Argo CD" suites::packaging::gitops::the_patch_of_argo_cd_has_the_script_for_both_kinds
 held 31 "no tracking metadata are copied" suites::packaging::gitops::argo_cd_and_kstatus_say_the_same_of_every_state
 held 32 "a kubeconfig runs nothing" suites::satellites::refused::a_dangerous_kubeconfig_is_refused_by_field_runs_nothing_and_leaks_nothing

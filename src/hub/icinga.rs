@@ -46,13 +46,7 @@ struct Look {
 
 /// Follows the report in this directory until `stop`. The first look is over when this returns.
 pub fn follow(directory: &Path, stop: CancellationToken) -> watch::Receiver<HubIcinga> {
-    let mut follower = Follower {
-        alive: None,
-        report: None,
-        changed: Instant::now(),
-        now: HubIcinga::default(),
-        trouble: Lasting::default(),
-    };
+    let mut follower = Follower::new();
     let first = look(directory, None);
     follower.take(first);
     let (sender, receiver) = watch::channel(follower.now.clone());
@@ -70,6 +64,16 @@ struct Follower {
 }
 
 impl Follower {
+    fn new() -> Self {
+        Self {
+            alive: None,
+            report: None,
+            changed: Instant::now(),
+            now: HubIcinga::default(),
+            trouble: Lasting::default(),
+        }
+    }
+
     async fn run(mut self, directory: PathBuf, sender: watch::Sender<HubIcinga>, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -154,13 +158,7 @@ mod tests {
     async fn a_report_is_news_once_and_an_agent_that_shows_no_life_is_silent() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path();
-        let mut follower = Follower {
-            alive: None,
-            report: None,
-            changed: Instant::now(),
-            now: HubIcinga::default(),
-            trouble: Lasting::default(),
-        };
+        let mut follower = Follower::new();
         let take = |follower: &mut Follower| {
             let found = look(directory, follower.report);
             follower.take(found)

@@ -1,7 +1,8 @@
 //! Which status write is news for a person: one that begins or ends something, and not each write.
 
-use super::facts::{Facts, Recorded, State};
+use super::facts::{Facts, State};
 use super::loaded::Loaded;
+use super::recorded::Recorded;
 use crate::api::{ConditionStatus, ConditionType, MonitoringObjectStatus, Reason};
 
 /// News about an object, for `kubectl describe` and `kubectl events`.

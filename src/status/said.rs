@@ -1,6 +1,8 @@
 //! The words of a status, for a reader that is not an API server.
 
-use super::facts::{Facts, Recorded, compose};
+use super::compose::compose;
+use super::facts::Facts;
+use super::recorded::Recorded;
 use crate::api::condition::parse_timestamp;
 use crate::api::{ConditionStatus, ConditionType, Reason};
 

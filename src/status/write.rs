@@ -1,7 +1,9 @@
 //! One status write as a value, and what its answer proves.
 
-use super::facts::{Facts, Recorded, State, compose};
+use super::compose::compose;
+use super::facts::{Facts, State};
 use super::news::{News, news};
+use super::recorded::Recorded;
 use crate::api::MonitoringObjectStatus;
 use crate::identity::{Digest, ObjectKey, Uid};
 use crate::ownership::Owner;

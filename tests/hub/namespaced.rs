@@ -1,17 +1,15 @@
 //! An operator of named namespaces: with the chart's Roles alone it publishes their objects and asks for
 //! nothing else; one namespace that fails removes nothing; two such operators share a cluster.
 
+use super::second::SecondRelease;
 use crate::GROUNDLINK;
 use crate::support::{
-    Exchange, GENEROUS, Installation, OPERATOR, Operator, Proxy, Recorder, eventually, host, succeeded,
-    watching,
+    Exchange, GENEROUS, Installation, OPERATOR, Operator, eventually, host, succeeded, watching,
 };
 use groundlink::api::{ConditionStatus, ConditionType};
-use http::Method;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const A: &str = "team-a";
@@ -265,67 +263,31 @@ async fn files_of_a_namespace_that_is_taken_out_stay_until_a_person_allows_it() 
     installation.equal("sat-a", GENEROUS).await;
 }
 
-/// The second release: another namespace, another volume.
-struct Second {
-    volume: PathBuf,
-    kubeconfig: PathBuf,
-    recorder: Recorder,
-    _proxy: Proxy,
+async fn install_second(installation: &Installation, namespaces: &[&str]) -> SecondRelease {
+    let values = watching(namespaces);
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    SecondRelease::install(installation, &values).await
 }
 
-impl Second {
-    async fn install(installation: &Installation, namespaces: &[&str]) -> Self {
-        let hub = installation.plane.server("hub");
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
-        let values = watching(namespaces);
-        let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let install =
-            ["upgrade", "--install", "second", chart, "-n", "second", "--create-namespace", "--wait=false"];
-        succeeded("helm install", &hub.helm(&[&install[..], &values].concat()).await);
-        let recorder = Recorder::default();
-        let proxy = Proxy::start(&hub, &recorder);
-        let token = hub.service_account_token("second", "second-groundlink").await;
-        let volume = installation.scratch().join("second");
-        let kubeconfig = installation.scratch().join("second.kubeconfig");
-        std::fs::create_dir_all(&volume).unwrap();
-        std::fs::write(&kubeconfig, hub.kubeconfig_for(&proxy.url(), &token)).unwrap();
-        Self { volume, kubeconfig, recorder, _proxy: proxy }
-    }
+/// Starts the second release's operator of these namespaces.
+fn start_second(release: &SecondRelease, namespaces: &str) -> Operator {
+    release.start(&["--allow-loopback-satellites", "--watch-namespaces", namespaces])
+}
 
-    /// Joins the satellite of the first release, with a target of its own.
-    async fn join(&self, installation: &Installation, satellite: &str) {
-        let secret = ["-n", OPERATOR, "get", "secret", satellite, "-o", "json"];
-        let mut secret: serde_json::Value =
-            serde_json::from_str(&kubectl(installation, &secret).await).unwrap();
-        secret["metadata"] = json!({ "name": satellite, "namespace": "second" });
-        let cluster = json!({
-            "apiVersion": "groundlink.dev/v1alpha1",
-            "kind": "SatelliteCluster",
-            "metadata": { "name": satellite, "namespace": "second" },
-            "spec": {
-                "kubeconfigSecretRef": { "name": satellite }, "requestTimeout": "3s", "target": { "name": "second" },
-            },
-        });
-        installation.apply(&[secret, cluster]).await;
-    }
-
-    fn start(&self, namespaces: &str) -> Operator {
-        Operator::builder(GROUNDLINK)
-            .args(["run", "--namespace", "second", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .args(["--allow-loopback-satellites", "--watch-namespaces", namespaces])
-            .args(["--volume", self.volume.to_str().unwrap()])
-            .kubeconfig(&self.kubeconfig)
-            .spawn()
-    }
-
-    /// Returns what it sent after `from` that changes something, beside its own Lease and events.
-    fn writes(&self, from: u64) -> Vec<String> {
-        let is_write = |e: &Exchange| {
-            e.method != Method::GET && !e.path.contains("/leases") && !e.path.contains("/events")
-        };
-        let writes = self.recorder.matching(|e| e.seq_start > from && is_write(e));
-        writes.iter().map(|e| format!("{} {}", e.method, e.path)).collect()
-    }
+/// Joins the satellite of the first release to the second one, with a target of its own.
+async fn join_second(installation: &Installation, satellite: &str) {
+    let secret = ["-n", OPERATOR, "get", "secret", satellite, "-o", "json"];
+    let mut secret: serde_json::Value = serde_json::from_str(&kubectl(installation, &secret).await).unwrap();
+    secret["metadata"] = json!({ "name": satellite, "namespace": "second" });
+    let cluster = json!({
+        "apiVersion": "groundlink.dev/v1alpha1",
+        "kind": "SatelliteCluster",
+        "metadata": { "name": satellite, "namespace": "second" },
+        "spec": {
+            "kubeconfigSecretRef": { "name": satellite }, "requestTimeout": "3s", "target": { "name": "second" },
+        },
+    });
+    installation.apply(&[secret, cluster]).await;
 }
 
 /// Returns who wrote the status of each object, and which version it has.
@@ -345,9 +307,9 @@ async fn two_operators_of_different_namespaces_share_a_cluster_and_an_overlap_is
     let installation = Installation::start_in(&["sat-a"], &[A, B]).await;
     let first = start(&installation, A).await;
     installation.ready(&first).await;
-    let release = Second::install(&installation, &[B]).await;
-    release.join(&installation, "sat-a").await;
-    let second = release.start(B);
+    let release = install_second(&installation, &[B]).await;
+    join_second(&installation, "sat-a").await;
+    let second = start_second(&release, B);
     installation.ready(&second).await;
     for version in ["1", "2", "3"] {
         installation.put(A, "web", host(version)).await;
@@ -384,9 +346,8 @@ async fn two_operators_of_different_namespaces_share_a_cluster_and_an_overlap_is
 
     // The second release gets a namespace of the first.
     assert!(second.terminate(Duration::from_secs(10)).await.success());
-    let release = Second::install(&installation, &[A, B]).await;
-    let from = release.recorder.sequence().now();
-    let second = release.start("team-a,team-b");
+    let release = install_second(&installation, &[A, B]).await;
+    let second = start_second(&release, "team-a,team-b");
     says(
         &second,
         503,
@@ -397,10 +358,10 @@ async fn two_operators_of_different_namespaces_share_a_cluster_and_an_overlap_is
     installation.put(B, "web", host("4")).await;
     installation.synced(A, "web").await;
     assert_eq!(first.get("/readyz").await.0, 200);
-    assert_eq!(release.writes(from), Vec::<String>::new(), "a refused operator writes nothing");
+    assert_eq!(release.writes(), Vec::<String>::new(), "a refused operator writes nothing");
     // Without the overlap it goes on.
     assert!(second.terminate(Duration::from_secs(10)).await.success());
-    let second = release.start(B);
+    let second = start_second(&release, B);
     installation.ready(&second).await;
     installation.synced(B, "web").await;
 }

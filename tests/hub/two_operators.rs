@@ -1,60 +1,16 @@
 //! Two releases in one cluster: the second is refused by name before it writes a status, the first
 //! goes on, and a takeover is one flag.
 
+use super::second::SecondRelease;
 use crate::GROUNDLINK;
-use crate::support::{GENEROUS, Installation, Operator, Proxy, Recorder, eventually, host, succeeded};
+use crate::support::{GENEROUS, Installation, Operator, eventually, host};
 use groundlink::api::MonitoringObject;
-use http::Method;
 use kube::api::{Api, ListParams};
-use std::path::PathBuf;
 use std::time::Duration;
 
 const FIRST: &str = "groundlink/groundlink";
 const SECOND: &str = "second/groundlink";
 const TEAM: &str = "team-a";
-
-/// The second release: another namespace, another volume.
-struct Second {
-    volume: PathBuf,
-    kubeconfig: PathBuf,
-    recorder: Recorder,
-    _proxy: Proxy,
-}
-
-impl Second {
-    async fn install(installation: &Installation) -> Self {
-        let hub = installation.plane.server("hub");
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/groundlink");
-        let arguments =
-            ["install", "second", chart, "--namespace", "second", "--create-namespace", "--wait=false"];
-        let values = ["--set", "crds.enabled=false"];
-        succeeded("helm install", &hub.helm(&[&arguments[..], &values[..]].concat()).await);
-        let recorder = Recorder::default();
-        let proxy = Proxy::start(&hub, &recorder);
-        let token = hub.service_account_token("second", "second-groundlink").await;
-        let (volume, kubeconfig) =
-            (installation.scratch().join("second"), installation.scratch().join("second.kubeconfig"));
-        std::fs::create_dir(&volume).unwrap();
-        std::fs::write(&kubeconfig, hub.kubeconfig_for(&proxy.url(), &token)).unwrap();
-        Self { volume, kubeconfig, recorder, _proxy: proxy }
-    }
-
-    fn start(&self, arguments: &[&str]) -> Operator {
-        Operator::builder(GROUNDLINK)
-            .args(["run", "--namespace", "second", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .args(["--volume", self.volume.to_str().unwrap()])
-            .args(arguments.iter().copied())
-            .kubeconfig(&self.kubeconfig)
-            .spawn()
-    }
-
-    /// Returns what it has sent that changes something, beside its own Lease and events.
-    fn writes(&self) -> Vec<String> {
-        let is_write = |path: &str| !path.contains("/leases") && !path.contains("/events");
-        let writes = self.recorder.matching(|e| e.method != Method::GET && is_write(&e.path));
-        writes.iter().map(|e| format!("{} {}", e.method, e.path)).collect()
-    }
-}
 
 /// Waits until an operator says that it writes nothing, because of this other one.
 async fn refuses(operator: &Operator, other: &str) -> String {
@@ -93,7 +49,7 @@ async fn a_second_operator_writes_nothing_until_it_takes_over() {
     installation.synced(TEAM, "web").await;
     installation.synced(TEAM, "beside").await;
 
-    let release = Second::install(&installation).await;
+    let release = SecondRelease::install(&installation, &["--set", "crds.enabled=false"]).await;
     let second = release.start(&[]);
     let line = refuses(&second, FIRST).await;
     assert!(line.contains(SECOND) && line.contains("--take-over-from groundlink/groundlink"), "{line}");

@@ -284,7 +284,7 @@ fn what_was_acknowledged_and_held_is_carried_over() {
     story.renamed(WEB, &one);
     story.pointed("sat-a", "1.3", &[&first], &[&second]);
     assert_eq!(story.broken_from(&base), [(Rule::DeliveredBeforeAcknowledgement, WEB.to_owned())]);
-    // A shard that the pointer of before names.
+    // A shard that the previous pointer names.
     let (mut story, base, [first, _]) = start();
     story.removed("sat-a", &first, Some(200));
     assert_eq!(story.broken_from(&base), [(Rule::NamedShardDeleted, "sat-a".to_owned())]);

@@ -92,7 +92,7 @@ async fn soak(arguments: &Arguments, seed: u64, epochs: usize, load_time: Durati
 
 /// `make soak`. Reads its arguments from `SOAK`.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "runs for as long as it is told: make soak"]
+#[ignore = "takes minutes to hours: make soak"]
 async fn long() {
     let arguments = Arguments::parse(&std::env::var("SOAK").unwrap_or_default());
     soak(&arguments, seed("soak"), usize::MAX, LOAD, true).await;

@@ -1,25 +1,10 @@
 //! What a status says of the expressions of a rule.
 
-use super::{Facts, Recorded, State};
+use super::facts::{Facts, State, Values};
+use super::recorded::Recorded;
 use crate::api::condition::format_timestamp;
 use crate::api::{Condition, ConditionStatus, ConditionType, Reason};
 use crate::text::clean_message;
-
-/// What the expressions of a rule come to on the published hosts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Values {
-    /// They are still being evaluated: what was recorded of this generation stays.
-    Unknown,
-    /// Icinga takes all of them.
-    Taken,
-    /// Icinga leaves some out, or makes some objects by another rule.
-    LeftOut {
-        /// Which of these.
-        reason: Reason,
-        /// Where, for a person.
-        message: String,
-    },
-}
 
 /// Returns the condition `ValuesTaken`. `None` if there is nothing to say. It changes no other condition: the object is
 /// published as it is declared.

@@ -1,5 +1,8 @@
 use super::*;
-use crate::api::Kind;
+use crate::api::{ConditionType, IcingaType, Kind};
+use crate::identity::ObjectKey;
+use crate::ownership::Claim;
+use crate::publish::InPlace;
 use crate::render::read_back;
 
 #[test]
