@@ -122,8 +122,8 @@ no_cluster_secrets() { lacks "$(documents ClusterRole <<<"$everything")" 'secret
 check "no ClusterRole reaches Secrets" no_cluster_secrets
 cluster_rules() {
   equal "$(render rbac.yaml | documents ClusterRole | rules)" \
-"apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
-apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+"apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [list, watch]
+apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [patch]
 apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [apiextensions.k8s.io] resources: [customresourcedefinitions] resourceNames: [monitoringobjects.groundlink.dev] verbs: [get]
 apiGroups: [\"\"] resources: [namespaces] resourceNames: [kube-system] verbs: [get]"
@@ -141,7 +141,7 @@ check "page.enabled adds asking who a person is and what they may do, and nothin
 namespace_rules() {
   equal "$(render rbac.yaml | documents Role | rules)" \
 "apiGroups: [groundlink.dev] resources: [satelliteclusters] verbs: [get, list, watch, patch]
-apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [get, patch]
+apiGroups: [groundlink.dev] resources: [satelliteclusters/status] verbs: [patch]
 apiGroups: [\"\"] resources: [secrets] verbs: [get, list, watch]
 apiGroups: [coordination.k8s.io] resources: [leases] verbs: [create]
 apiGroups: [coordination.k8s.io] resources: [leases] resourceNames: [\"groundlink\"] verbs: [get, update]"
@@ -192,8 +192,8 @@ no_cluster() {
 }
 check "watchNamespaces: no ClusterRole, and nothing else outside of namespaces" no_cluster
 objects_rules() {
-  local role='apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [get, list, watch]
-apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [get, patch]
+  local role='apiGroups: [groundlink.dev] resources: [monitoringobjects] verbs: [list, watch]
+apiGroups: [groundlink.dev] resources: [monitoringobjects/status] verbs: [patch]
 apiGroups: [events.k8s.io] resources: [events] verbs: [create, patch]
 apiGroups: [""] resources: [namespaces] resourceNames: ["NAME"] verbs: [get]' out
   out=$(render rbac.yaml "${named[@]}")

@@ -1,9 +1,11 @@
 //! Asking an API server: every request has a deadline, and a failure says its whole chain of
 //! causes.
 
+mod certificate;
 mod configured;
 mod server;
 
+pub use certificate::WrongCertificate;
 pub use configured::configured_client;
 pub use server::Server;
 

@@ -1,6 +1,6 @@
 //! The hub's API server, as the operator's client reaches it: for the remedy in a message.
 
-use super::Failure;
+use super::{Failure, WrongCertificate};
 use std::sync::Arc;
 
 /// Where the hub's API server is, and whom its client trusts. Cheap to clone.
@@ -20,27 +20,25 @@ impl Server {
     /// Returns a failure with what a person can do about it.
     pub fn explain(&self, failure: &Failure) -> String {
         let Self { url, authority } = self;
-        let has = |words: &[&str]| {
-            let text = failure.to_string();
-            words.iter().any(|word| text.contains(word))
-        };
         let remedy = match failure {
             Failure::Refused { code: 401, .. } => {
                 format!("renew the operator's credential: {url} does not accept it")
             }
             Failure::Refused { .. } => return failure.to_string(),
-            _ if has(&["UnknownIssuer", "BadSignature"]) => format!(
-                "the operator trusts {authority}, which did not sign that certificate; give it the certificate authority of {url}"
-            ),
-            _ if has(&["not valid for name", "NotValidForName"]) => {
-                format!(
-                    "use a URL with a name from that certificate, not {url}, or set tls-server-name to one"
-                )
-            }
-            _ if has(&["certificate expired", "Expired", "not valid yet"]) => {
-                format!("renew the server's certificate of {url}, or correct this machine's clock")
-            }
-            _ => format!("check that {url} is the hub's API server and runs"),
+            _ => match WrongCertificate::of(&failure.to_string()) {
+                Some(WrongCertificate::Authority) => format!(
+                    "the operator trusts {authority}, which did not sign that certificate; give it the certificate authority of {url}"
+                ),
+                Some(WrongCertificate::Name) => {
+                    format!(
+                        "use a URL with a name from that certificate, not {url}, or set tls-server-name to one"
+                    )
+                }
+                Some(WrongCertificate::Time) => {
+                    format!("renew the server's certificate of {url}, or correct this machine's clock")
+                }
+                None => format!("check that {url} is the hub's API server and runs"),
+            },
         };
         format!("{failure}; {remedy}")
     }

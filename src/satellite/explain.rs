@@ -3,7 +3,7 @@
 
 use super::problem::{Problem, RETRY_AFTER_MAX};
 use crate::api::Reason;
-use crate::request::causes;
+use crate::request::{WrongCertificate, causes};
 use crate::text::clean;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Problem {
                 let problem = match status.code {
                     401 => Self::stalled(
                         Reason::Unauthorized,
-                        format!("{message}; renew the token in the Secret"),
+                        format!("{message}; renew the credential in the Secret"),
                     ),
                     403 if status.message.contains("exceeded quota") => Self::stalled(
                         Reason::QuotaExceeded,
@@ -83,8 +83,24 @@ impl Problem {
                 let (reason, text) = cause(error);
                 // Redacted before it is cut: half a token would not be found.
                 let text = clean(&redaction.of(&text), TRANSPORT_MAX);
-                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {text}"))
+                let remedy = WrongCertificate::of(&text).map_or("", remedy);
+                Self::silent(reason, format!("cannot {action} ConfigMap {target}: {text}{remedy}"))
             }
+        }
+    }
+}
+
+/// Returns what a person does about the certificate of a satellite, as the end of a message.
+fn remedy(wrong: WrongCertificate) -> &'static str {
+    match wrong {
+        WrongCertificate::Authority => {
+            "; correct certificate-authority-data in the Secret: it did not sign that certificate"
+        }
+        WrongCertificate::Name => {
+            "; use an address with a name from that certificate in the Secret, or set tls-server-name to one"
+        }
+        WrongCertificate::Time => {
+            "; renew the certificate of the satellite's API server, or correct the clock of the hub"
         }
     }
 }

@@ -8,6 +8,7 @@ mod missing_things;
 mod namespaced;
 mod outages;
 mod removals;
+mod rights;
 mod second;
 mod served;
 mod sinks;

@@ -301,7 +301,7 @@ async fn a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_
     let unauthorized = (ConditionStatus::False, Reason::Unauthorized);
     let message =
         installation.satellite_says("sat-a", ConditionType::CredentialsValid, unauthorized, GENEROUS).await;
-    assert!(message.contains("renew the token"), "{message}");
+    assert!(message.contains("renew the credential"), "{message}");
     // Deliveries continue with the previous credential.
     assert!(message.contains("still using the previous credential"), "{message}");
     let delivered = async |notes: &str| {

@@ -1,6 +1,7 @@
 //! Satellites on real API servers: joining, leaving, credentials, and everything that can be wrong.
 
 mod agents;
+mod certificates;
 mod choices;
 mod credentials;
 mod join;

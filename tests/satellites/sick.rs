@@ -60,10 +60,14 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     installation.put("team-a", "web", host("begin")).await;
     installation.synced("team-a", "web").await;
     let quota = "configmaps \"groundlink\" is forbidden: exceeded quota: q, requested: count/configmaps=1";
+    // As a gateway in front of the API server answers.
+    let gateway = |status| Action::Respond { status, body: "<html>no server behind me</html>".into() };
     let garbage = || Action::Respond { status: 200, body: "<html>not what was asked for</html>".into() };
     use ConditionType::{CredentialsValid, Reachable, Ready};
     let cases: Vec<(&str, Action, bool, ConditionType, Reason, bool)> = vec![
         ("500", Action::refuse(500, "InternalError"), true, Ready, Reason::Unreachable, false),
+        ("502", gateway(502), true, Ready, Reason::Unreachable, false),
+        ("504", gateway(504), false, Ready, Reason::Unreachable, false),
         ("quota", answer(403, "Forbidden", quota), true, Ready, Reason::QuotaExceeded, false),
         ("403", Action::refuse(403, "Forbidden"), true, Ready, Reason::Forbidden, false),
         ("409", Action::refuse(409, "Conflict"), true, Ready, Reason::Conflict, false),

@@ -32,6 +32,12 @@ pub struct ApiServer {
     token: String,
 }
 
+/// Returns a text as the `-data` fields of a kubeconfig have it.
+pub fn base64(text: &str) -> String {
+    let encoded = serde_json::to_value(ByteString(text.as_bytes().to_vec())).expect("base64");
+    encoded.as_str().expect("a string").to_owned()
+}
+
 impl ApiServer {
     /// Starts it with its files below `directory`. Returns when `/readyz` answers 200.
     pub(super) async fn start(name: &str, directory: &Path, etcd_url: &str, flags: Vec<String>) -> Self {
@@ -136,13 +142,18 @@ impl ApiServer {
     /// Returns a kubeconfig for any bearer token, and for any URL that presents this server's
     /// certificate: its own, or that of a [`super::Proxy`].
     pub fn kubeconfig_for(&self, server_url: &str, token: &str) -> String {
-        let ca = serde_json::to_value(ByteString(self.ca_pem().into_bytes())).expect("base64");
+        self.kubeconfig_of(server_url, &self.ca_pem(), &format!("token: {token}"))
+    }
+
+    /// Returns a kubeconfig for any URL, the authority that its certificate must be of, and the fields of its user.
+    pub fn kubeconfig_of(&self, server_url: &str, authority: &str, user: &str) -> String {
+        let ca = base64(authority);
         let name = &self.name;
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: {name}\n\
              clusters:\n- name: {name}\n  cluster:\n    server: {server_url}\n    \
              certificate-authority-data: {ca}\n\
-             users:\n- name: {name}\n  user:\n    token: {token}\n\
+             users:\n- name: {name}\n  user:\n    {user}\n\
              contexts:\n- name: {name}\n  context:\n    cluster: {name}\n    user: {name}\n"
         )
     }

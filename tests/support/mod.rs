@@ -7,6 +7,7 @@
 
 mod api_server;
 mod asserts;
+mod authority;
 mod binaries;
 mod bulk;
 mod control_plane;
@@ -31,8 +32,9 @@ mod supervised;
 mod volume_watch;
 mod wait;
 
-pub use api_server::{ApiServer, client_of};
+pub use api_server::{ApiServer, base64, client_of};
 pub use asserts::{assert_closed, carries, host, on_ready, writes_status, written_status};
+pub use authority::Authority;
 pub use binaries::binary;
 pub use bulk::{bulk_host, bulk_name, change_all, create_all, delete_all};
 pub use control_plane::ControlPlane;

@@ -48,7 +48,7 @@ const NOT_FORWARDED: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// The proxy. It presents the API server's own certificate, so a kubeconfig of that server works
+/// The proxy. It presents the API server's own certificate, unless [`Proxy::present`] says another, so a kubeconfig of that server works
 /// with [`Proxy::url`]. Dropping it closes every connection.
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -66,13 +66,14 @@ struct Shared {
     cut: watch::Sender<u64>,
     connections: AtomicUsize,
     streams: Arc<Streams>,
+    acceptor: watch::Sender<TlsAcceptor>,
 }
 
 impl Proxy {
     /// Starts a proxy in front of `server` on a free loopback port.
     pub fn start(server: &ApiServer, recorder: &Recorder) -> Self {
         let (certificate, key) = server.cert_and_key();
-        let acceptor = tls_acceptor(&certificate, &key);
+        let acceptor = watch::Sender::new(tls_acceptor(&certificate, &key));
         let mut config = Config::new(server.url().parse().expect("a valid URL"));
         let chain = certificates(&certificate).into_iter().map(|der| der.to_vec()).collect();
         config.root_cert = Some(chain);
@@ -87,6 +88,7 @@ impl Proxy {
             cut: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
             streams: Arc::default(),
+            acceptor,
         });
         // Bound here, so that connections wait in the backlog until the thread accepts them.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
@@ -100,7 +102,7 @@ impl Proxy {
                 let listener = TcpListener::from_std(listener).expect("a registered listener");
                 let upstream = Client::try_from(config).expect("a client of the API server");
                 tokio::select! {
-                    () = accept_loop(&for_thread, &listener, &acceptor, &upstream) => {}
+                    () = accept_loop(&for_thread, &listener, &upstream) => {}
                     _ = stopped => {}
                 }
             });
@@ -140,6 +142,12 @@ impl Proxy {
     /// Passes waiting and new requests on.
     pub fn resume_all(&self) {
         self.shared.paused.send_replace(false);
+    }
+
+    /// Presents this certificate chain to every connection from now on, and closes those that are open.
+    pub fn present(&self, (certificate, key): &(String, String)) {
+        self.shared.acceptor.send_replace(tls_acceptor(certificate, key));
+        self.cut_connections();
     }
 
     /// Closes every connection, and so every watch. New ones are accepted.
@@ -192,17 +200,13 @@ pub(super) fn tls_acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn accept_loop(
-    shared: &Arc<Shared>,
-    listener: &TcpListener,
-    acceptor: &TlsAcceptor,
-    upstream: &Client,
-) {
+async fn accept_loop(shared: &Arc<Shared>, listener: &TcpListener, upstream: &Client) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                let (shared, acceptor, upstream) = (shared.clone(), acceptor.clone(), upstream.clone());
+                let (shared, upstream) = (shared.clone(), upstream.clone());
+                let acceptor = shared.acceptor.borrow().clone();
                 let mut cut = shared.cut.subscribe();
                 connections.spawn(async move {
                     shared.connections.fetch_add(1, Ordering::SeqCst);

@@ -178,24 +178,27 @@ pub const CASES: &[Case] = &[
     case(
         "39",
         "permissions revoked",
-        "each verb of a satellite's Role in mid-run; the ClusterRoleBinding of the hub at the start; the RoleBinding of one of two namespaces, in mid-run and at the start; 403 for a status",
+        "each verb of a satellite's Role, and each of the hub's roles, in mid-run; the ClusterRoleBinding of the hub at the start; the RoleBinding of one of two namespaces, in mid-run and at the start; 403 for a status",
         "R2 I4 I6",
         &[
             "suites::fleet::permissions::each_revoked_permission_is_named_and_its_return_heals",
             MISSING,
             "suites::hub::status_faults::nothing_reaches_a_satellite_before_its_ready_is_acknowledged",
             "suites::hub::namespaced::a_namespace_that_cannot_be_listed_keeps_its_objects_and_delays_no_other",
+            "suites::hub::rights::each_right_of_the_hub_that_is_taken_away_is_named_and_nothing_is_lost",
         ],
-    )
-    .open("the hub's verbs one by one, in mid-run"),
+    ),
     case(
         "40",
         "the hub's certificate authority or token changes; the clock is wrong",
-        "a certificate authority that the operator does not trust",
+        "a certificate authority that the operator does not trust; a token that is not accepted any more, and a new one in its file",
         "I9",
-        &["suites::hub::explained::a_wrong_certificate_authority_of_the_hub_is_named_once"],
+        &[
+            "suites::hub::explained::a_wrong_certificate_authority_of_the_hub_is_named_once",
+            "suites::hub::rights::a_token_that_is_not_accepted_any_more_is_named_and_a_new_one_in_its_file_is_used",
+        ],
     )
-    .open("a token that expires; a change in mid-run; a clock that is an hour off"),
+    .open("another certificate authority in mid-run; a clock that is an hour off"),
     case(
         "41",
         "somebody changes or refuses what we write",

@@ -26,33 +26,32 @@ pub const CASES: &[Case] = &[
     case(
         "43",
         "answers that are errors, garbage or far too large",
-        "401, 403, 409, 413, 422, 429, 500, a redirect, HTML, bytes that are no HTTP, 1 GiB, a gzip bomb",
+        "401, 403, 409, 413, 422, 429, 500, 502, 504, a redirect, HTML, bytes that are no HTTP, 1 GiB, a gzip bomb",
         "I6 I9",
         &[HOSTILE, SICK, "lib::satellite::core::actor::tests::a_server_that_asks_for_time_gets_it", "lib::satellite::client::tests::a_pause_in_a_header_is_read", "lib::satellite::explain::tests::a_pause_that_a_satellite_asks_for_is_capped"],
     )
-    .open("502 to 504; other forms of Retry-After than seconds"),
+    .open("other forms of Retry-After than seconds"),
     case(
         "44",
         "TLS that fails",
-        "a handshake that stalls, no TLS, a connection that closes; a wrong name and an unknown authority in `satellite check`",
+        "a handshake that stalls, no TLS, a connection that closes; certificates that expired, begin later, have another name or an unknown authority",
         "I6",
-        &[HOSTILE, CHECKED, "suites::satellites::sick::a_closed_connection_is_not_reported_as_a_tls_error"],
-    )
-    .open("certificates that expired, begin later or have another name, in the operator"),
+        &[HOSTILE, CHECKED, "suites::satellites::certificates::a_wrong_certificate_is_reported_delays_no_other_and_the_right_one_heals", "suites::satellites::sick::a_closed_connection_is_not_reported_as_a_tls_error"],
+    ),
     case(
         "45",
         "credential that ended or was replaced",
-        "a revoked token, a new Secret, a token that is renewed",
+        "a revoked token, a new Secret, a token that is renewed; a client certificate that ended",
         "I4",
         &[
+            "suites::satellites::certificates::a_client_certificate_that_ended_is_reported_and_a_new_one_is_used_at_once",
             "suites::satellites::join::a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_up",
             "suites::satellites::renewal::a_token_is_renewed_stored_used_and_revoked",
             "suites::satellites::credentials::a_new_secret_is_not_reported_as_drift",
             "suites::commands::rotate::the_old_token_is_refused_after_a_rotation_and_not_before_the_new_one_is_proven",
             "lib::satellite::core::actor::tests::credentials::a_401_reads_the_secret_again_at_once",
         ],
-    )
-    .open("a client certificate that ended"),
+    ),
     case(
         "46",
         "satellite emptied, or restored from an old backup",
