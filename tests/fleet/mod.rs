@@ -9,4 +9,6 @@ mod stage;
 mod status_writes;
 mod sweep;
 mod tampered;
+mod together;
+mod twice;
 mod two;

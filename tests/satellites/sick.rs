@@ -182,6 +182,14 @@ async fn a_sick_satellite_reports_its_reason_delays_no_other_and_recovers() {
     assert!(message.contains("create the namespace"), "{message}");
     assert!(server.kubectl(&["create", "namespace", "nowhere"]).await.status.success());
     installation.satellite_in_sync("nowhere", GENEROUS).await;
+
+    // A name that does not resolve, by its top-level domain (RFC 2606).
+    installation
+        .set_secret("unnamed", &server.kubeconfig_for("https://satellite.invalid:6443", &token))
+        .await;
+    installation.register("unnamed", json!({})).await;
+    let message = installation.satellite_says("unnamed", Reachable, unreachable, GENEROUS).await;
+    assert!(message.contains("dns error"), "{message}");
     assert!(operator.exit_status().is_none());
 }
 

@@ -18,11 +18,10 @@ pub const CASES: &[Case] = &[
     case(
         "42",
         "no answer: refused, silent or a byte a second",
-        "a server that accepts nothing, reads nothing, never answers, sends the head alone, or one byte a second",
+        "a server that accepts nothing, reads nothing, never answers, sends the head alone, or one byte a second; a name that does not resolve",
         "I4 I6 I9",
         &[HOSTILE, SICK, STOPPED, CHECKED],
-    )
-    .open("a name that does not resolve, in the operator"),
+    ),
     case(
         "43",
         "answers that are errors, garbage or far too large",
@@ -62,11 +61,14 @@ pub const CASES: &[Case] = &[
     case(
         "47",
         "satellite that joins late",
-        "a satellite is registered when objects exist, and removed",
+        "a satellite is registered when objects exist, and removed; removed and registered again under the same name, in a burst",
         "R8 I4 I5",
-        &[JOIN_LATE, "suites::fleet::many::twenty_satellites_hold_the_published_set"],
-    )
-    .open("during a burst; removed and registered again under the same name"),
+        &[
+            JOIN_LATE,
+            "suites::fleet::many::twenty_satellites_hold_the_published_set",
+            "suites::fleet::twice::a_satellite_that_is_removed_and_registered_again_in_a_burst_is_equal",
+        ],
+    ),
     case(
         "48",
         "ConfigMaps changed by others",
@@ -109,11 +111,15 @@ pub const CASES: &[Case] = &[
     case(
         "52",
         "many satellites away",
-        "19 hostile ones beside three good ones; one of two stopped",
+        "19 hostile ones beside three good ones; one of two stopped; all twelve away, and back in the same second",
         "I4 I6 I9",
-        &[HOSTILE, STOPPED, SIMULATION],
-    )
-    .open("all away, and back in the same second"),
+        &[
+            HOSTILE,
+            STOPPED,
+            "suites::fleet::together::all_satellites_away_and_back_in_the_same_second_are_equal_at_little_cost",
+            SIMULATION,
+        ],
+    ),
     case("53", "satellite that comes and goes", "up for a second, down for five", "R4 I4 I6", &[HOSTILE]),
     case(
         "54",
@@ -132,15 +138,15 @@ pub const CASES: &[Case] = &[
     case(
         "56",
         "the hub itself, or one place twice",
-        "the hub's address as a satellite; one cluster with several targets",
+        "the hub's address as a satellite; one cluster with several targets; two SatelliteClusters with the same target",
         "R4 I5",
         &[
             "lib::satellite::credential::server::tests::the_hub_is_no_satellite_unless_that_is_allowed",
             "lib::satellite::credential::tests::the_hub_is_refused_where_it_is_known",
             "suites::satellites::join::a_satellite_gets_the_objects_it_accepts_and_a_rotated_secret_is_picked_up",
+            "suites::fleet::twice::a_second_satellite_of_the_same_target_is_refused_and_takes_nothing_away",
         ],
-    )
-    .open("two SatelliteClusters with the same target"),
+    ),
     case(
         "57",
         "satellite removed while a request to it hangs",
