@@ -109,10 +109,11 @@ icinga() {
 # For the status page. If it cannot be installed, the suite reports that. In CI it fails.
 chromium() { timeout 600 hack/chromium.sh; }
 
-# One after the other: apt-get runs once at a time.
+# One after the other: apt-get runs once at a time. Without XFS, the power cuts on it are skipped.
 from_debian() {
   icinga
   chromium
+  hack/xfs.sh
 }
 
 cargo_deny() { hack/cargo-deny.sh >"$work/cargo_deny.path"; }
@@ -149,6 +150,7 @@ needed() {
 
 if [ $# -gt 0 ]; then
   case " $* " in *" status_page "*) heading "chromium" && chromium ;; esac
+  case " $* " in *" unit "*) heading "xfs" && hack/xfs.sh ;; esac
   case " $* " in *" golden "* | *" agent "* | *" loaded "*) heading "icinga2" && icinga ;; esac
   # These need no cluster; everything else does.
   for name in "$@"; do
@@ -183,7 +185,7 @@ heading "build"
 begun=$SECONDS
 cargo test --locked --no-run --quiet --lib && "${plain[@]}" cargo test --locked --no-run --quiet --test '*' || true
 took "build" "$begun"
-join from_debian "icinga2 and chromium"
+join from_debian "icinga2, chromium and xfs"
 join cargo_deny "cargo deny"
 deny_installed=$?
 join control_plane "control plane"
