@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants prove-random simulate soak e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
+.PHONY: help demo test faults mutants prove-random simulate soak upgrade e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ demo: control-plane ## Hub, two satellites, objects published, delivered and sho
 
 test: ## Everything that can be tested here, as CI does (SUITE=order runs one suite, SUITE="hub order" two)
 	@hack/test.sh $(SUITE)
+
+upgrade: control-plane ## Upgrade and roll back under load, beside another build (FROM=<revision>; else the last tag)
+	@hack/upgrade.sh $(FROM)
 
 e2e: ## Image, chart, agents and Icinga 2 in Pods of two real clusters (root; about 20 minutes the first time, then about 5; KEEP=1 keeps the logs)
 	@KEEP="$(KEEP)" hack/e2e.sh

@@ -99,18 +99,19 @@ async fn thirty_kills_lose_nothing_and_a_restart_writes_nothing() {
     let history = history();
     check(&history).assert_clean("kill", &history);
 
-    restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator).await;
+    restart_writes_nothing("kill", &installation, &SATELLITES, &watch, operator, GROUNDLINK).await;
 }
 
 /// R7: a restart by SIGTERM with nothing changed causes no file event and no write but that of the
-/// Lease.
+/// Lease. Returns the operator that `program` then is.
 pub async fn restart_writes_nothing(
     test: &str,
     installation: &Installation,
     satellites: &[&str],
     watch: &VolumeWatch,
     operator: Operator,
-) {
+    program: &str,
+) -> Operator {
     // The status of a SatelliteCluster is up to two seconds late. A late one would be written after
     // the start.
     eventually(GENEROUS, "every SatelliteCluster reports its satellite's digest", async || {
@@ -136,7 +137,7 @@ pub async fn restart_writes_nothing(
     assert!(status.success(), "{status}: {}", operator.log_text());
     watch.flush();
     let before = installation.recorder.sequence().now();
-    let operator = installation.operator(GROUNDLINK).await;
+    let operator = installation.operator(program).await;
     eventually(GENEROUS, "every satellite acknowledges the first snapshot", async || {
         let metrics = operator.metrics().await;
         let acknowledged = |satellite: &&str| {
@@ -168,6 +169,7 @@ pub async fn restart_writes_nothing(
     assert!(files.is_empty(), "{files:#?}");
     assert!(others.is_empty(), "{others:#?}");
     assert!(!leases.is_empty() && reads > 0, "the proxies recorded nothing of the restart");
+    operator
 }
 
 /// Waits until no status write is due: SIGTERM would postpone it to the next start.

@@ -15,4 +15,5 @@ mod random_load;
 mod rules;
 mod slow;
 mod soak;
+mod upgrade;
 mod witness;

@@ -232,7 +232,8 @@ async fn a_restart_with_a_kept_content_writes_nothing() {
     setting.installation.refused("team-a", "web", Reason::Invalid).await;
     setting.satellite_equals_volume().await;
     let operator = setting.operator.take().unwrap();
-    restart_writes_nothing("kept content", &setting.installation, &["sat-a"], &setting.watch, operator).await;
+    let (installation, watch) = (&setting.installation, &setting.watch);
+    restart_writes_nothing("kept content", installation, &["sat-a"], watch, operator, GROUNDLINK).await;
 }
 
 /// A crash prevents the Ready of a publication, and an invalid generation follows before the

@@ -55,7 +55,7 @@ pub const CASES: &[Case] = &[
     case(
         "63",
         "upgrade and downgrade",
-        "a manifest of a newer version, files with the header of another version, the names of shards",
+        "a manifest of a newer version, files with the header of another version, the names of shards; `make upgrade` lets two builds take turns under load",
         "R9 I8",
         &[
             "lib::snapshot::format::manifest::tests::a_manifest_is_read_as_written_and_a_newer_one_is_refused_by_its_version",
@@ -63,7 +63,7 @@ pub const CASES: &[Case] = &[
             "lib::snapshot::format::layout::tests::the_names_of_shards_are_what_they_always_were",
         ],
     )
-    .open("two builds in turn on one volume"),
+    .open("two builds, in `make test`"),
     case(
         "64",
         "two processes at once",
