@@ -47,6 +47,29 @@ async fn a_stop_is_obeyed_while_a_sync_hangs() {
     installation.published("team-a", "second").await;
 }
 
+/// A file system over a network, or a disk that others use.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_sync_delays_what_it_is_for_and_nothing_else() {
+    let installation = Installation::start(&["sat-a"]).await;
+    installation.namespace("team-a").await;
+    let operator = installation.operator(GROUNDLINK).await;
+    let slow = ["fsync:delay_enter=700000", "syncfs:delay_enter=700000"];
+    let Some(injected) = Injected::into(&operator, &slow).await else { return };
+    // One sync serves a batch: forty of their own would take longer than anybody waits.
+    for number in 0..40 {
+        installation.put("team-a", &format!("slow-{number}"), host("one")).await;
+    }
+    installation.put("team-a", "refused", serde_json::json!({ "host": { "checkCommand": "nothing" } })).await;
+    installation.refused("team-a", "refused", Reason::UnresolvedReference).await;
+    for number in 0..40 {
+        installation.synced("team-a", &format!("slow-{number}")).await;
+    }
+    installation.equal("sat-a", GENEROUS).await;
+    assert_eq!((operator.get("/livez").await.0, operator.get("/readyz").await.0), (200, 200));
+    drop(injected);
+    assert!(operator.terminate(ENDS).await.success());
+}
+
 /// Returns a program that runs the operator as a user who does not own everything. `None` if that is not possible here.
 fn as_nobody(installation: &Installation) -> Option<PathBuf> {
     if !Command::new("setpriv").arg("--version").stdout(Stdio::null()).status().is_ok_and(|s| s.success()) {

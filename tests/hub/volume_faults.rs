@@ -78,6 +78,33 @@ fn fill(ballast: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_is_read_only_at_the_start_is_named_and_waited_for() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let Some(mounted) = Mounted::tmpfs(installation.volume(), "size=1m") else { return };
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    installation.put("team-a", "web", host("first")).await;
+    installation.synced("team-a", "web").await;
+    let (before, delivered) = (installation.files(), installation.equal("sat-a", GENEROUS).await);
+    assert!(operator.terminate(GENEROUS).await.success());
+    let remount = |options: &str| {
+        let options = format!("remount,{options}");
+        let status = Command::new("mount").args(["-o", &options]).arg(&mounted.0).status();
+        assert!(status.expect("run mount").success(), "{options}");
+    };
+    remount("ro");
+    installation.put("team-a", "web", host("second")).await;
+    let operator = installation.operator_builder(GROUNDLINK).await.spawn();
+    let body = not_ready(&operator, &["volume", "Read-only file system"]).await;
+    println!("read-only at the start: {body}");
+    assert_eq!((installation.files(), operator.exit_status()), (before, None));
+    assert_eq!(installation.equal("sat-a", GENEROUS).await, delivered);
+    remount("rw");
+    installation.synced("team-a", "web").await;
+    assert!(installation.equal("sat-a", GENEROUS).await["team-a.web.conf"].contains("second"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_or_read_only_volume_keeps_its_files_and_recovers() {
     let installation = Installation::start(&["sat-a"]).await;
     let Some(mounted) = Mounted::tmpfs(installation.volume(), "size=256k,nr_inodes=64") else { return };

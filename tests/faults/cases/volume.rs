@@ -120,11 +120,10 @@ pub const CASES: &[Case] = &[
     case(
         "14",
         "volume read-only",
-        "EROFS from every call that writes, in mid-run",
+        "EROFS from every call that writes, in mid-run; a volume that is read-only at the start",
         "R2 I2 I4",
-        &[FULL, SIMULATION],
-    )
-    .open("at the start"),
+        &[FULL, "suites::hub::volume_faults::a_volume_that_is_read_only_at_the_start_is_named_and_waited_for", SIMULATION],
+    ),
     case(
         "15",
         "volume not mounted",
@@ -135,11 +134,13 @@ pub const CASES: &[Case] = &[
     case(
         "16",
         "a sync that takes 30 s, or does not end",
-        "strace delays each sync by two minutes",
+        "strace delays each sync by two minutes, and by 0.7 s",
         "R7",
-        &["suites::hub::volume_blocked::a_stop_is_obeyed_while_a_sync_hangs"],
-    )
-    .open("a sync that is only slow"),
+        &[
+            "suites::hub::volume_blocked::a_stop_is_obeyed_while_a_sync_hangs",
+            "suites::hub::volume_blocked::a_slow_sync_delays_what_it_is_for_and_nothing_else",
+        ],
+    ),
     case(
         "17",
         "a rename that was carried out and reports an error (NFS)",
