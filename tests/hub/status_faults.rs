@@ -53,6 +53,7 @@ async fn nothing_reaches_a_satellite_before_its_ready_is_acknowledged() {
         ("500", Action::refuse(500, "InternalError")),
         ("409", Action::refuse(409, "Conflict")),
         ("403", Action::refuse(403, "Forbidden")),
+        ("413", Action::refuse(413, "RequestEntityTooLarge")),
         ("lost", Action::DropAfterApply),
         ("hang", Action::Hang),
     ];

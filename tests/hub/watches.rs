@@ -297,3 +297,43 @@ async fn a_late_event_changes_nothing_and_a_silent_watch_is_found() {
     assert!(silent.elapsed() > Duration::from_secs(5), "it was silent");
     stays_ready(&operator).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_ends_in_the_middle_is_not_lost() {
+    let installation = Installation::start(&["sat-a"]).await;
+    let operator = installation.operator(GROUNDLINK).await;
+    installation.namespace("team-a").await;
+    for round in 0..3 {
+        let name = format!("n{round}");
+        for (what, events) in [("create", 1), ("change", 3)] {
+            for proxy in [&installation.hub_proxy, &installation.proxies["sat-a"]] {
+                proxy.break_events(events);
+            }
+            installation.put("team-a", &name, host(what)).await;
+            installation.synced("team-a", &name).await;
+            // Each event of the other watches may be one of those.
+            for touch in 0.. {
+                let left = installation.hub_proxy.events_to_break()
+                    + installation.proxies["sat-a"].events_to_break();
+                if left == 0 {
+                    break;
+                }
+                installation.put("team-a", "touched", host(&format!("{round} {what} {touch}"))).await;
+                installation.synced("team-a", "touched").await;
+            }
+        }
+    }
+    installation.allow_removals().await;
+    for round in 0..3 {
+        installation.hub_proxy.break_events(1);
+        installation.delete("team-a", &format!("n{round}")).await;
+    }
+    eventually(GENEROUS, "what was deleted is gone", async || match installation.files() {
+        files if files.len() == 1 => Ok(()),
+        files => Err(format!("{files:?}")),
+    })
+    .await;
+    installation.equal("sat-a", GENEROUS).await;
+    installation.ready(&operator).await;
+    assert_eq!(operator.exit_status(), None);
+}

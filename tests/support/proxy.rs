@@ -161,6 +161,16 @@ impl Proxy {
         self.shared.streams.edit(editor);
     }
 
+    /// The next events, this many on all watches together, end in the middle, and their connections with them.
+    pub fn break_events(&self, count: u64) {
+        self.shared.streams.break_off(count);
+    }
+
+    /// Returns how many events are still to break off.
+    pub fn events_to_break(&self) -> u64 {
+        self.shared.streams.to_break()
+    }
+
     /// Nothing more comes out of the watches that are open now, not even their end. Their
     /// connections stay open.
     pub fn silence_watches(&self) {

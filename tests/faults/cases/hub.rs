@@ -31,11 +31,15 @@ pub const CASES: &[Case] = &[
     case(
         "25",
         "watch cut off",
-        "every connection is cut, and objects change meanwhile; in the simulation a LIST that breaks off",
+        "every connection is cut, and objects change meanwhile; events that end in the middle; in the simulation a LIST that breaks off",
         "R5 R6 I4 I7",
-        &[BROKEN_WATCH, "lib::hub::core::tests::promise::a_list_that_broke_off_is_not_complete", SIMULATION],
-    )
-    .open("cut in the middle of an event"),
+        &[
+            BROKEN_WATCH,
+            "suites::hub::watches::an_event_that_ends_in_the_middle_is_not_lost",
+            "lib::hub::core::tests::promise::a_list_that_broke_off_is_not_complete",
+            SIMULATION,
+        ],
+    ),
     case(
         "26",
         "watch silent while its connection stays open",
@@ -104,7 +108,7 @@ pub const CASES: &[Case] = &[
     case(
         "33",
         "status write refused, lost or late",
-        "403, 409, 500, 503, an answer that is lost or hangs; the object is gone",
+        "403, 409, 413, 500, 503, an answer that is lost or hangs; the object is gone",
         "R1 R2 R4 I2 I7",
         &[
             "suites::hub::status_faults::nothing_reaches_a_satellite_before_its_ready_is_acknowledged",
@@ -116,7 +120,7 @@ pub const CASES: &[Case] = &[
             SIMULATION,
         ],
     )
-    .open("413; 429 with a pause of an hour"),
+    .open("429 with a pause of an hour"),
     case(
         "34",
         "CRD missing, deleted or replaced; many objects gone at once",

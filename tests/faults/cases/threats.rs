@@ -191,7 +191,9 @@ pub const CASES: &[Case] = &[
         "",
         &["hack/check-chart.sh"],
     )
-    .open("the program under these limits: only the text of the chart is checked"),
+    .open(
+        "the program under these limits, in `make test`; `make e2e` runs the chart's Pods on real kubelets",
+    ),
     case(
         "T17",
         "anybody reads metrics, or the reasons of /readyz",
