@@ -151,7 +151,9 @@ fn every_include<'s>(statement: &'s Statement, found: &mut Vec<&'s Statement>) {
     }
     for inner in bodies.into_iter().flatten() {
         match &inner.kind {
-            StatementKind::Include(_, false) | StatementKind::IncludeRecursive(..) => found.push(inner),
+            StatementKind::Include(_, false)
+            | StatementKind::Inlined(..)
+            | StatementKind::IncludeRecursive(..) => found.push(inner),
             _ => every_include(inner, found),
         }
     }
@@ -160,7 +162,7 @@ fn every_include<'s>(statement: &'s Statement, found: &mut Vec<&'s Statement>) {
 /// Replaces the relative path of an include by an absolute one. None if it is computed.
 fn absolute(file: &Arc<str>, statement: &Statement) -> Option<Edit> {
     let (word, path, pattern) = match &statement.kind {
-        StatementKind::Include(path, false) => ("include", path, None),
+        StatementKind::Include(path, false) | StatementKind::Inlined(path, _) => ("include", path, None),
         StatementKind::IncludeRecursive(path, pattern) => ("include_recursive", path, pattern.as_ref()),
         _ => return None,
     };

@@ -106,6 +106,25 @@ apply Service "load" {
 }
 object User "ops" { }
 object NotificationCommand "mail" { command = [ "/bin/true" ] }
+object CheckCommand "args" {
+  import "plugin-check-command"
+  command = [ PluginDir + "/args" ]
+}
+apply Service "args" for (mount => config in host.vars.mounts) {
+  import "base"
+  check_command = "args"
+  vars.args["-P"] = "3"
+  vars.args["-H"] = host.name
+  vars.args["-o"] = config.size
+  vars.args.deep = { of = mount }
+  vars += config
+  assign where !match([ "web-0*", "x\"" ], host.name, MatchAny)
+  ignore where typeof(config) != Dictionary
+}
+object Host "included" {
+  include "../parts/host.inc"
+  vars.own = vars.os + "!"
+}
 apply Notification "mail" to Service {
   command = "mail"
   users = [ "ops" ]
@@ -140,6 +159,8 @@ impl Case {
             ("icinga2.conf", MAIN),
             ("constants.conf", CONSTANTS),
             ("conf.d/objects.conf", &objects),
+            ("parts/host.inc", "import \"base\"\nvars.os = \"Inc\" // comment\ninclude \"more.inc\"\n"),
+            ("parts/more.inc", "groups += [ \"linux\" ]"),
             ("zones.d/all/periods.conf", period),
         ])
     }

@@ -53,6 +53,10 @@ pub fn run(groundlink: &Path, icinga2: &str, seeds: std::ops::Range<u64>) -> Out
     std::fs::create_dir_all(&files).unwrap();
     std::fs::create_dir(directory.path().join("tmp")).unwrap();
     std::fs::write(directory.path().join("etc/icinga2.conf"), MAIN).unwrap();
+    let parts = directory.path().join("etc/parts");
+    std::fs::create_dir(&parts).unwrap();
+    std::fs::write(parts.join("host.inc"), grammar::PART).unwrap();
+    std::fs::write(parts.join("more.inc"), grammar::MORE).unwrap();
     let mut trees: BTreeSet<String> = BTreeSet::new();
     for seed in seeds {
         std::fs::write(files.join(format!("t{seed}.conf")), grammar::tree(seed)).unwrap();

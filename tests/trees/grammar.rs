@@ -29,6 +29,11 @@ const WORDS: [&str; 12] = [
     "{{x}} // no comment",
 ];
 
+/// What hosts include, as `parts/host.inc` beside the directory of the configurations.
+pub const PART: &str = "vars.part[\"a\"] = 1 // comment\nvars.disks[\"/part\"] = { warn = 3 }\nnotes = \"of \" + name\ninclude \"more.inc\"\n";
+/// What that file includes, beside it.
+pub const MORE: &str = "vars.part.b = vars.part.a\nmax_check_attempts = 7";
+
 /// Returns the configuration of a seed.
 pub fn tree(seed: u64) -> String {
     let mut grammar = Grammar {
@@ -238,7 +243,11 @@ impl Grammar {
                 _ => format!("{one} && {other}"),
             };
         }
-        match self.random(13) {
+        match self.random(14) {
+            12 => {
+                let mode = self.pick(&["", ", MatchAny", ", MatchAll"]);
+                format!("match([ {}, \"*\" ], {subject}.vars.{}{mode})", self.quoted(), self.pick(&TEXTS))
+            }
             0 => format!("{subject}.vars.{} == {}", self.pick(&TEXTS), self.quoted()),
             1 => format!("{subject}.vars.{} != {}", self.pick(&TEXTS), self.quoted()),
             2 => format!("{} in {subject}.vars.{}", self.quoted(), self.pick(&LISTS)),
@@ -294,6 +303,9 @@ impl Grammar {
 
     fn command(&mut self) {
         let argument = self.quoted();
+        if self.often(2) {
+            self.line("  import \"plugin-check-command\"");
+        }
         self.line("  command = [ \"/bin/true\", \"-x\" ]");
         if self.often(6) {
             self.line(format!("  arguments = {{\n    \"-a\" = {argument}"));
@@ -375,14 +387,22 @@ impl Grammar {
             let operator = self.pick(&["=", "+="]);
             self.line(format!("  groups {operator} [ \"{}-other\" ]", self.own));
         }
+        self.include();
         self.checkable();
         self.vars("  ");
+        self.include();
         if self.often(2) {
             let text = self.text();
             self.line(format!("  var local = {text}\n  vars.owner = local + \"!\""));
         }
         self.line("}");
         self.hosts.push(name);
+    }
+
+    fn include(&mut self) {
+        if self.often(2) {
+            self.line("  include \"../parts/host.inc\"");
+        }
     }
 
     fn hosts_of_a_loop(&mut self) {
@@ -477,6 +497,12 @@ impl Grammar {
             self.line(format!("  vars.of_host = host.vars.{name}"));
         }
         if self.often(3) {
+            self.computed_entries();
+        }
+        if self.often(1) {
+            self.line("  vars.again = vars.of_host");
+        }
+        if self.often(3) {
             let condition = self.condition("host", 1);
             let (one, other) = (self.duration(), self.duration());
             self.line(format!("  if ({condition}) {{\n    check_interval = {one}\n    vars.why = \"if\""));
@@ -488,6 +514,24 @@ impl Grammar {
                 }
                 _ => self.line("  }"),
             }
+        }
+    }
+
+    /// Writes entries below a variable, of which some are computed.
+    fn computed_entries(&mut self) {
+        let name = self.pick(&["args", "disks", "of_host"]);
+        for _ in 0..=self.random(3) {
+            let key = self.pick(&["[\"-H\"]", "[\"a b\"]", ".plain", ".deep.er"]);
+            let value = match self.random(4) {
+                0 => self.text(),
+                1 => format!("host.vars.{}", self.pick(&DICTIONARIES)),
+                _ => self.computed_text(),
+            };
+            self.line(format!("  vars.{name}{key} = {value}"));
+        }
+        if self.often(2) {
+            let (flag, text) = (self.pick(&FLAGS), self.text());
+            self.line(format!("  if (host.vars.{flag}) {{ vars.{name}.plain = {text} }}"));
         }
     }
 

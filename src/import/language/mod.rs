@@ -8,11 +8,11 @@ mod syntax;
 mod token;
 
 pub use comment::Comment;
-pub use parser::{File, parse};
+pub use parser::{File, parse, parse_included};
 pub use print::source;
 pub use syntax::{
     BinaryOperator, Block, Body, Expression, ForEach, Kind, Parameters, Rule, SetOperator, Statement,
-    StatementKind, UnaryOperator, Word,
+    StatementKind, UnaryOperator, Word, flat,
 };
 pub use token::{Position, Problem};
 

@@ -36,6 +36,14 @@ impl Statement {
     }
 }
 
+/// Returns the statements of a block one by one, those of its includes in their places.
+pub fn flat(body: &[Statement]) -> Box<dyn Iterator<Item = &Statement> + '_> {
+    Box::new(body.iter().flat_map(|statement| match &statement.kind {
+        StatementKind::Inlined(_, inner) => flat(inner),
+        _ => Box::new(std::iter::once(statement)),
+    }))
+}
+
 /// What a statement is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatementKind {
@@ -53,6 +61,8 @@ pub enum StatementKind {
     IgnoreWhere(Expression),
     /// `include "path"`; true for `include <path>`.
     Include(Expression, bool),
+    /// An include inside of a block, with the statements of its file. All have its place.
+    Inlined(Expression, Vec<Statement>),
     /// `include_recursive "path", "pattern"`
     IncludeRecursive(Expression, Option<Expression>),
     /// `include_zones "tag", "path", "pattern"`

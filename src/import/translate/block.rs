@@ -7,7 +7,7 @@ use super::value::{Printed, Strength, Unsaid, Value, value};
 use crate::api::IcingaType;
 use crate::api::objects::ApplyTo;
 use crate::import::document::Node;
-use crate::import::language::{Block, Expression, Kind, Position, Rule, StatementKind, source};
+use crate::import::language::{Block, Expression, Kind, Position, Rule, StatementKind, flat, source};
 use crate::import::report::{BlockForm, Reason, Subject};
 use crate::import::tree::SourceFile;
 
@@ -148,7 +148,7 @@ fn said_object(
 
 /// True for a zone that lists the endpoint of the node itself.
 fn lists_own_endpoint(block: &Block, facts: &Facts, outer: &Scope) -> bool {
-    block.body.iter().any(|statement| match &statement.kind {
+    flat(&block.body).any(|statement| match &statement.kind {
         StatementKind::Set(target, _, given) => {
             let is_endpoints = matches!(&target.kind, Kind::Name(name) if name == "endpoints");
             let Kind::Array(items) = &given.kind else { return false };

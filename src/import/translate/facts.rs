@@ -5,7 +5,7 @@ use super::scope::{Form, Scope};
 use super::value::{Value, keys, value};
 use crate::api::IcingaType;
 use crate::import::document::Node;
-use crate::import::language::{Expression, Kind, Statement, StatementKind};
+use crate::import::language::{Expression, Kind, Statement, StatementKind, flat};
 use crate::import::tree::{Content, Tree};
 use crate::validate::facts::GLOBAL_ZONES;
 use std::collections::btree_map::Entry;
@@ -274,7 +274,7 @@ impl Facts {
             }),
             _ => None,
         };
-        let imports = body.iter().filter_map(name).collect();
+        let imports = flat(body).filter_map(name).collect();
         self.users.push(User { kind, imports, zone: zone.map(str::to_owned), is_rule });
     }
 
@@ -335,7 +335,7 @@ fn is_built_in(name: Option<&str>) -> bool {
 }
 
 fn sets_true(body: &[Statement], name: &str) -> bool {
-    body.iter().any(|statement| match &statement.kind {
+    flat(body).any(|statement| match &statement.kind {
         StatementKind::Set(target, _, value) => {
             matches!(&target.kind, Kind::Name(found) if found == name)
                 && matches!(value.kind, Kind::Boolean(true))
@@ -353,7 +353,7 @@ fn collect(body: &[Statement], scope: &Scope, template: &mut Template) {
                 _ => None,
             }),
             StatementKind::Set(target, _, given) => note_target(target, given, scope, template),
-            StatementKind::For(_, body) | StatementKind::While(_, body) => {
+            StatementKind::For(_, body) | StatementKind::While(_, body) | StatementKind::Inlined(_, body) => {
                 collect(body, scope, template);
             }
             StatementKind::Expression(Expression { kind: Kind::If(branches, otherwise), .. }) => {

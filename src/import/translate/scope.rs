@@ -189,7 +189,13 @@ impl Names for Scope<'_> {
             )
         };
         let [first, rest @ ..] = keys else { return Err(unknown()) };
-        if self.unsure.contains(first) {
+        // Of variables, only the one that is read must be sure.
+        let variable = rest.first().map_or_else(|| "vars.".to_owned(), |key| format!("vars.{key}"));
+        let is_read = |unsure: &String| match rest {
+            [] => unsure.starts_with(&variable),
+            _ => *unsure == variable,
+        };
+        if self.unsure.iter().any(|unsure| unsure == first || (first == "vars" && is_read(unsure))) {
             return Err(unknown());
         }
         let mut node = self.own.get(first).ok_or_else(unknown)?;

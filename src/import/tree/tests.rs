@@ -177,3 +177,49 @@ fn directories_of_zones_that_nothing_declares_are_not_read() {
         assert_eq!(read(&files, "/e").1, "", "{}", String::from_utf8_lossy(unknown));
     }
 }
+
+#[test]
+fn includes_inside_of_blocks_are_read_in_their_places() {
+    use crate::import::language::{StatementKind, flat};
+    let files: &[(&str, &[u8])] = &[
+        ("/e/a.conf", b"const Dir = \"sub\"\nobject Host \"h\" {\n  include Dir + \"/x.inc\"\n  address = \"a\"\n  include \"gone.inc\"\n}\n"),
+        ("/e/b.conf", b"apply Service \"s\" {\n  include \"loop.inc\"\n  include \"odd.inc\"\n  include \"*.inc\"\n}\n"),
+        ("/e/loop.inc", b"vars.a = 1\ninclude \"loop.inc\""),
+        ("/e/odd.inc", b"vars = = 1"),
+        ("/e/sub/x.inc", b"\n\nvars.a = 1\ninclude \"y.inc\"\nvars.c = 3\n"),
+        ("/e/sub/y.inc", b"vars.b = 2"),
+    ];
+    let tree = read(&Memory::new(files), &["/e".to_owned()], &BTreeMap::new(), &mut |_| {});
+    assert!(tree.unreadable.is_empty(), "{:?}", tree.unreadable);
+    let mut shown = Vec::new();
+    for file in &tree.files {
+        let Content::Configuration(content) = &file.content else { panic!("{}", file.path) };
+        for statement in &content.statements {
+            let body = match &statement.kind {
+                StatementKind::Block(block) => &block.body,
+                StatementKind::Rule(rule) => &rule.body,
+                _ => continue,
+            };
+            for inner in flat(body) {
+                let text = match &inner.kind {
+                    StatementKind::Set(target, _, _) => crate::import::language::source(target),
+                    StatementKind::Include(path, _) => crate::import::language::source(path),
+                    _ => panic!("{inner:?}"),
+                };
+                shown.push(format!("{} {text}", inner.at));
+            }
+        }
+    }
+    let expected = [
+        "3:3 vars.a",
+        "3:3 vars.b",
+        "3:3 vars.c",
+        "4:3 address",
+        "5:3 \"gone.inc\"",
+        "2:3 vars.a",
+        "2:3 \"loop.inc\"",
+        "3:3 \"odd.inc\"",
+        "4:3 \"*.inc\"",
+    ];
+    assert_eq!(shown, expected);
+}

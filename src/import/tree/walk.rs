@@ -1,5 +1,7 @@
 //! Walks through files, directories and includes.
 
+mod inline;
+
 use super::paths::{base_name, join, matches, parent, relative, zone_of};
 use super::zones;
 use super::{
@@ -250,9 +252,10 @@ impl Reader<'_> {
                     format!("is beyond {MAX_TOKENS} words and signs of all files; import the tree in parts");
                 self.unread(path, zone, None, &what);
             }
-            Ok(file) => {
+            Ok(mut file) => {
                 self.tokens += file.tokens;
                 let includes = self.includes(path, &file);
+                self.inline(path, &mut file.statements, depth);
                 let through = self.through.take();
                 self.tree.files.push(SourceFile {
                     path: self.name(path),

@@ -37,6 +37,20 @@ pub fn parse(source: &str) -> Result<File, Problem> {
     Ok(File { statements, comments: tokens.comments, tokens: count })
 }
 
+/// Parses a file that is included inside of a block. Everything in it gets the place of the
+/// include, because positions are those of one file.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_included(source: &str, at: Position) -> Result<File, Problem> {
+    let mut tokens = tokenize(source)?.tokens;
+    tokens.iter_mut().for_each(|(place, _)| *place = at);
+    let count = tokens.len();
+    let mut parser = Parser { tokens, next: 0, depth: 0 };
+    let statements = parser.statements(&Token::End)?;
+    Ok(File { statements, comments: Vec::new(), tokens: count })
+}
+
 struct Parser {
     tokens: Vec<(Position, Token)>,
     next: usize,

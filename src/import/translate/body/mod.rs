@@ -20,7 +20,7 @@ use crate::import::language::{
 };
 use crate::import::report::Reason;
 use alternatives::alternatives;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One entry of `set`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +51,8 @@ pub(super) struct Draft<'a> {
     pub(super) fields: Vec<(String, Node)>,
     pub(super) vars: Node,
     pub(super) set: Vec<SetItem>,
+    /// Dictionaries that `set` gives variables as a whole, by the variable.
+    wholes: BTreeMap<String, Value>,
     pub(super) assign: Vec<String>,
     pub(super) ignore: Vec<String>,
     pub(super) key_var: Option<String>,
@@ -83,6 +85,7 @@ impl<'a> Draft<'a> {
             fields: Vec::new(),
             vars: Node::Map(Vec::new()),
             set: Vec::new(),
+            wholes: BTreeMap::new(),
             assign: Vec::new(),
             ignore: Vec::new(),
             key_var: None,
@@ -121,6 +124,7 @@ impl<'a> Draft<'a> {
         self.count(at)?;
         match &statement.kind {
             StatementKind::Import(name) => self.import(name),
+            StatementKind::Inlined(_, body) => self.statements(body),
             StatementKind::Set(target, operator, given) => self.assignment(target, *operator, given),
             StatementKind::AssignWhere(expression) => self.rule(expression, true),
             StatementKind::IgnoreWhere(expression) => self.rule(expression, false),
@@ -249,9 +253,8 @@ impl<'a> Draft<'a> {
         if !self.when.is_empty() {
             return Err(wrong("write one rule for each template, with the condition in assignWhere"));
         }
+        // Icinga imports it by itself.
         if BUILT_IN.contains(&text.as_str()) {
-            self.remarks
-                .push((name.at, format!("import {text:?} is left out, because Icinga imports it by itself")));
             return Ok(());
         }
         if self.facts.is_long_chain(self.kind, &text) {

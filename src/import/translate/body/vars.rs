@@ -135,6 +135,7 @@ impl Draft<'_> {
             || self.value_var.is_some();
         self.touched.insert("vars".into());
         self.unsure("vars");
+        self.wholes.clear();
         if is_entry && self.when.is_empty() {
             self.entry_added = true;
             // `forEach` adds it before everything that `set` computes.
@@ -193,6 +194,10 @@ impl Draft<'_> {
             return Ok(());
         }
         self.must_compute(place)?;
+        if keys.len() > 1 {
+            return self.set_below(place, keys, given);
+        }
+        self.wholes.remove(&first);
         let printed = match &given {
             Value::Map(entries) => return self.set_entries(place, keys, entries.clone()),
             Value::Constant(Node::Map(entries)) if !entries.is_empty() => {
@@ -202,14 +207,7 @@ impl Draft<'_> {
             }
             other => other.print(place.given.at)?.text,
         };
-        let [name] = keys else {
-            return Err(Unsaid::new(
-                place.target.at,
-                place.text(),
-                Reason::Computed,
-                "set a variable of its own, without keys below it, to the computed value",
-            ));
-        };
+        let [name] = keys else { return Ok(()) };
         let was_unsure = self.scope.unsure.contains(&root);
         self.unsure(&root);
         if self.when.is_empty() && !was_unsure && is_variable_name(name) && self.scope.for_each.is_some() {
@@ -231,6 +229,44 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Sets an entry below a variable that holds only what the block has set: `set` gives it the whole
+    /// dictionary.
+    fn set_below(&mut self, place: &Place, keys: &[String], given: Value) -> Result<(), Unsaid> {
+        let wrong = || {
+            let remedy = "set a variable of its own, without keys below it, to the computed value";
+            Unsaid::new(place.target.at, place.text(), Reason::Computed, remedy)
+        };
+        let [name, below @ ..] = keys else { return Err(wrong()) };
+        let root = format!("vars.{name}");
+        let is_sure = !self.scope.unsure.iter().any(|unsure| *unsure == root || unsure == "vars");
+        let mut whole = match (self.wholes.remove(name), self.vars.get(name)) {
+            _ if !self.when.is_empty() => return Err(wrong()),
+            (Some(whole), _) => whole,
+            (None, None) if is_sure && self.is_whole(keys) => Value::Map(Vec::new()),
+            (None, Some(Node::Map(entries))) if is_sure && self.is_whole(keys) => {
+                Value::Constant(Node::Map(entries.clone()))
+            }
+            _ => return Err(wrong()),
+        };
+        if !put_value(&mut whole, below, given) {
+            return Err(wrong());
+        }
+        let text = whole.print(place.given.at)?.text;
+        self.wholes.insert(name.clone(), whole);
+        if let Node::Map(entries) = &mut self.vars {
+            entries.retain(|(known, _)| known != name);
+        }
+        self.unsure(&root);
+        let mut items = self.set.iter_mut().rev().flat_map(|item| item.vars.iter_mut().rev());
+        if let Some((_, old)) = items.find(|(known, _)| known == name) {
+            *old = Node::Text(text);
+            return Ok(());
+        }
+        let item = self.item(|item| item.add_vars.is_empty());
+        item.vars.push((name.clone(), Node::Text(text)));
+        Ok(())
+    }
+
     /// Sets a dictionary with computed values.
     pub(super) fn set_entries(
         &mut self,
@@ -238,14 +274,7 @@ impl Draft<'_> {
         keys: &[String],
         entries: Vec<(String, Value)>,
     ) -> Result<(), Unsaid> {
-        let [name] = keys else {
-            return Err(Unsaid::new(
-                place.target.at,
-                place.text(),
-                Reason::Computed,
-                "set a variable of its own to each computed value",
-            ));
-        };
+        let [name] = keys else { return Ok(()) };
         let texts = entries
             .iter()
             .map(|(key, value)| {
@@ -262,6 +291,9 @@ impl Draft<'_> {
             })?;
         let root = format!("vars.{name}");
         self.unsure(&root);
+        if self.when.is_empty() {
+            self.wholes.insert(name.clone(), Value::Map(entries));
+        }
         let name = name.clone();
         let item =
             self.item(|item| item.add_vars.is_empty() && !item.vars.iter().any(|(known, _)| *known == name));
@@ -286,6 +318,28 @@ fn put(node: &mut Node, keys: &[String], value: Node) -> bool {
         Some((_, inner @ Node::Map(_))) => put(inner, rest, value),
         _ => false,
     }
+}
+
+/// The same for a value that may be computed.
+fn put_value(whole: &mut Value, keys: &[String], given: Value) -> bool {
+    if let Value::Constant(node @ (Node::Map(_) | Node::Null)) = whole {
+        let entries = match std::mem::replace(node, Node::Null) {
+            Node::Map(entries) => entries,
+            _ => Vec::new(),
+        };
+        *whole = Value::Map(entries.into_iter().map(|(key, node)| (key, Value::Constant(node))).collect());
+    }
+    let ([first, rest @ ..], Value::Map(entries)) = (keys, whole) else { return false };
+    let at = entries.iter().position(|(name, _)| name == first).unwrap_or_else(|| {
+        entries.push((first.clone(), Value::Constant(Node::Null)));
+        entries.len() - 1
+    });
+    let Some((_, inner)) = entries.get_mut(at) else { return false };
+    if rest.is_empty() {
+        *inner = given;
+        return true;
+    }
+    put_value(inner, rest, given)
 }
 
 /// Returns `vars.a["b c"]`.

@@ -136,3 +136,67 @@ fn a_check_command_of_the_last_branch_is_the_field() {
     let last = crate::import::yaml::write(imported.manifests[1].document.get("spec").unwrap());
     assert!(!last.contains("ignoreWhere") && !last.contains("dummy"), "{last}");
 }
+
+#[test]
+fn a_computed_entry_makes_its_variable_an_expression() {
+    let rule = |body: &str| {
+        format!("apply Service \"x\" {{\n  check_command = \"dummy\"\n{body}\n  assign where true\n}}")
+    };
+    let spec = specs(&rule(
+        "  vars.a[\"-P\"] = \"3\"\n  vars.a[\"-H\"] = host.address\n  vars.a.deep.er = host.name\n  vars.a[\"-P\"] = 4\n  vars.b = 1",
+    ));
+    assert_eq!(
+        from(&spec, "    set:"),
+        "    set:\n    - vars:\n        a: '{\"-P\": 4, \"-H\": host.address, \"deep\": {\"er\": host.name}}'\n"
+    );
+    assert!(spec.contains("  vars:\n    b: 1\n"), "{spec}");
+    let spec = specs(&rule("  vars.a = host.name\n  vars.a = { x = host.name }\n  vars.a[\"y\"] = 5"));
+    assert_eq!(
+        from(&spec, "    set:"),
+        "    set:\n    - vars:\n        a: host.name\n    - vars:\n        a: '{\"x\": host.name, \"y\": 5}'\n"
+    );
+    // What the variable holds is not known there.
+    for body in [
+        "vars.a = host.vars.a\n vars.a.b = 5",
+        "vars.a.b = host.name\n if (host.vars.x) { vars.a.c = 5 }",
+        "if (host.vars.x) { vars.a.c = 5 }\n vars.a.b = host.name",
+        "vars += host.vars.x\n vars.a.b = host.name",
+        "vars.a = 5\n vars.a.b = host.name",
+    ] {
+        assert_eq!(reason(&rule(body)).0, "Computed", "{body}");
+    }
+    let source = format!(
+        "template Service \"t\" {{ vars.a.z = 1 }}\n{}",
+        rule("  import \"t\"\n  vars.a.b = host.name")
+    );
+    assert_eq!(reason(&source).0, "Computed");
+}
+
+#[test]
+fn a_variable_that_an_expression_sets_is_not_read_as_before() {
+    for body in ["vars.b = vars.a", "vars.b = this.vars.a", "notes = vars.a"] {
+        let source = format!(
+            "apply Service \"x\" {{\n  check_command = \"dummy\"\n  vars.a = \"c\"\n  vars.a = host.name\n  {body}\n  assign where true\n}}"
+        );
+        assert_eq!(reason(&source).0, "Computed", "{body}");
+    }
+}
+
+#[test]
+fn a_list_of_patterns_is_one_text() {
+    let spec = specs(
+        r#"object ServiceGroup "g" {
+  assign where match([ "load*", "a\\\"b" ], service.check_command, MatchAny) || match([ ], host.name)
+}"#,
+    );
+    assert_eq!(
+        from(&spec, "  assignWhere"),
+        r#"  assignWhere:
+  - match("[ \"load*\", \"a\\\\\\\"b\" ]", service.check_command, MatchAny) || match("[ ]", host.name)
+"#
+    );
+    for list in ["[ 5 ]", "[ [ \"a\" ] ]", "[ \"a\\n\" ]", "[ host.name ]"] {
+        let source = format!("object HostGroup \"g\" {{\n  assign where match({list}, host.name)\n}}");
+        assert_eq!(reason(&source).0, "Form", "{list}");
+    }
+}

@@ -154,12 +154,14 @@ impl Value {
             Self::Constant(node) => literal(node).map(Printed::atom).ok_or_else(|| {
                 Unsaid::new(at, "a dictionary or an odd text", Reason::Form, "name the entries one by one")
             }),
-            Self::Map(_) => Err(Unsaid::new(
-                at,
-                "a dictionary with computed values",
-                Reason::Form,
-                "name the entries one by one",
-            )),
+            Self::Map(entries) => {
+                let entry = |(key, value): &(String, Self)| {
+                    let key = Self::Constant(Node::text(key)).print(at)?.text;
+                    Ok(format!("{key}: {}", value.print(at)?.text))
+                };
+                let texts = entries.iter().map(entry).collect::<Result<Vec<_>, Unsaid>>()?;
+                Ok(Printed::atom(format!("{{{}}}", texts.join(", "))))
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn call(
                 let mut texts = Vec::new();
                 for (i, argument) in arguments.iter().enumerate() {
                     texts.push(match &argument.kind {
+                        Kind::Array(_) if i == 0 && name == "match" => pattern_of_list(argument, scope)?,
                         Kind::Name(mode) if i == 2 && matches!(mode.as_str(), "MatchAll" | "MatchAny") => {
                             mode.clone()
                         }
@@ -93,6 +94,22 @@ pub(super) fn call(
         },
         _ => Err(unknown()),
     }
+}
+
+/// Returns the pattern that Icinga makes of a list, which it reads as one text.
+fn pattern_of_list(list: &Expression, scope: &dyn Names) -> Result<String, Unsaid> {
+    let wrong = || Unsaid::of(list, Reason::Form, "write match() once for each pattern, with || between");
+    let Value::Constant(Node::List(items)) = value(list, scope)? else { return Err(wrong()) };
+    let item = |item: &Node| match item {
+        // How Icinga writes other values in a text differs between them.
+        Node::Text(text) if !text.contains(char::is_control) => {
+            Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+        }
+        _ => None,
+    };
+    let items = items.iter().map(item).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+    let text = if items.is_empty() { "[ ]".to_owned() } else { format!("[ {} ]", items.join(", ")) };
+    Value::Constant(Node::Text(text)).print(list.at).map(|printed| printed.text)
 }
 
 pub(super) fn unary(
