@@ -101,6 +101,7 @@ fn includes_lead_to_the_files_that_take_their_place() {
 fn includes_inside_of_what_stays_are_found_from_everywhere() {
     let (_, files) = remaining(&[
         ("/e/icinga2.conf", "include \"conf.d/a.conf\"\n"),
+        ("/e/t/x.tmpl", "vars.a = 1\n"),
         (
             "/e/conf.d/a.conf",
             "object Host \"h\" {\n  include \"../t/x.tmpl\"\n  if (true) { include \"y.tmpl\" }\n}\n\

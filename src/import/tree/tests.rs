@@ -167,9 +167,13 @@ fn directories_of_zones_that_nothing_declares_are_not_read() {
     // What an include names is read, wherever it is.
     files.push(("/e/icinga2.conf", b"object Zone \"master\" { }\ninclude \"zones.d/bak/deep/x.conf\"\n"));
     assert_eq!(read(&files, "/e").1, "zones.d/lone.conf");
-    // An unknown name may be any.
+    // A template is no zone.
+    files.push(("/e/icinga2.conf", b"object Zone \"master\" { }\ntemplate Zone \"bak\" { }\n"));
+    assert_eq!(read(&files, "/e").1, "zones.d/bak zones.d/bak2 zones.d/lone.conf");
+    // An unknown name may be any, and so may an unknown type.
     for unknown in [
         b"object Zone \"x\" + f() { }\n".as_slice(),
+        b"object f() \"x\" + f() { }\n",
         b"for (z in [ \"a\" ]) { object Zone z { } }\n",
         b"include \"gone.conf\"\n",
     ] {
@@ -222,4 +226,23 @@ fn includes_inside_of_blocks_are_read_in_their_places() {
         "4:3 \"*.inc\"",
     ];
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_an_include_imports_counts_as_imported_by_the_block() {
+    let files: &[(&str, &[u8])] = &[
+        ("/e/icinga2.conf", b"object Zone \"a\" { }\nobject Host \"h\" { include \"h.inc\" }\n"),
+        ("/e/h.inc", b"import \"t\""),
+        ("/e/zones.d/a/t.conf", b"template Host \"t\" { check_command = \"dummy\" }"),
+    ];
+    let tree = read(&Memory::new(files), &["/e/icinga2.conf".to_owned()], &BTreeMap::new(), &mut |_| {});
+    let imported = crate::import::import(&tree, &crate::import::Options::default());
+    assert!(imported.left_out.is_empty(), "{:?}", imported.left_out);
+    let text = |name: &str| {
+        let is_it = |one: &&crate::import::report::Manifest| one.subject.name.as_deref() == Some(name);
+        crate::import::yaml::write(&imported.manifests.iter().find(is_it).unwrap().document)
+    };
+    assert!(text("h").contains("imports: [t]"), "{}", text("h"));
+    // A host outside of the zone imports it.
+    assert!(!text("t").contains("zone:"), "{}", text("t"));
 }

@@ -126,9 +126,29 @@ fn a_check_command_of_the_last_branch_is_the_field() {
     assert!(gap.contains("!((host.vars.nrpe) || (!host.vars.nrpe && !host.vars.ssh))"), "{gap}");
     let one = spec("if (host.vars.nrpe) { check_command = \"nrpe\" }");
     assert!(one.contains("    ignoreWhere: [\"!(host.vars.nrpe)\"]\n"), "{one}");
+    let both = spec("if (host.vars.nrpe) { check_command = host.vars.command }");
+    assert!(both.contains("!((host.vars.nrpe) && get_object(CheckCommand, host.vars.command))"), "{both}");
+    let unknown =
+        spec("if (host.vars.nrpe) { check_command = host.vars.c } else { check_command = \"users\" }");
+    assert!(
+        unknown.contains("ignoreWhere") && unknown.contains("get_object(CheckCommand, host.vars.c)"),
+        "{unknown}"
+    );
+    // A condition that is too long stays as it is, and the operator refuses the rule.
+    let long = spec(&format!("if (host.vars[\"{}\"]) {{ check_command = \"nrpe\" }}", "a".repeat(990)));
+    assert!(!long.contains("ignoreWhere") && !long.contains("\n  checkCommand:"), "{long}");
     let computed = spec("check_command = host.vars.command");
     assert!(computed.contains("\n  checkCommand: dummy\n"), "{computed}");
     assert!(computed.contains("!get_object(CheckCommand, host.vars.command)"), "{computed}");
+    assert_eq!(imported(&source("check_command = host.vars.command")).notes.len(), 1);
+    // Without imports, `set` is the only one that gives a command, and the operator sees to it.
+    let body = "if (host.vars.nrpe) { check_command = \"nrpe\" }";
+    let alone = specs(&format!("apply Service \"x\" {{\n{body}\n  assign where true\n}}"));
+    assert!(!alone.contains("ignoreWhere") && !alone.contains("\n  checkCommand:"), "{alone}");
+    let template = specs(&format!(
+        "template Service \"a\" {{ max_check_attempts = 3 }}\ntemplate Service \"x\" {{\n  import \"a\"\n{body}\n}}"
+    ));
+    assert!(!template.contains("ignoreWhere") && !template.contains("\n  checkCommand:"), "{template}");
     // A template that sets one is enough.
     let source = source("check_command = host.vars.command")
         .replace("max_check_attempts = 3", "check_command = \"ping\"");
@@ -161,6 +181,9 @@ fn a_computed_entry_makes_its_variable_an_expression() {
         "vars.a.b = host.name\n if (host.vars.x) { vars.a.c = 5 }",
         "if (host.vars.x) { vars.a.c = 5 }\n vars.a.b = host.name",
         "vars += host.vars.x\n vars.a.b = host.name",
+        "vars.a.b = host.name\n vars += host.vars.x\n vars.a.c = 5",
+        "vars.a.b = host.name\n vars.a = host.vars.q\n vars.a.c = 5",
+        "vars.a = { x = 1 }\n if (host.vars.x) { vars.a = { y = 2 } }\n vars.a.b = host.name",
         "vars.a = 5\n vars.a.b = host.name",
     ] {
         assert_eq!(reason(&rule(body)).0, "Computed", "{body}");
