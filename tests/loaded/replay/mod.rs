@@ -22,7 +22,7 @@ const ROUNDS: usize = 6;
 const MANY: usize = 30;
 /// How long each side gets after a round. A hub that was killed gets its Lease back only after 15 s;
 /// a master tries to reach its satellite every 10 s.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 /// Icinga's own sync gets no more if master and satellite are connected, and nothing has changed on
 /// the satellite for so long. Whatever comes later is counted apart.
 const STILL: Duration = Duration::from_secs(15);
