@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants prove-random simulate soak upgrade e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
+.PHONY: help demo test faults mutants prove-random simulate soak upgrade replay e2e reproduce unit lint fmt crds chart golden reference docs pictures fuzz bench tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ simulate: ## Simulate hub and deliveries with random faults (ARGS="SEEDS=1000000
 
 soak: control-plane ## Random load and faults, every rule checked each minute (ARGS="--minutes 60 --objects 10000 --satellites 10"; SEED=17 replays; report in target/soak)
 	SOAK="$(ARGS)" $(if $(SEED),GROUNDLINK_TEST_SEED=$(SEED)) cargo test --release --locked --test suites order::soak::long -- --ignored --nocapture --exact
+
+replay: control-plane ## The same faults on Groundlink and on Icinga's own sync, side by side: what each loses (ARGS="ROUNDS=300", ARGS="SEED=17" replays; report in target/replay)
+	@hack/icinga-generations.sh || true
+	@env $(ARGS) CARGO_PROFILE_TEST_OPT_LEVEL=0 cargo test --locked --test suites loaded::replay::beside_icinga -- --ignored --nocapture --exact
 
 unit: ## Unit and documentation tests: no cluster, seconds
 	cargo test --locked --lib

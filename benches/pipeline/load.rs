@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Concurrent creates in a burst.
-const CREATORS: usize = 16;
+pub const CREATORS: usize = 16;
 
 /// The kind of object that a phase creates.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub enum Kind {
     Group,
     /// A typical host.
     Host,
+    /// The same host, which is not checked: its load is that of the configuration alone.
+    Unchecked,
 }
 
 impl Kind {
@@ -33,8 +35,27 @@ impl Kind {
                 "notes": "Runs the front end. Owner: team web.",
                 "vars": { "os": "Linux", "rack": format!("r{}", number % 97), "disks": ["/", "/var"] },
             } }),
+            Self::Unchecked => {
+                let mut spec = Self::Host.spec(number);
+                spec["host"]["enableActiveChecks"] = false.into();
+                spec
+            }
         }
     }
+}
+
+/// Returns the attributes of [`Kind::Unchecked`] for Icinga's own API.
+pub fn attributes(number: usize) -> Value {
+    let spec = Kind::Unchecked.spec(number);
+    let host = &spec["host"];
+    json!({
+        "check_command": host["checkCommand"],
+        "address": host["address"],
+        "display_name": host["displayName"],
+        "notes": host["notes"],
+        "vars": host["vars"],
+        "enable_active_checks": host["enableActiveChecks"],
+    })
 }
 
 /// Returns the name of the object with this number. All names, and so all files, have one length.

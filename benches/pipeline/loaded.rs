@@ -6,7 +6,7 @@ use crate::load::{self, Kind};
 use crate::plan::{Plan, patience};
 use crate::report::{Report, Row, Samples, Target};
 use crate::stage::{Side, Stage};
-use crate::support::{GENEROUS, NODE, PeakUsage, Site, eventually, generations};
+use crate::support::{GENEROUS, Icinga, NODE, PeakUsage, Site, eventually, generations};
 use anyhow::{Context as _, ensure};
 use groundlink::agent::icinga::api::{Api, Password};
 use groundlink::agent::icinga::daemon::Umbrella;
@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Hosts of the idle set.
-const IDLE: usize = 100;
+pub const IDLE: usize = 100;
 /// Pause between two looks at Icinga. Shorter ones would load it.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -55,39 +55,9 @@ async fn idle(
     site.start_icinga().await;
     has(&site, IDLE, patience(IDLE)).await;
 
-    let objects = stage.installation.objects(&namespace);
-    let mut ours = Samples::default();
-    for turn in 0..=plan.loaded {
-        let (name, address) = (load::name(turn % IDLE), format!("192.0.2.{}", turn % 250));
-        let patch = Patch::Merge(json!({ "spec": { "host": { "address": address } } }));
-        let start = Instant::now();
-        objects.patch(&name, &PatchParams::default(), &patch).await?;
-        let path = format!("/v1/objects/hosts/{name}?attrs=address");
-        loop {
-            let found = site.icinga.ask(&path).await.unwrap_or_default();
-            if found["results"][0]["attrs"]["address"] == address.as_str() {
-                break;
-            }
-            ensure!(start.elapsed() < GENEROUS, "{name} was not loaded: {found}; {:?}", site.report().await);
-            tokio::time::sleep(LOOK).await;
-        }
-        let took = start.elapsed();
-        if turn > 0 {
-            ours.push(took);
-        }
-        // Idle: the agent's pause after a load is over.
-        tokio::time::sleep(took * 3).await;
-    }
-
+    let ours = changes(stage, &site, &namespace, plan.loaded).await?;
     site.agent.kill();
-    let mut floor = Samples::default();
-    for turn in 0..=plan.loaded {
-        let took = floor_of(&site, turn).await?;
-        if turn > 0 {
-            floor.push(took);
-        }
-        tokio::time::sleep(took).await;
-    }
+    let floor = floors(&site, plan.loaded).await?;
     for percent in [50.0, 99.0] {
         let (floor, ours) = (floor.percentile(percent), ours.percentile(percent));
         let metric =
@@ -100,6 +70,53 @@ async fn idle(
     }));
     drop(site);
     stage.finish(running, &namespace, IDLE, report).await
+}
+
+/// Changes a host of the idle set so often, each until the running Icinga has it. The first change
+/// is not measured.
+pub async fn changes(stage: &Stage, site: &Site, namespace: &str, count: usize) -> anyhow::Result<Samples> {
+    let objects = stage.installation.objects(namespace);
+    let mut ours = Samples::default();
+    for turn in 0..=count {
+        let (name, address) = (load::name(turn % IDLE), format!("192.0.2.{}", turn % 250));
+        let patch = Patch::Merge(json!({ "spec": { "host": { "address": address } } }));
+        let start = Instant::now();
+        objects.patch(&name, &PatchParams::default(), &patch).await?;
+        let took = until(&site.icinga, &name, &address, start).await;
+        let took = took.with_context(|| format!("the log of the agent: {}", site.agent.log_text()))?;
+        if turn > 0 {
+            ours.push(took);
+        }
+        // Idle: the agent's pause after a load is over.
+        tokio::time::sleep(took * 3).await;
+    }
+    Ok(ours)
+}
+
+/// Waits until a running Icinga has this address of a host, and returns the time since the start.
+pub async fn until(icinga: &Icinga, name: &str, address: &str, start: Instant) -> anyhow::Result<Duration> {
+    let path = format!("/v1/objects/hosts/{name}?attrs=address");
+    loop {
+        let found = icinga.ask(&path).await.unwrap_or_default();
+        if found["results"][0]["attrs"]["address"] == address {
+            return Ok(start.elapsed());
+        }
+        ensure!(start.elapsed() < GENEROUS, "{name} was not loaded: {found}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Validates and loads the active tree so often. The first time is not measured.
+pub async fn floors(site: &Site, count: usize) -> anyhow::Result<Samples> {
+    let mut floor = Samples::default();
+    for turn in 0..=count {
+        let took = floor_of(site, turn).await?;
+        if turn > 0 {
+            floor.push(took);
+        }
+        tokio::time::sleep(took).await;
+    }
+    Ok(floor)
 }
 
 /// Validates and loads the active tree once more, under another marker.
@@ -157,7 +174,7 @@ async fn burst(
 }
 
 /// Waits until the running Icinga lists this number of hosts.
-async fn has(site: &Site, count: usize, deadline: Duration) {
+pub async fn has(site: &Site, count: usize, deadline: Duration) {
     eventually(deadline, &format!("Icinga has {count} hosts"), async || {
         let found = site.hosts().await?.len();
         if found == count { Ok(()) } else { Err(format!("{found}; {:?}", site.report().await)) }

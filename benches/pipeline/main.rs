@@ -22,6 +22,7 @@ mod shared;
 mod support;
 
 mod away;
+mod beside;
 mod burst;
 mod change;
 mod large;
@@ -51,7 +52,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// The metrics of this benchmark.
-const METRICS: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12"];
+const METRICS: [&str; 12] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12", "P13"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -107,12 +108,17 @@ async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     if plan.wants(&["P4", "P5", "P6", "P7"]) {
         large(plan, report).await.context("P4 to P7")?;
     }
-    if plan.wants(&["P12"]) {
+    if plan.wants(&["P12", "P13"]) {
         let stage = Stage::start(plan, &["sat-a"]).await?;
         if report.conditions.is_empty() {
             servers::look(&stage, report).await?;
         }
-        loaded::loaded(&stage, plan, report).await?;
+        if plan.wants(&["P12"]) {
+            loaded::loaded(&stage, plan, report).await?;
+        }
+        if plan.wants(&["P13"]) {
+            beside::beside(&stage, plan, report).await.context("P13")?;
+        }
     }
     if plan.wants(&["P9"]) {
         // Needs its own servers, because it restarts one.

@@ -40,8 +40,10 @@ pub struct Plan {
     pub resident: usize,
     /// P12: serial changes.
     pub loaded: usize,
-    /// P12: sizes of the bursts.
+    /// P12 and P13: sizes of the bursts.
     pub loads: Vec<usize>,
+    /// P13: serial changes on each side.
+    pub beside: usize,
 }
 
 impl Plan {
@@ -68,6 +70,7 @@ impl Plan {
             resident: 20_000,
             loaded: 20,
             loads: vec![1_000, 5_000],
+            beside: 100,
             arguments,
         };
         if plan.arguments.quick {
@@ -77,7 +80,7 @@ impl Plan {
             (plan.sets, plan.changes, plan.idle) = (vec![100, 300, 1_000], 3, Duration::from_secs(2));
             (plan.joins, plan.away) = (2, Duration::from_secs(20));
             (plan.changed_while_away, plan.neighbours) = (40, 5);
-            (plan.loaded, plan.loads) = (3, vec![100]);
+            (plan.loaded, plan.loads, plan.beside) = (3, vec![100], 5);
         }
         plan.resident = plan.arguments.resident.unwrap_or(plan.resident);
         if let Some(changed) = plan.arguments.changed {

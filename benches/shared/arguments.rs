@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,L4,P1,P2,P3,P4,P5,P6,P7,P8,P9,P11,P12] [--rendered N] [--indexed N] \
+const USAGE: &str = "usage: [--quick] [--only L1,L2,L3,L4,P1,P2,P3,P4,P5,P6,P7,P8,P9,P11,P12,P13] [--rendered N] [--indexed N] \
                      [--volume DIR] [--changed N] [--resident N]";
-const METRICS: [&str; 15] =
-    ["L1", "L2", "L3", "L4", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12"];
+const METRICS: [&str; 16] =
+    ["L1", "L2", "L3", "L4", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12", "P13"];
 
 /// The parsed command line.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,12 @@
 //! A real Icinga 2 daemon of one generation, with everything it writes in a scratch directory.
 
+use super::icinga_api::{PASSWORD, Requests};
 use super::injected::skip;
 use super::installation::GENEROUS;
 use super::ports::Port;
 use super::supervised::{Launch, Supervised};
 use super::wait::eventually;
-use http::Request;
-use kube::config::AuthInfo;
-use kube::{Client, Config};
+use http::Method;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,9 +17,6 @@ use tempfile::TempDir;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/icinga2-in.sh");
 /// Name of the node: no DNS name, as many in real installations.
 pub const NODE: &str = "icinga_master 1";
-
-/// Password of the test as a user of the API.
-const PASSWORD: &str = "of-the-test";
 
 /// Where Icinga finds the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +55,31 @@ impl Icinga {
     /// Prepares the files of a daemon: its CA and certificate, its configuration with an
     /// `ApiListener`, a checker and the hook.
     pub fn prepare(generation: &'static str, hook: Hook) -> Self {
+        let icinga = Self::bare(generation);
+        icinga.found_ca();
+        icinga.certify(NODE, &icinga);
+        let port = icinga.port.number();
+        let hook_text = groundlink::agent::icinga::candidate::hook(&icinga.text("load/active.conf"));
+        icinga.configure(&format!(
+            "const PluginDir = \"/nonexistent\"\nconst NodeName = \"{NODE}\"\nconst ZoneName = NodeName\n\
+             include <itl>\ninclude <plugins>\n\
+             object Endpoint NodeName {{ }}\nobject Zone ZoneName {{ endpoints = [ NodeName ] }}\n\
+             object Zone \"everywhere\" {{ global = true }}\n\
+             object Host \"by hand\" {{ check_command = \"dummy\" }}\n\
+             object ApiListener \"api\" {{ bind_host = \"127.0.0.1\"; bind_port = {port} }}\n\
+             object CheckerComponent \"checker\" {{ }}\n{}",
+            if hook == Hook::Main { &hook_text } else { "" }
+        ));
+        if hook == Hook::Package {
+            let package = icinga.path("lib/api/packages/groundlink");
+            fs::create_dir_all(&package).expect("a directory");
+            fs::write(package.join("include.conf"), hook_text).expect("the hook");
+        }
+        icinga
+    }
+
+    /// Prepares the directories and the port of a daemon.
+    pub(super) fn bare(generation: &'static str) -> Self {
         let scratch = tempfile::Builder::new().prefix("groundlink-icinga-").tempdir().expect("a directory");
         // The daemon gives up root for a user of its own, unless that is root.
         let user = ["-un", "-gn"].map(|what| {
@@ -80,38 +101,28 @@ impl Icinga {
         ] {
             fs::create_dir_all(icinga.path(directory)).expect("a directory");
         }
-        icinga.certify();
-        let port = icinga.port.number();
-        let hook_text = groundlink::agent::icinga::candidate::hook(&icinga.text("load/active.conf"));
-        let main = format!(
-            "const PluginDir = \"/nonexistent\"\nconst NodeName = \"{NODE}\"\nconst ZoneName = NodeName\n\
-             include <itl>\ninclude <plugins>\n\
-             object Endpoint NodeName {{ }}\nobject Zone ZoneName {{ endpoints = [ NodeName ] }}\n\
-             object Zone \"everywhere\" {{ global = true }}\n\
-             object Host \"by hand\" {{ check_command = \"dummy\" }}\n\
-             object ApiListener \"api\" {{ bind_host = \"127.0.0.1\"; bind_port = {port} }}\n\
-             object CheckerComponent \"checker\" {{ }}\n{}",
-            if hook == Hook::Main { &hook_text } else { "" }
-        );
-        fs::write(icinga.path("etc/icinga2.conf"), main).expect("icinga2.conf");
-        if hook == Hook::Package {
-            let package = icinga.path("lib/api/packages/groundlink");
-            fs::create_dir_all(&package).expect("a directory");
-            fs::write(package.join("include.conf"), hook_text).expect("the hook");
-        }
         icinga
     }
 
-    /// Makes a CA, and a certificate of this node.
-    fn certify(&self) {
+    /// Writes `icinga2.conf`.
+    pub(super) fn configure(&self, text: &str) {
+        fs::write(self.path("etc/icinga2.conf"), text).expect("icinga2.conf");
+    }
+
+    /// Makes a CA.
+    pub(super) fn found_ca(&self) {
+        self.pki(&["new-ca"]);
+    }
+
+    /// Makes the key of a node, and a certificate that the CA of `authority` signs.
+    pub(super) fn certify(&self, node: &str, authority: &Self) {
         let certs = self.path("lib/certs");
         let file = |name: &str| certs.join(name).display().to_string();
         let (key, request, certificate) =
-            (file(&format!("{NODE}.key")), file("request"), file(&format!("{NODE}.crt")));
-        self.pki(&["new-ca"]);
-        self.pki(&["new-cert", "--cn", NODE, "--key", &key, "--csr", &request]);
-        self.pki(&["sign-csr", "--csr", &request, "--cert", &certificate]);
-        fs::copy(self.path("lib/ca/ca.crt"), certs.join("ca.crt")).expect("the CA's certificate");
+            (file(&format!("{node}.key")), file("request"), file(&format!("{node}.crt")));
+        self.pki(&["new-cert", "--cn", node, "--key", &key, "--csr", &request]);
+        authority.pki(&["sign-csr", "--csr", &request, "--cert", &certificate]);
+        fs::copy(authority.path("lib/ca/ca.crt"), certs.join("ca.crt")).expect("the CA's certificate");
     }
 
     fn pki(&self, arguments: &[&str]) {
@@ -229,25 +240,27 @@ impl Icinga {
 
     /// Sends a GET to Icinga's API.
     pub async fn ask(&self, path: &str) -> Result<Value, String> {
-        let url = format!("https://127.0.0.1:{}", self.port());
-        let mut config = Config::new(url.parse().expect("a URL"));
-        config.accept_invalid_certs = true;
-        config.default_retry = false;
-        config.auth_info = AuthInfo {
-            username: Some("test".into()),
-            password: Some(PASSWORD.to_owned().into()),
-            ..AuthInfo::default()
-        };
-        let client = Client::try_from(config).expect("a client");
-        let request =
-            Request::get(path).header("accept", "application/json").body(Vec::new()).expect("a request");
-        let answer = client.request_text(request).await.map_err(|error| error.to_string())?;
-        serde_json::from_str(&answer).map_err(|error| error.to_string())
+        let found = self.requests().send(Method::GET, path, &Value::Null).await;
+        found.map_err(|refused| refused.to_string())
+    }
+
+    /// Returns a client of its API, which keeps its connections.
+    pub(super) fn requests(&self) -> Requests {
+        Requests::to(self.port())
     }
 
     /// Kills the umbrella alone. Its worker lives on.
     pub fn kill_umbrella(&mut self) {
         drop(self.process.take());
+    }
+
+    /// Ends the daemon with SIGTERM, as a service manager does.
+    pub async fn terminate(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.signal(rustix::process::Signal::TERM);
+            let ended = process.wait(GENEROUS).await;
+            assert!(ended.is_some(), "icinga2 does not end:\n{}", process.log_tail());
+        }
     }
 
     /// Kills every process of this daemon. All of them name the scratch directory.

@@ -6,6 +6,7 @@ mod hostile;
 mod operator;
 mod proxy;
 mod reader;
+mod stock;
 mod volume_watch;
 mod watchdog;
 
